@@ -1,0 +1,93 @@
+//! `hostlink connectors`: what is compiled in, and the host data that it reads.
+
+use std::sync::Arc;
+
+use hostlink::{Connector, DataField, Registry, Result};
+use serde_json::{Value, json};
+
+/// The text for all connectors, or for the one of this name.
+pub(crate) fn describe(registry: &Registry, name: Option<&str>, json: bool) -> Result<String> {
+    let connectors: Vec<&Arc<dyn Connector>> = match name {
+        None => registry.connectors().collect(),
+        Some(name) => vec![registry.get(name.trim_start_matches('@'))?],
+    };
+    Ok(if json {
+        connectors.iter().map(|connector| format!("{}\n", object(&***connector))).collect()
+    } else {
+        let texts: Vec<String> = connectors.iter().map(|connector| text(&***connector)).collect();
+        texts.join("\n")
+    })
+}
+
+fn text(connector: &dyn Connector) -> String {
+    let mut text = format!("@{}\n    {}\n", connector.name(), connector.description());
+    if !connector.handles_execution() {
+        text.push_str("    It lists hosts and runs nothing itself.\n");
+    }
+    if connector.is_wrapper() {
+        text.push_str("    It may stand behind another target.\n");
+    }
+    if connector.data_fields().is_empty() {
+        text.push_str("    It reads no host data.\n");
+    }
+    text.extend(connector.data_fields().iter().map(field_text));
+    text
+}
+
+fn field_text(field: &DataField) -> String {
+    let default = match field.default {
+        "" => String::new(),
+        default => format!(", default {default}"),
+    };
+    let secret = if field.secret { ", secret" } else { "" };
+    format!(
+        "    {} ({}{default}{secret})\n        {}\n",
+        field.key, field.type_name, field.description
+    )
+}
+
+fn object(connector: &dyn Connector) -> Value {
+    json!({
+        "name": connector.name(),
+        "description": connector.description(),
+        "handles_execution": connector.handles_execution(),
+        "is_wrapper": connector.is_wrapper(),
+        "data": connector.data_fields().iter().map(field_object).collect::<Vec<_>>(),
+    })
+}
+
+fn field_object(field: &DataField) -> Value {
+    let default = Some(field.default).filter(|default| !default.is_empty());
+    json!({
+        "key": field.key,
+        "description": field.description,
+        "type": field.type_name,
+        "default": default,
+        "secret": field.secret,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_described_whole() {
+        let field = DataField {
+            key: "x_password",
+            description: "The password.",
+            type_name: "text",
+            default: "none",
+            secret: true,
+        };
+        let text = field_text(&field);
+        assert_eq!(text, "    x_password (text, default none, secret)\n        The password.\n");
+        assert_eq!(field_object(&field)["secret"], true);
+        assert_eq!(field_object(&DataField { default: "", ..field })["default"], Value::Null);
+    }
+
+    #[test]
+    fn an_unknown_connector_is_an_error() {
+        assert!(describe(&Registry::new(), Some("@nowhere"), false).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! What connectors are given of this process.
+
+use std::sync::Arc;
+
+use hostlink::{Context, SECRET_VARIABLES};
+
+use crate::invocation::Invocation;
+use crate::messages::{Messages, Teller};
+
+/// The context of an invocation: the environment without hostlink's own secrets, the home
+/// directory, the reporter.
+pub(crate) fn of(invocation: &Invocation, messages: &Messages) -> Context {
+    let variables = std::env::vars_os();
+    let texts = variables
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+    Context {
+        connect_timeout: invocation.connect_timeout,
+        environment: texts.filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str())).collect(),
+        home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into),
+        reporter: Arc::new(Teller::new(messages.clone(), invocation.verbose)),
+        ..Context::default()
+    }
+}

@@ -1,0 +1,120 @@
+//! `--data KEY=VALUE`.
+
+use hostlink::{ConnectorArguments, Data, DataField, Registry, Result, Value};
+use serde_json::Value as Json;
+
+use crate::explain::usage;
+use crate::flags;
+
+/// Reads the pairs. A later one of the same key wins.
+pub(crate) fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Data> {
+    pairs.into_iter().map(pair).collect()
+}
+
+/// Refuses keys with an underscore in front that no argument and no connector has: they are
+/// misspelt. Every other key may be the user's own.
+pub(crate) fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
+    let of_connectors = registry.connectors().flat_map(|connector| connector.data_fields());
+    let known: Vec<&str> =
+        ConnectorArguments::FIELDS.iter().chain(of_connectors).map(|field| field.key).collect();
+    for (key, _) in data.iter().filter(|(key, _)| key.starts_with('_')) {
+        if !known.contains(&key) {
+            return Err(usage(unknown(key, &known)));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(key: &str, known: &[&str]) -> String {
+    let nearest = known.iter().map(|known| (strsim::levenshtein(key, known), known)).min();
+    match nearest {
+        Some((distance, nearest)) if distance <= 1 + key.len() / 4 => {
+            format!("--data {key}: there is no such argument; did you mean {nearest}?")
+        }
+        _ => format!("--data {key}: there is no such argument; your own keys begin otherwise"),
+    }
+}
+
+fn pair(pair: &str) -> Result<(String, Value)> {
+    // What has no key is not shown: it may be a secret.
+    let (key, value) = pair
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| usage("--data: write KEY=VALUE, with an equals sign"))?;
+    if let Some(field) = ConnectorArguments::FIELDS.iter().find(|field| field.key == key) {
+        refuse_secret(field)?;
+    }
+    let value = if value.starts_with(['{', '[']) { json(key, value)? } else { value.into() };
+    Ok((key.to_owned(), value))
+}
+
+/// Every user of this machine may read a process's arguments.
+fn refuse_secret(field: &DataField) -> Result<()> {
+    if !field.secret {
+        return Ok(());
+    }
+    let (key, flag) = (field.key, flags::name(field));
+    Err(usage(format!(
+        "--data {key}: a password is no argument; write it to a file, --{flag} FILE"
+    )))
+}
+
+fn json(key: &str, text: &str) -> Result<Value> {
+    let parsed: Json = serde_json::from_str(text)
+        .map_err(|error| usage(format!("--data {key}: the value is no JSON: {error}")))?;
+    Ok(value(parsed))
+}
+
+fn value(json: Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => Value::Bool(truth),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::String(text),
+        Json::Array(items) => Value::List(items.into_iter().map(value).collect()),
+        Json::Object(entries) => {
+            Value::Map(entries.into_iter().map(|(key, item)| (key, value(item))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_text_and_json_is_json() {
+        let data = parse(["a=1", "b={\"x\":[1,2.5,true,null]}", "c==", "a=2"]).unwrap();
+        assert_eq!(data.get("a"), Some(&"2".into()));
+        assert_eq!(data.get("c"), Some(&"=".into()));
+        let items = vec![Value::Int(1), Value::Float(2.5), Value::Bool(true), Value::Null];
+        let map = [("x".to_owned(), Value::List(items))].into_iter().collect();
+        assert_eq!(data.get("b"), Some(&Value::Map(map)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_without_its_value() {
+        for (pair, expected) in [
+            ("hunter2", "--data: write KEY=VALUE"),
+            ("=hunter2", "--data: write KEY=VALUE"),
+            ("x={hunter2", "--data x: the value is no JSON"),
+            ("_sudo_password=hunter2", "--sudo-password-file FILE"),
+        ] {
+            let error = parse([pair]).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{pair}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_argument_is_refused_and_own_keys_are_not() {
+        let check = |key: &str| check_keys(&Data::new().with(key, "x"), &Registry::new());
+        check("_sudo_user").unwrap();
+        check("mine").unwrap();
+        let error = check("_sudo_usr").unwrap_err().to_string();
+        assert!(error.ends_with("did you mean _sudo_user?"), "{error}");
+        assert!(!check("_entirely_else").unwrap_err().to_string().contains("mean"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Exit statuses.
+
+use std::process::ExitCode;
+
+use hostlink::{CommandOutput, Error, ErrorKind, ExitStatus};
+
+use crate::job::{Done, Outcome};
+
+/// Something failed, and the command itself says nothing more exact.
+pub(crate) const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const TIMED_OUT: u8 = 124;
+const LINK: u8 = 255;
+
+/// What was being done when an error came up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Command,
+    Transfer,
+}
+
+/// The status for the outcome of every target there is.
+pub(crate) fn of_all(outcomes: &[Outcome], work: Work) -> u8 {
+    match outcomes {
+        [only] => of_one(only, work),
+        several => {
+            let statuses = || several.iter().map(|outcome| of_one(outcome, work));
+            let misused = |outcome: &Outcome| {
+                outcome.as_ref().err().is_some_and(|error| of_error(error, work) == USAGE)
+            };
+            match () {
+                () if statuses().all(|status| status == 0) => 0,
+                () if several.iter().any(misused) => USAGE,
+                () => FAILED,
+            }
+        }
+    }
+}
+
+/// The status for an error.
+pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
+    match error.kind() {
+        ErrorKind::Data | ErrorKind::Inventory | ErrorKind::UnknownConnector => USAGE,
+        // A directory where a file belongs: nothing was touched, and another command line is wanted.
+        ErrorKind::IsADirectory => USAGE,
+        ErrorKind::Unsupported if work == Work::Command => USAGE,
+        ErrorKind::Timeout => TIMED_OUT,
+        ErrorKind::Connect | ErrorKind::Auth | ErrorKind::HostKey | ErrorKind::LinkLost => LINK,
+        _ => FAILED,
+    }
+}
+
+/// Says what is wrong where there is nothing yet to say it with.
+pub(crate) fn without_runtime(error: &std::io::Error) -> ExitCode {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "hostlink: cannot start: {error}");
+    ExitCode::from(FAILED)
+}
+
+fn of_one(outcome: &Outcome, work: Work) -> u8 {
+    match outcome {
+        Ok(Done::Ran(output)) => of_command(output),
+        Ok(Done::Moved(_)) => 0,
+        Err(error) => of_error(error, work),
+    }
+}
+
+fn of_command(output: &CommandOutput) -> u8 {
+    if output.success() {
+        return 0;
+    }
+    let status = output.status().map_or(0, ExitStatus::as_shell_code);
+    // Code 0 is a failure where --success-exit-codes does not list it.
+    u8::try_from(status).ok().filter(|status| *status != 0).unwrap_or(FAILED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn ran(status: ExitStatus) -> Outcome {
+        Ok(Done::Ran(CommandOutput::from_lines([], status, Duration::ZERO)))
+    }
+
+    fn failed(kind: ErrorKind) -> Outcome {
+        Err(Error::new(kind, "x"))
+    }
+
+    #[test]
+    fn one_target_gives_the_command_s_own_status() {
+        let status = |outcome| of_all(&[outcome], Work::Command);
+        for code in [0, 1, 7, 126, 127, 255] {
+            assert_eq!(i32::from(status(ran(ExitStatus::Code(code)))), code);
+        }
+        assert_eq!(status(ran(ExitStatus::Signal(9))), 137);
+        assert_eq!(status(failed(ErrorKind::Timeout)), 124);
+        assert_eq!(status(failed(ErrorKind::Auth)), 255);
+        assert_eq!(status(failed(ErrorKind::Privilege)), 1);
+        assert_eq!(status(failed(ErrorKind::Unsupported)), 2);
+        assert_eq!(of_all(&[failed(ErrorKind::Unsupported)], Work::Transfer), 1);
+    }
+
+    #[test]
+    fn several_targets_give_success_failure_or_misuse() {
+        let ok = || ran(ExitStatus::Code(0));
+        assert_eq!(of_all(&[ok(), ok()], Work::Command), 0);
+        assert_eq!(of_all(&[ok(), ran(ExitStatus::Code(2))], Work::Command), 1);
+        assert_eq!(of_all(&[ok(), failed(ErrorKind::Connect)], Work::Command), 1);
+        assert_eq!(of_all(&[ok(), failed(ErrorKind::Data)], Work::Command), 2);
+    }
+}

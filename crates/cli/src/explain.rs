@@ -1,0 +1,93 @@
+//! Errors as one line: what, where, what to do.
+
+use std::error::Error as _;
+
+use hostlink::{Error, ErrorKind};
+
+/// The error for a command line that cannot be used.
+pub(crate) fn usage(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Data, message)
+}
+
+/// The error and its causes, on one line.
+pub(crate) fn one_line(error: &Error) -> String {
+    with_causes(error, error.to_string())
+}
+
+/// As [`one_line`], without the target's name, for output that has it beside.
+pub(crate) fn without_target(error: &Error) -> String {
+    let text = error.to_string();
+    let target = error.target().map(|target| format!("{target}: "));
+    let text = target.and_then(|target| text.strip_prefix(&target)).unwrap_or(&text);
+    with_causes(error, text.to_owned())
+}
+
+/// Some messages have the cause in them already.
+fn with_causes(error: &Error, mut text: String) -> String {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    if error.kill_confirmed() == Some(false) {
+        text.push_str("; what it started may still run");
+    }
+    flatten(&text)
+}
+
+/// The text without line breaks, and without anything that a terminal would obey.
+pub(crate) fn flatten(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
+}
+
+/// What clap has to say, without its usage and colours.
+pub(crate) fn of_clap(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let said = on_one_line(first.trim_start_matches("error: "));
+    let tip = rest.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
+    // "To pass it as a value, use `--`" is of no use in most places, and said better here in the
+    // one that is left.
+    let tip = match tip.filter(|tip| !tip.starts_with("to pass")) {
+        None if is_bare_command(error, rest) => Some("a COMMAND stands behind --"),
+        tip => tip,
+    };
+    let tip = tip.map(|tip| format!("; {tip}")).unwrap_or_default();
+    usage(format!("{said}{tip}; see hostlink --help"))
+}
+
+fn is_bare_command(error: &clap::Error, usage: &str) -> bool {
+    error.kind() == clap::error::ErrorKind::UnknownArgument && usage.contains(" TARGETS exec [")
+}
+
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn causes_are_appended_unless_they_were_said() {
+        let cause = || io::Error::from(io::ErrorKind::NotFound);
+        let error = Error::from_io("cannot read x", cause()).with_target("@local");
+        assert_eq!(one_line(&error), "@local: cannot read x: entity not found");
+        assert_eq!(without_target(&error), "cannot read x: entity not found");
+        let error = Error::from_io("cannot read x: entity not found", cause());
+        assert_eq!(one_line(&error), "cannot read x: entity not found");
+        assert_eq!(one_line(&usage("a\nb\x1bc")), "a b c");
+    }
+
+    #[test]
+    fn clap_says_it_on_one_line() {
+        let command = || clap::Command::new("x").arg(clap::Arg::new("SRC").required(true));
+        let missing = command().try_get_matches_from(["x"]).unwrap_err();
+        let text = one_line(&of_clap(&missing));
+        assert!(text.contains("not provided: <SRC>; see hostlink --help"), "{text}");
+    }
+}

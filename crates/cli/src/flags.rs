@@ -1,0 +1,207 @@
+//! One flag for each field of `ConnectorArguments`, made from its table.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, value_parser};
+use hostlink::{ConnectorArguments, Data, DataField, Error, ErrorKind, Result, Value};
+
+use crate::explain::usage;
+use crate::levels::Levels;
+
+/// The field whose flag names a file.
+pub(crate) const STDIN: &str = "_stdin";
+const ENV: &str = "_env";
+const HEADING: &str = "How the command runs";
+
+/// Fields that mean nothing to a transfer of files.
+const COMMAND_ONLY: [&str; 8] = [
+    "_shell_executable",
+    ENV,
+    "_success_exit_codes",
+    "_get_pty",
+    STDIN,
+    "_retries",
+    "_retry_delay",
+    "_retry_until",
+];
+
+/// The flags of every field.
+pub(crate) fn of_commands() -> impl Iterator<Item = Arg> {
+    ConnectorArguments::FIELDS.iter().map(flag)
+}
+
+/// The flags of the fields that a transfer of files heeds.
+pub(crate) fn of_transfers() -> impl Iterator<Item = Arg> {
+    ConnectorArguments::FIELDS.iter().filter(|field| !is_command_only(field)).map(flag)
+}
+
+/// The long name of a field's flag. A secret stands in a file: everybody may read a process's
+/// arguments.
+pub(crate) fn name(field: &DataField) -> String {
+    let name = field.key.trim_start_matches('_').replace('_', "-");
+    if field.secret { format!("{name}-file") } else { name }
+}
+
+/// Refuses flags before TARGETS that a transfer would not heed.
+pub(crate) fn refuse_command_only(levels: &Levels<'_>, subcommand: &str) -> Result<()> {
+    let mut fields = ConnectorArguments::FIELDS.iter().filter(|field| is_command_only(field));
+    match fields.find(|field| levels.is_outer(field.key)) {
+        Some(field) => Err(usage(format!("--{} means nothing to {subcommand}", name(field)))),
+        None => Ok(()),
+    }
+}
+
+/// Reads the flags, but for the secrets and standard input, which are files.
+pub(crate) fn read(levels: &Levels<'_>) -> Result<ConnectorArguments> {
+    let fields = ConnectorArguments::FIELDS.iter();
+    let mut data = Data::new();
+    for field in fields.filter(|field| !field.secret && field.key != STDIN) {
+        if let Some(value) = value(field, levels)? {
+            data.insert(field.key, value);
+        }
+    }
+    ConnectorArguments::from_data(&data).map_err(|error| with_flag_names(&error))
+}
+
+fn flag(field: &DataField) -> Arg {
+    let arg = Arg::new(field.key).long(name(field)).help_heading(HEADING).help(help(field));
+    if is_switch(field) {
+        return arg.action(ArgAction::SetTrue);
+    }
+    let value_name = match (field.key, field.type_name) {
+        (STDIN, _) | (_, _) if field.secret || field.key == STDIN => "FILE",
+        (ENV, _) => "NAME=VALUE",
+        ("_success_exit_codes", _) => "CODE,…",
+        (_, "seconds") => "DURATION",
+        (_, "number") => "NUMBER",
+        _ => "TEXT",
+    };
+    let arg = arg.value_name(value_name);
+    match value_name {
+        "FILE" => arg.value_parser(value_parser!(PathBuf)),
+        "NAME=VALUE" => arg.action(ArgAction::Append),
+        _ => arg,
+    }
+}
+
+fn help(field: &DataField) -> String {
+    let description = field.description.trim_end_matches('.').replace('`', "");
+    match field.default {
+        _ if field.secret => format!("{description}; the file's first line"),
+        _ if field.key == STDIN => format!("{description}; - is hostlink's own [default: nothing]"),
+        "" | "false" => description,
+        default => format!("{description} [default: {default}]"),
+    }
+}
+
+fn is_switch(field: &DataField) -> bool {
+    field.type_name == "true or false"
+}
+
+fn is_command_only(field: &DataField) -> bool {
+    COMMAND_ONLY.contains(&field.key)
+}
+
+fn value(field: &DataField, levels: &Levels<'_>) -> Result<Option<Value>> {
+    if is_switch(field) {
+        return Ok(levels.flag(field.key).then_some(Value::Bool(true)));
+    }
+    if field.key != ENV {
+        return Ok(levels.one::<String>(field.key).map(|text| text.as_str().into()));
+    }
+    let pairs = levels.all::<String>(ENV);
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let variables: Result<_> = pairs.into_iter().map(|pair| variable(pair)).collect();
+    Ok(Some(Value::Map(variables?)))
+}
+
+fn variable(pair: &str) -> Result<(String, Value)> {
+    // The text is not shown: it may be a secret whose name was forgotten.
+    let (name, value) = pair
+        .split_once('=')
+        .ok_or_else(|| usage("--env: write NAME=VALUE, with an equals sign"))?;
+    Ok((name.to_owned(), value.into()))
+}
+
+/// `_timeout: …` as `--timeout: …`, which is what the user wrote.
+pub(crate) fn with_flag_names(error: &Error) -> Error {
+    let faults = error.message().split("; ").map(|fault| {
+        let (key, problem) = fault.split_once(": ").unwrap_or(("", fault));
+        match ConnectorArguments::field(key) {
+            Some(field) => format!("--{}: {problem}", name(field)),
+            None => fault.to_owned(),
+        }
+    });
+    Error::new(ErrorKind::Data, faults.collect::<Vec<_>>().join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Command;
+
+    fn parse(words: &[&str]) -> Result<ConnectorArguments> {
+        let command = Command::new("x").args(of_commands()).no_binary_name(true);
+        let matches = command.try_get_matches_from(words).unwrap();
+        read(&Levels::new(&matches, &matches))
+    }
+
+    #[test]
+    fn every_field_has_a_flag_and_every_flag_a_field() {
+        let flags: Vec<_> =
+            of_commands().filter_map(|arg| arg.get_long().map(String::from)).collect();
+        let secrets = ["sudo_password", "su_password"];
+        let expected: Vec<_> = ConnectorArguments::FIELDS
+            .iter()
+            .map(|field| {
+                let name = field.key[1..].to_owned();
+                let file = if secrets.contains(&&*name) { "-file" } else { "" };
+                name.replace('_', "-") + file
+            })
+            .collect();
+        assert_eq!(flags, expected);
+        for secret in secrets {
+            assert!(ConnectorArguments::field(secret).unwrap().secret, "{secret}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_to_a_transfer_is_a_field() {
+        for key in COMMAND_ONLY {
+            assert!(ConnectorArguments::field(key).is_some(), "{key}");
+        }
+        assert_eq!(of_transfers().count() + COMMAND_ONLY.len(), of_commands().count());
+    }
+
+    #[test]
+    fn flags_are_read_as_host_data_is() {
+        let arguments = parse(&[
+            "--sudo",
+            "--timeout",
+            "1.5m",
+            "--success-exit-codes",
+            "0,3",
+            "--env",
+            "A=b=c",
+            "--env",
+            "D=",
+        ])
+        .unwrap();
+        assert_eq!(arguments.sudo, Some(true));
+        assert_eq!(arguments.doas, None);
+        assert_eq!(arguments.timeout, Some(std::time::Duration::from_secs(90)));
+        assert!(arguments.is_success(3));
+        let env = arguments.env.unwrap();
+        assert_eq!(env.keys().collect::<Vec<_>>(), ["A", "D"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_as_it_was_written() {
+        let error = parse(&["--timeout", "abc", "--retries", "-"]).unwrap_err().to_string();
+        assert!(error.starts_with("--timeout: \"abc\" is not"), "{error}");
+        assert!(error.contains("; --retries: \"-\" is not"), "{error}");
+        assert!(!parse(&["--env", "hunter2"]).unwrap_err().to_string().contains("hunter2"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Many targets at once: connect, do the job, disconnect, tell.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use hostlink::{ConnectorArguments, Context, Link, Registry, Result};
+
+use crate::hosts::Host;
+use crate::invocation::Invocation;
+use crate::job::{Job, Outcome};
+use crate::messages::Messages;
+use crate::prepare::prepare;
+use crate::results::Results;
+use crate::stop::Stop;
+use crate::{context, exit, explain};
+
+/// How long ending everything may take once the order to stop was given.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Does what the invocation asks for and returns the exit status. On an error nothing was started.
+pub(crate) async fn run(
+    registry: &Registry,
+    invocation: Invocation,
+    messages: &Messages,
+    results: &Results,
+    stop: &Stop,
+) -> Result<u8> {
+    let context = context::of(&invocation, messages);
+    let parallel = invocation.parallel;
+    let prepared = tokio::select! {
+        prepared = prepare(registry, invocation, &context, messages, results, stop) => prepared?,
+        () = stop.requested() => return Ok(exit::FAILED),
+    };
+    let (hosts, job) = prepared;
+    let work = job.work();
+    let all = serve_all(hosts, Arc::new(job), parallel, context);
+    tokio::select! {
+        outcomes = all => Ok(exit::of_all(&outcomes, work)),
+        () = overtime(stop) => {
+            messages.line("not everything could be ended in time; something may still run");
+            Ok(exit::FAILED)
+        }
+    }
+}
+
+/// Resolves when there is no more waiting after the order to stop.
+async fn overtime(stop: &Stop) {
+    stop.requested().await;
+    tokio::select! {
+        () = tokio::time::sleep(STOP_LIMIT) => {}
+        () = stop.at_once() => {}
+    }
+}
+
+/// The outcomes of the targets that came to an end by themselves.
+async fn serve_all(
+    hosts: Vec<Host>,
+    job: Arc<Job>,
+    parallel: usize,
+    context: Context,
+) -> Vec<Outcome> {
+    let context = Arc::new(context);
+    let tasks = futures::stream::iter(hosts)
+        .map(|host| tokio::spawn(serve(host, job.clone(), context.clone())));
+    let ended = tasks.buffer_unordered(parallel).filter_map(|ended| match ended {
+        Ok(outcome) => std::future::ready(outcome),
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    });
+    ended.collect().await
+}
+
+/// One target from beginning to end; `None` if everything was to stop before it was done.
+async fn serve(host: Host, job: Arc<Job>, context: Arc<Context>) -> Option<Outcome> {
+    let start = Instant::now();
+    let Host { target, arguments } = host;
+    let connected = tokio::select! {
+        biased;
+        () = job.stop.requested() => return None,
+        connected = target.connect(&context) => connected,
+    };
+    let outcome = match connected {
+        Ok(link) => work(&job, link, arguments).await?,
+        Err(error) => Err(error),
+    };
+    tokio::select! {
+        biased;
+        () = job.stop.requested() => None,
+        told = job.tell(&target.name, outcome, start.elapsed()) => Some(told),
+    }
+}
+
+/// Does the job on one link, or a part of it, and closes the link.
+async fn work(job: &Job, link: Link, arguments: ConnectorArguments) -> Option<Outcome> {
+    let outcome = tokio::select! {
+        biased;
+        () = job.stop.requested() => None,
+        outcome = job.run(&link, arguments) => Some(outcome),
+    };
+    // By now the job's future is dropped: what it ran is being killed, which this waits for.
+    if let Err(error) = link.disconnect().await {
+        job.messages.line(explain::one_line(&error));
+    }
+    outcome
+}

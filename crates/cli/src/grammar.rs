@@ -1,0 +1,167 @@
+//! What a command line may look like.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use crate::flags;
+
+pub(crate) const TARGETS: &str = "TARGETS";
+pub(crate) const COMMAND: &str = "COMMAND";
+pub(crate) const SRC: &str = "SRC";
+pub(crate) const DEST: &str = "DEST";
+pub(crate) const NAME: &str = "NAME";
+pub(crate) const DATA: &str = "data";
+pub(crate) const JSON: &str = "json";
+pub(crate) const VERBOSE: &str = "verbose";
+pub(crate) const PARALLEL: &str = "parallel";
+pub(crate) const CONNECT_TIMEOUT: &str = "connect-timeout";
+pub(crate) const RECURSIVE: &str = "recursive";
+pub(crate) const MODE: &str = "mode";
+pub(crate) const PRESERVE: &str = "preserve";
+pub(crate) const FOLLOW: &str = "follow";
+
+/// First words that never are a target. Some are for later; a host of such a name is written
+/// `@ssh/schema`.
+pub(crate) const RESERVED: [&str; 4] = ["connectors", "schema", "completions", "help"];
+
+/// The whole grammar.
+pub(crate) fn command() -> Command {
+    let targets = Arg::new(TARGETS).help("Targets, separated by commas: @local, @connector/name");
+    Command::new("hostlink")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Run commands and move files on any target")
+        .override_usage(
+            "hostlink [OPTIONS] TARGETS exec -- COMMAND…\n       \
+             hostlink [OPTIONS] TARGETS put [-r] SRC DEST\n       \
+             hostlink [OPTIONS] TARGETS get [-r] SRC DEST\n       \
+             hostlink connectors [NAME]",
+        )
+        .after_help(EXIT_STATUS)
+        .arg(targets)
+        .args(general())
+        .args(flags::of_commands())
+        .subcommand(exec())
+        .subcommand(put())
+        .subcommand(get())
+        .subcommand(connectors())
+}
+
+const EXIT_STATUS: &str = "\
+Exit status, one target: the command's own, 128+n if signal n ended it; 124 for a time-out; \
+255 if the link failed; 1 if a file did not arrive, or another user's rights were not given.
+Several targets: 0 if all succeeded, 1 if some failed.
+Always: 2 for wrong usage, 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP, 141 if nobody reads the output.";
+
+const WORDS: &str = "\
+One word is a line for the target's shell: exec -- 'ls *.log | wc -l'
+Several words are one command, and arrive as they are: exec -- ls '*.log'
+The command's standard input is empty unless --stdin says otherwise.";
+
+fn exec() -> Command {
+    let command = Arg::new(COMMAND)
+        .help("One word: a line for the shell; several: one command, each word quoted")
+        .value_parser(value_parser!(OsString))
+        .num_args(1..)
+        .last(true);
+    Command::new("exec")
+        .about("Run a command")
+        .override_usage("hostlink [OPTIONS] TARGETS exec [OPTIONS] -- COMMAND…")
+        .after_help(WORDS)
+        .arg(command)
+        .args(general())
+        .args(flags::of_commands())
+}
+
+fn put() -> Command {
+    let mode = Arg::new(MODE)
+        .long("mode")
+        .value_name("OCTAL")
+        .help("Permission bits on the target, like 0644 [default: as they are there, or here]");
+    let follow = switch(FOLLOW)
+        .help("Write through a symlink at DEST, even with privilege, instead of replacing it");
+    transfer("put", "Copy a file or, with -r, a directory to the targets; SRC - is standard input")
+        .arg(src().value_parser(value_parser!(PathBuf)))
+        .arg(dest())
+        .args([recursive(), preserve(), mode, follow])
+}
+
+fn get() -> Command {
+    transfer(
+        "get",
+        "Copy a file or, with -r, a directory from the targets; DEST - is standard output",
+    )
+    .arg(src())
+    .arg(dest().value_parser(value_parser!(PathBuf)))
+    .args([recursive(), preserve()])
+    .after_help(
+        "{host} in DEST is replaced by the target's name, with _ for /. Several targets need it.",
+    )
+}
+
+fn transfer(name: &'static str, about: &'static str) -> Command {
+    Command::new(name)
+        .about(about)
+        .override_usage(format!("hostlink [OPTIONS] TARGETS {name} [OPTIONS] SRC DEST"))
+        .args(general())
+        .args(flags::of_transfers())
+}
+
+fn src() -> Arg {
+    Arg::new(SRC).required(true).help("What to copy")
+}
+
+fn dest() -> Arg {
+    Arg::new(DEST).required(true).help("The copy's path, its own name included")
+}
+
+fn recursive() -> Arg {
+    switch(RECURSIVE).short('r').help("Copy a directory with all that is in it")
+}
+
+fn preserve() -> Arg {
+    switch(PRESERVE).help("Keep the mode and the time of modification")
+}
+
+fn connectors() -> Command {
+    Command::new("connectors")
+        .about("Describe the connectors of this build and their host data")
+        .override_usage("hostlink connectors [NAME]")
+        .arg(Arg::new(NAME).help("Only this one"))
+        .arg(switch(JSON).help("One JSON object a line"))
+}
+
+fn general() -> [Arg; 5] {
+    [
+        Arg::new(DATA)
+            .long("data")
+            .value_name("KEY=VALUE")
+            .action(ArgAction::Append)
+            .help("Host data for every target; a value that begins with { or [ is JSON"),
+        switch(JSON).help("One JSON object a line on standard output, as each target finishes"),
+        switch(VERBOSE).short('v').help("Tell on standard error what is done, and errors in full"),
+        Arg::new(PARALLEL)
+            .long(PARALLEL)
+            .value_name("NUMBER")
+            .help("At most so many targets at once [default: 100]"),
+        Arg::new(CONNECT_TIMEOUT)
+            .long(CONNECT_TIMEOUT)
+            .value_name("DURATION")
+            .help("How long connecting to a target may take [default: 10]"),
+    ]
+}
+
+fn switch(name: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,71 @@
+//! The hosts that TARGETS stands for, each with its data and arguments.
+
+use std::collections::HashSet;
+
+use hostlink::{
+    ConnectorArguments, Context, Error, ErrorKind, Registry, ResolvedTarget, Result, StringCommand,
+    make_unix_command,
+};
+
+use crate::explain::usage;
+use crate::invocation::{Action, Invocation};
+use crate::{data, flags};
+
+/// A host that something is to be done on.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) target: ResolvedTarget,
+    pub(crate) arguments: ConnectorArguments,
+}
+
+/// Resolves and checks everything, and connects to nothing.
+pub(crate) async fn resolve(
+    registry: &Registry,
+    invocation: &Invocation,
+    context: &Context,
+) -> Result<Vec<Host>> {
+    data::check_keys(&invocation.data, registry)?;
+    let mut known = HashSet::new();
+    let mut hosts = Vec::new();
+    for name in &invocation.targets {
+        let targets = registry.resolve(name, context).await?;
+        for target in targets.into_iter().filter(|target| known.insert(target.name.clone())) {
+            hosts.push(host(target, invocation)?);
+        }
+    }
+    if hosts.is_empty() {
+        return Err(usage("TARGETS stands for no host at all"));
+    }
+    Ok(hosts)
+}
+
+fn host(target: ResolvedTarget, invocation: &Invocation) -> Result<Host> {
+    let connector = target.connector();
+    if !connector.handles_execution() {
+        let message = format!("@{} lists hosts and runs nothing", connector.name());
+        return Err(Error::new(ErrorKind::Unsupported, message).with_target(&target.name));
+    }
+    let mut target = target.with_data(&invocation.data);
+    let secret: Vec<_> = target.data_fields().copied().collect();
+    target.data.mask_fields(&secret);
+    target.data.mask_fields(ConnectorArguments::FIELDS);
+    let arguments =
+        arguments(&target, invocation).map_err(|error| error.with_target(&target.name))?;
+    Ok(Host { target, arguments })
+}
+
+/// The command line's words, then host data's, then the environment's.
+fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<ConnectorArguments> {
+    let of_host = ConnectorArguments::from_data(&target.data)?;
+    let arguments = invocation.arguments.clone().or(&of_host).or(&invocation.environment);
+    let any = StringCommand::shell("true");
+    let command = match &invocation.action {
+        Action::Exec { command, .. } => command,
+        Action::Put(_) | Action::Get(_) => &any,
+    };
+    // What the command line itself has wrong is named as it is there.
+    make_unix_command(command, &invocation.arguments)
+        .map_err(|error| flags::with_flag_names(&error))?;
+    make_unix_command(command, &arguments)?;
+    Ok(arguments)
+}

@@ -1,0 +1,130 @@
+//! What is done on one target over its link.
+
+use hostlink::transfer::{PutOptions, Transferred};
+use hostlink::{CommandOutput, ConnectorArguments, Link, Result, RunOptions, StringCommand};
+use tokio::io::AsyncWriteExt;
+
+use crate::exit::Work;
+use crate::input::Prepared;
+use crate::messages::Messages;
+use crate::results::{Results, unwritable};
+use crate::sink::LiveSink;
+use crate::stop::Stop;
+use crate::transfer::{Destination, Get};
+
+/// What became of one target.
+pub(crate) type Outcome = Result<Done>;
+
+/// What was done.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Ran(CommandOutput),
+    Moved(Transferred),
+}
+
+/// What is done on each target, ready to start.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) task: Task,
+    pub(crate) output: Output,
+    pub(crate) results: Results,
+    pub(crate) messages: Messages,
+    pub(crate) stop: Stop,
+    pub(crate) verbose: bool,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// One JSON object a target.
+    Json,
+    /// The one target's bytes.
+    Plain,
+    /// Lines with the target's name in front.
+    Prefixed,
+}
+
+/// An action whose inputs are ready.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Exec { command: StringCommand, stdin: Option<Prepared> },
+    PutFile { source: Prepared, destination: String, options: PutOptions },
+    PutDirectory { source: std::path::PathBuf, destination: String, options: PutOptions },
+    Get(Get),
+}
+
+impl Job {
+    /// Does it.
+    pub(crate) async fn run(&self, link: &Link, arguments: ConnectorArguments) -> Outcome {
+        let run = RunOptions::default().with_printing(self.verbose, false);
+        match &self.task {
+            Task::Exec { command, stdin } => {
+                self.exec(link, command, stdin.as_ref(), arguments, run).await.map(Done::Ran)
+            }
+            Task::PutFile { source, destination, options } => {
+                let options = PutOptions { arguments, run, ..options.clone() };
+                let source = source.source().await?;
+                link.put_file(source, destination, &options).await.map(Done::Moved)
+            }
+            Task::PutDirectory { source, destination, options } => {
+                let options = PutOptions { arguments, run, ..options.clone() };
+                link.put_dir(source, destination, &options).await.map(Done::Moved)
+            }
+            Task::Get(get) => self.get(link, get, arguments, run).await.map(Done::Moved),
+        }
+    }
+
+    pub(crate) fn work(&self) -> Work {
+        match self.task {
+            Task::Exec { .. } => Work::Command,
+            Task::PutFile { .. } | Task::PutDirectory { .. } | Task::Get(_) => Work::Transfer,
+        }
+    }
+
+    async fn exec(
+        &self,
+        link: &Link,
+        command: &StringCommand,
+        stdin: Option<&Prepared>,
+        mut arguments: ConnectorArguments,
+        options: RunOptions,
+    ) -> Result<CommandOutput> {
+        if let Some(stdin) = stdin {
+            arguments.stdin = Some(stdin.stdin());
+        }
+        if self.output == Output::Json {
+            return link.run_shell_command_with(command, &arguments, &options).await;
+        }
+        let prefix = (self.output == Output::Prefixed).then(|| format!("[{}] ", link.name()));
+        let mut sink = LiveSink::new(self.results.clone(), self.messages.clone(), prefix);
+        // What has been passed on is not kept.
+        let options = options.with_output_limit(0);
+        let ended = link.run_streaming(command, &arguments, &options, &mut sink).await;
+        let finished = sink.finish().await.map_err(unwritable);
+        ended.and_then(|output| finished.map(|()| output))
+    }
+
+    async fn get(
+        &self,
+        link: &Link,
+        get: &Get,
+        arguments: ConnectorArguments,
+        run: RunOptions,
+    ) -> Result<Transferred> {
+        let mut options = get.options.clone().with_arguments(arguments);
+        options.run = run;
+        match get.destination_for(link.name()) {
+            Destination::Path(path) if get.recursive => {
+                link.get_dir(&get.source, path, &options).await
+            }
+            Destination::Path(path) => link.get_file(&get.source, path, &options).await,
+            Destination::Standard => {
+                let mut stdout = self.results.writer().await;
+                let sink = hostlink::transfer::Sink::Writer(&mut *stdout);
+                let moved = link.get_file(&get.source, sink, &options).await?;
+                stdout.flush().await.map_err(unwritable)?;
+                Ok(moved)
+            }
+        }
+    }
+}

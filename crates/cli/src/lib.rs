@@ -1,0 +1,106 @@
+#![doc = include_str!("../README.md")]
+
+mod connectors;
+mod context;
+mod data;
+mod exit;
+mod explain;
+mod flags;
+mod fleet;
+mod grammar;
+mod hosts;
+mod input;
+mod invocation;
+mod job;
+mod levels;
+mod messages;
+mod passwords;
+mod prepare;
+mod record;
+mod results;
+mod sink;
+mod stop;
+mod telling;
+mod transfer;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hostlink::{Registry, Result};
+use tokio::runtime::Runtime;
+
+use crate::invocation::{Invocation, Request};
+use crate::messages::Messages;
+use crate::results::Results;
+use crate::stop::Stop;
+
+/// Runs the command line of this process with the connectors of `registry`: all of the program
+/// `hostlink`.
+///
+/// Call it from `main`, outside of any async runtime: it starts its own, and takes over standard
+/// input and output, SIGINT and SIGTERM.
+#[must_use]
+pub fn main_with(registry: Registry) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::without_runtime(&error),
+    };
+    let status = runtime.block_on(run(&registry, std::env::args_os().collect()));
+    // A thread may be stuck in reading standard input or in writing to a pipe that nobody reads.
+    runtime.shutdown_background();
+    ExitCode::from(status)
+}
+
+async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
+    let messages = Messages::start();
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => {
+            messages.line(format_args!("signals cannot be handled: {error}"));
+            messages.flush().await;
+            return exit::FAILED;
+        }
+    };
+    let results = Results::new(stop.clone());
+    let status = match obey(registry, words, &messages, &results, &stop).await {
+        Ok(status) => status,
+        Err(error) => {
+            if stop.cause().is_none() {
+                messages.line(explain::one_line(&error));
+            }
+            exit::of_error(&error, exit::Work::Command)
+        }
+    };
+    tokio::select! {
+        () = messages.flush() => {}
+        () = impatience(&stop) => {}
+    }
+    stop.cause().map_or(status, |cause| cause.exit_status())
+}
+
+/// Resolves some time after the order to stop. Standard error may be blocked, too.
+async fn impatience(stop: &Stop) {
+    stop.requested().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// Does what the words ask for. An error here means that nothing was started.
+async fn obey(
+    registry: &Registry,
+    words: Vec<OsString>,
+    messages: &Messages,
+    results: &Results,
+    stop: &Stop,
+) -> Result<u8> {
+    match Invocation::parse(words)? {
+        Request::Show(text) => results.show(text.as_bytes(), stop).await,
+        Request::Connectors { name, json } => {
+            let text = connectors::describe(registry, name.as_deref(), json)?;
+            results.show(text.as_bytes(), stop).await
+        }
+        Request::Run(invocation) => {
+            fleet::run(registry, *invocation, messages, results, stop).await
+        }
+    }
+}

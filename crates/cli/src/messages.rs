@@ -1,0 +1,103 @@
+//! Standard error: hostlink's own messages, and what commands write there.
+
+use std::fmt;
+
+use hostlink::{Event, Reporter};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::explain::flatten;
+
+/// Writes to standard error, in the order of the calls. Clones share it. What cannot be written is
+/// lost: there is nowhere to say so.
+#[derive(Clone, Debug)]
+pub(crate) struct Messages(UnboundedSender<Message>);
+
+enum Message {
+    Text(Vec<u8>),
+    /// Answered when everything before it was written.
+    Written(oneshot::Sender<()>),
+}
+
+impl Messages {
+    /// Begins a task that writes. A reporter must not block, and standard error may.
+    pub(crate) fn start() -> Self {
+        let (sender, messages) = unbounded_channel();
+        tokio::spawn(write(messages));
+        Self(sender)
+    }
+
+    /// Writes a message of hostlink's own.
+    pub(crate) fn line(&self, text: impl fmt::Display) {
+        self.send(format!("hostlink: {text}\n").into_bytes());
+    }
+
+    /// Writes bytes as they are, and waits until it is done: whoever makes them waits too.
+    pub(crate) async fn bytes(&self, bytes: Vec<u8>) {
+        self.send(bytes);
+        self.flush().await;
+    }
+
+    /// Waits until everything was written.
+    pub(crate) async fn flush(&self) {
+        let (sender, written) = oneshot::channel();
+        let _ = self.0.send(Message::Written(sender));
+        let _ = written.await;
+    }
+
+    fn send(&self, text: Vec<u8>) {
+        let _ = self.0.send(Message::Text(text));
+    }
+}
+
+async fn write(mut messages: UnboundedReceiver<Message>) {
+    let mut stderr = tokio::io::stderr();
+    while let Some(message) = messages.recv().await {
+        match message {
+            Message::Text(text) => {
+                let _ = stderr.write_all(&text).await;
+            }
+            Message::Written(sender) => {
+                let _ = stderr.flush().await;
+                let _ = sender.send(());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Message")
+    }
+}
+
+/// Tells what the library has to tell.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    messages: Messages,
+    verbose: bool,
+}
+
+impl Teller {
+    pub(crate) fn new(messages: Messages, verbose: bool) -> Self {
+        Self { messages, verbose }
+    }
+}
+
+impl Reporter for Teller {
+    fn report(&self, target: &str, event: Event<'_>) {
+        match event {
+            Event::Warning(text) => {
+                self.messages.line(format_args!("{target}: warning: {}", flatten(text)));
+            }
+            Event::Input(text) if self.verbose => {
+                self.messages.send(format!("[{target}] >>> {text}\n").into_bytes());
+            }
+            Event::Detail(text) if self.verbose => {
+                self.messages.line(format_args!("{target}: {}", flatten(text)));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Standard output: results, and nothing else.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use hostlink::{Error, Result};
+use tokio::io::{AsyncWrite, AsyncWriteExt, Stdout};
+use tokio::sync::Mutex;
+
+use crate::exit::FAILED;
+use crate::stop::{Cause, Stop};
+
+/// Writes to standard output. Clones share it. When nobody reads any more, everything is to stop.
+#[derive(Clone, Debug)]
+pub(crate) struct Results(Arc<Mutex<Watched>>);
+
+impl Results {
+    pub(crate) fn new(stop: Stop) -> Self {
+        Self(Arc::new(Mutex::new(Watched { stdout: tokio::io::stdout(), stop })))
+    }
+
+    /// Writes bytes, and waits until they are written: whoever makes them waits too.
+    pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = self.0.lock().await;
+        stdout.write_all(bytes).await?;
+        stdout.flush().await
+    }
+
+    /// Writes a text that is all that was asked for.
+    pub(crate) async fn show(&self, text: &[u8], stop: &Stop) -> Result<u8> {
+        tokio::select! {
+            written = self.write(text) => written.map_err(unwritable).map(|()| 0),
+            () = stop.requested() => Ok(FAILED),
+        }
+    }
+
+    /// The writer itself, for a transfer. Nobody else writes meanwhile.
+    pub(crate) async fn writer(&self) -> impl std::ops::DerefMut<Target = Watched> {
+        self.0.lock().await
+    }
+}
+
+/// The error for results that cannot be written.
+pub(crate) fn unwritable(error: io::Error) -> Error {
+    Error::new(hostlink::ErrorKind::Transfer, "cannot write to standard output").with_source(error)
+}
+
+/// Standard output that tells everybody when its reader is gone.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stdout: Stdout,
+    stop: Stop,
+}
+
+impl Watched {
+    fn watch<T>(&self, result: io::Result<T>) -> Poll<io::Result<T>> {
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            self.stop.request(Cause::PipeClosed);
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.stdout).poll_write(context, bytes));
+        self.watch(result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.stdout).poll_flush(context));
+        self.watch(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.stdout).poll_shutdown(context));
+        self.watch(result)
+    }
+}

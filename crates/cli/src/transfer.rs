@@ -1,0 +1,208 @@
+//! What `put` and `get` are to move, checked on this machine's side.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use hostlink::Result;
+use hostlink::transfer::{GetOptions, PutOptions};
+
+use crate::explain::usage;
+use crate::grammar::{DEST, FOLLOW, MODE, PRESERVE, RECURSIVE, SRC};
+use crate::input::{Input, unreadable};
+
+/// `put SRC DEST`.
+#[derive(Debug)]
+pub(crate) struct Put {
+    pub(crate) source: Input,
+    pub(crate) destination: String,
+    pub(crate) recursive: bool,
+    pub(crate) options: PutOptions,
+}
+
+/// `get SRC DEST`.
+#[derive(Debug)]
+pub(crate) struct Get {
+    pub(crate) source: String,
+    pub(crate) destination: PathBuf,
+    pub(crate) recursive: bool,
+    pub(crate) options: GetOptions,
+}
+
+/// Where a target's copy goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Destination {
+    /// Standard output.
+    Standard,
+    /// A file or a directory.
+    Path(PathBuf),
+}
+
+/// Stands for the target's name in the DEST of `get`.
+const HOST: &str = "{host}";
+
+impl Put {
+    pub(crate) fn read(matches: &ArgMatches) -> Result<Self> {
+        let path = matches.get_one::<PathBuf>(SRC).expect("the grammar requires SRC");
+        let source = Input::new(path);
+        let recursive = matches.get_flag(RECURSIVE);
+        check_source(&source, recursive)?;
+        let options = PutOptions {
+            mode: matches.get_one::<String>(MODE).map(|text| mode(text)).transpose()?,
+            preserve: matches.get_flag(PRESERVE),
+            follow: matches.get_flag(FOLLOW).then_some(true),
+            ..PutOptions::default()
+        };
+        Ok(Self { source, destination: remote(matches, DEST)?, recursive, options })
+    }
+}
+
+impl Get {
+    pub(crate) fn read(matches: &ArgMatches) -> Result<Self> {
+        let destination = matches.get_one::<PathBuf>(DEST).expect("the grammar requires DEST");
+        let recursive = matches.get_flag(RECURSIVE);
+        if recursive && destination == Path::new("-") {
+            return Err(usage("a directory cannot go to standard output: name a directory"));
+        }
+        let options = GetOptions::default().with_preserve(matches.get_flag(PRESERVE));
+        let source = remote(matches, SRC)?;
+        Ok(Self { source, destination: destination.clone(), recursive, options })
+    }
+
+    /// The destination of a target's copy.
+    pub(crate) fn destination_for(&self, target: &str) -> Destination {
+        if self.destination == Path::new("-") {
+            return Destination::Standard;
+        }
+        Destination::Path(match self.destination.to_str() {
+            Some(text) => text.replace(HOST, &target.replace('/', "_")).into(),
+            None => self.destination.clone(),
+        })
+    }
+
+    /// Refuses to mix a file with the results of `--json`.
+    pub(crate) fn refuse_standard_output(&self) -> Result<()> {
+        if self.destination == Path::new("-") {
+            return Err(usage(
+                "--json and the file cannot both go to standard output: name a file",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses destinations that cannot be written, or that two targets would share.
+    pub(crate) fn check_destinations(&self, targets: &[&str]) -> Result<()> {
+        let mut taken = HashMap::new();
+        for target in targets {
+            let destination = self.destination_for(target);
+            let path = match &destination {
+                Destination::Path(path) => path.clone(),
+                Destination::Standard => "-".into(),
+            };
+            if let Some(other) = taken.insert(path.clone(), target) {
+                let shown = path.display();
+                return Err(usage(format!(
+                    "{other} and {target} would both go to {shown}: put {HOST} into DEST"
+                )));
+            }
+            if destination != Destination::Standard {
+                self.check_path(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_path(&self, path: &Path) -> Result<()> {
+        let shown = path.display();
+        if path.is_dir() && !self.recursive {
+            return Err(usage(format!("{shown} is a directory: name the file")));
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        match parent {
+            Some(parent) if !parent.is_dir() => {
+                let parent = parent.display();
+                Err(usage(format!("cannot write {shown}: there is no directory {parent}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_source(source: &Input, recursive: bool) -> Result<()> {
+    match (source, recursive) {
+        (Input::Standard, true) => Err(usage("standard input is no directory: put it without -r")),
+        (Input::File(path), true) => check_directory(path),
+        (Input::File(path), false) if path.is_dir() => {
+            Err(usage(format!("{} is a directory: put it with -r", path.display())))
+        }
+        (input, false) => input.check_file(),
+    }
+}
+
+fn check_directory(path: &Path) -> Result<()> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_dir() {
+        return Err(usage(format!("{} is no directory: put it without -r", path.display())));
+    }
+    fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+    Ok(())
+}
+
+fn remote(matches: &ArgMatches, id: &str) -> Result<String> {
+    let path = matches.get_one::<String>(id).expect("the grammar requires both paths");
+    match path.as_str() {
+        "" => Err(usage(format!("{id} is empty: name the file on the target"))),
+        "-" => Err(usage(format!("{id} is on the target: - means nothing there"))),
+        path => Ok(path.to_owned()),
+    }
+}
+
+fn mode(text: &str) -> Result<u32> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    mode.filter(|_| !text.starts_with('+'))
+        .ok_or_else(|| usage(format!("--mode: {text:?} is not an octal mode like 0644")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(destination: &str) -> Get {
+        Get {
+            source: "x".into(),
+            destination: destination.into(),
+            recursive: false,
+            options: GetOptions::default(),
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(mode("0644").unwrap(), 0o644);
+        assert_eq!(mode("7777").unwrap(), 0o7777);
+        for bad in ["", "8", "u+x", "+644", "-1", "17777", "0o644"] {
+            assert!(mode(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_target_has_its_own_destination() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let own = get(&path("{host}.log"));
+        assert_eq!(own.destination_for("@a/b"), Destination::Path(path("@a_b.log").into()));
+        own.check_destinations(&["@a/b", "@a/c"]).unwrap();
+        get("-").check_destinations(&["@a/b"]).unwrap();
+        get("here").check_destinations(&["@a/b"]).unwrap();
+        for (get, targets) in [
+            (get("-"), &["a", "b"][..]),
+            (get(&path("same")), &["a", "b"]),
+            (get(&path("{host}")), &["a/b", "a_b"]),
+            (get(&path("")), &["a"]),
+            (get(&path("missing/x")), &["a"]),
+        ] {
+            assert!(get.check_destinations(targets).is_err(), "{get:?}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The command line that a command and its arguments make on a Unix target.
+
+use crate::arguments::{ConnectorArguments, EnvValue};
+use crate::command::StringCommand;
+use crate::data::{Fault, faults_to_result};
+use crate::error::Result;
+
+/// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this name.
+///
+/// Set-up happens in the innermost `sh`: change the directory, export the environment, run. Around it stand the
+/// privilege tools, in the order doas → dzdo → sudo → su. A failing set-up ends the line before the command.
+///
+/// What [`Link::run_shell_command`](crate::Link::run_shell_command) sends is this text with announcements in it.
+///
+/// ```
+/// use hostlink_core::{ConnectorArguments, StringCommand, make_unix_command};
+///
+/// let arguments = ConnectorArguments::new().with_sudo(true).with_chdir("/srv");
+/// let line = make_unix_command(&StringCommand::shell("ls | wc -l"), &arguments)?;
+/// assert_eq!(line.to_string(), "sudo -H -n sh -c 'cd /srv || exit; ls | wc -l'");
+/// # Ok::<(), hostlink_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user or a directory that no
+/// shell could take, and for NUL bytes, with every fault at once.
+pub fn make_unix_command(
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+) -> Result<StringCommand> {
+    check(command, arguments)?;
+    let body = body(command, arguments, CommandText::Argument, "; ");
+    Ok(privileged(body, arguments, PROMPT))
+}
+
+/// Stands for the prompt token in lines that are shown rather than run.
+const PROMPT: &str = "hostlink-prompt";
+
+/// How another shell than `sh` gets the text of the command.
+#[derive(Clone, Copy)]
+pub(crate) enum CommandText<'a> {
+    /// As an argument.
+    Argument,
+    /// As a file, for texts that are secret or too long for an argument; ended by a line with this token.
+    File(&'a str),
+}
+
+/// The set-up and the command, for the innermost `sh`, with `separator` between the steps.
+pub(crate) fn body(
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+    text: CommandText<'_>,
+    separator: &'static str,
+) -> StringCommand {
+    let mut steps = StringCommand::with_separator(separator);
+    if let Some(directory) = &arguments.chdir {
+        let step = StringCommand::new().raw("cd").arg(unambiguous(directory)).raw("|| exit");
+        steps = steps.command(step);
+    }
+    for (name, value) in arguments.env.iter().flatten() {
+        steps = steps.command(export(name, value));
+    }
+    steps.command(in_shell(command, arguments, text))
+}
+
+/// `cd` reads `-` as the last directory and looks bare names up in CDPATH: neither is meant.
+fn unambiguous(directory: &str) -> String {
+    let anchored = directory.starts_with('/')
+        || [".", ".."].iter().any(|dots| {
+            directory
+                .strip_prefix(dots)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+    if anchored { directory.to_owned() } else { format!("./{directory}") }
+}
+
+fn export(name: &str, value: &EnvValue) -> StringCommand {
+    let assignment = StringCommand::with_separator("").raw(name).raw("=");
+    let assignment = match value {
+        EnvValue::Plain(text) => assignment.arg(text),
+        EnvValue::Secret(secret) => assignment.secret(secret.clone()),
+    };
+    StringCommand::new().raw("export").command(assignment).raw("|| exit")
+}
+
+fn in_shell(
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+    text: CommandText<'_>,
+) -> StringCommand {
+    let Some(shell) = other_shell(arguments) else { return command.clone() };
+    let exec = StringCommand::new().raw("exec").command(shell);
+    match text {
+        CommandText::Argument => exec.raw("-c").quoted(command.clone()),
+        CommandText::File(token) => StringCommand::with_separator("\n")
+            .raw(format!("{} /dev/fd/9 9<<'{token}'", exec.get_masked_value()))
+            .command(command.clone())
+            .raw(token),
+    }
+}
+
+/// The words of `shell_executable`, where it is not just `sh`.
+fn other_shell(arguments: &ConnectorArguments) -> Option<StringCommand> {
+    let words = arguments.shell_executable.as_deref().unwrap_or("sh").split_whitespace();
+    let words: Vec<&str> = words.collect();
+    (words != ["sh"] && !words.is_empty()).then(|| StringCommand::from_words(words))
+}
+
+/// What a privilege tool is to run.
+enum Inside {
+    /// A script for `sh -c`.
+    Script(StringCommand),
+    /// The words of another tool.
+    Words(StringCommand),
+}
+
+impl Inside {
+    fn into_words(self) -> StringCommand {
+        match self {
+            Self::Script(script) => StringCommand::new().raw("sh -c").quoted(script),
+            Self::Words(words) => words,
+        }
+    }
+
+    fn into_script(self) -> StringCommand {
+        match self {
+            Self::Script(script) => script,
+            Self::Words(words) => StringCommand::new().raw("exec").command(words),
+        }
+    }
+}
+
+/// The line with every privilege tool that is asked for around `script`.
+///
+/// `prompt` is what sudo will print when it wants a password. It never stands for a secret itself.
+pub(crate) fn privileged(
+    script: StringCommand,
+    arguments: &ConnectorArguments,
+    prompt: &str,
+) -> StringCommand {
+    let mut inside = Inside::Script(script);
+    if let Some(user) = &arguments.su_user {
+        inside = Inside::Words(su(user, inside.into_script(), arguments));
+    }
+    if arguments.sudo == Some(true) {
+        inside = Inside::Words(sudo(inside, arguments, prompt));
+    }
+    let dzdo = ("dzdo -H -n", arguments.dzdo, &arguments.dzdo_user);
+    let doas = ("doas -n", arguments.doas, &arguments.doas_user);
+    for (tool, _, user) in [dzdo, doas].into_iter().filter(|tool| tool.1 == Some(true)) {
+        let tool = as_user(StringCommand::new().raw(tool), user);
+        inside = Inside::Words(tool.command(inside.into_words()));
+    }
+    inside.into_words()
+}
+
+fn as_user(tool: StringCommand, user: &Option<String>) -> StringCommand {
+    match user {
+        Some(user) => tool.raw("-u").arg(user),
+        None => tool,
+    }
+}
+
+fn sudo(inside: Inside, arguments: &ConnectorArguments, prompt: &str) -> StringCommand {
+    let mut line = StringCommand::new().raw("sudo -H");
+    line = if expects_sudo_password(arguments) {
+        // -k: the password given is the one that is checked, whatever sudo remembers.
+        line.raw("-S -k -p").arg(prompt)
+    } else {
+        line.raw("-n")
+    };
+    if arguments.use_sudo_login == Some(true) {
+        line = line.raw("-i");
+    }
+    if arguments.preserve_sudo_env == Some(true) {
+        line = line.raw("-E");
+    }
+    line = as_user(line, &arguments.sudo_user);
+    if arguments.use_sudo_login == Some(true) {
+        line.raw("sh -c").for_sudo_login(inside.into_script())
+    } else {
+        line.command(inside.into_words())
+    }
+}
+
+pub(crate) fn expects_sudo_password(arguments: &ConnectorArguments) -> bool {
+    arguments.sudo_password.is_some() || arguments.use_sudo_password == Some(true)
+}
+
+fn su(user: &str, script: StringCommand, arguments: &ConnectorArguments) -> StringCommand {
+    let mut line = StringCommand::new().raw("su");
+    if arguments.use_su_login == Some(true) {
+        line = line.raw("-l");
+    }
+    if arguments.preserve_su_env == Some(true) {
+        line = line.raw("-m");
+    }
+    if let Some(shell) = &arguments.su_shell {
+        let lookup = StringCommand::with_separator("").raw("\"$(command -v ").arg(shell).raw(")\"");
+        line = line.raw("-s").command(lookup);
+    }
+    line.arg(user).raw("-c").for_any_shell(script)
+}
+
+/// Refuses what could not arrive as it is meant.
+pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> Result<()> {
+    let mut faults = Vec::new();
+    if command.get_raw_value().contains(&0) {
+        faults.push(Fault::new("command", "a NUL byte cannot stand in a command"));
+    }
+    for (name, value) in arguments.env.iter().flatten() {
+        faults.extend(env_fault(name, value));
+    }
+    let users = [
+        ("_sudo_user", &arguments.sudo_user),
+        ("_su_user", &arguments.su_user),
+        ("_doas_user", &arguments.doas_user),
+        ("_dzdo_user", &arguments.dzdo_user),
+    ];
+    faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
+    for (key, text) in
+        [("_chdir", &arguments.chdir), ("_shell_executable", &arguments.shell_executable)]
+    {
+        if text.as_ref().is_some_and(|text| text.is_empty() || text.contains('\0')) {
+            faults.push(Fault::new(key, "must not be empty or hold a NUL byte"));
+        }
+    }
+    faults_to_result(&faults)
+}
+
+fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
+    let head = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if !head || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        let problem = format!("{name:?} is no name for a variable: letters, digits and _ make one");
+        return Some(Fault::new("_env", problem));
+    }
+    let bytes = match value {
+        EnvValue::Plain(text) => text.as_encoded_bytes(),
+        EnvValue::Secret(secret) => secret.expose().as_bytes(),
+    };
+    bytes.contains(&0).then(|| Fault::new("_env", format!("{name} has a NUL byte in its value")))
+}
+
+fn user_fault(key: &str, user: &str) -> Option<Fault> {
+    let refused = user.is_empty() || user.starts_with('-') || user.chars().any(char::is_control);
+    refused.then(|| Fault::new(key, format!("{user:?} is no name for a user")))
+}
+
+#[cfg(test)]
+mod tests;

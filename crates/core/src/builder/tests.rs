@@ -1,0 +1,194 @@
+//! Arguments in, line out: every privilege field, and every nesting.
+
+use super::*;
+use crate::secret::Secret;
+
+fn a() -> ConnectorArguments {
+    ConnectorArguments::new()
+}
+
+fn c(line: &str) -> StringCommand {
+    StringCommand::shell(line)
+}
+
+fn words<const N: usize>(words: [&str; N]) -> StringCommand {
+    StringCommand::from_words(words)
+}
+
+#[rustfmt::skip]
+fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
+    vec![
+        (c("uname -a"), a(),
+            r###"sh -c 'uname -a'"###),
+        (c("a; b"), a(),
+            r###"sh -c 'a; b'"###),
+        (words(["echo", "it's", ""]), a(),
+            r###"sh -c 'echo '"'"'it'"'"'"'"'"'"'"'"'s'"'"' '"'"''"'"''"###),
+        (c("echo").secret("hunter2"), a(),
+            r###"sh -c 'echo ***'"###),
+        (c("id"), a().with_chdir("/srv"),
+            r###"sh -c 'cd /srv || exit; id'"###),
+        (c("id"), a().with_chdir("rel/dir"),
+            r###"sh -c 'cd ./rel/dir || exit; id'"###),
+        (c("id"), a().with_chdir("./rel"),
+            r###"sh -c 'cd ./rel || exit; id'"###),
+        (c("id"), a().with_chdir(".."),
+            r###"sh -c 'cd .. || exit; id'"###),
+        (c("id"), a().with_chdir("-"),
+            r###"sh -c 'cd ./- || exit; id'"###),
+        (c("id"), a().with_chdir("..x"),
+            r###"sh -c 'cd ./..x || exit; id'"###),
+        (c("id"), a().with_chdir("a b"),
+            r###"sh -c 'cd '"'"'./a b'"'"' || exit; id'"###),
+        (c("a; b"), a().with_chdir("/srv"),
+            r###"sh -c 'cd /srv || exit; a; b'"###),
+        (c("id"), a().with_env_var("K", "v"),
+            r###"sh -c 'export K=v || exit; id'"###),
+        (c("id"), a().with_env_var("K", "v w").with_env_var("L", ""),
+            r###"sh -c 'export K='"'"'v w'"'"' || exit; export L='"'"''"'"' || exit; id'"###),
+        (c("id"), a().with_env_var("K", "it's $HOME"),
+            r###"sh -c 'export K='"'"'it'"'"'"'"'"'"'"'"'s $HOME'"'"' || exit; id'"###),
+        (c("id"), a().with_env_var("K", Secret::from("hunter2")),
+            r###"sh -c 'export K=*** || exit; id'"###),
+        (c("id"), a().with_env_var("K", "v").with_chdir("/srv"),
+            r###"sh -c 'cd /srv || exit; export K=v || exit; id'"###),
+        (c("id"), a().with_shell_executable("sh"),
+            r###"sh -c id"###),
+        (c("id"), a().with_shell_executable("bash"),
+            r###"sh -c 'exec bash -c id'"###),
+        (c("echo 'x'"), a().with_shell_executable("bash"),
+            r###"sh -c 'exec bash -c '"'"'echo '"'"'"'"'"'"'"'"'x'"'"'"'"'"'"'"'"''"'"''"###),
+        (c("id"), a().with_shell_executable("bash -e"),
+            r###"sh -c 'exec bash -e -c id'"###),
+        (c("id"), a().with_shell_executable("/opt/my$sh"),
+            r###"sh -c 'exec '"'"'/opt/my$sh'"'"' -c id'"###),
+        (c("id"), a().with_shell_executable("bash").with_chdir("/srv").with_env_var("K", "v"),
+            r###"sh -c 'cd /srv || exit; export K=v || exit; exec bash -c id'"###),
+        (c("id"), a().with_sudo(true),
+            r###"sudo -H -n sh -c id"###),
+        (c("id"), a().with_sudo(false),
+            r###"sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_user("web"),
+            r###"sudo -H -n -u web sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_user("a b"),
+            r###"sudo -H -n -u 'a b' sh -c id"###),
+        (c("id"), a().with_sudo(true).with_preserve_sudo_env(true),
+            r###"sudo -H -n -E sh -c id"###),
+        (c("id"), a().with_sudo(true).with_use_sudo_login(true),
+            r###"sudo -H -n -i sh -c id"###),
+        (c("echo $HOME"), a().with_sudo(true).with_use_sudo_login(true),
+            r###"sudo -H -n -i sh -c 'echo $HOME'"###),
+        (c("id"), a().with_sudo(true).with_use_sudo_login(true).with_sudo_user("web"),
+            r###"sudo -H -n -i -u web sh -c id"###),
+        (c("id"), a().with_sudo(true).with_use_sudo_login(true).with_preserve_sudo_env(true),
+            r###"sudo -H -n -i -E sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_password("hunter2"),
+            r###"sudo -H -S -k -p hostlink-prompt sh -c id"###),
+        (c("id"), a().with_sudo(true).with_use_sudo_password(true),
+            r###"sudo -H -S -k -p hostlink-prompt sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_password("hunter2").with_sudo_user("web"),
+            r###"sudo -H -S -k -p hostlink-prompt -u web sh -c id"###),
+        (c("id"), a().with_sudo_user("web"),
+            r###"sh -c id"###),
+        (c("id"), a().with_sudo_password("hunter2"),
+            r###"sh -c id"###),
+        (c("id"), a().with_sudo(true).with_shell_executable("bash"),
+            r###"sudo -H -n sh -c 'exec bash -c id'"###),
+        (c("id"), a().with_sudo(true).with_chdir("/srv"),
+            r###"sudo -H -n sh -c 'cd /srv || exit; id'"###),
+        (c("id"), a().with_sudo(true).with_env_var("K", "v"),
+            r###"sudo -H -n sh -c 'export K=v || exit; id'"###),
+        (c("id"), a().with_sudo(true).with_env_var("K", Secret::from("hunter2")),
+            r###"sudo -H -n sh -c 'export K=*** || exit; id'"###),
+        (c("id"), a().with_su_user("web"),
+            r###"su web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("a b"),
+            r###"su 'a b' -c 'exec sh -c id'"###),
+        (c("echo $HOME"), a().with_su_user("web"),
+            r###"su web -c 'exec sh -c '"'"'echo $HOME'"'"''"###),
+        (c("echo 'x'"), a().with_su_user("web"),
+            r###"su web -c 'exec sh -c '"'"'echo '"'"'"'"'"'"'"'"'x'"'"'"'"'"'"'"'"''"'"''"###),
+        (c("id"), a().with_su_user("web").with_use_su_login(true),
+            r###"su -l web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("web").with_preserve_su_env(true),
+            r###"su -m web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("web").with_use_su_login(true).with_preserve_su_env(true),
+            r###"su -l -m web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("web").with_su_shell("bash"),
+            r###"su -s "$(command -v bash)" web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("web").with_su_shell("my shell"),
+            r###"su -s "$(command -v 'my shell')" web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("web").with_su_password("hunter2"),
+            r###"su web -c 'exec sh -c id'"###),
+        (c("id"), a().with_su_user("web").with_chdir("/srv"),
+            r###"su web -c 'exec sh -c '"'"'cd /srv || exit; id'"'"''"###),
+        (c("id"), a().with_su_user("web").with_shell_executable("bash"),
+            r###"su web -c 'exec sh -c '"'"'exec bash -c id'"'"''"###),
+        (c("id"), a().with_use_su_login(true),
+            r###"sh -c id"###),
+        (c("id"), a().with_su_shell("bash"),
+            r###"sh -c id"###),
+        (c("id"), a().with_doas(true),
+            r###"doas -n sh -c id"###),
+        (c("id"), a().with_doas(true).with_doas_user("web"),
+            r###"doas -n -u web sh -c id"###),
+        (c("id"), a().with_doas_user("web"),
+            r###"sh -c id"###),
+        (c("id"), a().with_dzdo(true),
+            r###"dzdo -H -n sh -c id"###),
+        (c("id"), a().with_dzdo(true).with_dzdo_user("web"),
+            r###"dzdo -H -n -u web sh -c id"###),
+        (c("id"), a().with_dzdo_user("web"),
+            r###"sh -c id"###),
+        (c("id"), a().with_sudo(true).with_su_user("web"),
+            r###"sudo -H -n su web -c 'exec sh -c id'"###),
+        (c("id"), a().with_sudo(true).with_use_sudo_login(true).with_su_user("web"),
+            r###"sudo -H -n -i sh -c 'exec su web -c '"'"'exec sh -c id'"'"''"###),
+        (c("id"), a().with_doas(true).with_sudo(true),
+            r###"doas -n sudo -H -n sh -c id"###),
+        (c("id"), a().with_doas(true).with_dzdo(true),
+            r###"doas -n dzdo -H -n sh -c id"###),
+        (c("id"), a().with_dzdo(true).with_sudo(true),
+            r###"dzdo -H -n sudo -H -n sh -c id"###),
+        (c("id"), a().with_dzdo(true).with_su_user("web"),
+            r###"dzdo -H -n su web -c 'exec sh -c id'"###),
+        (c("id"), a().with_doas(true).with_su_user("web"),
+            r###"doas -n su web -c 'exec sh -c id'"###),
+        (c("id"), a().with_doas(true).with_dzdo(true).with_sudo(true),
+            r###"doas -n dzdo -H -n sudo -H -n sh -c id"###),
+        (c("id"), a().with_doas(true).with_sudo(true).with_su_user("web"),
+            r###"doas -n sudo -H -n su web -c 'exec sh -c id'"###),
+        (c("id"), a().with_doas(true).with_doas_user("u1").with_dzdo(true).with_dzdo_user("u2").with_sudo(true).with_sudo_user("u3").with_su_user("u4"),
+            r###"doas -n -u u1 dzdo -H -n -u u2 sudo -H -n -u u3 su u4 -c 'exec sh -c id'"###),
+        (c("id"), a().with_doas(true).with_dzdo(true).with_sudo(true).with_su_user("web").with_chdir("/srv").with_env_var("K", "v").with_shell_executable("bash"),
+            r###"doas -n dzdo -H -n sudo -H -n su web -c 'exec sh -c '"'"'cd /srv || exit; export K=v || exit; exec bash -c id'"'"''"###),
+    ]
+}
+
+#[test]
+fn each_row_of_arguments_makes_its_line() {
+    let table = table();
+    assert!(table.len() >= 60, "the table has lost rows");
+    for (command, arguments, line) in table {
+        assert_eq!(make_unix_command(&command, &arguments).unwrap().to_string(), line);
+    }
+}
+
+#[test]
+fn the_raw_line_has_the_secrets_and_the_shown_one_has_not() {
+    let arguments = a().with_env_var("K", Secret::from("hunter2")).with_su_user("web");
+    let line = make_unix_command(&c("id"), &arguments).unwrap();
+    assert!(String::from_utf8(line.get_raw_value()).unwrap().contains("K=hunter2"));
+    assert!(!line.to_string().contains("hunter2"));
+}
+
+#[test]
+fn what_cannot_arrive_is_refused_with_every_fault() {
+    let arguments = a().with_env_var("9x", "v").with_sudo_user("-u").with_su_user("a\nb");
+    let message = make_unix_command(&c("a\0b"), &arguments).unwrap_err().to_string();
+    for fault in
+        ["command: a NUL", "\"9x\" is no name", "_sudo_user: \"-u\"", "_su_user: \"a\\nb\""]
+    {
+        assert!(message.contains(fault), "{fault} is not in {message}");
+    }
+}

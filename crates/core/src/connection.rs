@@ -1,0 +1,112 @@
+//! What a connector implements to reach one target.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::Process;
+use crate::script::Script;
+use crate::transfer::FileTransfer;
+
+/// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link), which has
+/// everything else: quoting, privilege, time-outs, output, files.
+///
+/// Everything takes `&self`: many scripts run at once on one connection.
+#[async_trait]
+pub trait Connection: fmt::Debug + Send + Sync + 'static {
+    /// Starts `sh -c` with [`Script::argument`] on the target, with pipes or a terminal, and returns its streams.
+    ///
+    /// The `sh` leads a process group of its own, in which nothing else runs. Its environment is the one that
+    /// the target gives a new login or process; its working directory too. This must not wait
+    /// for the script to end, nor for it to write anything.
+    ///
+    /// # Errors
+    ///
+    /// The script was provably not started. Once it may have started, failures belong to
+    /// [`Process::exit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing running.
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
+
+    /// Whether a script's `sh` is certain to be the leader of its process group, and
+    /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then need not look its group
+    /// up, which costs 0.2 ms.
+    fn knows_groups(&self) -> bool {
+        false
+    }
+
+    /// Opens a byte stream to a socket as seen from the target. It needs no slot for a command.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where nobody listens.
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        let message = format!("this connection cannot reach the socket {to}");
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// The connection's own way to move files, if it has one that beats a stream through a command.
+    ///
+    /// Used for files of the connecting user only; files of other users always go through a command.
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        None
+    }
+
+    /// Closes the connection. It may be called twice, and is `Ok` on a dead link.
+    ///
+    /// # Errors
+    ///
+    /// Something of ours may be left on the target.
+    async fn disconnect(&self) -> Result<()>;
+}
+
+/// How a script is started.
+#[derive(Clone, Debug, Default)]
+pub struct SpawnOptions {
+    /// On a pseudo-terminal of this size, which is then the script's controlling terminal.
+    pub terminal: Option<TerminalSize>,
+    /// A kill or a clean-up: it must not queue behind the commands that it is to end.
+    pub urgent: bool,
+}
+
+/// Rows and columns of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
+}
+
+impl Default for TerminalSize {
+    fn default() -> Self {
+        Self { rows: 24, columns: 80 }
+    }
+}
+
+/// A socket as seen from a target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A Unix socket's path.
+    Unix(String),
+    /// A host and its TCP port.
+    Tcp(String, u16),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => f.write_str(path),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// A stream that is read and written.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}

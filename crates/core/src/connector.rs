@@ -1,0 +1,130 @@
+//! What a connector implements to list its targets and to open connections.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::connection::Connection;
+use crate::data::{Data, DataField};
+use crate::error::Result;
+use crate::link::Link;
+use crate::report::{NobodyToAsk, Prompter, Reporter, Silent};
+
+/// A kind of target: it lists the targets that a name stands for, and opens connections to them.
+#[async_trait]
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// The name after the `@`: `docker` in `@docker/web1`. Lower-case letters and digits.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for `hostlink connectors`.
+    fn description(&self) -> &'static str;
+
+    /// Whether targets of this kind run commands. A connector that only lists hosts says no.
+    fn handles_execution(&self) -> bool {
+        true
+    }
+
+    /// Whether it reaches its target through another connection, so that it may stand behind one in a chain.
+    fn is_wrapper(&self) -> bool {
+        false
+    }
+
+    /// The host data that it reads. Help texts, flags and schemas are made of this.
+    fn data_fields(&self) -> &'static [DataField];
+
+    /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inventory`](crate::ErrorKind::Inventory) or [`Data`](crate::ErrorKind::Data): the argument
+    /// is not one of this connector's, or what was asked did not answer.
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        context: &Context,
+    ) -> Result<Vec<NameData>>;
+
+    /// Opens a connection. The connector keeps to `context.connect_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// The data does not fit, or the target cannot be reached. Nothing is left behind.
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>>;
+}
+
+/// A host as a connector lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameData {
+    /// The host's name.
+    pub name: String,
+    /// What the connector knows of it. The host's own data may override it.
+    pub data: Data,
+    /// The groups it is in. `@connector` is added for every host.
+    pub groups: Vec<String>,
+}
+
+impl NameData {
+    /// A host without data, in no group but the connector's own.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), data: Data::new(), groups: Vec::new() }
+    }
+
+    /// Sets one value of its data.
+    #[must_use]
+    pub fn with_data(mut self, key: &str, value: impl Into<crate::Value>) -> Self {
+        self.data.insert(key, value);
+        self
+    }
+
+    /// Adds a group.
+    #[must_use]
+    pub fn with_group(mut self, group: impl Into<String>) -> Self {
+        self.groups.push(group.into());
+        self
+    }
+}
+
+/// What a connection is opened to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The host's name, for errors and reports.
+    pub name: String,
+    /// Its merged data.
+    pub data: Data,
+    /// The connection to go through, for connectors that wrap one.
+    pub outer: Option<Link>,
+}
+
+/// What a connector is given besides its target. The cli fills it from the process's environment.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// How long opening one connection may take. Default: 10 s, as pyinfra's.
+    pub connect_timeout: Duration,
+    /// The environment that connectors may look settings up in (`DOCKER_HOST`). Default: empty.
+    pub environment: BTreeMap<String, String>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// Where private directories are made; the system's temporary directory if `None`.
+    pub runtime_directory: Option<PathBuf>,
+    /// Who is asked for secrets. Default: nobody.
+    pub prompter: Arc<dyn Prompter>,
+    /// Who is told what happens. Default: nobody.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            environment: BTreeMap::new(),
+            home: None,
+            runtime_directory: None,
+            prompter: Arc::new(NobodyToAsk),
+            reporter: Arc::new(Silent),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Host data: settings by key, described by fields, read with every fault at once.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{FromValue, Value};
+
+/// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
+#[derive(Clone, Default, PartialEq)]
+pub struct Data(IndexMap<String, Value>);
+
+impl Data {
+    /// Data without any key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a key and returns the data, for literals.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.insert(key, value);
+        self
+    }
+
+    /// Sets a key. An older value is replaced.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
+        self.0.insert(key.into(), value.into());
+    }
+
+    /// The value of a key; `None` too where it is [`Value::Null`].
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key).filter(|value| **value != Value::Null)
+    }
+
+    /// Every key with its value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Sets every key that `over` has.
+    pub fn merge(&mut self, over: &Data) {
+        for (key, value) in &over.0 {
+            self.0.insert(key.clone(), value.clone());
+        }
+    }
+
+    /// Masks the values of the fields that are secret.
+    pub fn mask_fields(&mut self, fields: &[DataField]) {
+        for field in fields.iter().filter(|field| field.secret) {
+            if let Some(value) = self.0.get_mut(field.key)
+                && let Some(secret) = crate::Secret::from_value(value)
+            {
+                *value = Value::Secret(secret);
+            }
+        }
+    }
+}
+
+/// Masks what was given as a secret, and what a key's name says is one.
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (key, value) in &self.0 {
+            if ["password", "passphrase", "secret", "token"].iter().any(|word| key.contains(word)) {
+                map.entry(key, &format_args!("{}", crate::secret::MASK));
+            } else {
+                map.entry(key, &format_args!("{value}"));
+            }
+        }
+        map.finish()
+    }
+}
+
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Data {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}
+
+/// A key that a connector or an argument reads from host data.
+#[derive(Clone, Copy, Debug)]
+pub struct DataField {
+    /// The key, as users write it.
+    pub key: &'static str,
+    /// What it means, in one sentence.
+    pub description: &'static str,
+    /// The type, as help texts name it: "text", "true or false", "seconds".
+    pub type_name: &'static str,
+    /// The default as help texts show it; empty where there is none.
+    pub default: &'static str,
+    /// Whether its value is masked wherever it would be shown.
+    pub secret: bool,
+}
+
+/// Something wrong with one key of host data.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    key: String,
+    problem: String,
+}
+
+impl Fault {
+    /// `problem` says what stands there and what was expected. It must not hold a secret.
+    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+/// Reads typed values from [`Data`] and collects every fault, so that the user sees them all at once.
+#[derive(Debug)]
+pub struct DataReader<'a> {
+    data: &'a Data,
+    faults: Vec<Fault>,
+}
+
+impl<'a> DataReader<'a> {
+    /// A reader without faults yet.
+    #[must_use]
+    pub fn new(data: &'a Data) -> Self {
+        Self { data, faults: Vec::new() }
+    }
+
+    /// The value of `field`; `None` where it is not given, or does not fit (which is then a fault).
+    pub fn get<T: FromValue>(&mut self, field: &DataField) -> Option<T> {
+        let value = self.data.get(field.key)?;
+        let typed = T::from_value(value);
+        if typed.is_none() {
+            let shown =
+                if field.secret { crate::secret::MASK.to_owned() } else { value.to_string() };
+            self.fault(field.key, format!("{shown} is not {}", T::EXPECTED));
+        }
+        typed
+    }
+
+    /// Adds a fault that the caller found.
+    pub fn fault(&mut self, key: impl Into<String>, problem: impl Into<String>) {
+        self.faults.push(Fault::new(key, problem));
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`] with every fault, if there was one.
+    pub fn finish(self) -> Result<()> {
+        faults_to_result(&self.faults)
+    }
+}
+
+pub(crate) fn faults_to_result(faults: &[Fault]) -> Result<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    Err(Error::new(ErrorKind::Data, all.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PORT: DataField =
+        DataField { key: "port", description: "", type_name: "number", default: "", secret: false };
+    const WORD: DataField = DataField { key: "word", secret: true, ..PORT };
+
+    #[test]
+    fn every_fault_is_listed_and_no_secret_is_shown() {
+        let data = Data::new().with("port", "x").with("word", vec![Value::from("hunter2")]);
+        let mut reader = DataReader::new(&data);
+        assert_eq!(reader.get::<u32>(&PORT), None);
+        assert_eq!(reader.get::<String>(&WORD), None);
+        let error = reader.finish().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "port: \"x\" is not a whole number, 0 or more; word: *** is not text"
+        );
+    }
+
+    #[test]
+    fn secrets_are_masked_whatever_they_look_like() {
+        let mut data = Data::new().with("word", 12_345_678).with("_sudo_password", "hunter2");
+        data.mask_fields(&[WORD]);
+        let shown = format!("{data:?}");
+        assert!(!shown.contains("123") && !shown.contains("hunter2"), "{shown}");
+        assert_eq!(DataReader::new(&data).get::<String>(&WORD).as_deref(), Some("12345678"));
+    }
+
+    #[test]
+    fn null_counts_as_not_given() {
+        assert_eq!(Data::new().with("port", Value::Null).get("port"), None);
+    }
+}

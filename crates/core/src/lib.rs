@@ -1,0 +1,51 @@
+#![doc = include_str!("../README.md")]
+
+mod arguments;
+mod builder;
+mod command;
+mod connection;
+mod connector;
+mod data;
+mod error;
+mod handshake;
+mod kill;
+mod lines;
+mod link;
+mod name;
+mod output;
+mod process;
+mod pump;
+pub mod quote;
+mod registry;
+mod report;
+mod run;
+mod script;
+mod secret;
+mod stdin;
+pub mod transfer;
+mod value;
+
+pub use arguments::{ConnectorArguments, EnvValue, RetryUntil};
+pub use builder::make_unix_command;
+pub use command::StringCommand;
+pub use connection::{Connection, Duplex, Endpoint, SpawnOptions, TerminalSize};
+pub use connector::{Connector, Context, NameData, Target};
+pub use data::{Data, DataField, DataReader, Fault};
+pub use error::{Error, ErrorKind, Result};
+pub use lines::LineSplitter;
+pub use link::Link;
+pub use name::{NameLink, TargetName};
+pub use output::{CommandOutput, OutputLine};
+pub use process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl, Stream};
+pub use pump::OutputSink;
+pub use registry::{Registry, ResolvedTarget};
+pub use report::{Event, NobodyToAsk, Prompter, Reporter, Silent};
+pub use run::RunOptions;
+pub use script::{MAX_ARGUMENT, Prompt, Question, Script};
+pub use secret::{MASK, Secret};
+pub use stdin::{BoxRead, Stdin};
+pub use value::{FromValue, Value};
+
+/// Environment variables that hold a secret for hostlink itself: no child process may inherit them.
+pub const SECRET_VARIABLES: [&str; 3] =
+    ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"];

@@ -1,0 +1,185 @@
+//! A live link to one target, as users hold it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::arguments::ConnectorArguments;
+use crate::command::StringCommand;
+use crate::connection::{Connection, Duplex, Endpoint};
+use crate::connector::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::output::CommandOutput;
+use crate::pump::OutputSink;
+use crate::report::Event;
+use crate::run::{self, Ignore, RunOptions};
+use crate::secret::Secret;
+
+/// A live link to one target: runs commands, moves files, closes. Clones share the link.
+///
+/// Everything here is written once, over any [`Connection`].
+///
+/// Dropping the last clone leaves closing to the connection's own `Drop`; [`disconnect`](Self::disconnect) also
+/// waits for what is still being ended.
+#[derive(Clone)]
+pub struct Link(Arc<Inner>);
+
+struct Inner {
+    connection: Box<dyn Connection>,
+    name: String,
+    context: Context,
+    background: TaskTracker,
+    sudo_password: OnceCell<Secret>,
+}
+
+/// How long a disconnect waits for kills and clean-ups that are under way.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
+
+impl Link {
+    /// A link over `connection`. `name` is the target's, for reports and errors.
+    pub fn new(connection: Box<dyn Connection>, name: impl Into<String>, context: Context) -> Self {
+        Self(Arc::new(Inner {
+            connection,
+            name: name.into(),
+            context,
+            background: TaskTracker::new(),
+            sudo_password: OnceCell::new(),
+        }))
+    }
+
+    /// The target's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What the connector made.
+    #[must_use]
+    pub fn connection(&self) -> &dyn Connection {
+        &*self.0.connection
+    }
+
+    /// Runs a command and returns what it wrote and how it ended. A status other than success is no
+    /// error here: see [`CommandOutput::check`].
+    ///
+    /// # Errors
+    ///
+    /// The arguments cannot be met, the command could not be started, the link broke, or the time was up. By then
+    /// everything that it started has been killed; [`Error::output`] has what it wrote.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future kills the command and all that it started.
+    pub async fn run_shell_command(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+    ) -> Result<CommandOutput> {
+        self.run_shell_command_with(command, arguments, &RunOptions::default()).await
+    }
+
+    /// As [`run_shell_command`](Self::run_shell_command), with a say in how output is treated.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn run_shell_command_with(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+        options: &RunOptions,
+    ) -> Result<CommandOutput> {
+        run::run(self, command, arguments, options, &mut Ignore).await
+    }
+
+    /// As [`run_shell_command_with`](Self::run_shell_command_with), and hands output to `sink` as it arrives.
+    ///
+    /// A slow sink slows the command down: memory does not grow when `output_limit` is set. On a retry the
+    /// sink gets the further attempt's output behind the first's.
+    ///
+    /// # Errors
+    ///
+    /// As there, and when the sink fails.
+    pub async fn run_streaming(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+        options: &RunOptions,
+        sink: &mut dyn OutputSink,
+    ) -> Result<CommandOutput> {
+        run::run(self, command, arguments, options, sink).await
+    }
+
+    /// Opens a byte stream to a socket as seen from the target.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens there, or the connector cannot do this.
+    pub async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        self.0.connection.dial(to).await.map_err(|error| error.with_target(self.name()))
+    }
+
+    /// Waits for kills and clean-ups that are under way, then closes the link. It may be called twice.
+    ///
+    /// # Errors
+    ///
+    /// Something of ours may be left on the target.
+    pub async fn disconnect(&self) -> Result<()> {
+        self.0.background.close();
+        let waited = tokio::time::timeout(BACKGROUND_LIMIT, self.0.background.wait()).await;
+        self.0.connection.disconnect().await.map_err(|error| error.with_target(self.name()))?;
+        waited.map_err(|_| {
+            let message = "what was being ended there may still run";
+            Error::new(ErrorKind::Timeout, message).with_target(self.name())
+        })
+    }
+
+    pub(crate) fn report(&self, event: Event<'_>) {
+        self.0.context.reporter.report(self.name(), event);
+    }
+
+    /// sudo's password, where it is wanted before it is asked for and was not given. The prompter is asked once for
+    /// each link.
+    pub(crate) async fn ask_for_password(
+        &self,
+        arguments: &ConnectorArguments,
+    ) -> Result<Option<Secret>> {
+        let asks = [arguments.sudo, arguments.use_sudo_password] == [Some(true); 2];
+        if !asks || arguments.sudo_password.is_some() {
+            return Ok(None);
+        }
+        let ask = || self.0.context.prompter.ask_secret(self.name(), "the password for sudo");
+        let answer = self.0.sudo_password.get_or_try_init(ask).await;
+        answer.cloned().map(Some).map_err(|error| error.with_kind(ErrorKind::Privilege))
+    }
+
+    /// Runs a kill or a clean-up that [`disconnect`](Self::disconnect) waits for. Without a runtime, at the
+    /// very end of a program, it is not run.
+    pub(crate) fn in_background<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        Some(self.0.background.spawn_on(work, &runtime))
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("name", &self.0.name)
+            .field("connection", &self.0.connection)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! Target names: `@local`, `@docker/web1`, `web1.example.com`, and chains of them.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The connector of a name without an `@`.
+const DEFAULT_CONNECTOR: &str = "ssh";
+
+/// One link of a chain: a connector's name and what follows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameLink {
+    /// The connector's name, without the `@`.
+    pub connector: String,
+    /// What stands behind the slash, if there is one.
+    pub argument: Option<String>,
+}
+
+/// A target's name, taken apart: the links of a chain, outermost first. There is at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetName {
+    links: Vec<NameLink>,
+}
+
+impl TargetName {
+    /// Takes a name apart. A further link starts at `/@name` followed by `/` or the end, where `is_connector`
+    /// knows the name; everything else belongs to the argument, so that paths may hold an `@`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inventory`]: the name is empty, has white space around it or holds a control character.
+    pub fn parse(text: &str, is_connector: impl Fn(&str) -> bool) -> Result<Self> {
+        if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
+            let message = format!("{text:?} is no target: write @local, @connector/name or a host");
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
+        let mut links = Vec::new();
+        let mut rest = text;
+        while let Some(at) = next_link(rest, &is_connector) {
+            links.push(parse_link(&rest[..at]));
+            rest = &rest[at + 1..];
+        }
+        links.push(parse_link(rest));
+        Ok(Self { links })
+    }
+
+    /// The links, outermost first.
+    #[must_use]
+    pub fn links(&self) -> &[NameLink] {
+        &self.links
+    }
+}
+
+/// Where the slash before the next link is.
+fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> {
+    text.match_indices("/@").map(|(at, _)| at).find(|at| {
+        let rest = &text[at + 2..];
+        is_connector(rest.split('/').next().unwrap_or(rest))
+    })
+}
+
+fn parse_link(text: &str) -> NameLink {
+    let Some(named) = text.strip_prefix('@') else {
+        return NameLink { connector: DEFAULT_CONNECTOR.into(), argument: Some(text.into()) };
+    };
+    match named.split_once('/') {
+        Some((connector, argument)) => {
+            NameLink { connector: connector.into(), argument: Some(argument.into()) }
+        }
+        None => NameLink { connector: named.into(), argument: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Vec<(String, Option<String>)> {
+        let known = ["ssh", "docker", "chroot", "local"];
+        let name = TargetName::parse(text, |name| known.contains(&name)).unwrap();
+        name.links.into_iter().map(|link| (link.connector, link.argument)).collect()
+    }
+
+    #[test]
+    fn names_and_chains_are_taken_apart() {
+        for (text, links) in [
+            ("@local", vec![("local", None)]),
+            ("web1.example.com", vec![("ssh", Some("web1.example.com"))]),
+            ("@docker/a/b:1", vec![("docker", Some("a/b:1"))]),
+            ("@ssh/h/@docker/c", vec![("ssh", Some("h")), ("docker", Some("c"))]),
+            ("h/@chroot//srv/r", vec![("ssh", Some("h")), ("chroot", Some("/srv/r"))]),
+            ("@chroot//mnt/@rootfs", vec![("chroot", Some("/mnt/@rootfs"))]),
+            ("@chroot//mnt/@rootfs/x", vec![("chroot", Some("/mnt/@rootfs/x"))]),
+            ("@chroot//a/@local", vec![("chroot", Some("/a")), ("local", None)]),
+        ] {
+            let wanted: Vec<_> =
+                links.into_iter().map(|(c, a)| (c.to_owned(), a.map(str::to_owned))).collect();
+            assert_eq!(parse(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in ["", " @local", "a\nb"] {
+            assert!(TargetName::parse(text, |_| false).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A script that has been started: its streams, its end, and how to end it.
+
+use std::fmt;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::io::AsyncWrite;
+
+use crate::connection::TerminalSize;
+use crate::error::{Error, ErrorKind, Result};
+use crate::output::CommandOutput;
+use crate::script::Script;
+
+/// A writer that can be handed from task to task.
+pub type BoxWrite = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// One of the two output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output. On a terminal, everything.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Some bytes of output, as they arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where the command wrote them.
+    pub stream: Stream,
+    /// What it wrote.
+    pub bytes: Bytes,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitStatus {
+    /// It exited with this code, 0 to 255. A shell that waited for a signalled child gives 128+n, which stays a code.
+    Code(i32),
+    /// It was ended by this signal, where the transport can tell.
+    Signal(i32),
+}
+
+impl ExitStatus {
+    /// The exit code, unless a signal ended it.
+    #[must_use]
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) => None,
+        }
+    }
+
+    /// The signal that ended it, if one did.
+    #[must_use]
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Self::Code(_) => None,
+            Self::Signal(signal) => Some(signal),
+        }
+    }
+
+    /// The code that a shell would give: 128+n for signal n.
+    #[must_use]
+    pub fn as_shell_code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// A running script, as [`Connection::spawn`](crate::Connection::spawn) hands it over.
+///
+/// Dropping it does not end what runs: whoever holds it ends it through `control`.
+pub struct Process {
+    /// Standard input. Dropping it is the end of input. On a terminal, what is typed.
+    pub stdin: Option<BoxWrite>,
+    /// Both outputs in the order in which they arrived. Nothing is read ahead of the reader by more than a
+    /// few hundred KiB, so a slow reader slows the command down. It ends when every holder has closed them.
+    pub output: BoxStream<'static, std::io::Result<Chunk>>,
+    /// Resolves when the script has ended, perhaps before its output does.
+    ///
+    /// A broken link is an error of kind [`ErrorKind::LinkLost`].
+    pub exit: BoxFuture<'static, Result<ExitStatus>>,
+    /// Ends the process and changes its window.
+    pub control: Box<dyn ProcessControl>,
+}
+
+impl Process {
+    /// A process that has already ended, for a connector whose API returns whole outputs. It announces itself as
+    /// `script` would have.
+    #[must_use]
+    pub fn from_output(script: &Script, output: CommandOutput) -> Self {
+        let announcement = Bytes::from(script.announcement());
+        let status = output.status().unwrap_or(ExitStatus::Code(0));
+        let announced = [Stream::Stdout, Stream::Stderr]
+            .map(|stream| Chunk { stream, bytes: announcement.clone() });
+        let chunks: Vec<Chunk> = announced.into_iter().chain(output.chunks()).collect();
+        Self {
+            stdin: Some(Box::pin(tokio::io::sink())),
+            output: stream::iter(chunks.into_iter().map(Ok)).boxed(),
+            exit: Box::pin(async move { Ok(status) }),
+            control: Box::new(Ended),
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").finish_non_exhaustive()
+    }
+}
+
+/// Ends a process from the connection's side.
+#[async_trait]
+pub trait ProcessControl: Send + Sync {
+    /// Ends at once what the connection itself can end, without waiting.
+    ///
+    /// Returns the process group on the target that is now surely ended, or `None` where only the connection's own
+    /// end was closed: a `kill` through the link is then sent as well.
+    fn kill(&self) -> Option<i32>;
+
+    /// Tells the terminal its size.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where the process is not on a terminal.
+    async fn resize(&self, size: TerminalSize) -> Result<()>;
+}
+
+/// The control of a process that is over.
+struct Ended;
+
+#[async_trait]
+impl ProcessControl for Ended {
+    fn kill(&self) -> Option<i32> {
+        None
+    }
+
+    async fn resize(&self, _size: TerminalSize) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "the process is not on a terminal"))
+    }
+}

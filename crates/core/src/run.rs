@@ -1,0 +1,268 @@
+//! Runs commands on a link: one attempt, and attempts with retries.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout};
+
+use crate::arguments::ConnectorArguments;
+use crate::command::StringCommand;
+use crate::connection::SpawnOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kill::KillGuard;
+use crate::lines::LineSplitter;
+use crate::link::Link;
+use crate::output::{Collector, CommandOutput, OutputLine};
+use crate::process::Stream;
+use crate::pump::{Limits, OutputSink, Pump};
+use crate::report::Event;
+use crate::script::{Channel, Groups, Script};
+use crate::stdin::{BoxRead, Stdin};
+
+/// How the output of one call is treated.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Tell the reporter the command before it runs, secrets masked. Default: false.
+    pub print_input: bool,
+    /// Tell the reporter each line of output as it arrives. Default: false.
+    pub print_output: bool,
+    /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
+    pub output_limit: Option<usize>,
+    /// How long to read on after the command's end while a process that it left behind holds its output
+    /// and writes nothing. Default: 2 s.
+    pub output_silence: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            print_input: false,
+            print_output: false,
+            output_limit: None,
+            output_silence: Duration::from_secs(2),
+        }
+    }
+}
+
+impl RunOptions {
+    /// Sets [`print_input`](Self::print_input) and [`print_output`](Self::print_output).
+    #[must_use]
+    pub fn with_printing(self, input: bool, output: bool) -> Self {
+        Self { print_input: input, print_output: output, ..self }
+    }
+
+    /// Sets [`output_limit`](Self::output_limit).
+    #[must_use]
+    pub fn with_output_limit(self, bytes: usize) -> Self {
+        Self { output_limit: Some(bytes), ..self }
+    }
+}
+
+/// A sink for output that nobody wants as it arrives.
+pub(crate) struct Ignore;
+
+#[async_trait]
+impl OutputSink for Ignore {
+    async fn write(&mut self, _stream: Stream, _bytes: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a command as often as `retries` and `retry_until` ask for.
+pub(crate) async fn run(
+    link: &Link,
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+    options: &RunOptions,
+    live: &mut dyn OutputSink,
+) -> Result<CommandOutput> {
+    let mut left = arguments.retries.unwrap_or(0);
+    if left > 0 && arguments.stdin.as_ref().is_some_and(|stdin| !stdin.can_reopen()) {
+        let message = "retries need a stdin that can be read again: bytes or a file";
+        return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
+    }
+    loop {
+        let attempt = Attempt::new(link, command, arguments, options, live);
+        let result = attempt.run().await;
+        if left == 0 || !wants_another(&result, arguments) {
+            return result.map_err(|error| error.with_target(link.name()));
+        }
+        left -= 1;
+        link.report(Event::Detail(&format!("running it again, {left} retries left after this")));
+        tokio::time::sleep(arguments.retry_delay.unwrap_or(RETRY_DELAY)).await;
+    }
+}
+
+/// pyinfra's default.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// A command that failed is run again, and so is a time-out: `retries` is the caller's word that it may.
+fn wants_another(result: &Result<CommandOutput>, arguments: &ConnectorArguments) -> bool {
+    match result {
+        Ok(output) if output.success() => {
+            arguments.retry_until.as_ref().is_some_and(|until| until.wants_another(output))
+        }
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::Timeout,
+    }
+}
+
+/// How long a privilege tool may take to start the command. PAM modules may wait for some seconds on purpose.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The word of a kill may come a little after its exit.
+const URGENT_SILENCE: Duration = Duration::from_millis(500);
+
+/// One run of one command.
+pub(crate) struct Attempt<'a> {
+    link: &'a Link,
+    command: &'a StringCommand,
+    arguments: Cow<'a, ConnectorArguments>,
+    options: RunOptions,
+    live: Option<&'a mut dyn OutputSink>,
+    limits: Limits,
+    urgent: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(
+        link: &'a Link,
+        command: &'a StringCommand,
+        arguments: &'a ConnectorArguments,
+        options: &RunOptions,
+        live: &'a mut dyn OutputSink,
+    ) -> Self {
+        let limits = Limits {
+            whole: arguments.timeout,
+            stall: None,
+            start: arguments.is_privileged().then_some(START_LIMIT),
+            silence: options.output_silence,
+        };
+        let options = options.clone();
+        let arguments = Cow::Borrowed(arguments);
+        Self { link, command, arguments, options, live: Some(live), limits, urgent: false }
+    }
+
+    /// A kill or a clean-up. It has a limit of its own, and is not killed in turn.
+    pub(crate) fn urgent(
+        link: &'a Link,
+        command: &'a StringCommand,
+        arguments: &'a ConnectorArguments,
+        limit: Duration,
+    ) -> Self {
+        let limits = Limits { whole: Some(limit), silence: URGENT_SILENCE, ..Limits::default() };
+        let options = RunOptions::default();
+        let arguments = Cow::Borrowed(arguments);
+        Self { link, command, arguments, options, live: None, limits, urgent: true }
+    }
+
+    /// Also ends it when nothing moves for so long.
+    pub(crate) fn with_stall_limit(mut self, limit: Duration) -> Self {
+        self.limits.stall = Some(limit);
+        self
+    }
+
+    pub(crate) async fn run(mut self) -> Result<CommandOutput> {
+        if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
+            self.arguments.to_mut().sudo_password = Some(password);
+        }
+        let terminal = self.arguments.get_pty == Some(true);
+        let channel = if terminal { Channel::Terminal } else { Channel::Pipes };
+        let groups =
+            if self.link.connection().knows_groups() { Groups::Known } else { Groups::LookedUp };
+        let script = Script::new(self.command, &self.arguments, channel, groups)?;
+        let started = Instant::now();
+        let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
+        if self.options.print_input {
+            self.link.report(Event::Input(script.display()));
+        }
+        let options =
+            SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
+        let process =
+            within(self.limits.whole, self.link.connection().spawn(&script, &options)).await?;
+        self.limits.whole = self.limits.whole.map(|limit| limit.saturating_sub(started.elapsed()));
+        let mut pump = Pump::new(process, &script, source, terminal, self.limits, |control| {
+            KillGuard::new(self.link.clone(), control, &self.arguments)
+        });
+        if self.urgent {
+            pump.guard.disarm();
+        }
+        let mut tee = Tee {
+            collector: Collector::new(self.options.output_limit),
+            live: self.live,
+            lines: self.options.print_output.then(|| LineSplitter::with_limit(LONGEST_LINE)),
+            link: self.link,
+        };
+        let ended = pump.run(&mut tee).await;
+        let collector = tee.finish();
+        match ended {
+            Ok(ended) => {
+                let success =
+                    ended.status.code().is_some_and(|code| self.arguments.is_success(code));
+                let mut output = collector.finish(Some(ended.status), success, started.elapsed());
+                output.output_open = ended.output_open;
+                output.secrets = script.secrets().to_vec();
+                Ok(output)
+            }
+            Err(error) => {
+                let output = collector.finish(None, false, started.elapsed());
+                Err(error.masking(script.secrets()).with_output(output))
+            }
+        }
+    }
+}
+
+async fn open(stdin: Option<&Stdin>) -> Result<Option<BoxRead>> {
+    match stdin {
+        Some(stdin) => stdin.open().await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The limit holds for the start too: a channel, or a FIFO, may take its time to open.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(limit) = limit else { return work.await };
+    timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Timeout, format!("not started after {limit:?}")))
+    })
+}
+
+/// A longer line is reported in pieces: memory does not grow with it.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// Keeps output, passes it on and reports its lines.
+struct Tee<'a> {
+    collector: Collector,
+    live: Option<&'a mut dyn OutputSink>,
+    lines: Option<LineSplitter>,
+    link: &'a Link,
+}
+
+impl Tee<'_> {
+    fn finish(self) -> Collector {
+        if let Some(lines) = self.lines {
+            lines.finish(|line| report_line(self.link, &line));
+        }
+        self.collector
+    }
+}
+
+fn report_line(link: &Link, line: &OutputLine) {
+    link.report(Event::Output(line));
+}
+
+#[async_trait]
+impl OutputSink for Tee<'_> {
+    async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
+        self.collector.push(stream, bytes);
+        if let Some(lines) = &mut self.lines {
+            lines.push(stream, bytes, |line| report_line(self.link, &line));
+        }
+        match &mut self.live {
+            Some(live) => live.write(stream, bytes).await,
+            None => Ok(()),
+        }
+    }
+}

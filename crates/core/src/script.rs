@@ -1,0 +1,289 @@
+//! The script that a connection runs: a command line that announces itself.
+//!
+//! A script says `TOKEN out PID GROUP START` from its outermost shell and `TOKEN in PID GROUP START` from the
+//! innermost, on standard output and standard error. What stands before the latter is not the command's: rc files,
+//! lectures, prompts. GROUP and START (of the group's leader, `/proc/PID/stat` field 22, see proc(5)) are
+//! missing where the target has no /proc. The token never stands whole in the script, since busybox's sh
+//! prints `$0` in its errors.
+
+use std::fmt;
+
+use crate::arguments::{ConnectorArguments, EnvValue};
+use crate::builder::{self, CommandText};
+use crate::command::StringCommand;
+use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Secret;
+
+/// Longest script that goes as an argument. Linux refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)),
+/// and a wrapper may quote it once more.
+pub const MAX_ARGUMENT: usize = 100 * 1024;
+
+/// Set-up and command stand on lines of their own: bash prints the whole line in which it finds an error, and a secret
+/// value may stand in the set-up.
+const STEP: &str = "\n";
+
+/// What [`Connection::spawn`](crate::Connection::spawn) runs: one argument for `sh -c`.
+pub struct Script {
+    argument: Secret8,
+    stdin: Option<Secret8>,
+    display: String,
+    secrets: Vec<Secret>,
+    token: String,
+    prompts: Vec<Prompt>,
+    privileged: bool,
+}
+
+/// Bytes that may hold a secret: shown by nobody.
+pub(crate) struct Secret8(pub(crate) Vec<u8>);
+
+/// A question that a script may raise before its command starts, and its answer.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// How the question is known.
+    pub question: Question,
+    /// The answer, sent with a newline, once.
+    pub answer: Secret,
+}
+
+/// How a question is known in what stands before the command's own output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// It contains this token of ours. Tools may write around it (sudo-rs does).
+    Token(String),
+    /// Whatever a line without an end asks with a colon: su's question is in the user's language.
+    Colon,
+}
+
+/// Where the output of a script goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Pipes,
+    Terminal,
+}
+
+/// Whether a script has to find out its process group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Groups {
+    Known,
+    LookedUp,
+}
+
+impl Script {
+    /// The script for one command.
+    ///
+    /// It goes as an argument while it is short and holds no secret. Otherwise the argument only announces
+    /// and reads the rest from standard input, before the command's own input.
+    ///
+    /// # Errors
+    ///
+    /// What [`make_unix_command`](crate::make_unix_command) refuses, and a command that would have to go over
+    /// standard input on a terminal.
+    pub(crate) fn new(
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+        channel: Channel,
+        groups: Groups,
+    ) -> Result<Self> {
+        builder::check(command, arguments)?;
+        // A privilege tool may start a session of its own: only the innermost shell can tell.
+        let groups = if arguments.is_privileged() { Groups::LookedUp } else { groups };
+        let writer = Writer { token: new_token()?, arguments, channel, groups };
+        let body = builder::body(command, arguments, CommandText::Argument, STEP);
+        let has_secret = body.has_secret();
+        let whole = writer.around(StringCommand::with_separator("").command(body));
+        if !has_secret && whole.get_raw_value().len() <= MAX_ARGUMENT {
+            return writer.script(command, whole, None);
+        }
+        if channel == Channel::Terminal {
+            return Err(refused_on_terminal(has_secret, whole.get_raw_value().len()));
+        }
+        let end = writer.end_token();
+        let mut rest =
+            builder::body(command, arguments, CommandText::File(&writer.prompt_token()), STEP)
+                .get_raw_value();
+        rest.extend_from_slice(format!("\n{end}\n").as_bytes());
+        let whole = writer.around(writer.read_and_eval());
+        writer.script(command, whole, Some(rest))
+    }
+
+    /// The one argument that `sh -c` is to be started with.
+    #[must_use]
+    pub fn argument(&self) -> &[u8] {
+        &self.argument.0
+    }
+
+    /// The command as it may be shown: secrets masked, announcements left out.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
+    /// What standard output and standard error begin with once the command has started. For a connection
+    /// that does not run the script itself but answers in its place.
+    #[must_use]
+    pub fn announcement(&self) -> String {
+        format!("{} in 0\n", self.token)
+    }
+
+    /// What must not be shown although the target may print it.
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub(crate) fn stdin(&self) -> Option<&[u8]> {
+        self.stdin.as_ref().map(|text| &*text.0)
+    }
+
+    pub(crate) fn prompts(&self) -> &[Prompt] {
+        &self.prompts
+    }
+
+    pub(crate) fn is_privileged(&self) -> bool {
+        self.privileged
+    }
+}
+
+fn secrets_of(command: &StringCommand, arguments: &ConnectorArguments) -> Vec<Secret> {
+    let mut secrets = command.secrets();
+    secrets.extend(arguments.env.iter().flatten().filter_map(|(_, value)| match value {
+        EnvValue::Secret(secret) => Some(secret.clone()),
+        EnvValue::Plain(_) => None,
+    }));
+    secrets.extend(arguments.sudo_password.clone());
+    secrets.extend(arguments.su_password.clone());
+    secrets
+}
+
+fn refused_on_terminal(has_secret: bool, length: usize) -> Error {
+    let message = if has_secret {
+        "a command with a secret cannot run on a terminal, which would show it: leave get_pty out"
+            .into()
+    } else {
+        format!("the command makes a script of {length} bytes: on a terminal {MAX_ARGUMENT} fit")
+    };
+    Error::new(ErrorKind::Unsupported, message)
+}
+
+/// 128 random bits behind letters that no shell reads in a special way.
+fn new_token() -> Result<String> {
+    Ok(format!("HL{}", random_hex()?))
+}
+
+/// 32 hexadecimal digits from the system's random source.
+pub(crate) fn random_hex() -> Result<String> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| {
+        Error::new(ErrorKind::Unsupported, "the system has no random numbers").with_source(error)
+    })?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Sets the process group and the start time of its leader, where there is a /proc. The second call reads the time where
+/// the leader is another process.
+const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20}; }
+_hl_g= _hl_t=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
+"#;
+
+/// Writes one script's announcements around the command.
+struct Writer<'a> {
+    token: String,
+    arguments: &'a ConnectorArguments,
+    channel: Channel,
+    groups: Groups,
+}
+
+impl Writer<'_> {
+    /// `innermost` behind its announcement, in the privilege tools, behind theirs.
+    fn around(&self, innermost: StringCommand) -> StringCommand {
+        let announced =
+            StringCommand::with_separator("").raw(self.announce("in")).command(innermost);
+        if !self.arguments.is_privileged() {
+            return announced;
+        }
+        let line = builder::privileged(announced, self.arguments, &self.prompt_token());
+        StringCommand::with_separator("").raw(self.announce("out")).raw("exec ").command(line)
+    }
+
+    fn announce(&self, place: &str) -> String {
+        let (head, tail) = self.token.split_at(6);
+        let to_stderr = if self.channel == Channel::Pipes { r#" echo "$_hl_x" >&2;"# } else { "" };
+        let (look_up, forget) = match self.groups {
+            Groups::Known => ("", ""),
+            Groups::LookedUp => (LOOK_UP, " unset _hl_g _hl_t; unset -f _hl_"),
+        };
+        format!(
+            r#"{look_up}_hl_x={head}''{tail}" {place} $$ $_hl_g $_hl_t"
+echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
+"#
+        )
+    }
+
+    /// What sudo asks with. It stands whole in sudo's arguments, so it is not the announcement's token.
+    fn prompt_token(&self) -> String {
+        format!("HP{}", &self.token[2..])
+    }
+
+    /// The questions that can come, in the order in which the tools nest.
+    fn prompts(&self) -> Vec<Prompt> {
+        let ConnectorArguments { sudo, sudo_password, su_user, su_password, .. } = self.arguments;
+        let of_sudo = sudo_password
+            .clone()
+            .filter(|_| *sudo == Some(true))
+            .map(|answer| Prompt { question: Question::Token(self.prompt_token()), answer });
+        let of_su = su_password
+            .clone()
+            .filter(|_| su_user.is_some())
+            .map(|answer| Prompt { question: Question::Colon, answer });
+        of_sudo.into_iter().chain(of_su).collect()
+    }
+
+    fn end_token(&self) -> String {
+        format!("{}.end", self.token)
+    }
+
+    /// Reads the text up to the end token, and runs it. A text that is cut off is not run.
+    ///
+    /// `read` takes no byte too many from a pipe, so the command finds its own input behind the text. Lines are
+    /// collected in blocks: appending each to the whole would copy the whole every time.
+    fn read_and_eval(&self) -> StringCommand {
+        let end = self.end_token();
+        let (head, tail) = end.split_at(6);
+        StringCommand::with_separator("").raw(format!(
+            r#"_hl_s= _hl_c= _hl_n='
+'
+while IFS= read -r _hl_l && [ "$_hl_l" != {head}''{tail} ]; do _hl_c="$_hl_c$_hl_l$_hl_n"
+case ${{#_hl_c}} in ?????*) _hl_s="$_hl_s$_hl_c"; _hl_c=; esac; done
+[ "$_hl_l" = {head}''{tail} ] || exit 1
+eval "unset _hl_s _hl_c _hl_l _hl_n
+$_hl_s$_hl_c""#
+        ))
+    }
+
+    fn script(
+        self,
+        command: &StringCommand,
+        line: StringCommand,
+        stdin: Option<Vec<u8>>,
+    ) -> Result<Script> {
+        let display = builder::make_unix_command(command, self.arguments)?.get_masked_value();
+        Ok(Script {
+            argument: Secret8(line.get_raw_value()),
+            stdin: stdin.map(Secret8),
+            display,
+            secrets: secrets_of(command, self.arguments),
+            prompts: self.prompts(),
+            token: self.token,
+            privileged: self.arguments.is_privileged(),
+        })
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script").field("display", &self.display).finish_non_exhaustive()
+    }
+}

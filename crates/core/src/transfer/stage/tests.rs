@@ -1,0 +1,64 @@
+use std::time::UNIX_EPOCH;
+
+use super::*;
+
+fn stage() -> (TempDir, Stage) {
+    let around = tempfile::tempdir().unwrap();
+    let stage = Stage::create(&around.path().join("dest")).unwrap();
+    (around, stage)
+}
+
+fn store(stage: &mut Stage, path: &str, mode: u32) -> Result<()> {
+    stage.file(Path::new(path), mode, UNIX_EPOCH, &mut &b"x"[..])
+}
+
+#[test]
+fn nothing_outside_is_ever_named() {
+    let (around, mut stage) = stage();
+    for path in ["../x", "/etc/x", "a/../../x", "..", "missing/x"] {
+        assert!(store(&mut stage, path, 0o644).is_err(), "{path}");
+    }
+    stage.symlink(Path::new("link"), Path::new("/"), UNIX_EPOCH).unwrap();
+    for path in ["link/x", "link", "."] {
+        assert!(store(&mut stage, path, 0o644).is_err(), "{path}");
+    }
+    for target in ["/etc/passwd", "../x", "link/etc/passwd", "link", "missing"] {
+        assert!(stage.hard_link(Path::new("hard"), Path::new(target)).is_err(), "{target}");
+    }
+    assert!(store(&mut stage, "setuid", 0o4755).is_err());
+    drop(stage);
+    assert_eq!(entries(around.path()).unwrap().len(), 0, "a dropped stage leaves nothing");
+}
+
+#[test]
+fn an_honest_tree_appears_whole() {
+    let (around, mut stage) = stage();
+    stage.directory(Path::new("./d"), 0o2555, UNIX_EPOCH).unwrap();
+    store(&mut stage, "./d/f", 0o640).unwrap();
+    stage.hard_link(Path::new("h"), Path::new("d/f")).unwrap();
+    assert!(!around.path().join("dest").exists());
+    stage.commit(0o755, UNIX_EPOCH).unwrap();
+    let dest = around.path().join("dest");
+    assert_eq!(fs::read(dest.join("h")).unwrap(), b"x");
+    assert_eq!(crate::transfer::source::mode_of(&fs::metadata(dest.join("d")).unwrap()), 0o555);
+    assert_eq!(entries(around.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_tree_is_merged_and_never_through_a_symlink() {
+    let (around, mut stage) = stage();
+    let dest = around.path().join("dest");
+    fs::create_dir_all(dest.join("d")).unwrap();
+    fs::write(dest.join("d/old"), "old").unwrap();
+    stage.directory(Path::new("d"), 0o755, UNIX_EPOCH).unwrap();
+    store(&mut stage, "d/new", 0o644).unwrap();
+    stage.commit(0o700, UNIX_EPOCH).unwrap();
+    assert_eq!(entries(&dest.join("d")).unwrap().len(), 2);
+
+    make_symlink(Path::new("/"), &dest.join("way")).unwrap();
+    let mut through = Stage::create(&dest).unwrap();
+    through.directory(Path::new("way"), 0o755, UNIX_EPOCH).unwrap();
+    store(&mut through, "first", 0o644).unwrap();
+    assert!(through.commit(0o755, UNIX_EPOCH).is_err());
+    assert!(!dest.join("first").exists(), "nothing is moved where something is in the way");
+}

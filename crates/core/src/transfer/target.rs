@@ -1,0 +1,339 @@
+//! Runs the transfer scripts on a target and reads how they went.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::target_script::touch_stamp;
+use crate::arguments::ConnectorArguments;
+use crate::command::StringCommand;
+use crate::error::{Error, ErrorKind, Result};
+use crate::link::Link;
+use crate::process::Stream;
+use crate::pump::OutputSink;
+use crate::run::{Attempt, RunOptions};
+use crate::script::random_hex;
+use crate::stdin::{BoxRead, Stdin};
+
+/// How long a transfer may stand still.
+const STALL: Duration = Duration::from_secs(120);
+
+/// How long the removal of a temporary file may take.
+const CLEAN_LIMIT: Duration = Duration::from_secs(10);
+
+/// A path on a target, with what every script for it is run with.
+pub(super) struct Remote<'a> {
+    pub(super) link: &'a Link,
+    pub(super) path: String,
+    arguments: ConnectorArguments,
+    deadline: Option<Instant>,
+    pub(super) random: String,
+}
+
+impl<'a> Remote<'a> {
+    /// # Errors
+    ///
+    /// The path cannot be one of a file.
+    pub(super) fn new(link: &'a Link, path: &str, arguments: &ConnectorArguments) -> Result<Self> {
+        if path.is_empty() || path.contains('\0') {
+            let message = format!("{path:?} is no path on the target");
+            return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
+        }
+        Ok(Self {
+            link,
+            path: absolute(path, arguments.chdir.as_deref()),
+            arguments: arguments.privilege_only(),
+            deadline: arguments.timeout.and_then(|limit| Instant::now().checked_add(limit)),
+            random: random_hex()?,
+        })
+    }
+
+    /// Work that is not a script, within the same limit of time.
+    pub(super) async fn within_limit<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(deadline) = self.deadline else { return work.await };
+        tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
+            let message = format!("{} was not transferred in time", self.path);
+            Err(Error::new(ErrorKind::Timeout, message))
+        })
+    }
+
+    /// Runs a script and returns what it said; what the script itself found wrong is in there.
+    pub(super) async fn run(&self, script: String, input: Option<BoxRead>) -> Result<Said> {
+        let mut said = Said::default();
+        self.read(script, input, &mut said).await?;
+        Ok(said)
+    }
+
+    /// The same, with what it says handed to `sink` as it comes.
+    pub(super) async fn read(
+        &self,
+        script: String,
+        input: Option<BoxRead>,
+        sink: &mut dyn OutputSink,
+    ) -> Result<()> {
+        let arguments = ConnectorArguments {
+            stdin: input.map(Stdin::reader),
+            timeout: self.deadline.map(|at| at.saturating_duration_since(Instant::now())),
+            ..self.arguments.clone()
+        };
+        // The script is ours and long: the reporter is told what it is for, not how it is done.
+        let quiet = RunOptions { output_limit: Some(0), ..RunOptions::default() };
+        let command = StringCommand::shell(script);
+        let attempt = Attempt::new(self.link, &command, &arguments, &quiet, sink);
+        attempt.with_stall_limit(STALL).run().await.map(|_| ())
+    }
+
+    /// A temporary's path on the target, from the same directory as the path itself.
+    pub(super) fn beside(&self, path: Option<&str>, arguments: &ConnectorArguments) -> String {
+        path.map(|path| absolute(path, arguments.chdir.as_deref())).unwrap_or_default()
+    }
+
+    /// Another path of the same target, with the same privilege and deadline.
+    pub(super) fn at(&self, path: &str) -> Result<Self> {
+        Ok(Self {
+            link: self.link,
+            path: path.to_owned(),
+            arguments: self.arguments.clone(),
+            deadline: self.deadline,
+            random: random_hex()?,
+        })
+    }
+
+    /// Runs a script that must succeed.
+    pub(super) async fn must(&self, script: String) -> Result<()> {
+        let script = format!("LC_ALL=C; export LC_ALL; {{ {script}; }} && echo 'hl done'");
+        let said = self.run(script, None).await?;
+        if said.status() == "done" { Ok(()) } else { Err(said.failure(&self.path)) }
+    }
+
+    /// Runs `script` to remove what another script made, unless it is disarmed before it is dropped.
+    pub(super) fn cleaner(&self, script: String) -> Cleaner {
+        let (link, arguments) = (self.link.clone(), self.arguments.clone());
+        Cleaner { link, arguments, script: Some(script), made: None }
+    }
+}
+
+/// What a script said: the end of its standard output, where its status is, and the beginning of its errors.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    output: Vec<u8>,
+    errors: Vec<u8>,
+}
+
+/// As much of a script's own output as is kept, of each stream.
+const KEPT: usize = 64 * 1024;
+
+impl Said {
+    /// The words of its last status line.
+    pub(super) fn status(&self) -> String {
+        status(&self.output).unwrap_or_default()
+    }
+
+    /// Whether it has said that it made a temporary.
+    pub(super) fn has_made(&self) -> bool {
+        self.output.starts_with(b"hl made\n")
+    }
+
+    /// The error that the status and the tools' messages make.
+    pub(super) fn failure(&self, path: &str) -> Error {
+        failure(&self.status(), path, &self.errors)
+    }
+}
+
+#[async_trait]
+impl OutputSink for Said {
+    async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
+        match stream {
+            Stream::Stdout => {
+                self.output.extend_from_slice(bytes);
+                let excess = self.output.len().saturating_sub(KEPT);
+                self.output.drain(..excess);
+            }
+            Stream::Stderr => {
+                let room = KEPT - self.errors.len();
+                self.errors.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The path from the root or from the directory that commands start in. None can look like an option of a tool.
+fn absolute(path: &str, chdir: Option<&str>) -> String {
+    let path = match chdir {
+        Some(directory) if !path.starts_with('/') => format!("{directory}/{path}"),
+        _ => path.to_owned(),
+    };
+    let path = if path.starts_with('/') { path } else { format!("./{path}") };
+    match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        trimmed => trimmed.to_owned(),
+    }
+}
+
+/// Removes a temporary file or directory on the target when it is dropped.
+pub(super) struct Cleaner {
+    link: Link,
+    arguments: ConnectorArguments,
+    script: Option<String>,
+    made: Option<Arc<AtomicBool>>,
+}
+
+impl Cleaner {
+    /// Removes nothing until `made` is set: a name that the caller chose may be somebody's file, unless the target
+    /// has said that it made it.
+    pub(super) fn wait_for(&mut self, made: Arc<AtomicBool>) {
+        self.made = Some(made);
+    }
+
+    /// There is nothing left to remove.
+    pub(super) fn disarm(&mut self) {
+        self.script = None;
+    }
+
+    /// Removes it now. It goes on if the future is dropped.
+    pub(super) async fn clean(mut self) {
+        if let Some(removal) = self.begin() {
+            // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
+            let _ = removal.await;
+        }
+    }
+
+    fn begin(&mut self) -> Option<JoinHandle<()>> {
+        let script = self.script.take()?;
+        if self.made.as_ref().is_some_and(|made| !made.load(Ordering::Relaxed)) {
+            return None;
+        }
+        self.link.in_background(remove(self.link.clone(), self.arguments.clone(), script))
+    }
+}
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        self.begin();
+    }
+}
+
+async fn remove(link: Link, arguments: ConnectorArguments, script: String) {
+    // On a lost link this fails, and the hidden file stays: there is no way to it.
+    let command = StringCommand::shell(script);
+    let _ = Attempt::urgent(&link, &command, &arguments, CLEAN_LIMIT).run().await;
+}
+
+/// The words of a script's last status line, `hl WORD …`.
+pub(super) fn status(output: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(output);
+    let at =
+        text.rfind("\nhl ").map(|at| at + 1).or_else(|| text.starts_with("hl ").then_some(0))?;
+    Some(text[at + 3..].trim_end_matches('\n').to_owned())
+}
+
+/// The error for what a script found wrong.
+pub(super) fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
+    let word = status.split(' ').next().unwrap_or(status);
+    let (kind, message) = match word {
+        "isdir" => (ErrorKind::IsADirectory, format!("{path} is a directory")),
+        "notdir" => (ErrorKind::Transfer, format!("{path} is not a directory")),
+        "nodir" => (ErrorKind::NotFound, format!("the directory of {path} is missing")),
+        "missing" => (ErrorKind::NotFound, format!("{path} is not there")),
+        "loop" => (ErrorKind::Transfer, format!("{path} is a circle of symlinks")),
+        "unsafe" => {
+            let message = format!(
+                "{path} can only be written in place, which is not safe with another user's rights in a \
+                 directory that others may write"
+            );
+            (ErrorKind::PermissionDenied, message)
+        }
+        "changed" => (ErrorKind::Transfer, format!("{path}: somebody else touched the new file")),
+        "conflict" => (ErrorKind::Transfer, format!("{path} has something else in the way")),
+        "otherfs" => {
+            let message = format!("the temporary file is not on the file system of {path}");
+            return Error::new(ErrorKind::Data, message);
+        }
+        "short" => {
+            let came = status.split(' ').nth(1).unwrap_or("?");
+            let message = format!("{path}: {came} bytes came, which is not what was announced");
+            (ErrorKind::Transfer, message)
+        }
+        _ => (kind_of(stderr), format!("{path} could not be transferred")),
+    };
+    Error::new(kind, message).with_stderr_tail(stderr)
+}
+
+/// What a tool's English message means.
+fn kind_of(stderr: &[u8]) -> ErrorKind {
+    let text = String::from_utf8_lossy(stderr);
+    let says = |words: &str| text.contains(words);
+    if says("Permission denied") || says("not permitted") || says("Read-only file system") {
+        ErrorKind::PermissionDenied
+    } else if says("No such file") || says("nonexistent") {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Transfer
+    }
+}
+
+/// Counts what is read through it.
+pub(super) struct Counting<R> {
+    pub(super) inner: R,
+    pub(super) count: Arc<AtomicU64>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counting<R> {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = std::pin::Pin::new(&mut this.inner).poll_read(context, buffer);
+        this.count.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        polled
+    }
+}
+
+/// At most one byte more than `length`: enough to find out that there are too many.
+pub(super) fn bounded(reader: BoxRead, length: Option<u64>) -> BoxRead {
+    match length {
+        Some(length) => Box::pin(reader.take(length.saturating_add(1))),
+        None => reader,
+    }
+}
+
+/// A file's time as `touch -t` takes it.
+pub(super) fn stamp(time: SystemTime) -> String {
+    touch_stamp(unix_seconds(time))
+}
+
+fn unix_seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_status_line_counts() {
+        assert_eq!(status(b"hl stored 5\n").as_deref(), Some("stored 5"));
+        assert_eq!(status(b"noise\nhl done\n").as_deref(), Some("done"));
+        assert_eq!(status(b"noise hl done\n"), None);
+    }
+
+    #[test]
+    fn paths_never_look_like_options() {
+        assert_eq!(absolute("-x", None), "./-x");
+        assert_eq!(absolute("x/", Some("/srv")), "/srv/x");
+        assert_eq!(absolute("//", None), "/");
+    }
+}

@@ -1,0 +1,296 @@
+//! Stores a directory on a target: as one tar stream, or file by file where the target has no tar.
+
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use tokio_util::io::SyncIoBridge;
+
+use super::atomic::blocking;
+use super::put::put_stream;
+use super::source::mode_of;
+use super::target::{Remote, stamp};
+use super::target_script::{Values, quoted};
+use super::{PutOptions, Source, Transferred};
+use crate::error::{Error, ErrorKind, Result};
+use crate::link::Link;
+use crate::report::Event;
+
+/// Bytes between the thread that packs and the link.
+const PIPE: usize = 256 * 1024;
+
+impl Link {
+    /// Makes `path` on the target a copy of the directory `source`, with modes, times and symlinks.
+    ///
+    /// A new directory appears whole. One that is there is merged: files are replaced one by one, others stay, and
+    /// its own mode does; symlinks in it are never passed through. Owners are not taken from the source.
+    /// Sockets, pipes and devices are left out, with a warning to the reporter.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_file`](Link::put_file), and when something is in the way of a directory. Before the last step the
+    /// destination is as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// As on an error.
+    pub async fn put_dir(
+        &self,
+        source: impl Into<PathBuf>,
+        path: &str,
+        options: &PutOptions,
+    ) -> Result<Transferred> {
+        let source = source.into();
+        let put = async {
+            let failed = |error| Error::from_io(format!("cannot read {}", source.display()), error);
+            let metadata = tokio::fs::metadata(&source).await.map_err(failed)?;
+            if !metadata.is_dir() {
+                let message = format!("{} is not a directory", source.display());
+                return Err(Error::new(ErrorKind::Data, message));
+            }
+            let remote = Remote::new(self, path, &options.arguments)?;
+            if options.run.print_input {
+                self.report(Event::Input(&format!("put -r {}", remote.path)));
+            }
+            put_tree(&remote, source.clone(), &metadata, options).await
+        };
+        put.await.map_err(|error| error.with_target(self.name()))
+    }
+}
+
+async fn put_tree(
+    remote: &Remote<'_>,
+    source: PathBuf,
+    root: &Metadata,
+    options: &PutOptions,
+) -> Result<Transferred> {
+    let entries = blocking(move || list(&source)).await?;
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Other) {
+        let path = entry.path.display();
+        remote.link.report(Event::Warning(&format!("{path} is no file and is left out")));
+    }
+    let values = Values {
+        path: &remote.path,
+        temp_dir: remote.beside(options.arguments.temp_dir.as_deref(), &options.arguments),
+        random: &remote.random,
+        follow: options.follows(),
+        mode: format!("{:04o}", options.mode.unwrap_or_else(|| mode_of(root) & 0o1777)),
+        stamp: root.modified().map(stamp).unwrap_or_default(),
+        ..Values::default()
+    };
+    let mut cleaner = remote.cleaner(values.clean_tree());
+    let put = fill_and_commit(remote, entries, &values).await;
+    match put {
+        Ok(_) => cleaner.disarm(),
+        Err(_) => cleaner.clean().await,
+    }
+    put
+}
+
+async fn fill_and_commit(
+    remote: &Remote<'_>,
+    entries: Vec<Entry>,
+    values: &Values<'_>,
+) -> Result<Transferred> {
+    let entries = Arc::new(entries);
+    let (bytes, said) = send_tar(remote, entries.clone(), values).await?;
+    let bytes = match said.strip_prefix("notar ") {
+        Some(stage) => {
+            remote.link.report(Event::Detail("no tar there: the directory goes file by file"));
+            send_files(remote, &entries, stage).await?
+        }
+        None => bytes,
+    };
+    let said = remote.run(values.commit_tree(), None).await?;
+    if said.status() != "done" {
+        return Err(said.failure(&remote.path));
+    }
+    Ok(Transferred { bytes, in_place: false })
+}
+
+/// Sends the tree as tar; returns the bytes of its files and what the target said of it.
+async fn send_tar(
+    remote: &Remote<'_>,
+    entries: Arc<Vec<Entry>>,
+    values: &Values<'_>,
+) -> Result<(u64, String)> {
+    let (writer, reader) = tokio::io::duplex(PIPE);
+    let writer = SyncIoBridge::new(writer);
+    let bytes = Arc::new(AtomicU64::new(0));
+    let counter = bytes.clone();
+    let packing = tokio::task::spawn_blocking(move || pack(&entries, writer, &counter));
+    let said = remote.run(values.unpack_tree(), Some(Box::pin(reader))).await?;
+    let packed = packing.await.map_err(|error| {
+        Error::new(ErrorKind::Transfer, "the directory could not be packed").with_source(error)
+    })?;
+    let status = said.status();
+    if status.starts_with("notar ") {
+        return Ok((0, status));
+    }
+    if status != "stored" {
+        return Err(said.failure(&remote.path));
+    }
+    // Only a stream that was packed to its end may be renamed.
+    packed?;
+    Ok((bytes.load(Ordering::Relaxed), status))
+}
+
+/// A file of the tree.
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    name: PathBuf,
+    metadata: Metadata,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File,
+    Symlink,
+    Other,
+}
+
+/// Everything below `root`, parents first, in the order of names.
+fn list(root: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    list_into(root, Path::new(""), &mut entries).map_err(|error| {
+        Error::from_io(format!("cannot read {}: {error}", root.display()), error)
+    })?;
+    Ok(entries)
+}
+
+fn list_into(root: &Path, below: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
+    let mut names = fs::read_dir(root.join(below))?
+        .map(|entry| entry.map(|entry| below.join(entry.file_name())))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    for name in names {
+        let path = root.join(&name);
+        let metadata = fs::symlink_metadata(&path)?;
+        let kind = match metadata.file_type() {
+            kind if kind.is_dir() => Kind::Directory,
+            kind if kind.is_file() => Kind::File,
+            kind if kind.is_symlink() => Kind::Symlink,
+            _ => Kind::Other,
+        };
+        entries.push(Entry { path, name: name.clone(), metadata, kind });
+        if kind == Kind::Directory {
+            list_into(root, &name, entries)?;
+        }
+    }
+    Ok(())
+}
+
+fn pack(entries: &[Entry], writer: impl io::Write, bytes: &AtomicU64) -> Result<()> {
+    let mut archive = tar::Builder::new(writer);
+    let failed = |entry: &Entry, error: io::Error| {
+        let message = format!("{} could not be sent: {error}", entry.path.display());
+        Error::new(ErrorKind::Transfer, message).with_source(error)
+    };
+    for entry in entries {
+        pack_entry(&mut archive, entry, bytes).map_err(|error| failed(entry, error))?;
+    }
+    // Once more, children first: busybox's tar sets a directory's mode and time when it comes, not when it is full.
+    for entry in entries.iter().rev().filter(|entry| entry.kind == Kind::Directory) {
+        let mut header = header_of(entry);
+        let packed = archive.append_data(&mut header, &entry.name, io::empty());
+        packed.map_err(|error| failed(entry, error))?;
+    }
+    let finished = archive.into_inner().and_then(|mut writer| writer.flush());
+    finished.map_err(|error| Error::from_io("the directory could not be sent to its end", error))
+}
+
+fn pack_entry(
+    archive: &mut tar::Builder<impl io::Write>,
+    entry: &Entry,
+    bytes: &AtomicU64,
+) -> io::Result<()> {
+    let mut header = header_of(entry);
+    match entry.kind {
+        Kind::Directory => {
+            header.set_mode(mode_of(&entry.metadata) | 0o700);
+            archive.append_data(&mut header, &entry.name, io::empty())
+        }
+        Kind::Symlink => archive.append_link(&mut header, &entry.name, fs::read_link(&entry.path)?),
+        Kind::File => {
+            let length = entry.metadata.len();
+            header.set_size(length);
+            let content = Exactly { file: fs::File::open(&entry.path)?, left: length };
+            archive.append_data(&mut header, &entry.name, content)?;
+            bytes.fetch_add(length, Ordering::Relaxed);
+            Ok(())
+        }
+        Kind::Other => Ok(()),
+    }
+}
+
+fn header_of(entry: &Entry) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata(&entry.metadata);
+    // A time before 1970 has no place in the header: tar's numbers are not negative.
+    if entry.metadata.modified().is_ok_and(|time| time < UNIX_EPOCH) {
+        header.set_mtime(0);
+    }
+    header
+}
+
+/// A file read to the length that its header says: a shorter one would shift all that follows.
+struct Exactly {
+    file: fs::File,
+    left: u64,
+}
+
+impl Read for Exactly {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let length = self.file.read(&mut buffer[..most])?;
+        if length == 0 && most > 0 {
+            return Err(io::Error::other("it became shorter while it was read"));
+        }
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
+/// Stores the entries one by one in the directory `stage` of the target.
+async fn send_files(remote: &Remote<'_>, entries: &[Entry], stage: &str) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in entries {
+        let name = entry.name.to_str().ok_or_else(|| not_utf8(&entry.name))?;
+        let path = format!("{stage}/{name}");
+        match entry.kind {
+            Kind::Directory => remote.must(format!("mkdir {}", quoted(&path))).await?,
+            Kind::Symlink => {
+                let target = fs::read_link(&entry.path)
+                    .map_err(|error| Error::from_io("a symlink could not be read", error))?;
+                let target = target.to_str().ok_or_else(|| not_utf8(&target))?;
+                let target = quoted(target);
+                remote.must(format!("ln -s -- {target} {}", quoted(&path))).await?;
+            }
+            Kind::File => {
+                let source = Source::path(&entry.path).open().await?;
+                let file = remote.at(&path)?;
+                let options = PutOptions::default().with_preserve(true);
+                bytes += put_stream(&file, source, &options).await?.bytes;
+            }
+            Kind::Other => {}
+        }
+    }
+    for entry in entries.iter().rev().filter(|entry| entry.kind == Kind::Directory) {
+        let path = quoted(&format!("{stage}/{}", entry.name.to_string_lossy()));
+        let time = entry.metadata.modified().map(stamp).unwrap_or_default();
+        let mode = mode_of(&entry.metadata);
+        remote.must(format!("TZ=UTC0 touch -t {time} {path} && chmod {mode:04o} {path}")).await?;
+    }
+    Ok(bytes)
+}
+
+fn not_utf8(name: &Path) -> Error {
+    let message = format!("{name:?}: without tar, only UTF-8 names can be sent");
+    Error::new(ErrorKind::Unsupported, message)
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod registry;
+
+pub use hostlink_core::{
+    BoxRead, BoxWrite, Chunk, CommandOutput, Connection, Connector, ConnectorArguments, Context,
+    Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event, ExitStatus,
+    Fault, FromValue, LineSplitter, Link, MASK, MAX_ARGUMENT, NameData, NameLink, NobodyToAsk,
+    OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter, Question, Registry,
+    Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES, Script, Secret,
+    Silent, SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName, TerminalSize, Value,
+    make_unix_command, quote, transfer,
+};
+pub use registry::builtin_registry;
+
+/// The connectors that are compiled in, each under its name.
+pub mod connectors {
+    #[cfg(feature = "local")]
+    pub use hostlink_local::LocalConnector;
+}
+
+/// The examples of the repository's README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

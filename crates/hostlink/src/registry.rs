@@ -1,0 +1,30 @@
+//! The one list of built-in connectors.
+
+use std::sync::Arc;
+
+use hostlink_core::{Connector, Registry};
+
+/// Every connector of hostlink, by name, and its value if it is compiled in.
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 1] {
+    [(
+        "local",
+        #[cfg(feature = "local")]
+        Some(Arc::new(hostlink_local::LocalConnector)),
+        #[cfg(not(feature = "local"))]
+        None,
+    )]
+}
+
+/// A registry with every connector that is compiled in. It knows the names of the others, so that the error for one of
+/// them names the feature that adds it. Register your own on top of it.
+#[must_use]
+pub fn builtin_registry() -> Registry {
+    let mut registry = Registry::new();
+    for (name, connector) in builtin() {
+        match connector {
+            Some(connector) => registry.register(connector),
+            None => registry.left_out(name),
+        }
+    }
+    registry
+}

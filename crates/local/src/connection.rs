@@ -1,0 +1,50 @@
+//! The connection to this machine: nothing to open, nothing to close.
+
+use async_trait::async_trait;
+use hostlink_core::transfer::FileTransfer;
+use hostlink_core::{
+    Connection, Duplex, Endpoint, Error, ErrorKind, Process, Result, Script, SpawnOptions,
+};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::files::LocalFiles;
+use crate::process;
+
+/// This machine.
+#[derive(Debug)]
+pub(crate) struct LocalConnection;
+
+#[async_trait]
+impl Connection for LocalConnection {
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        match options.terminal {
+            Some(size) => process::on_terminal(script, size),
+            None => process::on_pipes(script),
+        }
+    }
+
+    fn knows_groups(&self) -> bool {
+        true
+    }
+
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        let stream: std::io::Result<Box<dyn Duplex>> = match to {
+            Endpoint::Unix(path) => UnixStream::connect(path).await.map(|s| Box::new(s) as _),
+            Endpoint::Tcp(host, port) => {
+                TcpStream::connect((host.as_str(), *port)).await.map(|s| Box::new(s) as _)
+            }
+        };
+        stream.map_err(|error| {
+            let message = format!("cannot connect to {to}: {error}");
+            Error::new(ErrorKind::Connect, message).with_source(error)
+        })
+    }
+
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        Some(&LocalFiles)
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Child processes, each the leader of a session of its own.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::stream::{self, BoxStream, StreamExt};
+use hostlink_core::{
+    Chunk, Error, ErrorKind, ExitStatus, Process, Result, SECRET_VARIABLES, Script, Stream,
+    TerminalSize,
+};
+use process_wrap::tokio::{CommandWrap, ProcessSession};
+use tokio::io::AsyncRead;
+use tokio_util::io::ReaderStream;
+
+use crate::control::Control;
+
+/// As much as is read at once.
+const BUFFER: usize = 64 * 1024;
+
+/// Starts `sh` on three pipes.
+///
+/// It gets a session of its own, not only a process group: a group that is not the terminal's foreground one is
+/// stopped when it touches `/dev/tty` (SIGTTIN, SIGTTOU; credentials(7)), while a session without a terminal cannot
+/// even open it.
+pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
+    let mut command = CommandWrap::with_new("sh", |command| {
+        command.arg("-c").arg(OsStr::from_bytes(script.argument()));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+    });
+    let spawned = command.wrap(ProcessSession).spawn().map_err(not_started)?;
+    // The wrapper would also wait for what the command left behind, where that becomes our child (as PID 1).
+    let mut child = spawned.into_inner();
+    let stdin = child.stdin().take().expect("stdin was asked to be a pipe");
+    let stdout = child.stdout().take().expect("stdout was asked to be a pipe");
+    let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
+    let reaped = Arc::new(AtomicBool::new(false));
+    let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
+    Ok(Process {
+        stdin: Some(Box::pin(stdin)),
+        output: output.boxed(),
+        control: Box::new(Control::new(child.id(), reaped.clone(), None)),
+        exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
+    })
+}
+
+/// Starts `sh` on a pseudo-terminal, which is its controlling terminal.
+pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process> {
+    let no_terminal =
+        |error| Error::new(ErrorKind::Connect, "cannot open a pseudo-terminal").with_source(error);
+    let (pty, pts) = pty_process::open().map_err(no_terminal)?;
+    pty.resize(pty_process::Size::new(size.rows, size.columns)).map_err(no_terminal)?;
+    let mut command =
+        pty_process::Command::new("sh").arg("-c").arg(OsStr::from_bytes(script.argument()));
+    for name in SECRET_VARIABLES {
+        command = command.env_remove(name);
+    }
+    let window = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
+    let mut child = command.spawn(pts).map_err(|error| not_started(io::Error::other(error)))?;
+    let reaped = Arc::new(AtomicBool::new(false));
+    let (reader, writer) = pty.into_split();
+    Ok(Process {
+        stdin: Some(Box::pin(writer)),
+        output: until_hang_up(chunks(Stream::Stdout, reader)),
+        control: Box::new(Control::new(child.id(), reaped.clone(), Some(window))),
+        exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
+    })
+}
+
+fn not_started(error: io::Error) -> Error {
+    Error::new(ErrorKind::Connect, format!("cannot start sh: {error}")).with_source(error)
+}
+
+fn chunks(
+    stream: Stream,
+    reader: impl AsyncRead + Send + 'static,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    let reader = Box::pin(ReaderStream::with_capacity(reader, BUFFER));
+    reader.map(move |read| read.map(|bytes| Chunk { stream, bytes })).boxed()
+}
+
+/// Reading a terminal that nobody holds any more fails with EIO (pty(7)): that is its end.
+fn until_hang_up(
+    output: impl futures::Stream<Item = io::Result<Chunk>> + Send + 'static,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    const EIO: i32 = 5;
+    output
+        .take_while(|read| {
+            let hung_up = matches!(read, Err(error) if error.raw_os_error() == Some(EIO));
+            std::future::ready(!hung_up)
+        })
+        .boxed()
+}
+
+fn ended(waited: io::Result<std::process::ExitStatus>, reaped: &AtomicBool) -> Result<ExitStatus> {
+    reaped.store(true, Ordering::Relaxed);
+    let status = waited.map_err(|error| {
+        Error::new(ErrorKind::LinkLost, "the child process cannot be waited for").with_source(error)
+    })?;
+    Ok(match status.code() {
+        Some(code) => ExitStatus::Code(code),
+        None => ExitStatus::Signal(status.signal().unwrap_or(0)),
+    })
+}

@@ -1,0 +1,107 @@
+//! Transfers whose program is killed.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::child;
+use crate::random;
+use crate::scene::{Scene, leftovers_in};
+use crate::watch::until;
+
+cases![
+    a_put_of_known_length_that_is_killed_leaves_the_old_file,
+    a_put_of_unknown_length_that_is_killed_leaves_the_old_file,
+    a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one,
+    a_get_that_is_killed_leaves_the_old_file,
+];
+
+async fn a_put_of_known_length_that_is_killed_leaves_the_old_file(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    kill_put(scene, "1099511627776").await
+}
+
+async fn a_put_of_unknown_length_that_is_killed_leaves_the_old_file(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    kill_put(scene, "unknown").await
+}
+
+/// Kills the program as nothing can prepare for: with SIGKILL.
+async fn kill_put(scene: &Scene, length: &str) -> anyhow::Result<()> {
+    let path = scene.plant("file", b"old").await?;
+    let mut child = child::start(scene, "put-slowly", &[&path, length])?;
+    let seen = until("a temporary file with content", || {
+        scene_holds(scene, "[ -s \"$(find . -name '.*.hostlink-*')\" ]")
+    })
+    .await;
+    child.kill().await?;
+    seen?;
+    until_quiet(scene).await?;
+    scene.expect_content(&path, b"old").await?;
+    let left = scene.leftovers().await?;
+    ensure!(left.len() <= 1, "{left:?}");
+    Ok(())
+}
+
+async fn a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    let bytes = random::bytes(32 * 1024 * 1024);
+    let from = scene.file_here("from", &bytes)?;
+    for wait in [0, 20, 60] {
+        scene.look("rm -f ./.*.hostlink-*").await?;
+        let path = scene.plant("file", b"old").await?;
+        let arguments = [&*from.to_string_lossy(), &*path];
+        let mut child = child::start(scene, "put-again-and-again", &arguments)?;
+        let seen = until("a temporary file, or the new one", || {
+            scene_holds(
+                scene,
+                "[ \"$(find . -name '.*.hostlink-*')\" ] || [ $(wc -c <file) -gt 3 ]",
+            )
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        child.kill().await?;
+        seen?;
+        until_quiet(scene).await?;
+        let found = scene.content(&path).await?;
+        ensure!(found == b"old" || found == bytes, "a part of {} bytes", found.len());
+        let left = scene.leftovers().await?;
+        ensure!(left.len() <= 1, "{left:?}");
+    }
+    Ok(())
+}
+
+/// What a killed program left running ends with its input.
+async fn until_quiet(scene: &Scene) -> anyhow::Result<()> {
+    until("nothing writes any more", || {
+        scene_holds(scene, "a=$(du -sk .); sleep 0.5; [ \"$a\" = \"$(du -sk .)\" ]")
+    })
+    .await
+}
+
+async fn scene_holds(scene: &Scene, line: &str) -> anyhow::Result<bool> {
+    scene.holds(line).await
+}
+
+async fn a_get_that_is_killed_leaves_the_old_file(scene: &Scene) -> anyhow::Result<()> {
+    let seconds = random::seconds();
+    let writer = format!("(head -c 100000 /dev/zero; exec sleep {seconds}) >fifo 2>/dev/null &");
+    scene.look(&format!("mkfifo fifo; {writer}")).await?;
+    let to = scene.file_here("to", b"old")?;
+    let arguments = [&*scene.path("fifo"), &*to.to_string_lossy()];
+    let mut child = child::start(scene, "get", &arguments)?;
+    let seen = until("a temporary file with content", || async {
+        let found = leftovers_in(&scene.here(""))?;
+        Ok(found.iter().any(|path| path.metadata().is_ok_and(|found| found.len() > 0)))
+    })
+    .await;
+    child.kill().await?;
+    scene.end_processes(&seconds).await?;
+    seen?;
+    ensure!(std::fs::read(to)? == b"old");
+    ensure!(leftovers_in(&scene.here(""))?.len() <= 1, "more than one temporary file");
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Files there and back.
+
+use anyhow::ensure;
+use hostlink_core::StringCommand;
+use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source};
+
+use crate::random;
+use crate::scene::{Scene, plain};
+
+cases![
+    files_of_any_size_go_there_and_back_unchanged,
+    every_kind_of_source_is_stored,
+    every_kind_of_sink_is_filled,
+    an_existing_file_is_replaced,
+    a_reader_of_the_destination_never_sees_a_part,
+    the_new_file_is_hidden_and_private_until_it_is_whole,
+];
+
+async fn files_of_any_size_go_there_and_back_unchanged(scene: &Scene) -> anyhow::Result<()> {
+    for size in [0, 1, 65_536, 65_537, 3 * 1024 * 1024] {
+        let bytes = random::bytes(size);
+        let (from, to) = (scene.file_here("from", &bytes)?, scene.here("to"));
+        let path = scene.path("file");
+        let put = scene.link.put_file(from, &path, &PutOptions::default()).await?;
+        ensure!(put.bytes == size as u64 && !put.in_place, "{size}: {put:?}");
+        scene.expect_content(&path, &bytes).await?;
+        let got = scene.link.get_file(&path, &*to, &GetOptions::default()).await?;
+        ensure!(got.bytes == size as u64 && !got.in_place, "{size}: {got:?}");
+        ensure!(std::fs::read(to)? == bytes, "{size} bytes came back changed");
+    }
+    scene.expect_no_leftovers().await
+}
+
+async fn every_kind_of_source_is_stored(scene: &Scene) -> anyhow::Result<()> {
+    for size in [0, 1, 300_000] {
+        let bytes = random::bytes(size);
+        let reader = || std::io::Cursor::new(bytes.clone());
+        for (kind, source) in [
+            ("path", Source::path(scene.file_here("from", &bytes)?)),
+            ("bytes", Source::bytes(bytes.clone())),
+            ("reader", Source::reader(reader())),
+            ("sized", Source::sized_reader(reader(), size as u64)),
+        ] {
+            let path = scene.path(kind);
+            let put = scene.link.put_file(source, &path, &PutOptions::default()).await?;
+            ensure!(put.bytes == size as u64, "{kind}: {put:?}");
+            scene.expect_content(&path, &bytes).await?;
+        }
+    }
+    scene.expect_no_leftovers().await
+}
+
+async fn every_kind_of_sink_is_filled(scene: &Scene) -> anyhow::Result<()> {
+    for size in [0, 1, 300_000] {
+        let bytes = random::bytes(size);
+        let path = scene.plant("file", &bytes).await?;
+        let (to, mut buffer, mut written) = (scene.here("to"), Vec::new(), Vec::new());
+        let options = GetOptions::default();
+        scene.link.get_file(&path, &*to, &options).await?;
+        scene.link.get_file(&path, &mut buffer, &options).await?;
+        scene.link.get_file(&path, Sink::Writer(&mut written), &options).await?;
+        ensure!(std::fs::read(to)? == bytes && buffer == bytes && written == bytes, "{size}");
+    }
+    Ok(())
+}
+
+async fn an_existing_file_is_replaced(scene: &Scene) -> anyhow::Result<()> {
+    let path = scene.plant("file", &random::bytes(10_000)).await?;
+    let to = scene.file_here("to", &random::bytes(10_000))?;
+    scene.link.put_file(b"new".to_vec(), &path, &PutOptions::default()).await?;
+    scene.expect_content(&path, b"new").await?;
+    scene.link.get_file(&path, &*to, &GetOptions::default()).await?;
+    ensure!(std::fs::read(to)? == b"new");
+    scene.expect_no_leftovers().await
+}
+
+async fn a_reader_of_the_destination_never_sees_a_part(scene: &Scene) -> anyhow::Result<()> {
+    let path = scene.plant("file", &vec![b'a'; 100_000]).await?;
+    // Each reading prints how many of each letter it found.
+    let line =
+        "while [ ! -e stop ]; do tr -d b <file | wc -c; tr -d a <file | wc -c; done | sort | uniq";
+    let watch = scene.look(line);
+    let write = async {
+        for number in 0..25 {
+            for (letter, length) in [(b'b', 3_000_000), (b'a', 100_000)] {
+                let content = vec![letter; length];
+                let source = match number % 2 {
+                    0 => Source::bytes(content),
+                    _ => Source::reader(std::io::Cursor::new(content)),
+                };
+                scene.link.put_file(source, &path, &PutOptions::default()).await?;
+            }
+        }
+        scene.plant("stop", b"").await
+    };
+    let (seen, written) = tokio::join!(watch, write);
+    written?;
+    let seen = String::from_utf8(seen?)?;
+    for count in seen.lines().map(str::trim) {
+        ensure!(["0", "100000", "3000000"].contains(&count), "a part of {count} bytes was seen");
+    }
+    ensure!(seen.lines().count() == 3, "the reader did not see both contents: {seen:?}");
+    scene.expect_no_leftovers().await
+}
+
+async fn the_new_file_is_hidden_and_private_until_it_is_whole(scene: &Scene) -> anyhow::Result<()> {
+    let path = scene.plant("file", b"old").await?;
+    let source = Source::reader(crate::child::drip());
+    let options = PutOptions::default().with_mode(0o666);
+    let look = async {
+        crate::watch::until("a temporary file", || async {
+            Ok(!scene.leftovers().await?.is_empty())
+        })
+        .await?;
+        let found = scene.leftovers().await?;
+        let stat = StringCommand::from_words(["stat", "-c", "%a", &found[0]]);
+        let mode = scene.witness_runs(&stat, &plain()).await?.check()?.stdout_lines();
+        ensure!(mode == ["600"], "{found:?} has mode {mode:?}");
+        scene.expect_content(&path, b"old").await
+    };
+    tokio::select! {
+        put = scene.link.put_file(source, &path, &options) => anyhow::bail!("it ended: {put:?}"),
+        looked = look => looked,
+    }
+}

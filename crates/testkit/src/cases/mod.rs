@@ -1,0 +1,94 @@
+//! What every connector must do, one sentence each.
+
+use futures::future::BoxFuture;
+
+use crate::scene::Scene;
+
+/// A sentence, and how it is tried.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    /// The sentence, with underscores.
+    pub(crate) name: &'static str,
+    pub(crate) run: for<'a> fn(&'a Scene) -> BoxFuture<'a, anyhow::Result<()>>,
+}
+
+impl Case {
+    /// The sentence, to be read.
+    pub(crate) fn sentence(&self) -> String {
+        self.name.replace('_', " ")
+    }
+}
+
+/// Lists the cases of a file: async functions of a scene.
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        pub(super) const CASES: &[$crate::cases::Case] = &[$($crate::cases::Case {
+            name: stringify!($name),
+            run: |scene| Box::pin($name(scene)),
+        }),+];
+    };
+}
+
+mod arguments;
+mod background;
+mod directories;
+mod environment;
+mod file_cancel;
+mod file_kill;
+mod file_loss;
+mod file_modes;
+mod file_names;
+mod file_places;
+mod file_readers;
+mod file_refusals;
+mod files;
+mod limits;
+mod link;
+mod memory;
+mod output;
+mod report;
+mod retries;
+mod secrets;
+mod shells;
+mod status;
+mod stdin;
+mod terminal;
+mod tree_cancel;
+mod tree_conflicts;
+mod tree_oddities;
+mod trees;
+
+/// Every case, in the order of the matrix.
+pub(crate) fn all() -> Vec<Case> {
+    [
+        status::CASES,
+        output::CASES,
+        stdin::CASES,
+        arguments::CASES,
+        environment::CASES,
+        directories::CASES,
+        shells::CASES,
+        terminal::CASES,
+        limits::CASES,
+        background::CASES,
+        retries::CASES,
+        report::CASES,
+        secrets::CASES,
+        link::CASES,
+        files::CASES,
+        file_readers::CASES,
+        file_modes::CASES,
+        file_places::CASES,
+        file_names::CASES,
+        file_refusals::CASES,
+        file_cancel::CASES,
+        file_kill::CASES,
+        file_loss::CASES,
+        memory::CASES,
+        trees::CASES,
+        tree_conflicts::CASES,
+        tree_cancel::CASES,
+        tree_oddities::CASES,
+    ]
+    .concat()
+}

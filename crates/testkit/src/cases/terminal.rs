@@ -1,0 +1,112 @@
+//! Commands on a terminal.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use hostlink_core::{ErrorKind, StringCommand};
+
+use crate::random;
+use crate::scene::{Scene, plain};
+
+cases![
+    get_pty_gives_a_controlling_terminal,
+    a_terminal_merges_both_streams,
+    a_command_on_a_terminal_reads_its_stdin_to_the_end,
+    stdin_on_a_terminal_ends_without_a_newline,
+    exit_codes_arrive_from_a_terminal,
+    without_get_pty_there_is_no_terminal,
+    timeout_on_a_terminal_leaves_no_process_behind,
+    a_long_command_on_a_terminal_is_refused_and_nothing_is_started,
+    a_secret_on_a_terminal_is_refused_and_nothing_is_started,
+];
+
+async fn get_pty_gives_a_controlling_terminal(scene: &Scene) -> anyhow::Result<()> {
+    let line = "test -t 0 && test -t 1 && test -t 2 && echo x >/dev/tty";
+    let output = scene.run_with(line, &plain().with_get_pty(true)).await?;
+    ensure!(output.success(), "{:?}", output.combined_lines());
+    ensure!(output.stdout_lines() == ["x"], "{:?}", output.stdout_lines());
+    Ok(())
+}
+
+async fn a_terminal_merges_both_streams(scene: &Scene) -> anyhow::Result<()> {
+    let line = "echo out; echo err >&2; echo end";
+    let output = scene.run_with(line, &plain().with_get_pty(true)).await?;
+    ensure!(output.stdout_lines() == ["out", "err", "end"], "{:?}", output.stdout_lines());
+    ensure!(output.stderr().is_empty());
+    Ok(())
+}
+
+async fn a_command_on_a_terminal_reads_its_stdin_to_the_end(scene: &Scene) -> anyhow::Result<()> {
+    let arguments = plain().with_get_pty(true).with_stdin("one\ntwo\n");
+    let output = scene.run_with("stty -echo; sort -r; echo end", &arguments).await?;
+    let lines = output.stdout_lines();
+    // What was typed before `stty` ran is echoed, as on every terminal.
+    ensure!(lines.ends_with(&["two".into(), "one".into(), "end".into()]), "{lines:?}");
+    Ok(())
+}
+
+async fn stdin_on_a_terminal_ends_without_a_newline(scene: &Scene) -> anyhow::Result<()> {
+    let arguments = plain().with_get_pty(true).with_stdin("abc");
+    let arguments = arguments.with_timeout(Duration::from_secs(30));
+    let output = scene.run_with("cat; echo; echo end", &arguments).await?;
+    ensure!(output.stdout_lines().last().map(String::as_str) == Some("end"));
+    ensure!(output.stdout_lines().concat().contains("abc"), "{:?}", output.stdout_lines());
+    Ok(())
+}
+
+async fn exit_codes_arrive_from_a_terminal(scene: &Scene) -> anyhow::Result<()> {
+    for code in [0, 1, 126, 127, 255] {
+        let output = scene.run_with(format!("exit {code}"), &plain().with_get_pty(true)).await?;
+        ensure!(output.exit_code() == Some(code), "{code} arrived as {:?}", output.status());
+    }
+    Ok(())
+}
+
+async fn without_get_pty_there_is_no_terminal(scene: &Scene) -> anyhow::Result<()> {
+    let line = "test -t 0 || test -t 1 || test -t 2 || (: </dev/tty) 2>/dev/null";
+    ensure!(!scene.run(line).await?.success(), "there is a terminal");
+    Ok(())
+}
+
+async fn timeout_on_a_terminal_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
+    let seconds = random::seconds();
+    let line = format!("sleep {seconds} & sleep {seconds}");
+    let arguments = plain().with_get_pty(true).with_timeout(Duration::from_secs(2));
+    let run = scene.run_with(line, &arguments);
+    let (result, seen) = tokio::join!(run, scene.expect_processes(&seconds, 3));
+    let Err(error) = result else { anyhow::bail!("it ended") };
+    ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
+    seen?;
+    scene.expect_gone(&seconds).await
+}
+
+async fn a_long_command_on_a_terminal_is_refused_and_nothing_is_started(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    let command = touch(scene).arg("x".repeat(1024 * 1024));
+    expect_refusal(scene, command).await
+}
+
+async fn a_secret_on_a_terminal_is_refused_and_nothing_is_started(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    let command = touch(scene).secret("hunter2");
+    expect_refusal(scene, command).await
+}
+
+/// A command that leaves a trace, and takes one more word.
+fn touch(scene: &Scene) -> StringCommand {
+    StringCommand::shell("touch").arg(scene.path("ran")).raw("; :")
+}
+
+async fn expect_refusal(scene: &Scene, command: StringCommand) -> anyhow::Result<()> {
+    let result = scene.run_with(command.clone(), &plain().with_get_pty(true)).await;
+    let Err(error) = result else { anyhow::bail!("it was not refused") };
+    ensure!(error.kind() == ErrorKind::Unsupported, "{error:?}");
+    ensure!(error.to_string().contains("on a terminal"), "{error}");
+    ensure!(!format!("{error:?}").contains("hunter2"), "the secret is shown");
+    ensure!(!scene.holds("[ -e ran ]").await?, "the command ran");
+    scene.run(command).await?.check()?;
+    ensure!(scene.holds("[ -e ran ]").await?, "the command leaves no trace when it runs");
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! The least that a connector can be.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use futures::stream::{self, BoxStream, StreamExt};
+use hostlink_core::{
+    Chunk, Connection, Connector, Context, DataField, Error, ErrorKind, ExitStatus, NameData,
+    Process, ProcessControl, Result, Script, SpawnOptions, Stream, Target, TerminalSize,
+};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+/// The connector `@spawnonly`: this machine, through a [`SpawnOnly`] connection.
+#[derive(Clone, Debug, Default)]
+pub struct SpawnOnlyConnector {
+    missing: Vec<OsString>,
+    busybox: bool,
+    sh: Option<PathBuf>,
+}
+
+impl SpawnOnlyConnector {
+    /// A connector whose targets lack these programs.
+    pub fn without<P: Into<OsString>>(programs: impl IntoIterator<Item = P>) -> Self {
+        Self { missing: programs.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// A connector whose targets have nothing but busybox, its `sh` included.
+    #[must_use]
+    pub fn busybox() -> Self {
+        Self { busybox: true, ..Self::default() }
+    }
+
+    /// A connector whose targets have this shell as their `sh`.
+    pub fn with_sh(path: impl Into<PathBuf>) -> Self {
+        Self { missing: vec!["sh".into()], sh: Some(path.into()), ..Self::default() }
+    }
+}
+
+#[async_trait]
+impl Connector for SpawnOnlyConnector {
+    fn name(&self) -> &'static str {
+        "spawnonly"
+    }
+
+    fn description(&self) -> &'static str {
+        "This machine, through a connection that can only start scripts."
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        &[]
+    }
+
+    async fn make_names_data(
+        &self,
+        _argument: Option<&str>,
+        _context: &Context,
+    ) -> Result<Vec<NameData>> {
+        Ok(vec![NameData::new("@spawnonly")])
+    }
+
+    async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
+        if self.busybox {
+            return Ok(Box::new(SpawnOnly::busybox()?));
+        }
+        let connection = SpawnOnly::without(&self.missing)?;
+        if let Some(sh) = &self.sh {
+            let linked = symlink(sh, connection.programs().join("sh"));
+            linked.map_err(|error| Error::from_io("the shell cannot be set up", error))?;
+        }
+        Ok(Box::new(connection))
+    }
+}
+
+/// A connection to this machine that implements nothing but `spawn`, and that with pipes only.
+///
+/// It does not even kill: all that a link can do beyond starting a script is the library's own work. Its programs
+/// are found in one directory of symlinks, which is why some of them can be missing, or others than
+/// they seem.
+#[derive(Debug)]
+pub struct SpawnOnly {
+    programs: TempDir,
+}
+
+impl SpawnOnly {
+    /// A connection on which these programs are not found.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be made.
+    pub fn without<P: AsRef<OsStr>>(programs: &[P]) -> Result<Self> {
+        let missing: Vec<&OsStr> = programs.iter().map(AsRef::as_ref).collect();
+        let made = link_programs(&missing);
+        let failed = |error| Error::from_io("the directory of programs cannot be made", error);
+        Ok(Self { programs: made.map_err(failed)? })
+    }
+
+    /// A connection on which there is nothing but the applets of busybox.
+    ///
+    /// # Errors
+    ///
+    /// There is no busybox, or the directory cannot be made.
+    pub fn busybox() -> Result<Self> {
+        let failed = |error| Error::from_io("busybox cannot be set up", error);
+        let programs = link_applets().map_err(failed)?;
+        Ok(Self { programs })
+    }
+
+    /// The directory in which programs are found. What is put into it is found too.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        self.programs.path()
+    }
+}
+
+fn link_programs(missing: &[&OsStr]) -> std::io::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("hl-programs-").tempdir()?;
+    for folder in ["/usr/bin", "/bin", "/usr/sbin", "/sbin"] {
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let link = directory.path().join(&name);
+            // The first of a name wins, as in PATH.
+            if !missing.contains(&&*name) && std::fs::symlink_metadata(&link).is_err() {
+                symlink(entry.path(), link)?;
+            }
+        }
+    }
+    Ok(directory)
+}
+
+fn link_applets() -> std::io::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("hl-busybox-").tempdir()?;
+    let install = ["--install", "-s"];
+    let status =
+        std::process::Command::new("busybox").args(install).arg(directory.path()).status()?;
+    if status.success() { Ok(directory) } else { Err(std::io::Error::other("--install failed")) }
+}
+
+#[async_trait]
+impl Connection for SpawnOnly {
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        if options.terminal.is_some() {
+            let message = "this connection has no terminals";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let started = Command::new(self.programs().join("sh"))
+            .arg("-c")
+            .arg(OsStr::from_bytes(script.argument()))
+            .env("PATH", self.programs())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn();
+        let mut child = started.map_err(|error| {
+            Error::new(ErrorKind::Connect, "cannot start sh").with_source(error)
+        })?;
+        let stdin = child.stdin.take().expect("it is a pipe");
+        let stdout = chunks(Stream::Stdout, child.stdout.take().expect("it is a pipe"));
+        let stderr = chunks(Stream::Stderr, child.stderr.take().expect("it is a pipe"));
+        Ok(Process {
+            stdin: Some(Box::pin(stdin)),
+            output: stream::select(stdout, stderr).boxed(),
+            exit: Box::pin(async move { ended(child.wait().await) }),
+            control: Box::new(NoControl),
+        })
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn chunks(
+    stream: Stream,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+) -> BoxStream<'static, std::io::Result<Chunk>> {
+    let read = move |mut reader: Box<dyn AsyncRead + Send + Unpin>| async move {
+        let mut bytes = BytesMut::with_capacity(64 * 1024);
+        match reader.read_buf(&mut bytes).await {
+            Ok(0) => None,
+            Ok(_) => Some((Ok(Chunk { stream, bytes: bytes.freeze() }), reader)),
+            Err(error) => Some((Err(error), reader)),
+        }
+    };
+    stream::unfold(Box::new(reader) as Box<dyn AsyncRead + Send + Unpin>, read).boxed()
+}
+
+fn ended(waited: std::io::Result<std::process::ExitStatus>) -> Result<ExitStatus> {
+    let status = waited.map_err(|error| {
+        Error::new(ErrorKind::LinkLost, "the child cannot be waited for").with_source(error)
+    })?;
+    let signal = || ExitStatus::Signal(status.signal().unwrap_or(0));
+    Ok(status.code().map_or_else(signal, ExitStatus::Code))
+}
+
+/// Leaves every kill to the library, which sends it through the link.
+struct NoControl;
+
+#[async_trait]
+impl ProcessControl for NoControl {
+    fn kill(&self) -> Option<i32> {
+        None
+    }
+
+    async fn resize(&self, _size: TerminalSize) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "the process is not on a terminal"))
+    }
+}

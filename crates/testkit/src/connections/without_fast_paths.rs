@@ -1,0 +1,31 @@
+//! A connection without a way of its own to move files.
+
+use async_trait::async_trait;
+use hostlink_core::{Connection, Duplex, Endpoint, Link, Process, Result, Script, SpawnOptions};
+
+/// Another link's connection, with its `file_transfer` hidden: files go through commands.
+#[derive(Debug)]
+pub struct WithoutFastPaths(Link);
+
+impl WithoutFastPaths {
+    /// Hides what the connection of `link` has.
+    #[must_use]
+    pub fn new(link: Link) -> Self {
+        Self(link)
+    }
+}
+
+#[async_trait]
+impl Connection for WithoutFastPaths {
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        self.0.connection().spawn(script, options).await
+    }
+
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        self.0.connection().dial(to).await
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        self.0.disconnect().await
+    }
+}

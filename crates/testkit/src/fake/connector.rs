@@ -1,0 +1,121 @@
+//! `@fake`: targets that exist in memory only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use hostlink_core::{Connection, Connector, Context, DataField, NameData, Result, Target};
+
+use super::connection::FakeConnection;
+use super::rule::{Answer, Matcher, Rule};
+
+/// The connector `@fake`, whose targets answer commands as they were told to, and keep files in memory.
+///
+/// `@fake` is one target; `@fake/a,b` is two, `@fake/a` and `@fake/b`. A command that no rule is for
+/// succeeds without output. Clones share what was run and stored.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hostlink_core::{ConnectorArguments, Context, Data, Registry};
+/// use hostlink_testkit::{Answer, FakeConnector};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let fake = FakeConnector::new().with_rule("uptime", Answer::new().with_stdout("up 3 days"));
+/// let mut registry = Registry::new();
+/// registry.register(Arc::new(fake.clone()));
+///
+/// let link = registry.connect("@fake/web1", &Data::new(), &Context::default()).await?;
+/// let output = link.run_shell_command(&"uptime".into(), &ConnectorArguments::new()).await?;
+/// assert_eq!(output.stdout_lines(), ["up 3 days"]);
+/// assert_eq!(fake.commands("@fake/web1"), ["sh -c uptime"]);
+/// # Ok::<(), hostlink_core::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FakeConnector {
+    rules: Vec<Rule>,
+    targets: Arc<Mutex<BTreeMap<String, FakeTarget>>>,
+}
+
+/// What is known of one target.
+#[derive(Debug, Default)]
+pub(super) struct FakeTarget {
+    pub(super) commands: Vec<String>,
+    pub(super) files: BTreeMap<String, Vec<u8>>,
+}
+
+impl FakeConnector {
+    /// A connector on whose targets every command succeeds.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a rule. Of several for a command the first holds.
+    #[must_use]
+    pub fn with_rule(mut self, matcher: impl Into<Matcher>, answer: Answer) -> Self {
+        self.rules.push(Rule { matcher: matcher.into(), answer });
+        self
+    }
+
+    /// The commands that a target has run, in order, as they are shown: `sh -c 'apt-get update'`, secrets masked.
+    #[must_use]
+    pub fn commands(&self, target: &str) -> Vec<String> {
+        self.targets().get(target).map(|known| known.commands.clone()).unwrap_or_default()
+    }
+
+    /// The content of a file of a target.
+    #[must_use]
+    pub fn file(&self, target: &str, path: &str) -> Option<Vec<u8>> {
+        self.targets().get(target)?.files.get(path).cloned()
+    }
+
+    /// Gives a target a file.
+    pub fn store(&self, target: &str, path: &str, content: impl Into<Vec<u8>>) {
+        let mut targets = self.targets();
+        let files = &mut targets.entry(target.to_owned()).or_default().files;
+        files.insert(path.to_owned(), content.into());
+    }
+
+    /// Writes a command down and finds its answer.
+    pub(super) fn answer(&self, target: &str, command: &str) -> Answer {
+        let mut targets = self.targets();
+        targets.entry(target.to_owned()).or_default().commands.push(command.to_owned());
+        let rule = self.rules.iter().find(|rule| rule.matcher.matches(command));
+        rule.map(|rule| rule.answer.clone()).unwrap_or_default()
+    }
+
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<String, FakeTarget>> {
+        self.targets.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+#[async_trait]
+impl Connector for FakeConnector {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn description(&self) -> &'static str {
+        "Targets with scripted answers, for tests."
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        &[]
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        _context: &Context,
+    ) -> Result<Vec<NameData>> {
+        let Some(names) = argument else { return Ok(vec![NameData::new("@fake")]) };
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Ok(names.map(|name| NameData::new(format!("@fake/{name}"))).collect())
+    }
+
+    async fn connect(&self, target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
+        Ok(Box::new(FakeConnection { fake: self.clone(), target: target.name.clone() }))
+    }
+}

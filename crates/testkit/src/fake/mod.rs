@@ -1,0 +1,11 @@
+//! A connector with scripted answers.
+
+mod connection;
+mod connector;
+mod files;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use connector::FakeConnector;
+pub use rule::{Answer, Matcher, Rule};

@@ -1,0 +1,119 @@
+//! What the suite is run against.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostlink_core::{Connection, Connector, Context, Data, Link, Registry, Result};
+
+/// A target that the suite can open links to, and what it may take for granted there.
+#[async_trait]
+pub trait Fixture: Send + Sync + 'static {
+    /// The column's name: the first half of each test's name.
+    fn name(&self) -> &str;
+
+    /// Opens a new link to the target. The suite opens several, and checks with one what another did.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be reached: every case of this fixture then fails.
+    async fn connect(&self, context: &Context) -> Result<Link>;
+
+    /// Whether a signal arrives as a signal. Otherwise it has to arrive as 128+n. Default: true.
+    fn reports_signals(&self) -> bool {
+        true
+    }
+
+    /// Whether the target has `tar`; a case compares this with the target. Default: true.
+    fn has_tar(&self) -> bool {
+        true
+    }
+}
+
+/// A fixture for a connector, by the name of a target.
+pub struct ConnectorFixture {
+    name: String,
+    registry: Registry,
+    target: String,
+    data: Data,
+    wrap: Option<fn(Link) -> Box<dyn Connection>>,
+    signals: bool,
+    tar: bool,
+}
+
+impl ConnectorFixture {
+    /// The target `target` (`@local`) of a connector, as the column `name`.
+    pub fn new(name: &str, connector: Arc<dyn Connector>, target: &str) -> Self {
+        let mut registry = Registry::new();
+        registry.register(connector);
+        Self {
+            name: name.to_owned(),
+            registry,
+            target: target.to_owned(),
+            data: Data::new(),
+            wrap: None,
+            signals: true,
+            tar: true,
+        }
+    }
+
+    /// Registers a connector that `target` goes through.
+    #[must_use]
+    pub fn with_connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.registry.register(connector);
+        self
+    }
+
+    /// Connects with this host data.
+    #[must_use]
+    pub fn with_data(self, data: Data) -> Self {
+        Self { data, ..self }
+    }
+
+    /// Puts a connection of the testkit around each link.
+    #[must_use]
+    pub fn wrapped(self, wrap: fn(Link) -> Box<dyn Connection>) -> Self {
+        Self { wrap: Some(wrap), ..self }
+    }
+
+    /// The transport gives 128+n in the place of a signal.
+    #[must_use]
+    pub fn without_signals(self) -> Self {
+        Self { signals: false, ..self }
+    }
+
+    /// The target has no `tar`.
+    #[must_use]
+    pub fn without_tar(self) -> Self {
+        Self { tar: false, ..self }
+    }
+}
+
+#[async_trait]
+impl Fixture for ConnectorFixture {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn connect(&self, context: &Context) -> Result<Link> {
+        let link = self.registry.connect(&self.target, &self.data, context).await?;
+        let Some(wrap) = self.wrap else { return Ok(link) };
+        Ok(Link::new(wrap(link), &self.target, context.clone()))
+    }
+
+    fn reports_signals(&self) -> bool {
+        self.signals
+    }
+
+    fn has_tar(&self) -> bool {
+        self.tar
+    }
+}
+
+impl std::fmt::Debug for ConnectorFixture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectorFixture")
+            .field("name", &self.name)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}

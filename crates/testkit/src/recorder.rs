@@ -1,0 +1,29 @@
+//! A reporter that remembers.
+
+use std::sync::Mutex;
+
+use hostlink_core::{Event, OutputLine, Reporter};
+
+/// Remembers every event as text, with the kind in front.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(Mutex<Vec<String>>);
+
+impl Recorder {
+    /// What was told so far.
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.0.lock().expect("nothing panics while it records").clone()
+    }
+}
+
+impl Reporter for Recorder {
+    fn report(&self, target: &str, event: Event<'_>) {
+        let text = match event {
+            Event::Input(text) => format!("input {text}"),
+            Event::Output(OutputLine { stream, line }) => format!("{stream:?} {line}"),
+            Event::Warning(text) => format!("warning {text}"),
+            Event::Detail(text) => format!("detail {text}"),
+            other => format!("{other:?}"),
+        };
+        self.0.lock().expect("nothing panics while it records").push(format!("{target}: {text}"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Watches processes of the target, and waits for things to happen.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+
+use crate::scene::{Scene, plain};
+
+/// How long a thing that must happen may take. Generous: a busy machine is no bug.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `check` is true.
+pub(crate) async fn until<F>(what: &str, mut check: impl FnMut() -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<bool>>,
+{
+    let started = Instant::now();
+    while !check().await? {
+        ensure!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+impl Scene {
+    /// Waits until a process has written its pid, and a newline, to `name` in the scratch directory.
+    pub(crate) async fn wait_for_pid(&self, name: &str) -> anyhow::Result<i32> {
+        let line = format!("[ ! -e {name} ] || cat {name}");
+        until("a process writes its pid", || async {
+            Ok(self.look(&line).await?.ends_with(b"\n"))
+        })
+        .await?;
+        Ok(self.look_text(&line).await?.parse()?)
+    }
+
+    /// Whether a process of the target runs. A zombie does not.
+    pub(crate) async fn is_alive(&self, pid: i32) -> anyhow::Result<bool> {
+        self.holds(&format!(
+            "{{ read -r s </proc/{pid}/stat; }} 2>/dev/null && s=${{s##*) }} && [ \"${{s%% *}}\" != Z ]"
+        ))
+        .await
+    }
+
+    /// Waits until a process of the target is gone.
+    pub(crate) async fn wait_for_death(&self, pid: i32) -> anyhow::Result<()> {
+        until("a process ends", || async { Ok(!self.is_alive(pid).await?) }).await
+    }
+
+    /// The processes of the target with `text` in an argument.
+    pub(crate) async fn with_argument(&self, text: &str) -> anyhow::Result<Vec<i32>> {
+        self.scan("cmdline", text).await
+    }
+
+    /// The processes of the target with `text` in their environment.
+    pub(crate) async fn with_environment(&self, text: &str) -> anyhow::Result<Vec<i32>> {
+        self.scan("environ", text).await
+    }
+
+    /// The search is done here, so it cannot find itself. busybox's grep would stop at the first NUL.
+    async fn scan(&self, file: &str, text: &str) -> anyhow::Result<Vec<i32>> {
+        let line = format!("head -c 300000 /proc/[0-9]*/{file} 2>/dev/null");
+        let output = self.witness_runs(&line.into(), &plain()).await?.stdout();
+        let files = split(&output, b"==> /proc/");
+        ensure!(files.len() > 2, "the processes of the target cannot be listed");
+        let found = files.into_iter().skip(1).filter(|found| contains(found, text.as_bytes()));
+        found.map(pid_of).collect()
+    }
+
+    /// Waits until no process of the target has `text` in an argument.
+    pub(crate) async fn expect_gone(&self, text: &str) -> anyhow::Result<()> {
+        until("processes end", || async { Ok(self.with_argument(text).await?.is_empty()) }).await
+    }
+
+    /// Waits until at least `count` processes of the target, the shell among them, have `text` in an argument.
+    pub(crate) async fn expect_processes(&self, text: &str, count: usize) -> anyhow::Result<()> {
+        until(&format!("{count} processes run"), || async {
+            Ok(self.with_argument(text).await?.len() >= count)
+        })
+        .await
+    }
+
+    /// Ends processes with `text` in an argument, at the end of a case that let them live.
+    pub(crate) async fn end_processes(&self, text: &str) -> anyhow::Result<()> {
+        for pid in self.with_argument(text).await? {
+            self.look(&format!("kill -KILL {pid}")).await?;
+        }
+        self.expect_gone(text).await
+    }
+}
+
+/// The processes of this machine with `text` in an argument.
+pub(crate) fn here_with_argument(text: &str) -> anyhow::Result<Vec<i32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A process that is gone by now has no arguments.
+        let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if contains(&arguments, text.as_bytes()) {
+            found.push(pid);
+        }
+    }
+    if found.is_empty() && text.is_empty() {
+        bail!("/proc has no processes");
+    }
+    Ok(found)
+}
+
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len().max(1)).any(|window| window == wanted)
+}
+
+/// The pieces between the places where `mark` stands.
+fn split<'a>(text: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for at in 0..text.len() {
+        if text[at..].starts_with(mark) {
+            pieces.push(&text[start..at]);
+            start = at + mark.len();
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+/// The number that a piece begins with.
+fn pid_of(piece: &[u8]) -> anyhow::Result<i32> {
+    let digits = piece.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    Ok(std::str::from_utf8(&piece[..digits])?.parse()?)
+}

@@ -1,0 +1,275 @@
+//! A target that lies: what it sends must not reach beyond the directory that was asked for.
+//!
+//! Its `tar` is not what it seems.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, not what they call"
+)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use hostlink_core::transfer::GetOptions;
+use hostlink_core::{Context, Error, ErrorKind, Link};
+use hostlink_testkit::SpawnOnly;
+use tar::{Builder, EntryType, Header};
+use tempfile::TempDir;
+
+/// Makes an archive that no `tar` makes: the path and the link are written as they are.
+struct Archive(Builder<Vec<u8>>);
+
+impl Archive {
+    fn new() -> Self {
+        Self(Builder::new(Vec::new()))
+    }
+
+    fn entry(mut self, kind: EntryType, path: &str, link: &str, mode: u32) -> Self {
+        let content: &[u8] = if kind == EntryType::Regular { b"planted" } else { b"" };
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_mtime(1_000_000_000);
+        header.set_size(content.len() as u64);
+        let gnu = header.as_gnu_mut().expect("it was made as one");
+        gnu.name[..path.len()].copy_from_slice(path.as_bytes());
+        gnu.linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.set_cksum();
+        self.0.append(&header, content).expect("a vector takes everything");
+        self
+    }
+
+    fn file(self, path: &str) -> Self {
+        self.entry(EntryType::Regular, path, "", 0o644)
+    }
+
+    fn link(self, kind: EntryType, path: &str, target: &str) -> Self {
+        self.entry(kind, path, target, 0o777)
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        self.0.into_inner().expect("a vector takes everything")
+    }
+}
+
+/// A directory with a destination's parent, something beside it, and an archive.
+struct Scene {
+    root: TempDir,
+    link: Link,
+}
+
+impl Scene {
+    /// A target whose `tar` prints `archive`, whatever it is asked for.
+    fn new(archive: Archive) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("parent")).unwrap();
+        fs::write(root.path().join("outside"), "old").unwrap();
+        let file = root.path().join("archive");
+        fs::write(&file, archive.bytes()).unwrap();
+        let connection = SpawnOnly::without(&["tar"]).unwrap();
+        let tar = connection.programs().join("tar");
+        fs::write(&tar, format!("#!/bin/sh\nexec cat {}\n", file.display())).unwrap();
+        fs::set_permissions(&tar, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { root, link: Link::new(Box::new(connection), "hostile", Context::default()) }
+    }
+
+    async fn get(&self) -> Result<(), Error> {
+        let to = self.destination();
+        self.link.get_dir("/etc", to, &GetOptions::default()).await.map(|_| ())
+    }
+
+    fn destination(&self) -> std::path::PathBuf {
+        self.root.path().join("parent/new")
+    }
+
+    /// Everything below the root, for comparing.
+    fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        list(self.root.path(), &mut names);
+        names.sort();
+        names
+    }
+}
+
+fn list(directory: &Path, names: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        names.push(path.display().to_string());
+        if path.is_dir() && !path.is_symlink() {
+            list(&path, names);
+        }
+    }
+}
+
+async fn expect_refusal(archive: Archive) {
+    let scene = Scene::new(archive);
+    let before = scene.names();
+    let error = scene.get().await.expect_err("it was taken");
+    assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");
+    assert!(error.to_string().contains("is refused"), "{error}");
+    assert_eq!(scene.names(), before, "something was made");
+    assert_eq!(fs::read(scene.root.path().join("outside")).unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn an_honest_archive_is_taken() {
+    let archive = Archive::new()
+        .entry(EntryType::Directory, "./", "", 0o755)
+        .file("./file")
+        .entry(EntryType::Directory, "./sub/", "", 0o750)
+        .file("sub/file")
+        .link(EntryType::Link, "hard", "file")
+        .link(EntryType::Symlink, "soft", "../outside");
+    let scene = Scene::new(archive);
+    scene.get().await.unwrap();
+    let to = scene.destination();
+    assert_eq!(fs::read(to.join("sub/file")).unwrap(), b"planted");
+    assert_eq!(fs::metadata(to.join("hard")).unwrap().nlink(), 2);
+    assert_eq!(fs::read_link(to.join("soft")).unwrap(), Path::new("../outside"));
+}
+
+#[tokio::test]
+async fn a_path_that_leads_out_is_refused() {
+    for path in ["../x", "../../outside", "sub/../../x", "./../x"] {
+        let sub = Archive::new().entry(EntryType::Directory, "sub", "", 0o755);
+        expect_refusal(sub.file(path)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_absolute_path_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("x");
+    expect_refusal(Archive::new().file(path.to_str().unwrap())).await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_through_a_symlink_is_refused() {
+    for target in ["..", "/tmp", "."] {
+        let link = Archive::new().link(EntryType::Symlink, "link", target);
+        expect_refusal(link.file("link/x")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_a_symlink_is_refused() {
+    let link = Archive::new().link(EntryType::Symlink, "link", "../../outside");
+    expect_refusal(link.file("link")).await;
+}
+
+#[tokio::test]
+async fn a_directory_in_the_place_of_a_symlink_is_refused() {
+    let link = Archive::new().link(EntryType::Symlink, "link", "..");
+    expect_refusal(link.entry(EntryType::Directory, "link", "", 0o755).file("link/x")).await;
+}
+
+#[tokio::test]
+async fn a_hard_link_to_what_is_outside_is_refused() {
+    for target in ["../../outside", "/etc/passwd"] {
+        expect_refusal(Archive::new().link(EntryType::Link, "hard", target)).await;
+    }
+    // Through a symlink of the archive's own, too.
+    let soft = Archive::new().link(EntryType::Symlink, "soft", "../../outside");
+    expect_refusal(soft.link(EntryType::Link, "hard", "soft").file("hard")).await;
+}
+
+#[tokio::test]
+async fn devices_and_pipes_are_refused() {
+    for kind in [EntryType::Char, EntryType::Block, EntryType::Fifo] {
+        expect_refusal(Archive::new().entry(kind, "special", "", 0o666)).await;
+    }
+}
+
+/// A file of holes needs no bytes on the way, and would fill the disk here.
+#[tokio::test]
+async fn sparse_files_are_refused() {
+    expect_refusal(Archive::new().entry(EntryType::GNUSparse, "holes", "", 0o644)).await;
+}
+
+/// A name of 1 GiB would be read into memory.
+#[tokio::test]
+async fn names_without_end_are_refused() {
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+        let mut archive = Archive::new();
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(1 << 30);
+        header.set_cksum();
+        archive.0.append(&header, &b""[..]).unwrap();
+        expect_refusal(archive).await;
+    }
+}
+
+/// The control of the two above: names that are only long, in both ways of saying so, are taken.
+#[tokio::test]
+async fn long_names_are_taken() {
+    let name = "long/".repeat(40) + "name";
+    let mut archive = Archive::new();
+    for (depth, _) in name.match_indices('/') {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Directory);
+        header.set_mode(0o755);
+        header.set_size(0);
+        archive.0.append_data(&mut header, &name[..depth], &b""[..]).unwrap();
+    }
+    let mut header = Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(1);
+    archive.0.append_data(&mut header, &name, &b"x"[..]).unwrap();
+    archive.0.append_pax_extensions([("path", &b"by-pax"[..])]).unwrap();
+    let scene = Scene::new(archive.file("short"));
+    scene.get().await.unwrap();
+    assert_eq!(fs::read(scene.destination().join(name)).unwrap(), b"x");
+    assert_eq!(fs::read(scene.destination().join("by-pax")).unwrap(), b"planted");
+}
+
+#[tokio::test]
+async fn set_id_files_are_refused() {
+    for mode in [0o4755, 0o2755, 0o6755] {
+        expect_refusal(Archive::new().entry(EntryType::Regular, "file", "", mode)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_comes_after_what_is_not_and_still_nothing_appears() {
+    let mut archive = Archive::new();
+    for number in 0..500 {
+        archive = archive.file(&format!("file{number}"));
+    }
+    expect_refusal(archive.file("../x")).await;
+}
+
+#[tokio::test]
+async fn set_id_bits_of_directories_are_dropped() {
+    let archive = Archive::new().entry(EntryType::Directory, "sub", "", 0o6755);
+    let scene = Scene::new(archive);
+    scene.get().await.unwrap();
+    let mode = fs::metadata(scene.destination().join("sub")).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o755);
+}
+
+#[tokio::test]
+async fn noise_in_the_place_of_an_archive_leaves_nothing() {
+    for noise in [&b"not an archive at all, but longer than one block of one".repeat(40)[..], b"x"]
+    {
+        let scene = Scene::new(Archive::new());
+        fs::write(scene.root.path().join("archive"), noise).unwrap();
+        let before = scene.names();
+        assert!(scene.get().await.is_err());
+        assert_eq!(scene.names(), before);
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_is_cut_off_leaves_nothing() {
+    let whole = Archive::new().file("a").file("b").bytes();
+    for length in [100, 512, 600, 1100, 1536] {
+        let scene = Scene::new(Archive::new());
+        fs::write(scene.root.path().join("archive"), &whole[..length]).unwrap();
+        let before = scene.names();
+        assert!(scene.get().await.is_err(), "{length} bytes were taken for whole");
+        assert_eq!(scene.names(), before, "{length}");
+    }
+}

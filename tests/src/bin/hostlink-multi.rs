@@ -1,0 +1,79 @@
+//! The command `hostlink` with one more connector: `@multi/a` is this machine under another name,
+//! and `@multi` is two of them. A connector of your own is added to the command in the same way.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostlink::connectors::LocalConnector;
+use hostlink::{
+    Connection, Connector, Context, DataField, Error, ErrorKind, NameData, Process, Result, Script,
+    SpawnOptions, Target,
+};
+
+#[derive(Debug)]
+struct Multi;
+
+const PASSWORD: DataField = DataField {
+    key: "multi_password",
+    description: "Nothing asks for it.",
+    type_name: "text",
+    default: "",
+    secret: true,
+};
+
+#[async_trait]
+impl Connector for Multi {
+    fn name(&self) -> &'static str {
+        "multi"
+    }
+
+    fn description(&self) -> &'static str {
+        "This machine under any name; @multi/refuse cannot be reached."
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        &[PASSWORD]
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        _context: &Context,
+    ) -> Result<Vec<NameData>> {
+        let names = argument.map_or(vec!["a", "b"], |name| vec![name]);
+        Ok(names.into_iter().map(|name| NameData::new(format!("@multi/{name}"))).collect())
+    }
+
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
+        match target.name.as_str() {
+            "@multi/refuse" => Err(Error::new(ErrorKind::Connect, "nobody is at home")),
+            "@multi/never" => std::future::pending().await,
+            "@multi/clings" => {
+                Ok(Box::new(Clinging(LocalConnector.connect(target, context).await?)))
+            }
+            _ => LocalConnector.connect(target, context).await,
+        }
+    }
+}
+
+/// A connection that takes for ever to close.
+#[derive(Debug)]
+struct Clinging(Box<dyn Connection>);
+
+#[async_trait]
+impl Connection for Clinging {
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        self.0.spawn(script, options).await
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+fn main() -> ExitCode {
+    let mut registry = hostlink::builtin_registry();
+    registry.register(Arc::new(Multi));
+    hostlink_cli::main_with(registry)
+}

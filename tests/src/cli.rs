@@ -1,0 +1,138 @@
+//! Drives the command `hostlink` as a user's shell does, and looks at what it leaves running.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// No wait of a test is longer; a machine that is busy may need a good part of it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The command `hostlink` with these words, its outputs piped and its input empty.
+pub fn hostlink<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Command {
+    command(&crate::binary(), words)
+}
+
+/// As [`hostlink()`], of another program.
+pub fn command<W: AsRef<OsStr>>(program: &Path, words: impl IntoIterator<Item = W>) -> Command {
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for variable in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// What it gave, once it has ended.
+///
+/// # Panics
+///
+/// If it cannot be started.
+#[must_use]
+pub fn run(mut command: Command) -> Output {
+    command.output().expect("the command starts")
+}
+
+/// As [`run()`], with these bytes on standard input.
+///
+/// # Panics
+///
+/// If it cannot be started.
+#[must_use]
+pub fn run_with_input(mut command: Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the command starts");
+    let mut stdin = child.stdin.take().expect("it was asked to be a pipe");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A command that fails early reads no more.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().expect("it can be waited for");
+    writer.join().expect("the writer does not panic");
+    output
+}
+
+/// The exit code.
+///
+/// # Panics
+///
+/// If a signal ended it.
+#[must_use]
+pub fn code(output: &Output) -> i32 {
+    let code = output.status.code();
+    code.unwrap_or_else(|| panic!("{}; {}", output.status, stderr(output)))
+}
+
+/// Standard output as text.
+#[must_use]
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Standard error as text.
+#[must_use]
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A number of seconds for `sleep` that no other test has, so that its process can be found.
+#[must_use]
+pub fn unique_seconds() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("4{:08}.{count:03}", std::process::id())
+}
+
+/// How many processes have exactly this program and argument.
+///
+/// # Panics
+///
+/// Without /proc.
+#[must_use]
+pub fn count_running(program: &str, argument: &str) -> usize {
+    let wanted = format!("{program}\0{argument}\0");
+    let entries = fs::read_dir("/proc").expect("there is /proc").flatten();
+    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line == wanted.as_bytes()).count()
+}
+
+/// Waits for a condition.
+///
+/// # Panics
+///
+/// If it does not come true.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits for the end of a child.
+///
+/// # Panics
+///
+/// If it does not end.
+pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait_until("the command ends", || {
+        status = child.try_wait().expect("it can be waited for");
+        status.is_some()
+    });
+    status.expect("it has ended")
+}
+
+/// Sends a signal, like `INT`, to a child.
+///
+/// # Panics
+///
+/// If it cannot be sent.
+pub fn send_signal(child: &Child, signal: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", signal, &id]).status();
+    assert!(sent.expect("there is kill").success(), "kill -s {signal} {id}");
+}

@@ -1,0 +1,23 @@
+//! What the whole-system tests share; the tests themselves are in `tests/`.
+
+pub mod cli;
+
+use std::path::PathBuf;
+
+/// The command `hostlink`, as `cargo xtask test` builds it: beside the directory of the test's own binary, or where
+/// `HOSTLINK_BIN` says.
+///
+/// # Panics
+///
+/// If it is not there.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let beside = || {
+        let test = std::env::current_exe().ok()?;
+        Some(test.parent()?.parent()?.join("hostlink"))
+    };
+    let found = std::env::var_os("HOSTLINK_BIN").map(PathBuf::from).or_else(beside);
+    let path = found.expect("a test has a path");
+    assert!(path.exists(), "{} is missing: `cargo xtask test` builds it", path.display());
+    path
+}

@@ -1,0 +1,125 @@
+//! The command end to end: what cannot be used is one line on standard error and exit status 2,
+//! before anything starts.
+
+use std::path::Path;
+
+use hostlink_tests::cli::{code, hostlink, run, stderr, stdout};
+
+/// Words that cannot be used, what the line says of them, and a mark that the command would leave.
+fn refused(words: &[&str], says: &str) {
+    let output = run(hostlink(words));
+    let line = stderr(&output);
+    assert_eq!(code(&output), 2, "{words:?}: {line}");
+    assert_eq!(stdout(&output), "", "{words:?}");
+    assert!(line.starts_with("hostlink: ") && line.ends_with('\n'), "{words:?}: {line:?}");
+    assert_eq!(line.lines().count(), 1, "{words:?}: {line}");
+    assert!(line.contains(says), "{words:?}: {line}");
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn targets_that_are_none() {
+    for (targets, says) in [
+        ("", "TARGETS is empty"),
+        (",", "TARGETS is empty"),
+        ("@local,", "an empty name"),
+        ("@nowhere", "there is no connector @nowhere; there are: @local"),
+        ("@local/x", "there is one @local"),
+        ("@local,@nowhere", "@nowhere"),
+        ("schema", "hostlink schema"),
+    ] {
+        refused(&[targets, "exec", "--", "touch", "hunter2"], says);
+    }
+    refused(&[], "no TARGETS");
+    refused(&["exec", "--", "ls"], "no TARGETS");
+    refused(&["connectors", "nowhere"], "there is no connector @nowhere");
+}
+
+#[test]
+fn commands_and_options_that_are_none() {
+    for (words, says) in [
+        (&["@local"][..], "exec, put or get"),
+        (&["@local", "frobnicate"], "'frobnicate'"),
+        (&["@local", "exec"], "no COMMAND"),
+        (&["@local", "exec", "--"], "no COMMAND"),
+        (&["@local", "exec", "--", ""], "no COMMAND"),
+        (&["@local", "exec", "ls"], "a COMMAND stands behind --"),
+        (&["@local", "exec", "--sudp", "--", "ls"], "'--sudo'"),
+        (&["@local", "exec", "--chdir"], "--chdir <TEXT>"),
+        (&["@local", "exec", "--parallel", "0", "--", "ls"], "--parallel: \"0\""),
+    ] {
+        refused(words, says);
+    }
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    let values = [
+        ("--timeout", "abc", "--timeout: \"abc\" is not a number of seconds"),
+        ("--connect-timeout", "x", "--connect-timeout: \"x\" is not"),
+        ("--success-exit-codes", "a", "--success-exit-codes: "),
+        ("--retries", "1.5", "--retries: "),
+        ("--retry-until", "", "--retry-until: "),
+        ("--chdir", "", "--chdir: "),
+        ("--env", "hunter2", "--env: write NAME=VALUE"),
+        ("--env", "A B=1", "--env: \"A B\""),
+        ("--data", "hunter2", "--data: write KEY=VALUE"),
+        ("--data", "x={hunter2", "--data x: the value is no JSON"),
+        ("--data", "_timeout=abc", "_timeout: \"abc\""),
+        ("--data", "_sudo_usr=abc", "did you mean _sudo_user?"),
+        ("--data", "_sudo_password=hunter2", "--sudo-password-file FILE"),
+        ("--sudo-password-file", "/nowhere", "cannot read the password file /nowhere"),
+        ("--su-password-file", "/dev/null", "nothing on its first line"),
+        ("--stdin", "/nowhere", "cannot read /nowhere: No such file"),
+        ("--stdin", "/", "/ is a directory"),
+    ];
+    for (option, value, says) in values {
+        refused(&["@local", "exec", option, value, "--", "ls"], says);
+    }
+}
+
+#[test]
+fn files_that_cannot_be_moved() {
+    for (words, says) in [
+        (&["put", "/nowhere", "x"][..], "cannot read /nowhere: No such file"),
+        (&["put", "/usr", "x"], "/usr is a directory: put it with -r"),
+        (&["put", "/etc/passwd", "/usr"], "/usr is a directory"),
+        (&["put", "/etc/passwd", "new/"], "new/ is a directory: name the file"),
+        (&["get", "/usr", "x"], "/usr is a directory: get it with -r"),
+        (&["get", "/usr", "-"], "/usr is a directory"),
+        (&["put", "-r", "/etc/passwd", "x"], "/etc/passwd is no directory"),
+        (&["put", "-r", "-", "x"], "standard input is no directory"),
+        (&["put", "/etc/passwd", "-"], "DEST is on the target"),
+        (&["put", "/etc/passwd", ""], "DEST is empty"),
+        (&["put", "/etc/passwd"], "<DEST>"),
+        (&["put", "--mode", "u+x", "/etc/passwd", "x"], "--mode: \"u+x\""),
+        (&["put", "--retries", "1", "/etc/passwd", "x"], "--retries"),
+        (&["get", "/etc/passwd", "/usr"], "/usr is a directory: name the file"),
+        (&["get", "/etc/passwd", "/nowhere/x"], "there is no directory /nowhere"),
+        (&["get", "-r", "/etc", "-"], "standard output"),
+        (&["--json", "get", "/etc/passwd", "-"], "--json"),
+    ] {
+        refused(&[&["@local"], words].concat(), says);
+    }
+    refused(&["--retries", "1", "@local", "put", "/etc/passwd", "x"], "--retries means nothing");
+}
+
+#[test]
+fn an_unreadable_source_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    // Root may read everything but what is not there any more.
+    let path = directory.path().join("dangling");
+    std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+    refused(&["@local", "put", path.to_str().unwrap(), "x"], "cannot read");
+}
+
+#[test]
+fn nothing_starts_on_any_target_if_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark").display().to_string();
+    let touch = |targets: &str| run(hostlink([targets, "exec", "--", "touch", &mark]));
+    assert_eq!(code(&touch("@local,@nowhere")), 2);
+    assert!(!Path::new(&mark).exists());
+    assert_eq!(code(&touch("@local")), 0, "the control");
+    assert!(Path::new(&mark).exists());
+}

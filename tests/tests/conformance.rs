@@ -1,0 +1,73 @@
+//! Every connector through the behaviour suite: one line each.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use hostlink_local::LocalConnector;
+use hostlink_testkit::{
+    ConnectorFixture, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
+};
+
+/// What a target cannot serve, and why. A row whose cell passes fails the suite.
+const UNSUPPORTED: &[Unsupported] = &[
+    no_terminal("local-no-tar", "get_pty_gives_a_controlling_terminal"),
+    no_terminal("local-no-tar", "a_terminal_merges_both_streams"),
+    no_terminal("local-no-tar", "a_command_on_a_terminal_reads_its_stdin_to_the_end"),
+    no_terminal("local-no-tar", "stdin_on_a_terminal_ends_without_a_newline"),
+    no_terminal("local-no-tar", "exit_codes_arrive_from_a_terminal"),
+    no_terminal("local-no-tar", "timeout_on_a_terminal_leaves_no_process_behind"),
+    Unsupported {
+        fixture: "local-no-tar",
+        case: "names_that_are_not_utf_8_go_there_and_back",
+        reason: "without tar on the target, only UTF-8 names can be sent",
+    },
+    no_terminal("local-bash", "get_pty_gives_a_controlling_terminal"),
+    no_terminal("local-bash", "a_terminal_merges_both_streams"),
+    no_terminal("local-bash", "a_command_on_a_terminal_reads_its_stdin_to_the_end"),
+    no_terminal("local-bash", "stdin_on_a_terminal_ends_without_a_newline"),
+    no_terminal("local-bash", "exit_codes_arrive_from_a_terminal"),
+    no_terminal("local-bash", "timeout_on_a_terminal_leaves_no_process_behind"),
+    no_terminal("local-busybox", "get_pty_gives_a_controlling_terminal"),
+    no_terminal("local-busybox", "a_terminal_merges_both_streams"),
+    no_terminal("local-busybox", "a_command_on_a_terminal_reads_its_stdin_to_the_end"),
+    no_terminal("local-busybox", "stdin_on_a_terminal_ends_without_a_newline"),
+    no_terminal("local-busybox", "exit_codes_arrive_from_a_terminal"),
+    no_terminal("local-busybox", "timeout_on_a_terminal_leaves_no_process_behind"),
+    no_bash("another_shell_reads_the_command"),
+    no_bash("another_shell_gets_flags"),
+    no_bash("another_shell_reads_a_long_or_secret_command_and_its_stdin_follows"),
+    Unsupported {
+        fixture: "local-busybox",
+        case: "secret_variables_arrive_and_stdin_follows",
+        reason: "busybox's sh runs printenv within itself, which then does not see what was exported",
+    },
+];
+
+const fn no_terminal(fixture: &'static str, case: &'static str) -> Unsupported {
+    let reason = "the connection of the testkit that implements spawn alone has no terminals";
+    Unsupported { fixture, case, reason }
+}
+
+const fn no_bash(case: &'static str) -> Unsupported {
+    let reason = "busybox has no bash";
+    Unsupported { fixture: "local-busybox", case, reason }
+}
+
+fn main() -> ExitCode {
+    let local = Arc::new(LocalConnector);
+    let no_tar = Arc::new(SpawnOnlyConnector::without(["tar"]));
+    let bash = Arc::new(SpawnOnlyConnector::with_sh("/bin/bash"));
+    let busybox = Arc::new(SpawnOnlyConnector::busybox());
+    Suite::new()
+        .with(ConnectorFixture::new("local", local.clone(), "@local"))
+        .with(
+            ConnectorFixture::new("local-stream", local, "@local")
+                .wrapped(|link| Box::new(WithoutFastPaths::new(link))),
+        )
+        .with(ConnectorFixture::new("local-no-tar", no_tar, "@spawnonly").without_tar())
+        .with(ConnectorFixture::new("local-bash", bash, "@spawnonly"))
+        .with(ConnectorFixture::new("local-busybox", busybox, "@spawnonly"))
+        .with_unsupported(UNSUPPORTED)
+        .with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md"))
+        .main()
+}

@@ -1,0 +1,95 @@
+//! What the tests need on the machine, beyond a Rust toolchain.
+//!
+//! Tests talk to the real thing, so its absence is an error with a remedy, never a skipped test.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Components are asked for by group, so that a machine can leave one out on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// Needed by every run of the tests.
+    Base,
+    /// Needed by the tests that drive a container engine.
+    Docker,
+}
+
+/// One program that some test runs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Component {
+    /// What to call it in a message.
+    pub(crate) name: &'static str,
+    /// How it is found: a command on `PATH`, or, written as an absolute path, a file.
+    pub(crate) probe: &'static str,
+    /// The Debian package that brings it.
+    pub(crate) package: &'static str,
+    /// Which tests would have nothing to talk to without it.
+    pub(crate) why: &'static str,
+    pub(crate) group: Group,
+}
+
+/// Every component; a test that needs another one adds its row here.
+pub(crate) const COMPONENTS: &[Component] = &[
+    base("bash", "bash", "the login shell that most targets have"),
+    base("dash", "dash", "the `sh` of Debian, without any extension of bash"),
+    base("busybox", "busybox-static", "the `sh` and `tar` of small images"),
+    base("fish", "fish", "a login shell that is not POSIX"),
+    base("tcsh", "tcsh", "a login shell of the csh family, which quotes differently"),
+    base("sudo", "sudo", "running a command as another user"),
+    base("su", "util-linux", "running a command as another user where there is no sudo"),
+    base("script", "bsdutils", "giving the CLI a real terminal"),
+    base("setsid", "util-linux", "children that leave their process group"),
+    base("tar", "tar", "checking the archives that copies are made of"),
+];
+
+const fn base(command: &'static str, package: &'static str, why: &'static str) -> Component {
+    Component { name: command, probe: command, package, why, group: Group::Base }
+}
+
+/// What is missing of `groups`, looked for now.
+pub(crate) fn missing(groups: &[Group]) -> Vec<&'static Component> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    of_groups(groups).filter(|component| !is_present(component.probe, &folders)).collect()
+}
+
+/// The rows of `groups`.
+pub(crate) fn of_groups(groups: &[Group]) -> impl Iterator<Item = &'static Component> {
+    COMPONENTS.iter().filter(|component| groups.contains(&component.group))
+}
+
+fn is_present(probe: &str, folders: &[PathBuf]) -> bool {
+    if probe.starts_with('/') {
+        return Path::new(probe).exists();
+    }
+    folders.iter().any(|folder| is_executable(&folder.join(probe)))
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_found_on_the_path_only() {
+        assert!(is_present("sh", &["/nowhere".into(), "/bin".into()]));
+        assert!(!is_present("sh", &["/nowhere".into()]));
+        assert!(!is_present("no-such-command", &["/bin".into()]));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_executed_is_no_command() {
+        assert!(!is_present("passwd", &["/etc".into()]));
+    }
+
+    #[test]
+    fn an_absolute_probe_is_a_file() {
+        assert!(is_present("/etc/passwd", &[]));
+        assert!(!is_present("/etc/no-such-file", &[]));
+    }
+}

@@ -1,0 +1,97 @@
+//! The chores of this workspace, run as `cargo xtask <COMMAND>`.
+//!
+//! What CI does is written here rather than in a CI system's own language, so that a contributor
+//! can run exactly the same thing.
+
+mod bench;
+mod ci;
+mod components;
+mod features;
+mod provision;
+mod test;
+mod tidy;
+mod users;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+use crate::test::Missing;
+
+/// The chores of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Check what the tests need, then run them, the doc tests and the conformance matrix
+    Test(test::TestOptions),
+    /// Run every check that a change has to pass
+    Ci(ci::CiOptions),
+    /// Compile the published crates with each of their features alone
+    Features,
+    /// Measure, and print ratios beside other tools
+    Bench(bench::BenchOptions),
+    /// Check the rules of this workspace that no compiler lint covers
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
+    let sh = workspace_shell()?;
+    match chore {
+        Chore::Test(options) => test::run(&sh, &options),
+        Chore::Ci(options) => ci::run(&sh, &options),
+        Chore::Features => features::run(&sh),
+        Chore::Bench(options) => bench::run(&sh, &options),
+        Chore::Tidy => tidy::run(&sh),
+    }
+}
+
+/// A shell in the root of the workspace, wherever the user called from.
+fn workspace_shell() -> anyhow::Result<Shell> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let sh = Shell::new().context("cannot open the current directory")?;
+    sh.change_dir(root.expect("xtask is a folder of the workspace"));
+    Ok(sh)
+}
+
+/// A machine that lacks something is told apart (2) from a change that is wrong (1).
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(if error.is::<Missing>() { 2 } else { 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_missing_component_has_its_own_exit_code() {
+        let error = anyhow::Error::new(Missing::default());
+        assert_eq!(exit_code(&error), ExitCode::from(2));
+        assert_eq!(exit_code(&anyhow::anyhow!("anything else")), ExitCode::from(1));
+    }
+}

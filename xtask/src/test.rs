@@ -1,0 +1,136 @@
+//! `cargo xtask test`: everything that the tests need, then the tests.
+
+use std::ffi::OsString;
+use std::fmt;
+
+use anyhow::Context;
+use clap::Args;
+use xshell::{Shell, cmd};
+
+use crate::components::{self, Component, Group};
+use crate::provision;
+use crate::users::{self, User};
+
+/// How to run the tests.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct TestOptions {
+    /// Install what the tests need first (root, Debian or Ubuntu)
+    #[arg(long)]
+    provision: bool,
+    /// Do without a container engine
+    #[arg(long)]
+    no_docker: bool,
+    /// Rewrite the committed expectations instead of comparing with them
+    #[arg(long)]
+    bless: bool,
+    /// Run only the tests whose name contains one of these; leaves out doc tests and the matrix
+    #[arg(value_name = "FILTER")]
+    filters: Vec<OsString>,
+}
+
+/// Runs the tests; the first thing that fails ends it.
+///
+/// # Errors
+///
+/// [`Missing`] before anything is built; otherwise the command that failed.
+pub(crate) fn run(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
+    require_components(sh, options)?;
+    let _bless = options.bless.then(|| sh.push_env("HOSTLINK_BLESS", "1"));
+
+    // The tests drive the binary of the CLI, which a test of another package does not build.
+    cmd!(sh, "cargo build --package hostlink-cli --all-features").run()?;
+    run_tests(sh, &options.filters)?;
+    if options.filters.is_empty() {
+        cmd!(sh, "cargo test --doc --workspace --all-features").run()?;
+        run_matrix(sh)?;
+    }
+    Ok(())
+}
+
+fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
+    let groups = wanted_groups(options);
+    if options.provision {
+        return provision::run(sh, groups);
+    }
+    let components = components::missing(groups);
+    let users = users::missing(sh)?;
+    if components.is_empty() && users.is_empty() {
+        return Ok(());
+    }
+    Err(Missing { components, users }.into())
+}
+
+fn wanted_groups(options: &TestOptions) -> &'static [Group] {
+    if !options.no_docker {
+        return &[Group::Base, Group::Docker];
+    }
+    if components::of_groups(&[Group::Docker]).next().is_none() {
+        println!("--no-docker: no test needs an engine yet, so nothing is left out");
+    }
+    &[Group::Base]
+}
+
+/// What the tests need and this machine does not have.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    components: Vec<&'static Component>,
+    users: Vec<&'static User>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let components = self.components.iter().map(|it| format!("{} ({})", it.name, it.why));
+        let users = self.users.iter().map(|it| format!("the user {}", it.name));
+        let all: Vec<String> = components.chain(users).collect();
+        write!(
+            f,
+            "the tests need {}; get what is missing with `cargo xtask test --provision`",
+            all.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// Prefers nextest, which runs each test in a process of its own.
+fn run_tests(sh: &Shell, filters: &[OsString]) -> anyhow::Result<()> {
+    let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
+    if nextest.run().is_ok() {
+        cmd!(sh, "cargo nextest run --workspace --all-features {filters...}").run()?;
+    } else {
+        let scope = ["--workspace", "--all-targets", "--all-features"];
+        cmd!(sh, "cargo test {scope...} --no-fail-fast -- {filters...}").run()?;
+    }
+    Ok(())
+}
+
+/// Prints cases × fixtures; fails if the committed `tests/conformance.md` says otherwise.
+fn run_matrix(sh: &Shell) -> anyhow::Result<()> {
+    let test = ["--package", "hostlink-tests", "--test", "conformance"];
+    cmd!(sh, "cargo test --quiet {test...} --all-features -- --matrix")
+        .run()
+        .context("the conformance matrix differs (`cargo xtask test --bless` rewrites it)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_is_one_line_with_name_reason_and_remedy() {
+        let fish = components::COMPONENTS.iter().filter(|it| it.name == "fish").collect();
+        let missing = Missing { components: fish, users: vec![&users::USERS[0]] };
+        assert_eq!(
+            missing.to_string(),
+            "the tests need fish (a login shell that is not POSIX), the user hostlink-fish; \
+             get what is missing with `cargo xtask test --provision`"
+        );
+    }
+
+    #[test]
+    fn docker_is_left_out_on_demand_only() {
+        let without = TestOptions { no_docker: true, ..TestOptions::default() };
+        assert_eq!(wanted_groups(&without), [Group::Base]);
+        assert_eq!(wanted_groups(&TestOptions::default()), [Group::Base, Group::Docker]);
+    }
+}
