@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use hostlink::{
-    ConnectorArguments, Context, Error, ErrorKind, Registry, ResolvedTarget, Result, StringCommand,
-    make_unix_command,
+    ConnectorArguments, Context, Registry, ResolvedTarget, Result, StringCommand, make_unix_command,
 };
 
 use crate::explain::usage;
@@ -30,7 +29,7 @@ pub(crate) async fn resolve(
     for name in &invocation.targets {
         let targets = registry.resolve(name, context).await?;
         for target in targets.into_iter().filter(|target| known.insert(target.name.clone())) {
-            hosts.push(host(target, invocation)?);
+            hosts.push(host(target, invocation, context)?);
         }
     }
     if hosts.is_empty() {
@@ -39,16 +38,9 @@ pub(crate) async fn resolve(
     Ok(hosts)
 }
 
-fn host(target: ResolvedTarget, invocation: &Invocation) -> Result<Host> {
-    let connector = target.connector();
-    if !connector.handles_execution() {
-        let message = format!("@{} lists hosts and runs nothing", connector.name());
-        return Err(Error::new(ErrorKind::Unsupported, message).with_target(&target.name));
-    }
-    let mut target = target.with_data(&invocation.data);
-    let secret: Vec<_> = target.data_fields().copied().collect();
-    target.data.mask_fields(&secret);
-    target.data.mask_fields(ConnectorArguments::FIELDS);
+fn host(target: ResolvedTarget, invocation: &Invocation, context: &Context) -> Result<Host> {
+    let target = target.with_data(&invocation.data);
+    target.check(context)?;
     let arguments =
         arguments(&target, invocation).map_err(|error| error.with_target(&target.name))?;
     Ok(Host { target, arguments })

@@ -1,5 +1,6 @@
 //! What a connector implements to reach one target.
 
+use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -16,20 +17,34 @@ use crate::transfer::FileTransfer;
 /// Everything takes `&self`: many scripts run at once on one connection.
 #[async_trait]
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
+    /// Waits for a place where [`spawn`](Self::spawn) may start something, where the target has only so many. The
+    /// place is free again when what it is for has ended. An urgent one (a kill, a clean-up) must not queue behind
+    /// the commands that it is to end. Default: there are places enough.
+    ///
+    /// # Errors
+    ///
+    /// The link is gone and cannot be had again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is started before the place is there, so a queued command can still be given up.
+    async fn slot(&self, _options: &SpawnOptions) -> Result<Slot> {
+        Ok(Slot::default())
+    }
+
     /// Starts `sh -c` with [`Script::argument`] on the target, with pipes or a terminal, and returns its streams.
     ///
     /// The `sh` leads a process group of its own, in which nothing else runs. Its environment is the one that
     /// the target gives a new login or process; its working directory too. This must not wait
     /// for the script to end, nor for it to write anything.
     ///
+    /// It is never dropped midway: whoever has asked for the command may give it up meanwhile, and it is then ended as
+    /// soon as it has started. So it must not wait for long; what can wait belongs to [`slot`](Self::slot).
+    ///
     /// # Errors
     ///
-    /// The script was provably not started. Once it may have started, failures belong to
-    /// [`Process::exit`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future leaves nothing running.
+    /// The script was provably not started; [`ErrorKind::Busy`] if the same is worth another try in a moment, which the
+    /// caller makes. Once it may have started, failures belong to [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
     /// Whether a script's `sh` is certain to be the leader of its process group, and
@@ -62,6 +77,23 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// Something of ours may be left on the target.
     async fn disconnect(&self) -> Result<()>;
+}
+
+/// A place for one script on a connection, which is free again when this is dropped.
+#[derive(Default)]
+pub struct Slot(#[expect(dead_code, reason = "it is only dropped")] Option<Box<dyn Any + Send>>);
+
+impl Slot {
+    /// A place that `permit` stands for.
+    pub fn holding(permit: impl Any + Send) -> Self {
+        Self(Some(Box::new(permit)))
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
 }
 
 /// How a script is started.

@@ -48,6 +48,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         context: &Context,
     ) -> Result<Vec<NameData>>;
 
+    /// Checks a target's data, as far as that goes without reaching anything: values that do not fit or contradict one
+    /// another, files that are missing. Callers check all targets before they connect to the first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`](crate::ErrorKind::Data), with every fault at once.
+    fn check(&self, _target: &Target, _context: &Context) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens a connection. The connector keeps to `context.connect_timeout`.
     ///
     /// # Errors

@@ -41,6 +41,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// A directory stands where a file was meant.
     IsADirectory,
+    /// The target takes no further command at this moment. Nothing was started.
+    Busy,
     /// The connector or the target cannot do this.
     Unsupported,
 }
@@ -64,6 +66,7 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::PermissionDenied => "permission_denied",
             Self::IsADirectory => "is_a_directory",
+            Self::Busy => "busy",
             Self::Unsupported => "unsupported",
         }
     }

@@ -40,7 +40,7 @@ pub(crate) struct Heard {
 }
 
 /// The state of one script's start.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Handshake {
     token: Vec<u8>,
     prompts: Vec<(Prompt, bool)>,
@@ -58,14 +58,20 @@ enum Gate {
     Open,
 }
 
+impl Default for Gate {
+    fn default() -> Self {
+        Self::Closed(Vec::new())
+    }
+}
+
 impl Handshake {
     /// `terminal`: there is one stream only, so only one announcement.
     pub(crate) fn new(script: &Script, terminal: bool) -> Self {
         Self {
             token: script.token().as_bytes().to_vec(),
             prompts: script.prompts().iter().map(|prompt| (prompt.clone(), false)).collect(),
-            stdout: Gate::Closed(Vec::new()),
-            stderr: if terminal { Gate::Open } else { Gate::Closed(Vec::new()) },
+            stdout: Gate::default(),
+            stderr: if terminal { Gate::Open } else { Gate::default() },
             preamble: Vec::new(),
             outer: None,
             inner: None,

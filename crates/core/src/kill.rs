@@ -1,98 +1,186 @@
-//! Ending everything that a command started, also when its future is dropped.
+//! Ending everything that a command started, also when nobody waits for it any more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::handshake::Leader;
+use crate::connection::Slot;
+use crate::error::Result;
+use crate::handshake::{Handshake, Leader};
 use crate::link::Link;
-use crate::process::ProcessControl;
+use crate::process::{Chunk, ExitStatus, ProcessControl};
 use crate::run::Attempt;
 
 /// How long a kill through the link may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Kills a command unless it is told that the command has ended.
-pub(crate) struct KillGuard {
+/// How long a killed command may take to report its end.
+const CONFIRMATION_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long whoever waits for the kill waits until it has reached the target. On a link that stands still it never
+/// does, and the caller's own limit has passed already.
+const REACH_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a command that has been started may take to say whom to kill.
+const HEARING_LIMIT: Duration = Duration::from_secs(10);
+
+/// The same, once the shell in front of a privilege tool has spoken: the tool gets no answers any more.
+const INNER_HEARING_LIMIT: Duration = Duration::from_secs(2);
+
+/// Who kills a command, and how.
+pub(crate) struct Killer {
     link: Link,
-    control: Arc<dyn ProcessControl>,
+    control: Box<dyn ProcessControl>,
     privilege: ConnectorArguments,
-    pub(crate) leaders: Leaders,
-    armed: bool,
+    /// Clean-ups wait until it is gone: what is being killed could make again what they remove.
+    _until_killed: Option<TaskTrackerToken>,
 }
 
-/// The shells that announced themselves.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Leaders {
-    pub(crate) inner: Option<Leader>,
-    pub(crate) outer: Option<Leader>,
+/// A command that is to be ended, with what is needed to learn whom to kill.
+pub(crate) struct Ending {
+    pub(crate) killer: Killer,
+    pub(crate) handshake: Handshake,
+    pub(crate) output: Option<BoxStream<'static, std::io::Result<Chunk>>>,
+    pub(crate) exit: Option<BoxFuture<'static, Result<ExitStatus>>>,
+    /// The script's own end has been reported.
+    pub(crate) over: bool,
+    /// Held until it has ended.
+    pub(crate) _slot: Slot,
 }
 
-impl KillGuard {
+impl Killer {
     pub(crate) fn new(
         link: Link,
-        control: Arc<dyn ProcessControl>,
-        arguments: &ConnectorArguments,
+        control: Box<dyn ProcessControl>,
+        privilege: ConnectorArguments,
+        until_killed: Option<TaskTrackerToken>,
     ) -> Self {
-        let privilege = arguments.privilege_only();
-        Self { link, control, privilege, leaders: Leaders::default(), armed: true }
+        Self { link, control, privilege, _until_killed: until_killed }
     }
 
-    /// The command and all that it started have ended or are the user's now.
-    pub(crate) fn disarm(&mut self) {
-        self.armed = false;
+    /// Whether nothing is left to do after the connection has ended the group `killed`.
+    fn is_done(&self, killed: Option<i32>, handshake: &Handshake) -> bool {
+        let Some(killed) = killed else { return false };
+        let deepest = handshake.inner.or(handshake.outer);
+        let reached = deepest.is_none_or(|leader| leader.group() == killed);
+        // A privilege tool may have put the command into a session of its own, which has not spoken yet.
+        let alone = handshake.inner.is_some() || !self.privilege.is_privileged();
+        // Where the connection knows the groups, nothing else can know better: by number, this could hit a stranger.
+        let knows = self.link.connection().knows_groups() && !self.privilege.is_privileged();
+        knows || (reached && alone)
     }
 
-    /// Ends everything; true if a kill is known to have reached it. The command's own exit is the proof that
-    /// is then still to come.
-    pub(crate) async fn kill(&mut self) -> bool {
-        if !std::mem::take(&mut self.armed) {
-            return false;
-        }
-        match self.begin() {
-            Kill::Done => true,
-            Kill::Nothing => false,
-            // In the background, so that it goes on if this future is dropped, and a disconnect waits for it.
-            Kill::Send(command) => match self.in_background(command) {
-                Some(killing) => killing.await.unwrap_or(false),
-                None => false,
-            },
-        }
-    }
-
-    fn in_background(&self, command: StringCommand) -> Option<JoinHandle<bool>> {
-        let killing = send(self.link.clone(), command, self.privilege.clone());
-        self.link.in_background(killing)
-    }
-
-    /// What can be done without waiting, and what is left to do.
-    fn begin(&self) -> Kill {
-        let killed = self.control.kill();
-        let leaders = self.leaders;
-        let deepest = leaders.inner.or(leaders.outer);
-        if killed.is_some() && deepest.is_none_or(|leader| Some(leader.group()) == killed) {
-            return Kill::Done;
-        }
-        // Where the connection knows the groups nothing else can know better: by number, this could hit a stranger.
+    /// Sends the kill through the link, and says whether it has reached a group; `None` where none is known.
+    async fn send(&self, handshake: &Handshake) -> Option<bool> {
         if self.link.connection().knows_groups() && !self.privilege.is_privileged() {
-            return if killed.is_some() { Kill::Done } else { Kill::Nothing };
+            return None;
         }
-        let commands: Vec<String> =
-            [leaders.inner, leaders.outer].into_iter().flatten().filter_map(kill_leader).collect();
+        let leaders = [handshake.inner, handshake.outer].into_iter().flatten();
+        let commands: Vec<String> = leaders.filter_map(kill_leader).collect();
         if commands.is_empty() {
-            return if killed.is_some() { Kill::Done } else { Kill::Nothing };
+            return None;
         }
-        Kill::Send(StringCommand::shell(format!("{KILL_FUNCTION}{}", commands.join(" || "))))
+        let command = StringCommand::shell(format!("{KILL_FUNCTION}{}", commands.join(" || ")));
+        let attempt = Attempt::urgent(&self.link, &command, &self.privilege, KILL_LIMIT);
+        // Boxed: the kill of a command is a command too, if one that is not killed in turn.
+        Some(Box::pin(attempt.run()).await.is_ok_and(|output| output.success()))
     }
 }
 
-enum Kill {
-    Done,
-    Nothing,
-    Send(StringCommand),
+impl Ending {
+    /// Ends at once what the connection itself can end, and the rest in the background: a disconnect waits for it.
+    pub(crate) fn begin(self) {
+        self.start(Arc::default());
+    }
+
+    /// The same, and waits for it; true if it is proved that the command has ended. It goes on where this is
+    /// dropped, or waits no longer.
+    pub(crate) async fn and_wait(self) -> bool {
+        let reached = Arc::new(AtomicBool::new(false));
+        let Some(mut ending) = self.start(reached.clone()) else { return false };
+        match timeout(REACH_LIMIT, &mut ending).await {
+            Ok(ended) => ended.unwrap_or(false),
+            Err(_) if reached.load(Ordering::Relaxed) => ending.await.unwrap_or(false),
+            Err(_) => false,
+        }
+    }
+
+    fn start(self, reached: Arc<AtomicBool>) -> Option<tokio::task::JoinHandle<bool>> {
+        let killed = self.killer.control.kill();
+        let link = self.killer.link.clone();
+        link.in_background(self.finish(killed, reached))
+    }
+
+    async fn finish(mut self, killed: Option<i32>, reached: Arc<AtomicBool>) -> bool {
+        if !self.killer.is_done(killed, &self.handshake) {
+            self.hear_out().await;
+        }
+        let sent = self.killer.is_done(killed, &self.handshake)
+            || self.killer.send(&self.handshake).await.unwrap_or(killed.is_some());
+        reached.store(sent, Ordering::Relaxed);
+        let never_started = self.over && !self.handshake.started();
+        never_started || (sent && timeout(CONFIRMATION_LIMIT, self.until_over()).await == Ok(true))
+    }
+
+    /// Listens until the command has said whom to kill. It may have been given up before it could.
+    async fn hear_out(&mut self) {
+        let started = Instant::now();
+        while !self.over && !self.handshake.started() {
+            let limit = match self.handshake.outer {
+                Some(_) => INNER_HEARING_LIMIT,
+                None => HEARING_LIMIT,
+            };
+            tokio::select! {
+                chunk = next(&mut self.output), if self.output.is_some() => match chunk {
+                    Some(Ok(chunk)) => { self.handshake.hear(chunk.stream, chunk.bytes); }
+                    _ => self.output = None,
+                },
+                exit = resolved(&mut self.exit), if self.output.is_none() => {
+                    self.over = matches!(exit, Some(Ok(_)));
+                    return;
+                }
+                () = sleep_until(started + limit) => return,
+            }
+        }
+    }
+
+    /// Waits for the command's end, and reads its output meanwhile: a full pipe could keep it from ending.
+    async fn until_over(&mut self) -> bool {
+        while !self.over {
+            tokio::select! {
+                chunk = next(&mut self.output), if self.output.is_some() => {
+                    if !matches!(chunk, Some(Ok(_))) {
+                        self.output = None;
+                    }
+                }
+                exit = resolved(&mut self.exit) => return matches!(exit, Some(Ok(_))),
+            }
+        }
+        self.over
+    }
+}
+
+async fn next(
+    output: &mut Option<BoxStream<'static, std::io::Result<Chunk>>>,
+) -> Option<std::io::Result<Chunk>> {
+    match output {
+        Some(output) => output.next().await,
+        None => None,
+    }
+}
+
+/// The result of a future that is there, which is then gone; `None` where there is none.
+pub(crate) async fn resolved<T>(future: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
+    let result = future.as_mut()?.await;
+    *future = None;
+    Some(result)
 }
 
 /// `_hl_k GROUP START`: ends the group unless its leader is a later process with the same pid.
@@ -106,21 +194,4 @@ fn kill_leader(leader: Leader) -> Option<String> {
     let start = leader.start.map(|start| start.to_string()).unwrap_or_default();
     // Group 0 is our own and 1 is everybody's.
     (group > 1).then(|| format!("_hl_k {group} '{start}' 2>/dev/null"))
-}
-
-async fn send(link: Link, command: StringCommand, privilege: ConnectorArguments) -> bool {
-    let attempt = Attempt::urgent(&link, &command, &privilege, KILL_LIMIT);
-    // Boxed: the kill of a command is a command too, if one that is not killed in turn.
-    Box::pin(attempt.run()).await.is_ok_and(|output| output.success())
-}
-
-impl Drop for KillGuard {
-    fn drop(&mut self) {
-        if !self.armed {
-            return;
-        }
-        if let Kill::Send(command) = self.begin() {
-            self.in_background(command);
-        }
-    }
 }

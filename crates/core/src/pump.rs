@@ -1,29 +1,20 @@
 //! Moves a process's streams until it has ended: input, output, prompts, limits, all at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::sleep;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Handshake, Heard};
-use crate::kill::{KillGuard, Leaders};
-use crate::process::{BoxWrite, Chunk, ExitStatus, Process, Stream};
+use crate::process::{BoxWrite, Stream};
 use crate::script::Script;
-use crate::secret::Secret;
+use crate::served::{Ended, Order, Progress, Served};
 use crate::stdin::BoxRead;
-
-/// How long a killed command may take to report its end.
-const KILL_CONFIRMATION: Duration = Duration::from_secs(2);
-
-/// In the place of a time that the clock cannot express.
-const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Takes a command's output as it arrives.
 #[async_trait]
@@ -49,46 +40,39 @@ pub(crate) struct Limits {
     pub(crate) silence: Duration,
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) output_open: bool,
-}
-
-/// One process being served.
-pub(crate) struct Pump {
-    pub(crate) guard: KillGuard,
-    handshake: Handshake,
-    output: BoxStream<'static, std::io::Result<Chunk>>,
-    /// `None` once it has resolved, also to an error: it must not be polled again.
-    exit: Option<BoxFuture<'static, Result<ExitStatus>>>,
-    status: Option<ExitStatus>,
+/// Serves a process to its end.
+///
+/// On an error everything that the command started is killed first; where it had ended by itself, what it left behind is
+/// the user's, unless the time was up. Dropped before the end, it ends everything too.
+pub(crate) async fn pump(
+    mut served: Served,
+    script: &Script,
+    source: Option<BoxRead>,
+    terminal: bool,
     limits: Limits,
-    moved: Arc<AtomicU64>,
-    started: Arc<AtomicBool>,
-    feed: Option<BoxFuture<'static, Result<()>>>,
-    orders: UnboundedSender<Order>,
+    sink: &mut dyn OutputSink,
+) -> Result<Ended> {
+    match serve(&mut served, script, source, terminal, limits, sink).await {
+        Ok(ended) => {
+            served.let_go();
+            Ok(ended)
+        }
+        Err(error) => Err(served.end_by_force(error).await),
+    }
 }
 
-/// What the reading side tells the writing side.
-enum Order {
-    Answer(Secret),
-    Started,
-}
-
-impl Pump {
-    pub(crate) fn new(
-        process: Process,
-        script: &Script,
-        source: Option<BoxRead>,
-        terminal: bool,
-        limits: Limits,
-        guard: impl FnOnce(Arc<dyn crate::process::ProcessControl>) -> KillGuard,
-    ) -> Self {
-        let (orders, received) = unbounded_channel();
-        let moved = Arc::new(AtomicU64::new(0));
-        let feed = process.stdin.map(|stdin| {
+async fn serve(
+    served: &mut Served,
+    script: &Script,
+    source: Option<BoxRead>,
+    terminal: bool,
+    limits: Limits,
+    sink: &mut dyn OutputSink,
+) -> Result<Ended> {
+    let progress = served.progress.clone();
+    let (orders, received) = unbounded_channel();
+    let mut feed: BoxFuture<'static, Result<()>> = match served.stdin.take() {
+        Some(stdin) => {
             let feeder = Feeder {
                 stdin,
                 text: script.stdin().map(<[u8]>::to_vec),
@@ -96,166 +80,28 @@ impl Pump {
                 waits: script.is_privileged() || terminal,
                 terminal,
                 at_line_start: true,
-                moved: moved.clone(),
+                progress: progress.clone(),
             };
-            Box::pin(feeder.run(received)) as BoxFuture<'static, Result<()>>
-        });
-        Self {
-            guard: guard(process.control.into()),
-            handshake: Handshake::new(script, terminal),
-            output: process.output,
-            exit: Some(process.exit),
-            status: None,
-            limits,
-            moved,
-            started: Arc::default(),
-            feed,
-            orders,
+            Box::pin(feeder.run(received))
         }
-    }
-
-    /// Serves the process to its end.
-    ///
-    /// On an error everything that the command started is killed first; where it had ended by itself, what it left behind is
-    /// the user's, unless the time was up.
-    pub(crate) async fn run(&mut self, sink: &mut dyn OutputSink) -> Result<Ended> {
-        let ended = self.run_within_limits(sink).await;
-        match ended {
-            Ok(ended) => {
-                self.guard.disarm();
-                Ok(ended)
-            }
-            Err(error) => Err(self.end_by_force(error).await),
+        None => Box::pin(async { Ok(()) }),
+    };
+    let mut feeding = true;
+    let drain = served.drain(sink, &orders, limits.silence);
+    tokio::pin!(drain);
+    let limit = limit(limits, progress);
+    tokio::pin!(limit);
+    loop {
+        tokio::select! {
+            fed = &mut feed, if feeding => { feeding = false; fed?; }
+            ended = &mut drain => return ended,
+            error = &mut limit => return Err(error),
         }
-    }
-
-    async fn run_within_limits(&mut self, sink: &mut dyn OutputSink) -> Result<Ended> {
-        let limits = self.limits;
-        let (moved, started) = (self.moved.clone(), self.started.clone());
-        let mut feed = self.feed.take().unwrap_or_else(|| Box::pin(async { Ok(()) }));
-        let mut feeding = true;
-        let drain = self.drain(sink);
-        tokio::pin!(drain);
-        let limit = limit(limits, moved, started);
-        tokio::pin!(limit);
-        loop {
-            tokio::select! {
-                fed = &mut feed, if feeding => { feeding = false; fed?; }
-                ended = &mut drain => return ended,
-                error = &mut limit => return Err(error),
-            }
-        }
-    }
-
-    /// Reads until the command has ended and its output too, or has fallen silent.
-    async fn drain(&mut self, sink: &mut dyn OutputSink) -> Result<Ended> {
-        let mut at_end = false;
-        let mut silent_at = Instant::now();
-        loop {
-            if let (Some(status), true) = (self.status, at_end) {
-                return self.ended(status, false);
-            }
-            // A stream that is always ready must not keep the limits from being looked at.
-            tokio::task::coop::consume_budget().await;
-            tokio::select! {
-                chunk = self.output.next(), if !at_end => match chunk {
-                    None => at_end = true,
-                    Some(Ok(chunk)) => {
-                        self.take(chunk, sink).await?;
-                        silent_at = self.silent_at();
-                    }
-                    Some(Err(error)) => return Err(lost(error)),
-                },
-                status = resolved(&mut self.exit), if self.exit.is_some() => {
-                    self.status = Some(status?);
-                    silent_at = self.silent_at();
-                }
-                () = sleep_until(silent_at), if self.status.is_some() && !at_end => {
-                    return self.ended(self.status.expect("checked in the condition"), true);
-                }
-            }
-        }
-    }
-
-    fn silent_at(&self) -> Instant {
-        let now = Instant::now();
-        now.checked_add(self.limits.silence).unwrap_or(now + FAR_AWAY)
-    }
-
-    async fn take(&mut self, chunk: Chunk, sink: &mut dyn OutputSink) -> Result<()> {
-        self.moved.fetch_add(1, Ordering::Relaxed);
-        let Chunk { stream, bytes } = chunk;
-        let before = self.handshake.started();
-        let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
-        // A closed channel only means that input is over: the command reads no more.
-        for answer in answers {
-            let _ = self.orders.send(Order::Answer(answer));
-        }
-        if refused {
-            return Err(Error::new(ErrorKind::Privilege, "the password was not accepted"));
-        }
-        self.guard.leaders = Leaders { inner: self.handshake.inner, outer: self.handshake.outer };
-        if !before && self.handshake.started() {
-            self.started.store(true, Ordering::Relaxed);
-            let _ = self.orders.send(Order::Started);
-        }
-        if output.is_empty() {
-            return Ok(());
-        }
-        sink.write(stream, &output)
-            .await
-            .map_err(|error| Error::from_io("the output could not be passed on", error))
-    }
-
-    fn ended(&self, status: ExitStatus, output_open: bool) -> Result<Ended> {
-        if self.handshake.started() {
-            return Ok(Ended { status, output_open });
-        }
-        let (kind, message) = if self.handshake.outer.is_some() {
-            (ErrorKind::Privilege, "the command was not started as the other user")
-        } else {
-            (ErrorKind::Connect, "the target's shell did not start the command")
-        };
-        Err(Error::new(kind, format!("{message} ({status})"))
-            .with_stderr_tail(&self.handshake.preamble()))
-    }
-
-    async fn end_by_force(&mut self, error: Error) -> Error {
-        if self.status.is_some() && error.kind() != ErrorKind::Timeout {
-            self.guard.disarm();
-            return error;
-        }
-        let error = match error.kind() {
-            ErrorKind::Privilege => error.with_stderr_tail(&self.handshake.preamble()),
-            _ => error,
-        };
-        let sent = self.guard.kill().await;
-        let exited = match (self.status, self.exit.is_some()) {
-            (Some(_), _) => true,
-            (None, true) => {
-                let exit = timeout(KILL_CONFIRMATION, resolved(&mut self.exit)).await;
-                matches!(exit, Ok(Ok(_)))
-            }
-            (None, false) => false,
-        };
-        error.with_kill_confirmed(sent && exited)
-    }
-}
-
-/// The result of a future that is there, which is then gone.
-async fn resolved<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
-    match future {
-        Some(running) => {
-            let result = running.await;
-            *future = None;
-            result
-        }
-        None => std::future::pending().await,
     }
 }
 
 /// Resolves when a limit is reached, with its error.
-async fn limit(limits: Limits, moved: Arc<AtomicU64>, started: Arc<AtomicBool>) -> Error {
+async fn limit(limits: Limits, progress: Arc<Progress>) -> Error {
     let whole = async {
         match limits.whole {
             Some(limit) => {
@@ -270,10 +116,10 @@ async fn limit(limits: Limits, moved: Arc<AtomicU64>, started: Arc<AtomicBool>) 
     };
     let stall = async {
         let Some(limit) = limits.stall else { return std::future::pending().await };
-        let mut before = moved.load(Ordering::Relaxed);
+        let mut before = progress.moved.load(Ordering::Relaxed);
         loop {
             sleep(limit).await;
-            let now = moved.load(Ordering::Relaxed);
+            let now = progress.moved.load(Ordering::Relaxed);
             if now == before {
                 let message = format!("nothing moved for {limit:?}, so it was ended");
                 return Error::new(ErrorKind::Timeout, message);
@@ -284,7 +130,7 @@ async fn limit(limits: Limits, moved: Arc<AtomicU64>, started: Arc<AtomicBool>) 
     let start = async {
         let Some(limit) = limits.start else { return std::future::pending().await };
         sleep(limit).await;
-        if started.load(Ordering::Relaxed) {
+        if progress.started.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
         let message =
@@ -298,10 +144,6 @@ async fn limit(limits: Limits, moved: Arc<AtomicU64>, started: Arc<AtomicBool>) 
     }
 }
 
-fn lost(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::LinkLost, "the output broke off").with_source(error)
-}
-
 /// Writes a process's input.
 struct Feeder {
     stdin: BoxWrite,
@@ -311,7 +153,7 @@ struct Feeder {
     waits: bool,
     terminal: bool,
     at_line_start: bool,
-    moved: Arc<AtomicU64>,
+    progress: Arc<Progress>,
 }
 
 const BUFFER: usize = 256 * 1024;
@@ -369,7 +211,7 @@ impl Feeder {
                 Ok(0) | Err(_) => return false,
                 Ok(length) => bytes = &bytes[length..],
             }
-            self.moved.fetch_add(1, Ordering::Relaxed);
+            self.progress.moved.fetch_add(1, Ordering::Relaxed);
         }
         self.stdin.flush().await.is_ok()
     }

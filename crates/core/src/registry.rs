@@ -175,19 +175,36 @@ impl ResolvedTarget {
     ///
     /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
     pub async fn connect(&self, context: &Context) -> Result<Link> {
+        self.check(context)?;
         let mut outer = None;
+        for (connector, known) in &self.connectors {
+            let opened = connector.connect(&self.target(known, outer), context).await;
+            let connection = opened.map_err(|error| error.with_target(&self.name))?;
+            outer = Some(Link::new(connection, &self.name, context.clone()));
+        }
+        Ok(outer.expect("a target has a connector"))
+    }
+
+    /// Checks the data of every connector on the way, without reaching anything.
+    ///
+    /// # Errors
+    ///
+    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
+    pub fn check(&self, context: &Context) -> Result<()> {
         for (connector, known) in &self.connectors {
             if !connector.handles_execution() {
                 let message = format!("@{} lists hosts and runs nothing", connector.name());
                 return Err(Error::new(ErrorKind::Unsupported, message).with_target(&self.name));
             }
-            let mut data = known.clone();
-            data.merge(&self.data);
-            let target = Target { name: self.name.clone(), data, outer };
-            let opened = connector.connect(&target, context).await;
-            let connection = opened.map_err(|error| error.with_target(&self.name))?;
-            outer = Some(Link::new(connection, &self.name, context.clone()));
+            let checked = connector.check(&self.target(known, None), context);
+            checked.map_err(|error| error.with_target(&self.name))?;
         }
-        Ok(outer.expect("a target has a connector"))
+        Ok(())
+    }
+
+    fn target(&self, known: &Data, outer: Option<Link>) -> Target {
+        let mut data = known.clone();
+        data.merge(&self.data);
+        Target { name: self.name.clone(), data, outer }
     }
 }

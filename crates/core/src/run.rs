@@ -2,23 +2,25 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
 use crate::connection::SpawnOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kill::KillGuard;
 use crate::lines::LineSplitter;
 use crate::link::Link;
 use crate::output::{Collector, CommandOutput, OutputLine};
 use crate::process::Stream;
-use crate::pump::{Limits, OutputSink, Pump};
+use crate::pump::{Limits, OutputSink, pump};
 use crate::report::Event;
 use crate::script::{Channel, Groups, Script};
+use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
 
 /// How the output of one call is treated.
@@ -124,6 +126,7 @@ pub(crate) struct Attempt<'a> {
     live: Option<&'a mut dyn OutputSink>,
     limits: Limits,
     urgent: bool,
+    tracker: Option<TaskTracker>,
 }
 
 impl<'a> Attempt<'a> {
@@ -142,7 +145,16 @@ impl<'a> Attempt<'a> {
         };
         let options = options.clone();
         let arguments = Cow::Borrowed(arguments);
-        Self { link, command, arguments, options, live: Some(live), limits, urgent: false }
+        Self {
+            link,
+            command,
+            arguments,
+            options,
+            live: Some(live),
+            limits,
+            urgent: false,
+            tracker: None,
+        }
     }
 
     /// A kill or a clean-up. It has a limit of its own, and is not killed in turn.
@@ -155,12 +167,18 @@ impl<'a> Attempt<'a> {
         let limits = Limits { whole: Some(limit), silence: URGENT_SILENCE, ..Limits::default() };
         let options = RunOptions::default();
         let arguments = Cow::Borrowed(arguments);
-        Self { link, command, arguments, options, live: None, limits, urgent: true }
+        Self { link, command, arguments, options, live: None, limits, urgent: true, tracker: None }
     }
 
     /// Also ends it when nothing moves for so long.
     pub(crate) fn with_stall_limit(mut self, limit: Duration) -> Self {
         self.limits.stall = Some(limit);
+        self
+    }
+
+    /// Counts it in `tracker` until it has ended, or has been killed.
+    pub(crate) fn tracked_by(mut self, tracker: &TaskTracker) -> Self {
+        self.tracker = Some(tracker.clone());
         self
     }
 
@@ -172,7 +190,7 @@ impl<'a> Attempt<'a> {
         let channel = if terminal { Channel::Terminal } else { Channel::Pipes };
         let groups =
             if self.link.connection().knows_groups() { Groups::Known } else { Groups::LookedUp };
-        let script = Script::new(self.command, &self.arguments, channel, groups)?;
+        let script = Arc::new(Script::new(self.command, &self.arguments, channel, groups)?);
         let started = Instant::now();
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
         if self.options.print_input {
@@ -180,22 +198,23 @@ impl<'a> Attempt<'a> {
         }
         let options =
             SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
-        let process =
-            within(self.limits.whole, self.link.connection().spawn(&script, &options)).await?;
+        let starter = Starter {
+            link: self.link.clone(),
+            script: script.clone(),
+            options,
+            // A kill is not killed in turn.
+            privilege: (!self.urgent).then(|| self.arguments.privilege_only()),
+            tracker: self.tracker.take(),
+        };
+        let served = within(self.limits.whole, starter.start()).await?;
         self.limits.whole = self.limits.whole.map(|limit| limit.saturating_sub(started.elapsed()));
-        let mut pump = Pump::new(process, &script, source, terminal, self.limits, |control| {
-            KillGuard::new(self.link.clone(), control, &self.arguments)
-        });
-        if self.urgent {
-            pump.guard.disarm();
-        }
         let mut tee = Tee {
             collector: Collector::new(self.options.output_limit),
             live: self.live,
             lines: self.options.print_output.then(|| LineSplitter::with_limit(LONGEST_LINE)),
             link: self.link,
         };
-        let ended = pump.run(&mut tee).await;
+        let ended = pump(served, &script, source, terminal, self.limits, &mut tee).await;
         let collector = tee.finish();
         match ended {
             Ok(ended) => {

@@ -8,8 +8,8 @@ pub use hostlink_core::{
     Fault, FromValue, LineSplitter, Link, MASK, MAX_ARGUMENT, NameData, NameLink, NobodyToAsk,
     OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter, Question, Registry,
     Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES, Script, Secret,
-    Silent, SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName, TerminalSize, Value,
-    make_unix_command, quote, transfer,
+    Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName, TerminalSize,
+    Value, make_unix_command, quote, transfer,
 };
 pub use registry::builtin_registry;
 

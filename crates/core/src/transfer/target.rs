@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::target_script::touch_stamp;
 use crate::arguments::ConnectorArguments;
@@ -24,6 +25,9 @@ use crate::stdin::{BoxRead, Stdin};
 /// How long a transfer may stand still.
 const STALL: Duration = Duration::from_secs(120);
 
+/// How long a clean-up waits for what runs there to end.
+const END_LIMIT: Duration = Duration::from_secs(15);
+
 /// How long the removal of a temporary file may take.
 const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -34,6 +38,8 @@ pub(super) struct Remote<'a> {
     arguments: ConnectorArguments,
     deadline: Option<Instant>,
     pub(super) random: String,
+    /// What runs there for this path.
+    running: TaskTracker,
 }
 
 impl<'a> Remote<'a> {
@@ -51,6 +57,7 @@ impl<'a> Remote<'a> {
             arguments: arguments.privilege_only(),
             deadline: arguments.timeout.and_then(|limit| Instant::now().checked_add(limit)),
             random: random_hex()?,
+            running: TaskTracker::new(),
         })
     }
 
@@ -86,7 +93,7 @@ impl<'a> Remote<'a> {
         let quiet = RunOptions { output_limit: Some(0), ..RunOptions::default() };
         let command = StringCommand::shell(script);
         let attempt = Attempt::new(self.link, &command, &arguments, &quiet, sink);
-        attempt.with_stall_limit(STALL).run().await.map(|_| ())
+        attempt.with_stall_limit(STALL).tracked_by(&self.running).run().await.map(|_| ())
     }
 
     /// A temporary's path on the target, from the same directory as the path itself.
@@ -102,6 +109,7 @@ impl<'a> Remote<'a> {
             arguments: self.arguments.clone(),
             deadline: self.deadline,
             random: random_hex()?,
+            running: self.running.clone(),
         })
     }
 
@@ -115,7 +123,7 @@ impl<'a> Remote<'a> {
     /// Runs `script` to remove what another script made, unless it is disarmed before it is dropped.
     pub(super) fn cleaner(&self, script: String) -> Cleaner {
         let (link, arguments) = (self.link.clone(), self.arguments.clone());
-        Cleaner { link, arguments, script: Some(script), made: None }
+        Cleaner { link, arguments, script: Some(script), made: None, running: self.running.clone() }
     }
 }
 
@@ -183,6 +191,7 @@ pub(super) struct Cleaner {
     arguments: ConnectorArguments,
     script: Option<String>,
     made: Option<Arc<AtomicBool>>,
+    running: TaskTracker,
 }
 
 impl Cleaner {
@@ -210,7 +219,14 @@ impl Cleaner {
         if self.made.as_ref().is_some_and(|made| !made.load(Ordering::Relaxed)) {
             return None;
         }
-        self.link.in_background(remove(self.link.clone(), self.arguments.clone(), script))
+        let removal = remove(self.link.clone(), self.arguments.clone(), script);
+        let running = self.running.clone();
+        self.link.in_background(async move {
+            // A script that is still being killed could make again what is removed.
+            running.close();
+            let _ = tokio::time::timeout(END_LIMIT, running.wait()).await;
+            removal.await;
+        })
     }
 }
 

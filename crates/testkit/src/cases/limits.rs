@@ -16,6 +16,7 @@ cases![
     a_timeout_carries_the_output_so_far_and_proof_of_the_kill,
     a_timeout_holds_for_a_command_that_keeps_writing,
     dropping_the_future_kills_the_command,
+    a_command_dropped_at_any_moment_leaves_no_process_behind,
     disconnect_waits_for_the_kill_of_a_dropped_command,
     a_kill_reaches_no_other_command,
 ];
@@ -91,6 +92,21 @@ async fn dropping_the_future_kills_the_command(scene: &Scene) -> anyhow::Result<
         pid = scene.wait_for_pid("pid") => pid?,
     };
     scene.wait_for_death(pid).await?;
+    scene.expect_gone(&seconds).await
+}
+
+/// It may be dropped before it has said that it runs: then nobody knows yet whom to kill.
+async fn a_command_dropped_at_any_moment_leaves_no_process_behind(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    let seconds = random::seconds();
+    for microseconds in (0..4000).step_by(250).chain([8000, 16_000, 32_000]) {
+        let run = scene.run(format!("sleep {seconds} & sleep {seconds}"));
+        let _ = tokio::time::timeout(Duration::from_micros(microseconds), run).await;
+    }
+    scene.expect_gone(&seconds).await?;
+    // What was on its way there when the first look was taken would be there by now.
+    scene.run("sleep 0.2").await?;
     scene.expect_gone(&seconds).await
 }
 

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, Either, select};
 use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::{
     BoxWrite, Chunk, Connection, Error, ErrorKind, ExitStatus, Link, Process, ProcessControl,
-    Result, Script, SpawnOptions, TerminalSize,
+    Result, Script, Slot, SpawnOptions, TerminalSize,
 };
 use tokio::io::AsyncWrite;
 use tokio::sync::watch;
@@ -48,6 +48,10 @@ impl Cut {
 
 #[async_trait]
 impl Connection for Cut {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        self.link.connection().slot(options).await
+    }
+
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
         if *self.lost.borrow() {
             return Err(link_lost());

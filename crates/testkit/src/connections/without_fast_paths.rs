@@ -1,7 +1,9 @@
 //! A connection without a way of its own to move files.
 
 use async_trait::async_trait;
-use hostlink_core::{Connection, Duplex, Endpoint, Link, Process, Result, Script, SpawnOptions};
+use hostlink_core::{
+    Connection, Duplex, Endpoint, Link, Process, Result, Script, Slot, SpawnOptions,
+};
 
 /// Another link's connection, with its `file_transfer` hidden: files go through commands.
 #[derive(Debug)]
@@ -17,6 +19,10 @@ impl WithoutFastPaths {
 
 #[async_trait]
 impl Connection for WithoutFastPaths {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        self.0.connection().slot(options).await
+    }
+
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
         self.0.connection().spawn(script, options).await
     }

@@ -1,0 +1,215 @@
+//! A process while it is served: what it writes, how it ends, and that nothing of it is left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, sleep_until};
+
+use crate::connection::Slot;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handshake::{Handshake, Heard};
+use crate::kill::{Ending, Killer, resolved};
+use crate::process::{BoxWrite, Chunk, ExitStatus, Process};
+use crate::pump::OutputSink;
+use crate::script::Script;
+use crate::secret::Secret;
+
+/// In the place of a time that the clock cannot express.
+const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output_open: bool,
+}
+
+/// What the reading side tells the writing side.
+pub(crate) enum Order {
+    Answer(Secret),
+    Started,
+}
+
+/// What has been seen of a process so far, for those who watch its limits.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Counts what was read and written.
+    pub(crate) moved: AtomicU64,
+    /// The command itself has started.
+    pub(crate) started: AtomicBool,
+}
+
+/// A process that is being served. Dropping it before its end ends everything that it started.
+pub(crate) struct Served {
+    handshake: Handshake,
+    /// `None` once it has ended.
+    output: Option<BoxStream<'static, std::io::Result<Chunk>>>,
+    /// `None` once it has resolved, also to an error.
+    exit: Option<BoxFuture<'static, Result<ExitStatus>>>,
+    status: Option<ExitStatus>,
+    /// `None` where there is nothing to be ended any more.
+    killer: Option<Killer>,
+    slot: Slot,
+    pub(crate) stdin: Option<BoxWrite>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Served {
+    pub(crate) fn new(
+        process: Process,
+        script: &Script,
+        terminal: bool,
+        slot: Slot,
+        killer: impl FnOnce(Box<dyn crate::ProcessControl>) -> Option<Killer>,
+    ) -> Self {
+        Self {
+            handshake: Handshake::new(script, terminal),
+            output: Some(process.output),
+            exit: Some(process.exit),
+            status: None,
+            killer: killer(process.control),
+            slot,
+            stdin: process.stdin,
+            progress: Arc::default(),
+        }
+    }
+
+    /// The command and all that it started have ended, or are the user's now.
+    pub(crate) fn let_go(&mut self) {
+        self.killer = None;
+    }
+
+    /// Reads until the command has ended and its output too, or has been silent for so long.
+    pub(crate) async fn drain(
+        &mut self,
+        sink: &mut dyn OutputSink,
+        orders: &UnboundedSender<Order>,
+        silence: Duration,
+    ) -> Result<Ended> {
+        let mut silent_at = Instant::now();
+        loop {
+            let Some(output) = &mut self.output else {
+                return match (self.status, resolved(&mut self.exit).await) {
+                    (Some(status), _) => self.ended(status, false),
+                    (None, Some(status)) => {
+                        self.status = Some(status?);
+                        continue;
+                    }
+                    (None, None) => Err(Error::new(ErrorKind::LinkLost, "its end is not known")),
+                };
+            };
+            // A stream that is always ready must not keep the limits from being looked at.
+            tokio::task::coop::consume_budget().await;
+            tokio::select! {
+                chunk = output.next() => match chunk {
+                    None => self.output = None,
+                    Some(Ok(chunk)) => {
+                        self.take(chunk, sink, orders).await?;
+                        silent_at = after(silence);
+                    }
+                    Some(Err(error)) => {
+                        let lost = Error::new(ErrorKind::LinkLost, "the output broke off");
+                        return Err(lost.with_source(error));
+                    }
+                },
+                Some(status) = resolved(&mut self.exit), if self.status.is_none() => {
+                    self.status = Some(status?);
+                    silent_at = after(silence);
+                }
+                () = sleep_until(silent_at), if self.status.is_some() => {
+                    return self.ended(self.status.expect("checked in the condition"), true);
+                }
+            }
+        }
+    }
+
+    async fn take(
+        &mut self,
+        chunk: Chunk,
+        sink: &mut dyn OutputSink,
+        orders: &UnboundedSender<Order>,
+    ) -> Result<()> {
+        self.progress.moved.fetch_add(1, Ordering::Relaxed);
+        let Chunk { stream, bytes } = chunk;
+        let before = self.handshake.started();
+        let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
+        // A closed channel only means that input is over: the command reads no more.
+        for answer in answers {
+            let _ = orders.send(Order::Answer(answer));
+        }
+        if refused {
+            return Err(Error::new(ErrorKind::Privilege, "the password was not accepted"));
+        }
+        if !before && self.handshake.started() {
+            self.progress.started.store(true, Ordering::Relaxed);
+            let _ = orders.send(Order::Started);
+        }
+        if output.is_empty() {
+            return Ok(());
+        }
+        sink.write(stream, &output)
+            .await
+            .map_err(|error| Error::from_io("the output could not be passed on", error))
+    }
+
+    fn ended(&self, status: ExitStatus, output_open: bool) -> Result<Ended> {
+        if self.handshake.started() {
+            return Ok(Ended { status, output_open });
+        }
+        let (kind, message) = if self.handshake.outer.is_some() {
+            (ErrorKind::Privilege, "the command was not started as the other user")
+        } else {
+            (ErrorKind::Connect, "the target's shell did not start the command")
+        };
+        Err(Error::new(kind, format!("{message} ({status})"))
+            .with_stderr_tail(&self.handshake.preamble()))
+    }
+
+    /// Ends everything after `error`, which then says whether that is proved. Where the command had ended by itself, what
+    /// it left behind is the user's, unless the time was up.
+    pub(crate) async fn end_by_force(mut self, error: Error) -> Error {
+        if self.status.is_some() && error.kind() != ErrorKind::Timeout {
+            self.let_go();
+            return error;
+        }
+        let error = match error.kind() {
+            ErrorKind::Privilege => error.with_stderr_tail(&self.handshake.preamble()),
+            _ => error,
+        };
+        match self.ending() {
+            Some(ending) => error.with_kill_confirmed(ending.and_wait().await),
+            None => error.with_kill_confirmed(false),
+        }
+    }
+
+    /// What is left to be ended.
+    fn ending(&mut self) -> Option<Ending> {
+        // Nobody answers any more: whoever reads on sees the end of the input.
+        self.stdin = None;
+        Some(Ending {
+            killer: self.killer.take()?,
+            handshake: std::mem::take(&mut self.handshake),
+            output: self.output.take(),
+            exit: self.exit.take(),
+            over: self.status.is_some(),
+            _slot: std::mem::take(&mut self.slot),
+        })
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending() {
+            ending.begin();
+        }
+    }
+}
+
+fn after(silence: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(silence).unwrap_or(now + FAR_AWAY)
+}

@@ -1,0 +1,67 @@
+//! Starts a script on a connection, so that one that is given up midway does not run on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::arguments::ConnectorArguments;
+use crate::connection::{Slot, SpawnOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kill::Killer;
+use crate::link::Link;
+use crate::script::Script;
+use crate::served::Served;
+
+/// The first and the longest wait between two tries on a target that is busy.
+const BUSY_WAITS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+
+/// What is to be started, and where.
+pub(crate) struct Starter {
+    pub(crate) link: Link,
+    pub(crate) script: Arc<Script>,
+    pub(crate) options: SpawnOptions,
+    /// What it takes to kill it; `None` if it is not to be killed.
+    pub(crate) privilege: Option<ConnectorArguments>,
+    /// Counts it until it has ended.
+    pub(crate) tracker: Option<TaskTracker>,
+}
+
+impl Starter {
+    /// Starts the script as soon as there is a place for it.
+    pub(crate) async fn start(&self) -> Result<Served> {
+        let (mut wait, longest) = BUSY_WAITS;
+        loop {
+            let slot = self.link.connection().slot(&self.options).await?;
+            match self.spawn(slot).await {
+                Err(error) if error.kind() == ErrorKind::Busy => {}
+                started => return started,
+            }
+            tokio::time::sleep(wait).await;
+            wait = longest.min(wait * 2);
+        }
+    }
+
+    /// Spawns in a task of its own, which goes on where this is dropped: a process that nobody waits for any more is
+    /// ended as soon as it is there.
+    async fn spawn(&self, slot: Slot) -> Result<Served> {
+        let (link, script, options) =
+            (self.link.clone(), self.script.clone(), self.options.clone());
+        let privilege = self.privilege.clone();
+        let until_killed = self.tracker.as_ref().map(TaskTracker::token);
+        let (sender, receiver) = oneshot::channel();
+        self.link.in_background(async move {
+            let spawned = link.connection().spawn(&script, &options).await;
+            let served = spawned.map(|process| {
+                Served::new(process, &script, options.terminal.is_some(), slot, |control| {
+                    Some(Killer::new(link.clone(), control, privilege?, until_killed))
+                })
+            });
+            // Refused where nobody waits: dropping it ends it.
+            let _ = sender.send(served);
+        });
+        let gone = |_| Error::new(ErrorKind::Connect, "the start of the command broke off");
+        receiver.await.map_err(gone)?
+    }
+}
