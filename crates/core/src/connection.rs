@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::Process;
-use crate::script::Script;
+use crate::script::{MAX_ARGUMENT, Script};
 use crate::transfer::FileTransfer;
 
 /// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link), which has
@@ -52,6 +52,12 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// up, which costs 0.2 ms.
     fn knows_groups(&self) -> bool {
         false
+    }
+
+    /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A longer one goes over
+    /// standard input, and is refused on a terminal. Default: [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes are.
+    fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
+        script.len() <= MAX_ARGUMENT
     }
 
     /// Opens a byte stream to a socket as seen from the target. It needs no slot for a command.

@@ -200,8 +200,8 @@ mod tests {
     use crate::script::{Channel, Groups};
 
     fn script(arguments: &ConnectorArguments) -> Script {
-        Script::new(&StringCommand::shell("id"), arguments, Channel::Pipes, Groups::LookedUp)
-            .unwrap()
+        let command = StringCommand::shell("id");
+        Script::new(&command, arguments, Channel::Pipes, Groups::LookedUp, |_| true).unwrap()
     }
 
     #[test]

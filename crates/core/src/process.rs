@@ -42,6 +42,8 @@ pub enum ExitStatus {
     Code(i32),
     /// It was ended by this signal, where the transport can tell.
     Signal(i32),
+    /// It was ended by a signal, and the transport does not tell by which.
+    UnknownSignal,
 }
 
 impl ExitStatus {
@@ -50,25 +52,26 @@ impl ExitStatus {
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
-            Self::Signal(_) => None,
+            Self::Signal(_) | Self::UnknownSignal => None,
         }
     }
 
-    /// The signal that ended it, if one did.
+    /// The signal that ended it, if one did and it is known.
     #[must_use]
     pub fn signal(self) -> Option<i32> {
         match self {
-            Self::Code(_) => None,
+            Self::Code(_) | Self::UnknownSignal => None,
             Self::Signal(signal) => Some(signal),
         }
     }
 
-    /// The code that a shell would give: 128+n for signal n.
+    /// The code that a shell would give: 128+n for signal n. For an unknown one it is 255, as ssh(1) gives.
     #[must_use]
     pub fn as_shell_code(self) -> i32 {
         match self {
             Self::Code(code) => code,
             Self::Signal(signal) => 128 + signal,
+            Self::UnknownSignal => 255,
         }
     }
 }
@@ -78,6 +81,7 @@ impl fmt::Display for ExitStatus {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::UnknownSignal => f.write_str("a signal"),
         }
     }
 }

@@ -190,14 +190,16 @@ impl<'a> Attempt<'a> {
         let channel = if terminal { Channel::Terminal } else { Channel::Pipes };
         let groups =
             if self.link.connection().knows_groups() { Groups::Known } else { Groups::LookedUp };
-        let script = Arc::new(Script::new(self.command, &self.arguments, channel, groups)?);
+        let options =
+            SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
+        let fits = |script: &[u8]| self.link.connection().fits(script, &options);
+        let script = Script::new(self.command, &self.arguments, channel, groups, fits)?;
+        let script = Arc::new(script);
         let started = Instant::now();
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
         if self.options.print_input {
             self.link.report(Event::Input(script.display()));
         }
-        let options =
-            SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
         let starter = Starter {
             link: self.link.clone(),
             script: script.clone(),

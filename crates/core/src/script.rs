@@ -14,7 +14,7 @@ use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
-/// Longest script that goes as an argument. Linux refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)),
+/// Longest script that goes as an argument where the connection knows of no lower limit. Linux refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)),
 /// and a wrapper may quote it once more.
 pub const MAX_ARGUMENT: usize = 100 * 1024;
 
@@ -71,7 +71,7 @@ pub(crate) enum Groups {
 impl Script {
     /// The script for one command.
     ///
-    /// It goes as an argument while it is short and holds no secret. Otherwise the argument only announces
+    /// It goes as an argument while `fits` says that it is short enough, and it holds no secret. Otherwise the argument only announces
     /// and reads the rest from standard input, before the command's own input.
     ///
     /// # Errors
@@ -83,6 +83,7 @@ impl Script {
         arguments: &ConnectorArguments,
         channel: Channel,
         groups: Groups,
+        fits: impl Fn(&[u8]) -> bool,
     ) -> Result<Self> {
         builder::check(command, arguments)?;
         // A privilege tool may start a session of its own: only the innermost shell can tell.
@@ -91,7 +92,7 @@ impl Script {
         let body = builder::body(command, arguments, CommandText::Argument, STEP);
         let has_secret = body.has_secret();
         let whole = writer.around(StringCommand::with_separator("").command(body));
-        if !has_secret && whole.get_raw_value().len() <= MAX_ARGUMENT {
+        if !has_secret && fits(&whole.get_raw_value()) {
             return writer.script(command, whole, None);
         }
         if channel == Channel::Terminal {
@@ -163,7 +164,7 @@ fn refused_on_terminal(has_secret: bool, length: usize) -> Error {
         "a command with a secret cannot run on a terminal, which would show it: leave get_pty out"
             .into()
     } else {
-        format!("the command makes a script of {length} bytes: on a terminal {MAX_ARGUMENT} fit")
+        format!("the command makes a script of {length} bytes, which is too long for a terminal")
     };
     Error::new(ErrorKind::Unsupported, message)
 }

@@ -74,6 +74,10 @@ impl Connection for Cut {
         Ok(process)
     }
 
+    fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
+        self.link.connection().fits(script, options)
+    }
+
     async fn disconnect(&self) -> Result<()> {
         self.link.disconnect().await
     }

@@ -27,6 +27,10 @@ impl Connection for WithoutFastPaths {
         self.0.connection().spawn(script, options).await
     }
 
+    fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
+        self.0.connection().fits(script, options)
+    }
+
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         self.0.connection().dial(to).await
     }
