@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::forward::{Forward, Forwarding};
 use crate::process::Process;
 use crate::script::{MAX_ARGUMENT, Script};
 use crate::transfer::FileTransfer;
@@ -68,6 +69,16 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         let message = format!("this connection cannot reach the socket {to}");
         Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// Forwards a port or a socket until the value is dropped or the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where the socket to listen at
+    /// cannot be had.
+    async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        Err(Error::new(ErrorKind::Unsupported, "this connection forwards no ports"))
     }
 
     /// The connection's own way to move files, if it has one that beats a stream through a command.

@@ -7,6 +7,7 @@ mod connection;
 mod connector;
 mod data;
 mod error;
+mod forward;
 mod handshake;
 mod kill;
 mod lines;
@@ -24,6 +25,7 @@ mod secret;
 mod served;
 mod start;
 mod stdin;
+pub mod streams;
 pub mod transfer;
 mod value;
 
@@ -34,6 +36,7 @@ pub use connection::{Connection, Duplex, Endpoint, Slot, SpawnOptions, TerminalS
 pub use connector::{Connector, Context, NameData, Target};
 pub use data::{Data, DataField, DataReader, Fault};
 pub use error::{Error, ErrorKind, Result};
+pub use forward::{Forward, Forwarding};
 pub use lines::LineSplitter;
 pub use link::Link;
 pub use name::{NameLink, TargetName};

@@ -14,6 +14,7 @@ use crate::command::StringCommand;
 use crate::connection::{Connection, Duplex, Endpoint};
 use crate::connector::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::forward::{Forward, Forwarding};
 use crate::output::CommandOutput;
 use crate::pump::OutputSink;
 use crate::report::Event;
@@ -122,6 +123,15 @@ impl Link {
     /// Nobody listens there, or the connector cannot do this.
     pub async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         self.0.connection.dial(to).await.map_err(|error| error.with_target(self.name()))
+    }
+
+    /// Forwards a port or a socket until the value is dropped, or the link is closed.
+    ///
+    /// # Errors
+    ///
+    /// The socket to listen at cannot be had, or the connector cannot do this.
+    pub async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        self.0.connection.forward(forward).await.map_err(|error| error.with_target(self.name()))
     }
 
     /// Waits for kills and clean-ups that are under way, then closes the link. It may be called twice.

@@ -9,19 +9,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
+use hostlink_core::streams::{chunks, until_hang_up};
 use hostlink_core::{
-    Chunk, Error, ErrorKind, ExitStatus, Process, Result, SECRET_VARIABLES, Script, Stream,
-    TerminalSize,
+    Error, ErrorKind, ExitStatus, Process, Result, SECRET_VARIABLES, Script, Stream, TerminalSize,
 };
 use process_wrap::tokio::{CommandWrap, ProcessSession};
-use tokio::io::AsyncRead;
-use tokio_util::io::ReaderStream;
 
 use crate::control::Control;
-
-/// As much as is read at once.
-const BUFFER: usize = 64 * 1024;
 
 /// Starts `sh` on three pipes.
 ///
@@ -69,7 +64,7 @@ pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process
     let (reader, writer) = pty.into_split();
     Ok(Process {
         stdin: Some(Box::pin(writer)),
-        output: until_hang_up(chunks(Stream::Stdout, reader)),
+        output: until_hang_up(reader),
         control: Box::new(Control::new(child.id(), reaped.clone(), Some(window))),
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
     })
@@ -77,27 +72,6 @@ pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process
 
 fn not_started(error: io::Error) -> Error {
     Error::new(ErrorKind::Connect, format!("cannot start sh: {error}")).with_source(error)
-}
-
-fn chunks(
-    stream: Stream,
-    reader: impl AsyncRead + Send + 'static,
-) -> BoxStream<'static, io::Result<Chunk>> {
-    let reader = Box::pin(ReaderStream::with_capacity(reader, BUFFER));
-    reader.map(move |read| read.map(|bytes| Chunk { stream, bytes })).boxed()
-}
-
-/// Reading a terminal that nobody holds any more fails with EIO (pty(7)): that is its end.
-fn until_hang_up(
-    output: impl futures::Stream<Item = io::Result<Chunk>> + Send + 'static,
-) -> BoxStream<'static, io::Result<Chunk>> {
-    const EIO: i32 = 5;
-    output
-        .take_while(|read| {
-            let hung_up = matches!(read, Err(error) if error.raw_os_error() == Some(EIO));
-            std::future::ready(!hung_up)
-        })
-        .boxed()
 }
 
 fn ended(waited: io::Result<std::process::ExitStatus>, reaped: &AtomicBool) -> Result<ExitStatus> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink_core::{Connection, Connector, Context, Data, Link, Registry, Result};
+use hostlink_core::{Connection, Connector, Context, Data, ExitStatus, Link, Registry, Result};
 
 /// A target that the suite can open links to, and what it may take for granted there.
 #[async_trait]
@@ -18,14 +18,37 @@ pub trait Fixture: Send + Sync + 'static {
     /// The target cannot be reached: every case of this fixture then fails.
     async fn connect(&self, context: &Context) -> Result<Link>;
 
-    /// Whether a signal arrives as a signal. Otherwise it has to arrive as 128+n. Default: true.
-    fn reports_signals(&self) -> bool {
-        true
+    /// How the end of a command by a signal arrives. Default: by its number.
+    fn signals(&self) -> Signals {
+        Signals::Numbers
     }
 
     /// Whether the target has `tar`; a case compares this with the target. Default: true.
     fn has_tar(&self) -> bool {
         true
+    }
+}
+
+/// How a transport tells that a signal ended a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    /// As [`ExitStatus::Signal`].
+    Numbers,
+    /// As [`ExitStatus::UnknownSignal`].
+    Unknown,
+    /// As the exit code 128+n.
+    Codes,
+}
+
+impl Signals {
+    /// What signal `number` has to arrive as.
+    #[must_use]
+    pub fn status(self, number: i32) -> ExitStatus {
+        match self {
+            Self::Numbers => ExitStatus::Signal(number),
+            Self::Unknown => ExitStatus::UnknownSignal,
+            Self::Codes => ExitStatus::Code(128 + number),
+        }
     }
 }
 
@@ -36,7 +59,7 @@ pub struct ConnectorFixture {
     target: String,
     data: Data,
     wrap: Option<fn(Link) -> Box<dyn Connection>>,
-    signals: bool,
+    signals: Signals,
     tar: bool,
 }
 
@@ -51,7 +74,7 @@ impl ConnectorFixture {
             target: target.to_owned(),
             data: Data::new(),
             wrap: None,
-            signals: true,
+            signals: Signals::Numbers,
             tar: true,
         }
     }
@@ -75,10 +98,10 @@ impl ConnectorFixture {
         Self { wrap: Some(wrap), ..self }
     }
 
-    /// The transport gives 128+n in the place of a signal.
+    /// How the transport tells of signals.
     #[must_use]
-    pub fn without_signals(self) -> Self {
-        Self { signals: false, ..self }
+    pub fn with_signals(self, signals: Signals) -> Self {
+        Self { signals, ..self }
     }
 
     /// The target has no `tar`.
@@ -100,7 +123,7 @@ impl Fixture for ConnectorFixture {
         Ok(Link::new(wrap(link), &self.target, context.clone()))
     }
 
-    fn reports_signals(&self) -> bool {
+    fn signals(&self) -> Signals {
         self.signals
     }
 

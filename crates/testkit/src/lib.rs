@@ -15,5 +15,5 @@ mod watch;
 
 pub use connections::{Cut, Loss, SpawnOnly, SpawnOnlyConnector, WithoutFastPaths};
 pub use fake::{Answer, FakeConnector, Matcher, Rule};
-pub use fixture::{ConnectorFixture, Fixture};
+pub use fixture::{ConnectorFixture, Fixture, Signals};
 pub use suite::{Suite, Unsupported};

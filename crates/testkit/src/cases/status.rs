@@ -29,10 +29,7 @@ async fn exit_codes_0_to_255_arrive_unchanged(scene: &Scene) -> anyhow::Result<(
 async fn a_signal_is_reported_as_the_signal(scene: &Scene) -> anyhow::Result<()> {
     for (name, number) in [("TERM", 15), ("KILL", 9), ("SEGV", 11)] {
         let output = scene.run(format!("kill -{name} $$; sleep 60")).await?;
-        let wanted = match scene.fixture.reports_signals() {
-            true => ExitStatus::Signal(number),
-            false => ExitStatus::Code(128 + number),
-        };
+        let wanted = scene.fixture.signals().status(number);
         ensure!(output.status() == Some(wanted), "{name} arrived as {:?}", output.status());
         ensure!(!output.success(), "{name} is no success");
     }

@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use async_trait::async_trait;
-use bytes::BytesMut;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
+use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Chunk, Connection, Connector, Context, DataField, Error, ErrorKind, ExitStatus, NameData,
-    Process, ProcessControl, Result, Script, SpawnOptions, Stream, Target, TerminalSize,
+    Connection, Connector, Context, DataField, Error, ErrorKind, ExitStatus, NameData, Process,
+    ProcessControl, Result, Script, SpawnOptions, Stream, Target, TerminalSize,
 };
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 /// The connector `@spawnonly`: this machine, through a [`SpawnOnly`] connection.
@@ -178,21 +177,6 @@ impl Connection for SpawnOnly {
     async fn disconnect(&self) -> Result<()> {
         Ok(())
     }
-}
-
-fn chunks(
-    stream: Stream,
-    reader: impl AsyncRead + Send + Unpin + 'static,
-) -> BoxStream<'static, std::io::Result<Chunk>> {
-    let read = move |mut reader: Box<dyn AsyncRead + Send + Unpin>| async move {
-        let mut bytes = BytesMut::with_capacity(64 * 1024);
-        match reader.read_buf(&mut bytes).await {
-            Ok(0) => None,
-            Ok(_) => Some((Ok(Chunk { stream, bytes: bytes.freeze() }), reader)),
-            Err(error) => Some((Err(error), reader)),
-        }
-    };
-    stream::unfold(Box::new(reader) as Box<dyn AsyncRead + Send + Unpin>, read).boxed()
 }
 
 fn ended(waited: std::io::Result<std::process::ExitStatus>) -> Result<ExitStatus> {

@@ -1,0 +1,217 @@
+//! One channel on a master's socket, in the protocol of OpenSSH's `PROTOCOL.mux`.
+//!
+//! The package `openssh` speaks it too, but its commands never forward the agent or have a terminal, and turn exit
+//! code 127 into an error; so channels are opened with the package below it.
+
+use std::borrow::Cow;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use hostlink_core::streams::{chunks, until_hang_up};
+use hostlink_core::{
+    BoxWrite, Error, ErrorKind, ExitStatus, Process, ProcessControl, Result, Stream, TerminalSize,
+};
+use openssh_mux_client::{
+    Connection, Error as MuxError, EstablishedSession, NonZeroByteSlice, Session, SessionStatus,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
+use tokio::net::unix::pipe;
+
+use crate::transport::Run;
+
+/// What the host said when it has no free channel, in the words of `mux.c`.
+const REFUSED: &str = "Session open refused by peer";
+
+/// Says whether the login is still there, once a channel has ended without a status.
+pub(crate) type Check = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
+
+/// Opens a channel on the master that listens at `socket`.
+///
+/// # Errors
+///
+/// As [`Transport::open`](crate::transport::Transport::open).
+pub(crate) async fn open(
+    socket: &Path,
+    run: &Run,
+    terminal: Option<TerminalSize>,
+    check: Check,
+) -> Result<Process> {
+    match terminal {
+        Some(size) => on_terminal(socket, run, size, check).await,
+        None => on_pipes(socket, run, check).await,
+    }
+}
+
+async fn on_pipes(socket: &Path, run: &Run, check: Check) -> Result<Process> {
+    let (stdin_there, stdin) = io::pipe().map_err(no_pipe)?;
+    let (stdout, stdout_there) = io::pipe().map_err(no_pipe)?;
+    let (stderr, stderr_there) = io::pipe().map_err(no_pipe)?;
+    // Their other ends belong to ssh, which wants them as they are.
+    let stdin = pipe::Sender::from_owned_fd(stdin.into()).map_err(no_pipe)?;
+    let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(no_pipe)?;
+    let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(no_pipe)?;
+    let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
+    let session = request(socket, run, false, &given).await?;
+    drop(given);
+    let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
+    Ok(Process {
+        stdin: Some(Box::pin(stdin) as BoxWrite),
+        output: output.boxed(),
+        exit: Box::pin(ended(session, check)),
+        control: Box::new(NoControl),
+    })
+}
+
+/// The near end of the terminal is a pseudo-terminal of ours: ssh takes the size and the modes for the far end from it,
+/// so it is made raw only afterwards.
+async fn on_terminal(
+    socket: &Path,
+    run: &Run,
+    size: TerminalSize,
+    check: Check,
+) -> Result<Process> {
+    let (pty, pts) = pty_process::open().map_err(no_terminal)?;
+    let size = pty_process::Size::new(size.rows, size.columns);
+    pty.resize(size).map_err(no_terminal)?;
+    let near = pts.as_fd().try_clone_to_owned().map_err(no_pipe)?;
+    let given = [near.try_clone().map_err(no_pipe)?, near.try_clone().map_err(no_pipe)?, near];
+    let session = request(socket, run, true, &given).await?;
+    let raw = tcgetattr(&given[0]).and_then(|mut modes| {
+        modes.make_raw();
+        tcsetattr(&given[0], OptionalActions::Now, &modes)
+    });
+    raw.map_err(|error| no_pipe(error.into()))?;
+    let window = pty.as_fd().try_clone_to_owned().map_err(no_pipe)?;
+    drop((given, pts));
+    let (reader, writer) = pty.into_split();
+    let master = master_of(socket).await;
+    Ok(Process {
+        stdin: Some(Box::pin(writer)),
+        output: until_hang_up(reader),
+        exit: Box::pin(ended(session, check)),
+        control: Box::new(Window { window, master }),
+    })
+}
+
+/// Asks for the session. ssh gets copies of the descriptors.
+async fn request(
+    socket: &Path,
+    run: &Run,
+    tty: bool,
+    given: &[OwnedFd; 3],
+) -> Result<EstablishedSession> {
+    let (command, subsystem) = match run {
+        Run::Line(line) => (&**line, false),
+        Run::Subsystem(name) => (name.as_bytes(), true),
+    };
+    let command = NonZeroByteSlice::new(command)
+        .ok_or_else(|| Error::new(ErrorKind::Data, "a command cannot hold a NUL byte"))?;
+    let session = Session::builder()
+        .tty(tty)
+        // The master forwards it only where its own configuration says so.
+        .agent(true)
+        .subsystem(subsystem)
+        .cmd(Cow::Borrowed(command))
+        .build();
+    let connection = Connection::connect(socket).await.map_err(no_login)?;
+    let descriptors = [given[0].as_raw_fd(), given[1].as_raw_fd(), given[2].as_raw_fd()];
+    connection.open_new_session(&session, &descriptors).await.map_err(not_opened)
+}
+
+/// Nothing has been asked of the master yet.
+fn no_login(error: MuxError) -> Error {
+    let kind = match &error {
+        // Its queue of connections is full.
+        MuxError::IOError(cause) if cause.kind() == io::ErrorKind::WouldBlock => ErrorKind::Busy,
+        _ => ErrorKind::LinkLost,
+    };
+    Error::new(kind, "the ssh connection is gone").with_source(error)
+}
+
+fn not_opened(error: MuxError) -> Error {
+    let (kind, message) = match &error {
+        MuxError::RequestFailure(reason) if reason.contains(REFUSED) => {
+            (ErrorKind::Busy, "the host has no free channel".to_owned())
+        }
+        MuxError::RequestFailure(reason) | MuxError::PermissionDenied(reason) => {
+            (ErrorKind::Connect, format!("ssh opens no channel: {}", reason.trim()))
+        }
+        _ => (ErrorKind::LinkLost, "the ssh connection broke off".to_owned()),
+    };
+    Error::new(kind, message).with_source(error)
+}
+
+fn no_pipe(error: io::Error) -> Error {
+    Error::new(ErrorKind::Connect, format!("no pipe could be opened: {error}")).with_source(error)
+}
+
+fn no_terminal(error: pty_process::Error) -> Error {
+    Error::new(ErrorKind::Connect, "no pseudo-terminal could be opened").with_source(error)
+}
+
+/// The end of a session without a status means that a signal ended the command, which the protocol does not name, or
+/// that the login is gone: `check` tells.
+async fn ended(session: EstablishedSession, check: Check) -> Result<ExitStatus> {
+    let mut session = session;
+    loop {
+        session = match session.wait().await {
+            Ok(SessionStatus::Exited { exit_value: Some(code) }) => {
+                return Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)));
+            }
+            Ok(SessionStatus::TtyAllocFail(session)) => session,
+            Ok(SessionStatus::Exited { exit_value: None }) | Err(_) => {
+                return check().await.map(|()| ExitStatus::UnknownSignal);
+            }
+        };
+    }
+}
+
+/// The pid of a master, which is told of a new size by SIGWINCH, as `mux.c` does.
+async fn master_of(socket: &Path) -> Option<Pid> {
+    let mut connection = Connection::connect(socket).await.ok()?;
+    let pid = connection.send_alive_check().await.ok()?;
+    Pid::from_raw(i32::try_from(pid.get()).ok()?)
+}
+
+/// The protocol cannot end what runs on a channel: every kill goes through another one.
+struct NoControl;
+
+#[async_trait]
+impl ProcessControl for NoControl {
+    fn kill(&self) -> Option<i32> {
+        None
+    }
+
+    async fn resize(&self, _size: TerminalSize) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "the process is not on a terminal"))
+    }
+}
+
+struct Window {
+    window: OwnedFd,
+    master: Option<Pid>,
+}
+
+#[async_trait]
+impl ProcessControl for Window {
+    fn kill(&self) -> Option<i32> {
+        None
+    }
+
+    async fn resize(&self, size: TerminalSize) -> Result<()> {
+        let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let told = tcsetwinsize(&self.window, size).and_then(|()| match self.master {
+            Some(master) => kill_process(master, Signal::WINCH),
+            None => Ok(()),
+        });
+        told.map_err(|error| {
+            Error::new(ErrorKind::Unsupported, "the terminal's size cannot be set")
+                .with_source(io::Error::from(error))
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! What opens channels on a host: the part of the connector that another SSH implementation would replace.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use hostlink_core::{Duplex, Endpoint, Forward, Forwarding, Process, Result, TerminalSize};
+
+/// What a channel runs on the host.
+#[derive(Clone, Debug)]
+pub(crate) enum Run {
+    /// A line for the user's login shell, whichever that is (sshd(8), "LOGIN PROCESS").
+    Line(Vec<u8>),
+    /// A subsystem by its name.
+    Subsystem(&'static str),
+}
+
+/// A login on a host, on which channels are opened.
+#[async_trait]
+pub(crate) trait Transport: fmt::Debug + Send + Sync {
+    /// Opens a channel and starts something on it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the channel, which may be for
+    /// want of a free one; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any more.
+    async fn open(&self, run: &Run, terminal: Option<TerminalSize>) -> Result<Process>;
+
+    /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;
+
+    /// Forwards a port or a socket until the value is dropped, or the login ends.
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
+
+    /// Whether the login is there, as far as is known without asking the host.
+    fn is_alive(&self) -> bool;
+
+    /// Ends the login. It may be called twice.
+    async fn close(&self);
+}
