@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 use tokio::net::unix::pipe;
 
-use crate::transport::Run;
+use crate::transport::Request;
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
 const REFUSED: &str = "Session open refused by peer";
@@ -37,17 +37,17 @@ pub(crate) type Check = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Sen
 /// As [`Transport::open`](crate::transport::Transport::open).
 pub(crate) async fn open(
     socket: &Path,
-    run: &Run,
+    request: &Request,
     terminal: Option<TerminalSize>,
     check: Check,
 ) -> Result<Process> {
     match terminal {
-        Some(size) => on_terminal(socket, run, size, check).await,
-        None => on_pipes(socket, run, check).await,
+        Some(size) => on_terminal(socket, request, size, check).await,
+        None => on_pipes(socket, request, check).await,
     }
 }
 
-async fn on_pipes(socket: &Path, run: &Run, check: Check) -> Result<Process> {
+async fn on_pipes(socket: &Path, request: &Request, check: Check) -> Result<Process> {
     let (stdin_there, stdin) = io::pipe().map_err(no_pipe)?;
     let (stdout, stdout_there) = io::pipe().map_err(no_pipe)?;
     let (stderr, stderr_there) = io::pipe().map_err(no_pipe)?;
@@ -56,7 +56,7 @@ async fn on_pipes(socket: &Path, run: &Run, check: Check) -> Result<Process> {
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(no_pipe)?;
     let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(no_pipe)?;
     let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
-    let session = request(socket, run, false, &given).await?;
+    let session = open_session(socket, request, false, &given).await?;
     drop(given);
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
@@ -71,7 +71,7 @@ async fn on_pipes(socket: &Path, run: &Run, check: Check) -> Result<Process> {
 /// so it is made raw only afterwards.
 async fn on_terminal(
     socket: &Path,
-    run: &Run,
+    request: &Request,
     size: TerminalSize,
     check: Check,
 ) -> Result<Process> {
@@ -80,7 +80,7 @@ async fn on_terminal(
     pty.resize(size).map_err(no_terminal)?;
     let near = pts.as_fd().try_clone_to_owned().map_err(no_pipe)?;
     let given = [near.try_clone().map_err(no_pipe)?, near.try_clone().map_err(no_pipe)?, near];
-    let session = request(socket, run, true, &given).await?;
+    let session = open_session(socket, request, true, &given).await?;
     let raw = tcgetattr(&given[0]).and_then(|mut modes| {
         modes.make_raw();
         tcsetattr(&given[0], OptionalActions::Now, &modes)
@@ -99,15 +99,15 @@ async fn on_terminal(
 }
 
 /// Asks for the session. ssh gets copies of the descriptors.
-async fn request(
+async fn open_session(
     socket: &Path,
-    run: &Run,
+    request: &Request,
     tty: bool,
     given: &[OwnedFd; 3],
 ) -> Result<EstablishedSession> {
-    let (command, subsystem) = match run {
-        Run::Line(line) => (&**line, false),
-        Run::Subsystem(name) => (name.as_bytes(), true),
+    let (command, subsystem) = match request {
+        Request::Line(line) => (&**line, false),
+        Request::Subsystem(name) => (name.as_bytes(), true),
     };
     let command = NonZeroByteSlice::new(command)
         .ok_or_else(|| Error::new(ErrorKind::Data, "a command cannot hold a NUL byte"))?;

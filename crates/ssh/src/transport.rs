@@ -7,7 +7,7 @@ use hostlink_core::{Duplex, Endpoint, Forward, Forwarding, Process, Result, Term
 
 /// What a channel runs on the host.
 #[derive(Clone, Debug)]
-pub(crate) enum Run {
+pub(crate) enum Request {
     /// A line for the user's login shell, whichever that is (sshd(8), "LOGIN PROCESS").
     Line(Vec<u8>),
     /// A subsystem by its name.
@@ -23,7 +23,7 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     ///
     /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the channel, which may be for
     /// want of a free one; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any more.
-    async fn open(&self, run: &Run, terminal: Option<TerminalSize>) -> Result<Process>;
+    async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process>;
 
     /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;

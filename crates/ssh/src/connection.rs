@@ -1,0 +1,109 @@
+//! The connection to one host.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hostlink_core::transfer::FileTransfer;
+use hostlink_core::{
+    Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, Script,
+    Slot, SpawnOptions, quote,
+};
+use tokio::time::sleep;
+
+use crate::files::Files;
+use crate::host::Host;
+use crate::slots::Slots;
+use crate::transport::Request;
+
+/// The longest line that a host is sent. dropbear takes 9000 bytes (its `MAX_CMD_LEN`); longer scripts go over standard
+/// input, which costs 0.4 ms.
+const LINE: usize = 8 * 1024;
+
+/// The longest line on a terminal, where there is no other way: the login shell gets it as one argument
+/// (`MAX_ARG_STRLEN`, execve(2)).
+const TERMINAL_LINE: usize = 120 * 1024;
+
+/// The waits between the tries to start a kill where no channel is free.
+const URGENT_WAITS: [u64; 5] = [10, 20, 40, 80, 160];
+
+/// A host, with its channels and its way to move files.
+#[derive(Debug)]
+pub(crate) struct SshConnection {
+    host: Arc<Host>,
+    slots: Slots,
+    files: Files,
+}
+
+impl SshConnection {
+    pub(crate) fn new(host: Host) -> Self {
+        let host = Arc::new(host);
+        Self { files: Files::new(host.clone()), slots: Slots::default(), host }
+    }
+
+    /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of its own.
+    async fn spawn_urgent(&self, request: &Request) -> Result<Process> {
+        for wait in URGENT_WAITS {
+            sleep(Duration::from_millis(wait)).await;
+            match self.host.login()?.open(request, None).await {
+                Err(error) if error.kind() == ErrorKind::Busy => {}
+                opened => return opened,
+            }
+        }
+        self.host.spare_login().await?.open(request, None).await
+    }
+}
+
+#[async_trait]
+impl Connection for SshConnection {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        let slot = self.slots.take(options.urgent).await?;
+        if options.urgent {
+            // What runs is not waited for: a kill on a link that is gone cannot be sent.
+            let alive = self.host.login()?.is_alive();
+            let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
+            return if alive { Ok(slot) } else { Err(gone()) };
+        }
+        self.host.live_login().await?;
+        Ok(slot)
+    }
+
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        let request = Request::Line(quote::any_shell(script.argument()));
+        let opened = self.host.login()?.open(&request, options.terminal).await;
+        match opened {
+            Err(error) if error.kind() == ErrorKind::Busy && options.urgent => {
+                self.spawn_urgent(&request).await
+            }
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                self.files.give_way().await;
+                Err(error)
+            }
+            opened => opened,
+        }
+    }
+
+    fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
+        let most = if options.terminal.is_some() { TERMINAL_LINE } else { LINE };
+        quote::any_shell(script).len() <= most
+    }
+
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        self.host.live_login().await?.dial(to).await
+    }
+
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        self.host.live_login().await?.forward(forward).await
+    }
+
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        self.files.transfer()
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        self.slots.close();
+        self.files.close().await;
+        self.host.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! A host that is logged in on, and again when the login was lost.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostlink_core::{Context, Error, ErrorKind, Event, Result};
+use parking_lot::RwLock;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::{Instant, sleep};
+
+use crate::doors::Doors;
+use crate::master::{Master, Run};
+use crate::openssh::OpenSsh;
+use crate::settings::Settings;
+use crate::transport::Transport;
+
+/// How long a host that turns logins away for their number is tried again (`MaxStartups`, sshd_config(5)).
+const DOOR_LIMIT: Duration = Duration::from_secs(60);
+
+/// The waits between two such tries: the first is at most so long, and later ones at most so long.
+const DOOR_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// One host, with what it takes to log in on it.
+pub(crate) struct Host {
+    name: String,
+    settings: Settings,
+    context: Context,
+    run: Arc<Run>,
+    doors: Arc<Doors>,
+    login: RwLock<State>,
+    /// Held while logging in, so that it is done once for all who wait.
+    logging_in: Mutex<()>,
+    /// A second login, for kills on a host whose channels are all in use.
+    spare: OnceCell<Arc<dyn Transport>>,
+}
+
+enum State {
+    Open(Arc<dyn Transport>),
+    Closed,
+}
+
+impl Host {
+    /// Logs in.
+    ///
+    /// # Errors
+    ///
+    /// What [`Master::start`] could not do, after the retries that the settings ask for.
+    pub(crate) async fn connect(
+        name: &str,
+        settings: Settings,
+        context: &Context,
+        run: Arc<Run>,
+        doors: Arc<Doors>,
+    ) -> Result<Self> {
+        let door = Door { name, settings: &settings, context, run: &run, doors: &doors };
+        let login = door.log_in().await?;
+        Ok(Self {
+            name: name.to_owned(),
+            login: RwLock::new(State::Open(login)),
+            context: context.clone(),
+            settings,
+            run,
+            doors,
+            logging_in: Mutex::new(()),
+            spare: OnceCell::new(),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The login as it is.
+    ///
+    /// # Errors
+    ///
+    /// It was closed.
+    pub(crate) fn login(&self) -> Result<Arc<dyn Transport>> {
+        match &*self.login.read() {
+            State::Open(login) => Ok(login.clone()),
+            State::Closed => Err(Error::new(ErrorKind::LinkLost, "the connection was closed")),
+        }
+    }
+
+    /// A login that is there: a new one, if the old one was lost.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be reached any more, or the connection was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A login that was begun is given up.
+    pub(crate) async fn live_login(&self) -> Result<Arc<dyn Transport>> {
+        let login = self.login()?;
+        if login.is_alive() {
+            return Ok(login);
+        }
+        let _alone = self.logging_in.lock().await;
+        let login = self.login()?;
+        if login.is_alive() {
+            return Ok(login);
+        }
+        login.close().await;
+        self.detail("the connection was lost: logging in again");
+        let fresh = self.door().log_in().await?;
+        let mut state = self.login.write();
+        if matches!(*state, State::Closed) {
+            return Err(Error::new(ErrorKind::LinkLost, "the connection was closed"));
+        }
+        *state = State::Open(fresh.clone());
+        Ok(fresh)
+    }
+
+    /// A second login beside the first, which is kept until the connection is closed.
+    pub(crate) async fn spare_login(&self) -> Result<Arc<dyn Transport>> {
+        let log_in = || async {
+            self.detail("no channel is free for a kill: logging in a second time");
+            self.door().log_in().await
+        };
+        self.spare.get_or_try_init(log_in).await.cloned()
+    }
+
+    /// Ends the logins. It may be called twice.
+    pub(crate) async fn close(&self) {
+        let state = std::mem::replace(&mut *self.login.write(), State::Closed);
+        if let State::Open(login) = state {
+            login.close().await;
+        }
+        if let Some(spare) = self.spare.get() {
+            spare.close().await;
+        }
+    }
+
+    fn door(&self) -> Door<'_> {
+        let Self { name, settings, context, run, doors, .. } = self;
+        Door { name, settings, context, run, doors }
+    }
+
+    fn detail(&self, text: &str) {
+        self.context.reporter.report(&self.name, Event::Detail(text));
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What one login takes.
+struct Door<'a> {
+    name: &'a str,
+    settings: &'a Settings,
+    context: &'a Context,
+    run: &'a Arc<Run>,
+    doors: &'a Doors,
+}
+
+impl Door<'_> {
+    async fn log_in(&self) -> Result<Arc<dyn Transport>> {
+        if let Some(path) = &self.settings.control_path {
+            return Ok(Arc::new(OpenSsh::attach(path, self.run.directory()?).await?));
+        }
+        let mut retries = self.settings.connect_retries;
+        let full_until = Instant::now() + DOOR_LIMIT;
+        let mut full_wait = DOOR_WAITS.0;
+        loop {
+            let place = self.doors.enter(self.settings).await;
+            let started = Master::start(self.run, self.settings, self.name, self.context).await;
+            drop(place);
+            let failed = match started {
+                Ok(master) => return Ok(Arc::new(OpenSsh::new(master, self.run.directory()?))),
+                Err(failed) => failed,
+            };
+            if failed.turned_away && Instant::now() < full_until {
+                sleep(full_wait.mul_f64(random())).await;
+                full_wait = DOOR_WAITS.1.min(full_wait * 2);
+            } else if failed.may_retry && retries > 0 {
+                retries -= 1;
+                let message = format!("{}: trying again", failed.error);
+                self.context.reporter.report(self.name, Event::Detail(&message));
+                let (least, most) = (self.settings.retry_min_delay, self.settings.retry_max_delay);
+                sleep(least + most.saturating_sub(least).mul_f64(random())).await;
+            } else {
+                return Err(failed.error);
+            }
+        }
+    }
+}
+
+/// A number from 0 to 1, so that many hosts do not try again at the same moment.
+fn random() -> f64 {
+    let mut byte = [0];
+    // Without randomness the waits are as long as they get.
+    if getrandom::fill(&mut byte).is_err() { 1.0 } else { f64::from(byte[0]) / 255.0 }
+}
