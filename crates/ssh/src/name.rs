@@ -1,0 +1,94 @@
+//! What stands behind `@ssh/`.
+
+use hostlink_core::{Error, ErrorKind, NameData, Result};
+
+use crate::destination::{self, Destination};
+use crate::fields;
+
+const FORMS: &str = "write [user@]host[:port] or ssh://[user@]host[:port]";
+
+/// The host that the argument of `@ssh` stands for. It is named as it is written.
+///
+/// Its data always has `ssh_hostname`: in a chain, a target's name is that of the whole chain.
+///
+/// # Errors
+///
+/// [`ErrorKind::Inventory`]: there is no argument, or it is no destination.
+pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
+    let Some(text) = argument else {
+        return Err(refused("@ssh stands for no host: write @ssh/HOST".to_owned()));
+    };
+    // A connector that is known would have ended the argument before.
+    if let Some((_, link)) = text.split_once("/@") {
+        let connector = link.split('/').next().unwrap_or(link);
+        let message =
+            format!("{}: there is no connector {:?}", destination::shown(text), connector);
+        return Err(refused(message));
+    }
+    let found = Destination::parse(text).map_err(|problem| {
+        refused(format!("{} is no SSH host: {problem}; {FORMS}", destination::shown(text)))
+    })?;
+    let mut host = NameData::new(text).with_data(fields::HOSTNAME.key, found.host);
+    if let Some(user) = found.user {
+        host = host.with_data(fields::USER.key, user);
+    }
+    if let Some(port) = found.port {
+        host = host.with_data(fields::PORT.key, port);
+    }
+    Ok(host)
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::Inventory, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use hostlink_core::Data;
+
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_data() {
+        let hostname = |host: &str| Data::new().with("ssh_hostname", host);
+        for (text, data) in [
+            ("web1.example.com", hostname("web1.example.com")),
+            (
+                "deploy@web1:2222",
+                hostname("web1").with("ssh_user", "deploy").with("ssh_port", 2222),
+            ),
+            ("[2001:db8::1]:2222", hostname("2001:db8::1").with("ssh_port", 2222)),
+            ("2001:db8::1", hostname("2001:db8::1")),
+            ("ssh://u@h:22", hostname("h").with("ssh_user", "u").with("ssh_port", 22)),
+        ] {
+            assert_eq!(parse(Some(text)).unwrap(), NameData { data, ..NameData::new(text) });
+        }
+    }
+
+    #[test]
+    fn what_names_no_host_is_told_in_one_line() {
+        for (argument, expected) in [
+            (None, "@ssh stands for no host: write @ssh/HOST"),
+            (
+                Some("-oProxyCommand=x"),
+                "\"-oProxyCommand=x\" is no SSH host: the host begins with \"-\", as options do; \
+                 write [user@]host[:port] or ssh://[user@]host[:port]",
+            ),
+            (
+                Some("a\nb"),
+                "\"a\\nb\" is no SSH host: the host holds a control character; \
+                 write [user@]host[:port] or ssh://[user@]host[:port]",
+            ),
+            (Some("h/@dokcer/c"), "\"h/@dokcer/c\": there is no connector \"dokcer\""),
+            (Some("h/@dokcer"), "\"h/@dokcer\": there is no connector \"dokcer\""),
+        ] {
+            let error = parse(argument).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Inventory);
+            assert_eq!(error.to_string(), expected);
+        }
+        for text in ["", "h:0", "h:x", "a b", "@h", "-l@h", "ssh://u:hunter2@h"] {
+            let error = parse(Some(text)).unwrap_err().to_string();
+            assert!(!error.contains('\n') && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Settings that contradict one another.
+
+use hostlink_core::DataField;
+
+use super::Settings;
+use super::jump::is_none;
+use super::reading::Reading;
+use crate::fields;
+
+/// What only a login reads. A master that the user has is past it.
+const OF_LOGIN: [DataField; 8] = [
+    fields::PASSWORD,
+    fields::KEY,
+    fields::KEY_PASSWORD,
+    fields::CERTIFICATE,
+    fields::PROXY_JUMP,
+    fields::PROXY_JUMP_PASSWORD,
+    fields::PROXY_COMMAND,
+    fields::OPTIONS,
+];
+
+/// Adds a fault for each contradiction. Whether a key was given is asked of the data, since a value that does not
+/// fit has its own fault and is none in `settings`.
+pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
+    let data = reading.data();
+    let given = |field: &DataField| data.get(field.key).is_some();
+    let is_switched_off = |text: &Option<String>| text.as_deref().is_some_and(is_none);
+
+    let jump = given(&fields::PROXY_JUMP) && !is_switched_off(&settings.proxy_jump);
+    let command = given(&fields::PROXY_COMMAND) && !is_switched_off(&settings.proxy_command);
+    if jump && command {
+        let problem = "there is ssh_proxy_command too: leave one of them out";
+        reading.fault(fields::PROXY_JUMP.key, problem);
+    }
+    if given(&fields::PROXY_JUMP_PASSWORD) && !jump {
+        let problem = "whose password is it? ssh_proxy_jump names no host";
+        reading.fault(fields::PROXY_JUMP_PASSWORD.key, problem);
+    }
+    if given(&fields::KEY_PASSWORD) && !given(&fields::KEY) {
+        let problem = "there is no ssh_key that it could be the passphrase of";
+        reading.fault(fields::KEY_PASSWORD.key, problem);
+    }
+    let of_login: Vec<&str> =
+        OF_LOGIN.iter().filter(|field| given(field)).map(|field| field.key).collect();
+    if given(&fields::CONTROL_PATH) && !of_login.is_empty() {
+        let problem = format!(
+            "the master behind it is logged in already: leave out {}, or ssh_control_path",
+            of_login.join(", ")
+        );
+        reading.fault(fields::CONTROL_PATH.key, problem);
+    }
+    if settings.retry_min_delay > settings.retry_max_delay {
+        let problem = format!(
+            "{} s is more than {}, {} s",
+            settings.retry_min_delay.as_secs_f64(),
+            fields::CONNECT_RETRY_MAX_DELAY.key,
+            settings.retry_max_delay.as_secs_f64()
+        );
+        reading.fault(fields::CONNECT_RETRY_MIN_DELAY.key, problem);
+    }
+}
