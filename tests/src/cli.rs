@@ -104,10 +104,20 @@ pub fn count_running(program: &str, argument: &str) -> usize {
 /// # Panics
 ///
 /// If it does not come true.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(becomes_true(condition), "waited in vain: {what}");
+}
+
+/// Waits for a condition; false if it does not come true in time.
+pub fn becomes_true(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + LIMIT;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -42,22 +42,37 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("script", "bsdutils", "giving the CLI a real terminal"),
     base("setsid", "util-linux", "children that leave their process group"),
     base("tar", "tar", "checking the archives that copies are made of"),
+    docker("docker", "docker.io", "starting the containers of the tests"),
+    docker("ssh", "openssh-client", "logging in to a container"),
+    docker("ssh-keygen", "openssh-client", "keys that belong to one test"),
 ];
 
 const fn base(command: &'static str, package: &'static str, why: &'static str) -> Component {
     Component { name: command, probe: command, package, why, group: Group::Base }
 }
 
+const fn docker(command: &'static str, package: &'static str, why: &'static str) -> Component {
+    Component { name: command, probe: command, package, why, group: Group::Docker }
+}
+
+/// Whether `PATH` leads to this command now.
+pub(crate) fn has_command(command: &str) -> bool {
+    is_present(command, &folders_of_path())
+}
+
 /// What is missing of `groups`, looked for now.
 pub(crate) fn missing(groups: &[Group]) -> Vec<&'static Component> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let folders = folders_of_path();
     of_groups(groups).filter(|component| !is_present(component.probe, &folders)).collect()
 }
 
 /// The rows of `groups`.
 pub(crate) fn of_groups(groups: &[Group]) -> impl Iterator<Item = &'static Component> {
     COMPONENTS.iter().filter(|component| groups.contains(&component.group))
+}
+
+fn folders_of_path() -> Vec<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect()
 }
 
 fn is_present(probe: &str, folders: &[PathBuf]) -> bool {

@@ -6,7 +6,9 @@
 mod bench;
 mod ci;
 mod components;
+mod engine;
 mod features;
+mod images;
 mod provision;
 mod test;
 mod tidy;

@@ -1,38 +1,95 @@
-//! Installs what [`crate::components`] lists, on Debian and what descends from it.
+//! Installs what [`crate::components`] lists, on Debian and what descends from it, and provides a
+//! container engine with images.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
-use crate::users;
+use crate::images::{self, Image};
+use crate::{engine, users};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
 /// # Errors
 ///
 /// If something is missing and the caller is not root, the system has no `apt-get`, the packages
-/// cannot be installed, or a component is still missing after that.
+/// cannot be installed, a component is still missing after that, the engine does not start, or an
+/// image cannot be built.
 pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
-    let missing = components::missing(groups);
-    if !missing.is_empty() {
-        let packages = packages(&missing);
-        ensure_debian(sh, &packages)?;
-        ensure_root(sh, &packages)?;
-        install(sh, &packages)?;
+    timed("packages", || install_components(sh, groups))?;
+    timed("users", || add_users(sh))?;
+    if groups.contains(&Group::Docker) {
+        provide_containers(sh)?;
     }
-    for user in users::missing(sh)? {
-        ensure_root(sh, &[user.name])?;
-        users::add(sh, user)?;
-    }
-    let missing = names(&components::missing(groups));
-    ensure!(missing.is_empty(), "still missing after the installation: {}", missing.join(", "));
     println!("provision: all that the tests need is there");
     Ok(())
 }
 
+fn install_components(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
+    let missing = components::missing(groups);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(sh, &packages(&missing))?;
+    let missing = names(&components::missing(groups));
+    ensure!(missing.is_empty(), "still missing after the installation: {}", missing.join(", "));
+    Ok(())
+}
+
+fn add_users(sh: &Shell) -> anyhow::Result<()> {
+    for user in users::missing(sh)? {
+        ensure_root(sh, &[user.name])?;
+        users::add(sh, user)?;
+    }
+    Ok(())
+}
+
+fn provide_containers(sh: &Shell) -> anyhow::Result<()> {
+    if engine::answers(sh) && images::missing(sh).is_empty() {
+        return Ok(());
+    }
+    ensure_root(sh, &["a Docker engine with the images of the tests"])?;
+    let _lock = engine::lock()?;
+    // What is missing is looked for again, as another run may have had the lock.
+    timed("engine", || provide_engine(sh))?;
+    for image in images::missing(sh) {
+        timed(image.name, || provide_image(sh, image))?;
+    }
+    Ok(())
+}
+
+fn provide_engine(sh: &Shell) -> anyhow::Result<()> {
+    if engine::answers(sh) {
+        return Ok(());
+    }
+    if !components::has_command("dockerd") {
+        install(sh, &["docker.io"])?;
+    }
+    // A service manager may have started it with its package.
+    if engine::answers(sh) { Ok(()) } else { engine::start(sh) }
+}
+
+fn provide_image(sh: &Shell, image: &Image) -> anyhow::Result<()> {
+    if let Some(tool) = image.tool.filter(|it| !components::has_command(it)) {
+        install(sh, &[tool])?;
+    }
+    images::build(sh, image)
+}
+
+/// Prints how long it took, as CI has little time.
+fn timed(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let start = Instant::now();
+    work()?;
+    println!("provision: {name:<24}{:>6.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
 fn install(sh: &Shell, packages: &[&str]) -> anyhow::Result<()> {
+    ensure_debian(sh, packages)?;
+    ensure_root(sh, packages)?;
     // A package that asks a question would wait for an answer that CI cannot give.
     let _frontend = sh.push_env("DEBIAN_FRONTEND", "noninteractive");
     cmd!(sh, "apt-get update -qq").run().context("cannot read the package lists")?;

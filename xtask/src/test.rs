@@ -8,8 +8,8 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
-use crate::provision;
 use crate::users::{self, User};
+use crate::{engine, images, provision};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct TestOptions {
     /// Install what the tests need first (root, Debian or Ubuntu)
     #[arg(long)]
     provision: bool,
-    /// Do without a container engine
+    /// Do without a container engine, and leave out the tests that need one
     #[arg(long)]
     no_docker: bool,
     /// Rewrite the committed expectations instead of comparing with them
@@ -35,11 +35,14 @@ pub(crate) struct TestOptions {
 /// [`Missing`] before anything is built; otherwise the command that failed.
 pub(crate) fn run(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     require_components(sh, options)?;
+    if !options.no_docker {
+        engine::remove_stillborn(sh);
+    }
     let _bless = options.bless.then(|| sh.push_env("HOSTLINK_BLESS", "1"));
 
     // The tests drive the binary of the CLI, which a test of another package does not build.
     cmd!(sh, "cargo build --package hostlink-cli --all-features").run()?;
-    run_tests(sh, &options.filters)?;
+    run_tests(sh, options)?;
     if options.filters.is_empty() {
         cmd!(sh, "cargo test --doc --workspace --all-features").run()?;
         run_matrix(sh)?;
@@ -54,20 +57,24 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     }
     let components = components::missing(groups);
     let users = users::missing(sh)?;
-    if components.is_empty() && users.is_empty() {
+    let containers =
+        if groups.contains(&Group::Docker) { missing_containers(sh) } else { Vec::new() };
+    if components.is_empty() && users.is_empty() && containers.is_empty() {
         return Ok(());
     }
-    Err(Missing { components, users }.into())
+    Err(Missing { components, users, containers }.into())
 }
 
 fn wanted_groups(options: &TestOptions) -> &'static [Group] {
-    if !options.no_docker {
-        return &[Group::Base, Group::Docker];
+    if options.no_docker { &[Group::Base] } else { &[Group::Base, Group::Docker] }
+}
+
+fn missing_containers(sh: &Shell) -> Vec<String> {
+    if !engine::answers(sh) {
+        return vec!["a Docker engine that answers".to_owned()];
     }
-    if components::of_groups(&[Group::Docker]).next().is_none() {
-        println!("--no-docker: no test needs an engine yet, so nothing is left out");
-    }
-    &[Group::Base]
+    let images = images::missing(sh).into_iter();
+    images.map(|it| format!("the image {} as its recipe is now", it.name)).collect()
 }
 
 /// What the tests need and this machine does not have.
@@ -75,13 +82,16 @@ fn wanted_groups(options: &TestOptions) -> &'static [Group] {
 pub(crate) struct Missing {
     components: Vec<&'static Component>,
     users: Vec<&'static User>,
+    /// The engine and its images, in words.
+    containers: Vec<String>,
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let components = self.components.iter().map(|it| format!("{} ({})", it.name, it.why));
         let users = self.users.iter().map(|it| format!("the user {}", it.name));
-        let all: Vec<String> = components.chain(users).collect();
+        let containers = self.containers.iter().cloned();
+        let all: Vec<String> = components.chain(users).chain(containers).collect();
         write!(
             f,
             "the tests need {}; get what is missing with `cargo xtask test --provision`",
@@ -92,16 +102,26 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
+/// What the path of a test that needs an engine contains: the name of the module that it is in.
+const WITH_DOCKER: &str = "with_docker";
+
 /// Prefers nextest, which runs each test in a process of its own.
-fn run_tests(sh: &Shell, filters: &[OsString]) -> anyhow::Result<()> {
+fn run_tests(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
+    let words = test_words(options);
     let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
     if nextest.run().is_ok() {
-        cmd!(sh, "cargo nextest run --workspace --all-features {filters...}").run()?;
+        cmd!(sh, "cargo nextest run --workspace --all-features -- {words...}").run()?;
     } else {
         let scope = ["--workspace", "--all-targets", "--all-features"];
-        cmd!(sh, "cargo test {scope...} --no-fail-fast -- {filters...}").run()?;
+        cmd!(sh, "cargo test {scope...} --no-fail-fast -- {words...}").run()?;
     }
     Ok(())
+}
+
+/// Which tests to run, as the test programs and nextest both understand it.
+fn test_words(options: &TestOptions) -> Vec<OsString> {
+    let skipped = if options.no_docker { &["--skip", WITH_DOCKER][..] } else { &[] };
+    skipped.iter().map(OsString::from).chain(options.filters.iter().cloned()).collect()
 }
 
 /// Prints cases × fixtures; fails if the committed `tests/conformance.md` says otherwise.
@@ -119,10 +139,15 @@ mod tests {
     #[test]
     fn the_error_is_one_line_with_name_reason_and_remedy() {
         let fish = components::COMPONENTS.iter().filter(|it| it.name == "fish").collect();
-        let missing = Missing { components: fish, users: vec![&users::USERS[0]] };
+        let missing = Missing {
+            components: fish,
+            users: vec![&users::USERS[0]],
+            containers: vec!["a Docker engine that answers".to_owned()],
+        };
         assert_eq!(
             missing.to_string(),
-            "the tests need fish (a login shell that is not POSIX), the user hostlink-fish; \
+            "the tests need fish (a login shell that is not POSIX), the user hostlink-fish, \
+             a Docker engine that answers; \
              get what is missing with `cargo xtask test --provision`"
         );
     }
@@ -131,6 +156,8 @@ mod tests {
     fn docker_is_left_out_on_demand_only() {
         let without = TestOptions { no_docker: true, ..TestOptions::default() };
         assert_eq!(wanted_groups(&without), [Group::Base]);
+        assert_eq!(test_words(&without), ["--skip", WITH_DOCKER]);
         assert_eq!(wanted_groups(&TestOptions::default()), [Group::Base, Group::Docker]);
+        assert!(test_words(&TestOptions::default()).is_empty());
     }
 }

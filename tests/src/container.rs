@@ -1,0 +1,213 @@
+//! Containers for one test, which go when the test ends, however it ends.
+//!
+//! The first process of a container waits for the end of its standard input. That is a pipe whose
+//! other end belongs to `docker run`, whose own standard input is a pipe of the test. So the engine
+//! ends and removes the container when the test drops it, dies, or is killed by SIGKILL. Only one
+//! that is just being started then may be left, without a process; `cargo xtask test` removes it.
+//!
+//! The images are made by `cargo xtask test --provision`, which also starts an engine.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio, id};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::cli::{self, code, run, run_with_input, stderr, stdout};
+
+/// Debian with bash, GNU tar, sshd, sudo, doas, and the locale `de_DE.UTF-8`.
+///
+/// Its users have bash and no password: `plain` may not become anyone else, `sudoer` may with a
+/// password by sudo and doas, `trusted` without one.
+pub const DEBIAN: &str = "hostlink-test-debian";
+
+/// Busybox and its links in `/bin`, and no other program.
+pub const BUSYBOX: &str = "hostlink-test-busybox";
+
+/// What every container of a test is labelled with.
+pub const LABEL: &str = "hostlink.test";
+
+/// A start takes a quarter of a second; a machine that is busy may need a good part of it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running container; dropping it removes it.
+#[derive(Debug)]
+pub struct Container {
+    name: String,
+    client: Child,
+    /// The container lives until this is closed.
+    stdin: Option<ChildStdin>,
+}
+
+impl Container {
+    /// Starts a container of this image, and waits until commands can run in it.
+    ///
+    /// Its process 1 reaps zombies.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start(image: &str) -> Self {
+        Self::start_with(image, &[])
+    }
+
+    /// As [`start()`](Self::start), with more options of `docker run`, such as `--tmpfs=/small`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start_with(image: &str, options: &[&str]) -> Self {
+        const HOLD: &str = "echo ready; exec cat";
+        let name = unique_name();
+        // Nothing of this may wait for a registry, and nobody reads the log.
+        let fixed = ["run", "--rm", "--interactive", "--init", "--pull=never", "--log-driver=none"];
+        let own = ["--label", LABEL, "--name", &name];
+        let command = [image, "sh", "-c", HOLD];
+        let words = [&fixed[..], &own, options, &command].concat();
+        let mut client = cli::command(Path::new("docker"), words);
+        let mut client = client.stdin(Stdio::piped()).spawn().expect("there is docker");
+        let stdin = client.stdin.take();
+        let first_line = first_line(client.stdout.take().expect("it is a pipe"));
+        let errors = collect(client.stderr.take().expect("it is a pipe"));
+        let container = Self { name, client, stdin };
+        if first_line.recv_timeout(LIMIT).as_deref() != Ok("ready\n") {
+            let name = container.name.clone();
+            drop(container);
+            let errors = errors.join().unwrap_or_default();
+            panic!("the container {name} of {image} does not start: {errors}");
+        }
+        container
+    }
+
+    /// The name that the engine knows it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address in the network of the engine, which this machine is part of.
+    ///
+    /// # Panics
+    ///
+    /// If it is in no network, or in several.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        const FORMAT: &str = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        let text = docker(["container", "inspect", "--format", FORMAT, &self.name]);
+        text.trim().parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    }
+
+    /// A command in the container, as root, by `docker exec`; its outputs piped and its input empty.
+    pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
+        let mut command = cli::command(Path::new("docker"), ["exec", "-i", &self.name]);
+        command.args(words);
+        command
+    }
+
+    /// What a script of `sh` prints; as root.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    #[must_use]
+    pub fn shell(&self, script: &str) -> String {
+        succeed(self.command(["sh", "-c", script]), b"")
+    }
+
+    /// Writes a file of root's, in place of the one that may be there; `mode` is octal.
+    ///
+    /// Its content is in the arguments of no process.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    pub fn write_file(&self, path: &str, mode: &str, content: &[u8]) {
+        const SCRIPT: &str = r#"umask 077; rm -f "$1" && cat >"$1" && chmod "$2" "$1""#;
+        succeed(self.command(["sh", "-c", SCRIPT, "sh", path, mode]), content);
+    }
+
+    /// Gives a user a password, in a container of [`DEBIAN`].
+    ///
+    /// # Panics
+    ///
+    /// If it has no such user.
+    pub fn set_password(&self, user: &str, password: &str) {
+        succeed(self.command(["chpasswd"]), format!("{user}:{password}\n").as_bytes());
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        // The client ends once the engine has removed the container. A panic here could end the test
+        // program without telling what is wrong with the test.
+        let client = &mut self.client;
+        let has_ended = || matches!(client.try_wait(), Ok(Some(_)) | Err(_));
+        if !cli::becomes_true(has_ended) {
+            let _ = cli::command(Path::new("docker"), ["rm", "--force", &self.name]).status();
+            let _ = self.client.kill();
+            let _ = self.client.wait();
+        }
+    }
+}
+
+/// The names of the containers whose name contains this, running or not.
+///
+/// # Panics
+///
+/// If the engine does not answer.
+#[must_use]
+pub fn list(name: &str) -> Vec<String> {
+    let (label, name) = (format!("label={LABEL}"), format!("name={name}"));
+    let filters = ["--filter", &label, "--filter", &name];
+    let words = ["container", "ls", "--all", "--format", "{{.Names}}"];
+    docker(words.into_iter().chain(filters)).lines().map(str::to_owned).collect()
+}
+
+/// What `docker` prints.
+fn docker<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
+    succeed(cli::command(Path::new("docker"), words), b"")
+}
+
+/// What it prints.
+pub(crate) fn succeed(command: Command, input: &[u8]) -> String {
+    let text = format!("{command:?}");
+    let output = if input.is_empty() { run(command) } else { run_with_input(command, input) };
+    assert_eq!(code(&output), 0, "{text}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// A process identifier comes again, but not within a nanosecond.
+fn unique_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos();
+    format!("hostlink-test-{}-{time:x}-{count}", id())
+}
+
+/// The first line, then nothing more; the rest is read all the same, so that nobody has to wait.
+fn first_line(output: ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        let _ = output.read_line(&mut line);
+        let _ = sender.send(line);
+        io::copy(&mut output, &mut io::sink())
+    });
+    receiver
+}
+
+fn collect(mut errors: ChildStderr) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = errors.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
