@@ -164,7 +164,7 @@ fn refused_on_terminal(has_secret: bool, length: usize) -> Error {
         "a command with a secret cannot run on a terminal, which would show it: leave get_pty out"
             .into()
     } else {
-        format!("the command makes a script of {length} bytes, which is too long for a terminal")
+        format!("the command makes a script of {length} bytes: too long to run on a terminal")
     };
     Error::new(ErrorKind::Unsupported, message)
 }

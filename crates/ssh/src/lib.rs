@@ -1,8 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod channel;
+mod connection;
+mod connector;
 mod destination;
+mod doors;
 mod fields;
+mod files;
+mod host;
+mod master;
 mod name;
+mod openssh;
 mod settings;
+mod sftp;
+mod slots;
 mod transport;
+
+pub use connector::SshConnector;

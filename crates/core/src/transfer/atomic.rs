@@ -10,6 +10,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::source::mode_of;
 use crate::error::{Error, ErrorKind, Result};
+use crate::script::random_hex;
 
 /// How a file of this machine is made.
 #[derive(Clone, Debug)]
@@ -212,6 +213,17 @@ fn temporary_beside(
     }
     let prefix = hidden_prefix(destination);
     builder.prefix(&prefix).rand_bytes(16).tempfile_in(directory_of(destination))
+}
+
+/// A new name for a temporary file beside `path`: hidden, and not to be guessed.
+///
+/// # Errors
+///
+/// The system has no random numbers.
+pub fn hidden_name(path: &Path) -> Result<PathBuf> {
+    let mut name = hidden_prefix(path);
+    name.push(random_hex()?);
+    Ok(directory_of(path).join(name))
 }
 
 /// What the names of temporaries for `path` begin with. 255 bytes make the longest name (NAME_MAX), and ours adds to it.

@@ -1,13 +1,8 @@
 //! Reads one file from a target.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use async_trait::async_trait;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::atomic::{AtomicFile, Creation, blocking};
+use super::sink::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
 use super::target::{Remote, failure};
 use super::target_script::Values;
 use super::{GetOptions, Transferred};
@@ -16,44 +11,6 @@ use crate::link::Link;
 use crate::process::Stream;
 use crate::pump::OutputSink;
 use crate::report::Event;
-
-/// Where a file that is read goes to.
-pub enum Sink<'a> {
-    /// A file of this machine. It appears whole or not at all.
-    Path(PathBuf),
-    /// Memory, appended to.
-    Buffer(&'a mut Vec<u8>),
-    /// A writer. It gets the bytes as they come: on an error it may have had a part.
-    Writer(&'a mut (dyn AsyncWrite + Send + Unpin)),
-}
-
-impl fmt::Debug for Sink<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => write!(f, "Sink({})", path.display()),
-            Self::Buffer(_) => f.write_str("Sink(buffer)"),
-            Self::Writer(_) => f.write_str("Sink(writer)"),
-        }
-    }
-}
-
-impl From<&Path> for Sink<'_> {
-    fn from(path: &Path) -> Self {
-        Self::Path(path.to_owned())
-    }
-}
-
-impl From<PathBuf> for Sink<'_> {
-    fn from(path: PathBuf) -> Self {
-        Self::Path(path)
-    }
-}
-
-impl<'a> From<&'a mut Vec<u8>> for Sink<'a> {
-    fn from(buffer: &'a mut Vec<u8>) -> Self {
-        Self::Buffer(buffer)
-    }
-}
 
 impl Link {
     /// Reads a file from the target.
@@ -83,7 +40,7 @@ impl Link {
             if let Some(fast) = self.connection().file_transfer()
                 && !options.arguments.is_privileged()
             {
-                let got = remote.within_limit(fast.get(&remote.path, &mut sink, options)).await?;
+                let got = remote.fast(fast, fast.get(&remote.path, &mut sink, options)).await?;
                 if let Some(done) = got {
                     return Ok(done);
                 }
@@ -103,48 +60,8 @@ pub(super) async fn get_stream(
     let mut receiver = Receiver::new(remote, FileBody { sink, file: None });
     let ended = remote.read(values.read(), None, &mut receiver).await;
     let (body, header, bytes) = receiver.finish(ended)?;
-    let in_place = match body.file {
-        Some(file) => file.commit(options.preserve.then_some(&header)).await?,
-        None => false,
-    };
+    let in_place = body.commit(options.preserve.then_some(&header)).await?;
     Ok(Transferred { bytes, in_place })
-}
-
-/// What the target says of a file before its bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Header {
-    pub(super) mode: u32,
-    pub(super) modified: i64,
-}
-
-impl Header {
-    /// Reads `MODE MTIME`, octal and decimal.
-    pub(super) fn parse(text: &str) -> Self {
-        let (mode, modified) = text.split_once(' ').unwrap_or((text, ""));
-        Self {
-            mode: u32::from_str_radix(mode, 8).unwrap_or(0o666),
-            modified: modified.trim().parse().unwrap_or(0),
-        }
-    }
-
-    /// The time, or 1970 where a hostile target names one that this machine has not.
-    pub(super) fn time(&self) -> SystemTime {
-        let magnitude = Duration::from_secs(self.modified.unsigned_abs());
-        let time = if self.modified < 0 {
-            UNIX_EPOCH.checked_sub(magnitude)
-        } else {
-            UNIX_EPOCH.checked_add(magnitude)
-        };
-        time.unwrap_or(UNIX_EPOCH)
-    }
-}
-
-/// Takes the content of a stream that a [`Receiver`] has freed of its header and its end.
-#[async_trait]
-pub(super) trait Body: Send {
-    async fn begin(&mut self, header: &Header) -> Result<()>;
-    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()>;
-    async fn end(&mut self) -> std::io::Result<()>;
 }
 
 /// Reads `hl ok MODE MTIME`, the content, and a last line that proves the content whole.
@@ -230,16 +147,14 @@ impl<B: Body> Receiver<B> {
         let held = self.end.len() + CODE;
         self.tail.extend_from_slice(bytes);
         let ready = self.tail.len().saturating_sub(held);
-        let written = self.body.write(&self.tail[..ready]).await;
-        written.map_err(|error| Error::from_io("the file could not be passed on", error))?;
+        self.body.write(&self.tail[..ready]).await.map_err(not_passed_on)?;
         self.bytes += ready as u64;
         self.tail.drain(..ready);
         Ok(())
     }
 
     async fn end(&mut self) -> Result<()> {
-        let ended = self.body.end().await;
-        ended.map_err(|error| Error::from_io("the file could not be written to its end", error))
+        self.body.end().await.map_err(not_ended)
     }
 }
 
@@ -260,67 +175,5 @@ impl<B: Body> OutputSink for Receiver<B> {
             self.error = Some(error);
             std::io::Error::other("the sink failed")
         })
-    }
-}
-
-/// The content of one file on its way to a sink.
-struct FileBody<'a, 'b> {
-    sink: &'a mut Sink<'b>,
-    file: Option<LocalFile>,
-}
-
-/// An [`AtomicFile`] that is written without blocking the runtime.
-struct LocalFile {
-    atomic: AtomicFile,
-    writer: tokio::fs::File,
-}
-
-impl LocalFile {
-    async fn commit(self, preserved: Option<&Header>) -> Result<bool> {
-        let Self { mut atomic, writer } = self;
-        drop(writer);
-        if let Some(header) = preserved {
-            atomic.set_mode(header.mode & 0o777);
-        }
-        let time = preserved.map(Header::time);
-        blocking(move || atomic.commit(time)).await
-    }
-}
-
-#[async_trait]
-impl Body for FileBody<'_, '_> {
-    async fn begin(&mut self, header: &Header) -> Result<()> {
-        let Sink::Path(path) = &*self.sink else { return Ok(()) };
-        let (path, source_mode) = (path.clone(), header.mode & 0o777);
-        let creation = Creation { mode: None, source_mode, follow: true, temporary: None };
-        let (atomic, writer) = blocking(move || {
-            let atomic = AtomicFile::create(&path, &creation)?;
-            let writer = atomic.file().try_clone();
-            let failed = |error| Error::from_io(format!("cannot write {}", path.display()), error);
-            Ok((atomic, writer.map_err(failed)?))
-        })
-        .await?;
-        self.file = Some(LocalFile { atomic, writer: writer.into() });
-        Ok(())
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match (&mut *self.sink, &mut self.file) {
-            (_, Some(file)) => file.writer.write_all(bytes).await,
-            (Sink::Buffer(buffer), _) => {
-                buffer.extend_from_slice(bytes);
-                Ok(())
-            }
-            (Sink::Writer(writer), _) => writer.write_all(bytes).await,
-            (Sink::Path(_), None) => unreachable!("begin opened the file"),
-        }
-    }
-
-    async fn end(&mut self) -> std::io::Result<()> {
-        match (&mut *self.sink, &mut self.file) {
-            (_, Some(file)) => file.writer.flush().await,
-            (Sink::Writer(writer), _) => writer.flush().await,
-            _ => Ok(()),
-        }
     }
 }

@@ -8,6 +8,7 @@
 mod atomic;
 mod get;
 mod put;
+mod sink;
 mod source;
 mod stage;
 mod target;
@@ -21,9 +22,10 @@ use crate::arguments::ConnectorArguments;
 use crate::error::Result;
 use crate::run::RunOptions;
 
-pub use atomic::{AtomicFile, Creation, blocking};
-pub use get::Sink;
+pub use atomic::{AtomicFile, Creation, blocking, hidden_name};
+pub use sink::{Header, Sink, SinkWriter};
 pub use source::{OpenSource, Source};
+pub use target::{CLEAN_LIMIT, STALL, failure};
 
 /// A connection's own way to move single files, with the promises of
 /// [`Link::put_file`](crate::Link::put_file) and [`Link::get_file`](crate::Link::get_file).
@@ -56,6 +58,9 @@ pub trait FileTransfer: Send + Sync {
         sink: &mut Sink<'_>,
         options: &GetOptions,
     ) -> Result<Option<Transferred>>;
+
+    /// Waits until what dropped transfers have left to clean up is done. The caller limits the time.
+    async fn settle(&self) {}
 }
 
 /// How a file or a directory is stored on the target.

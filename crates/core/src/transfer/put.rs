@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::target::{Counting, Remote, Said, bounded, failure, stamp};
+use super::target::{Counting, Remote, Said, failure, stamp};
 use super::target_script::Values;
 use super::{OpenSource, PutOptions, Source, Transferred};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,7 +64,7 @@ async fn put_fast(
     if options.arguments.is_privileged() {
         return Ok(None);
     }
-    remote.within_limit(fast.put(source, &remote.path, options)).await
+    remote.fast(fast, fast.put(source, &remote.path, options)).await
 }
 
 pub(super) async fn put_stream(
@@ -112,14 +112,13 @@ enum Stored {
 
 async fn store(
     remote: &Remote<'_>,
-    source: OpenSource,
+    mut source: OpenSource,
     values: &Values<'_>,
     said: &mut Storing,
 ) -> Result<Stored> {
     let count = Arc::new(AtomicU64::new(0));
     let length = source.length;
-    let reader = source.reader.expect("a source is read once");
-    let input = Counting { inner: bounded(reader, length), count: count.clone() };
+    let input = Counting { inner: source.take_reader(), count: count.clone() };
     let script = match length {
         Some(length) => values.store_sized(length),
         None => values.store_unsized(),

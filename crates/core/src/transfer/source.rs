@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::stdin::BoxRead;
@@ -78,6 +78,21 @@ impl Source {
                 Ok(read(Box::pin(std::io::Cursor::new(bytes)), Some(length)))
             }
             Kind::Reader(reader, length) => Ok(read(reader, length)),
+        }
+    }
+}
+
+impl OpenSource {
+    /// Its bytes, but at most one more than its length: enough to find out that there are too many.
+    ///
+    /// # Panics
+    ///
+    /// If they were taken before.
+    pub fn take_reader(&mut self) -> BoxRead {
+        let reader = self.reader.take().expect("a source is read once");
+        match self.length {
+            Some(length) => Box::pin(reader.take(length.saturating_add(1))),
+            None => reader,
         }
     }
 }

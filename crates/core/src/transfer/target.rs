@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::FileTransfer;
 use super::target_script::touch_stamp;
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
@@ -23,13 +24,13 @@ use crate::script::random_hex;
 use crate::stdin::{BoxRead, Stdin};
 
 /// How long a transfer may stand still.
-const STALL: Duration = Duration::from_secs(120);
+pub const STALL: Duration = Duration::from_secs(120);
 
 /// How long a clean-up waits for what runs there to end.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long the removal of a temporary file may take.
-const CLEAN_LIMIT: Duration = Duration::from_secs(10);
+pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
 /// A path on a target, with what every script for it is run with.
 pub(super) struct Remote<'a> {
@@ -68,6 +69,21 @@ impl<'a> Remote<'a> {
             let message = format!("{} was not transferred in time", self.path);
             Err(Error::new(ErrorKind::Timeout, message))
         })
+    }
+
+    /// A transfer in the connection's own way, within the same limit of time. If that is up, it is waited for what the transfer
+    /// has left to clean up.
+    pub(super) async fn fast<T>(
+        &self,
+        fast: &dyn FileTransfer,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let done = self.within_limit(work).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout) {
+            // If even that takes too long, a hidden file stays that nobody can get at.
+            let _ = tokio::time::timeout(CLEAN_LIMIT, fast.settle()).await;
+        }
+        done
     }
 
     /// Runs a script and returns what it said; what the script itself found wrong is in there.
@@ -250,8 +266,13 @@ pub(super) fn status(output: &[u8]) -> Option<String> {
     Some(text[at + 3..].trim_end_matches('\n').to_owned())
 }
 
-/// The error for what a script found wrong.
-pub(super) fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
+/// The error for what was found wrong with `path` on the target.
+///
+/// `status` is the word that the transfer scripts have for it: `isdir`, `nodir` (its directory is missing), `missing`,
+/// `loop` (of symlinks), `changed` (by somebody else meanwhile), `short BYTES` (came, and not as many as were announced);
+/// with any other, `stderr` tells the kind.
+#[must_use]
+pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
     let word = status.split(' ').next().unwrap_or(status);
     let (kind, message) = match word {
         "isdir" => (ErrorKind::IsADirectory, format!("{path} is a directory")),
@@ -312,14 +333,6 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counting<R> {
         let polled = std::pin::Pin::new(&mut this.inner).poll_read(context, buffer);
         this.count.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
         polled
-    }
-}
-
-/// At most one byte more than `length`: enough to find out that there are too many.
-pub(super) fn bounded(reader: BoxRead, length: Option<u64>) -> BoxRead {
-    match length {
-        Some(length) => Box::pin(reader.take(length.saturating_add(1))),
-        None => reader,
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
 use super::atomic::blocking;
-use super::get::{Body, Header, Receiver, Sink, get_stream};
+use super::get::{Receiver, get_stream};
+use super::sink::{Body, Header, Sink};
 use super::stage::{Stage, Sweeper, refused};
 use super::target::Remote;
 use super::target_script::Values;

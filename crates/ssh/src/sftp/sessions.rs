@@ -1,0 +1,139 @@
+//! The session that all files of a connection share.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use hostlink_core::{Error, ErrorKind, Result};
+use tokio::task::JoinHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::session::Session;
+use super::{OpenSftp, Policy, Tell};
+
+/// Opens the session when it is needed, and again when it has died; remembers if there is none to be had.
+pub(super) struct Sessions {
+    opener: Arc<dyn OpenSftp>,
+    policy: Policy,
+    limit: Duration,
+    tell: Tell,
+    slot: Mutex<Option<Opening>>,
+    tasks: TaskTracker,
+}
+
+type Opening = Shared<BoxFuture<'static, Result<Arc<Session>, Absence>>>;
+
+/// Why there is no session.
+#[derive(Clone, Debug)]
+struct Absence {
+    kind: ErrorKind,
+    why: Arc<str>,
+}
+
+impl Sessions {
+    pub(super) fn new(
+        opener: Arc<dyn OpenSftp>,
+        policy: Policy,
+        limit: Duration,
+        tell: Tell,
+    ) -> Self {
+        let tasks = TaskTracker::new();
+        // It takes tasks none the less; an open one could not be waited for.
+        tasks.close();
+        Self { opener, policy, limit, tell, slot: Mutex::default(), tasks }
+    }
+
+    /// Whether files must go through SFTP.
+    pub(super) fn insists(&self) -> bool {
+        self.policy == Policy::Sftp
+    }
+
+    /// The session; `None` if there is no SFTP, and files may go another way.
+    ///
+    /// # Errors
+    ///
+    /// There is no SFTP, and it was asked for.
+    pub(super) async fn session(&self) -> Result<Option<Arc<Session>>> {
+        match self.opening().await {
+            Ok(session) => Ok(Some(session)),
+            Err(Absence { kind, why }) if self.insists() => {
+                let message = format!("SFTP was asked for, and is not to be had: {why}");
+                Err(Error::new(kind, message))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The opening that is under way or done, else a new one. It goes on when whoever began it is dropped, so that a
+    /// server that does not answer is found out once.
+    fn opening(&self) -> Opening {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opening) = slot.as_ref().filter(|opening| !self.is_outdated(opening)) {
+            return opening.clone();
+        }
+        let open = open(self.opener.clone(), self.limit, self.tell.clone(), self.insists());
+        let task = AbortOnDropHandle::new(tokio::spawn(open));
+        let ending = || Absence { kind: ErrorKind::Transfer, why: "the program is ending".into() };
+        let opening = async move { task.await.unwrap_or_else(|_| Err(ending())) }.boxed().shared();
+        slot.insert(opening).clone()
+    }
+
+    fn is_outdated(&self, opening: &Opening) -> bool {
+        match opening.peek() {
+            None => false,
+            Some(Ok(session)) => session.is_over(),
+            Some(Err(absence)) => self.insists() || absence.kind == ErrorKind::LinkLost,
+        }
+    }
+
+    /// Runs what must be done even if nobody waits for it. Without a runtime, at the very end of a program, it is
+    /// not run.
+    pub(super) fn in_background(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<JoinHandle<()>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        Some(self.tasks.spawn_on(work, &runtime))
+    }
+
+    /// Waits until nothing is done in the background.
+    pub(super) async fn settle(&self) {
+        self.tasks.wait().await;
+    }
+
+    /// Ends the session. The next file would open one.
+    pub(super) fn end(&self) {
+        let opening = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Ok(session)) = opening.as_ref().and_then(|opening| opening.peek()) {
+            session.end();
+        }
+    }
+}
+
+async fn open(
+    opener: Arc<dyn OpenSftp>,
+    limit: Duration,
+    tell: Tell,
+    insists: bool,
+) -> Result<Arc<Session>, Absence> {
+    let open = async {
+        let subsystem = opener
+            .open()
+            .await
+            .map_err(|error| Absence { kind: error.kind(), why: error.to_string().into() })?;
+        let unsupported = |why: String| Absence { kind: ErrorKind::Unsupported, why: why.into() };
+        Session::open(subsystem).await.map_err(unsupported)
+    };
+    let opened = tokio::time::timeout(limit, open).await.unwrap_or_else(|_| {
+        let why = format!("the server did not answer in {} s", limit.as_secs_f32());
+        Err(Absence { kind: ErrorKind::Timeout, why: why.into() })
+    });
+    if let Err(absence) = &opened
+        && !insists
+    {
+        tell(&format!("no SFTP there ({}): files go through a command", absence.why));
+    }
+    opened
+}

@@ -1,0 +1,71 @@
+//! Starts servers.
+
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use hostlink_core::{Error, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Command;
+
+use crate::sftp::{OpenSftp, Subsystem};
+
+/// A line of shell that is started for each session.
+#[derive(Debug)]
+pub(super) struct Server {
+    line: Mutex<String>,
+    started: Mutex<Vec<Pid>>,
+}
+
+impl Server {
+    pub(super) fn new(line: &str) -> Self {
+        Self { line: Mutex::new(line.to_owned()), started: Mutex::default() }
+    }
+
+    /// The next session is started with another line.
+    pub(super) fn becomes(&self, line: &str) {
+        line.clone_into(&mut self.line.lock().unwrap());
+    }
+
+    /// How many sessions there have been.
+    pub(super) fn sessions(&self) -> usize {
+        self.started.lock().unwrap().len()
+    }
+
+    /// Kills the one that was started last.
+    pub(super) fn kill(&self) {
+        let pid = *self.started.lock().unwrap().last().unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+
+    /// Stops it, or lets it go on.
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = *self.started.lock().unwrap().last().unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+#[async_trait]
+impl OpenSftp for Server {
+    async fn open(&self) -> Result<Subsystem> {
+        let line = self.line.lock().unwrap().clone();
+        let mut child = Command::new("sh")
+            .args(["-c", &line])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| Error::from_io("no sh", error))?;
+        let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+        self.started.lock().unwrap().push(pid);
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let ended = tokio::spawn(async move { child.wait().await });
+        Ok(Subsystem {
+            input: Box::pin(input),
+            output: Box::pin(output),
+            ended: Box::pin(async {
+                let _ = ended.await;
+            }),
+        })
+    }
+}
