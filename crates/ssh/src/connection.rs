@@ -76,7 +76,7 @@ impl Connection for SshConnection {
                 self.spawn_urgent(&request).await
             }
             Err(error) if error.kind() == ErrorKind::Busy => {
-                self.files.give_way().await;
+                self.files.give_way();
                 Err(error)
             }
             opened => opened,
@@ -103,7 +103,6 @@ impl Connection for SshConnection {
     async fn disconnect(&self) -> Result<()> {
         self.slots.close();
         self.files.close().await;
-        self.host.close().await;
-        Ok(())
+        self.host.close().await
     }
 }

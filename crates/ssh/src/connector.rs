@@ -1,6 +1,6 @@
 //! The connector `@ssh`.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostlink_core::{Connection, Connector, Context, DataField, NameData, Result, Target};
@@ -10,7 +10,7 @@ use crate::connection::SshConnection;
 use crate::doors::Doors;
 use crate::fields::FIELDS;
 use crate::host::Host;
-use crate::master::Run;
+use crate::master::{Run, WeakRun};
 use crate::name;
 use crate::settings::Settings;
 
@@ -20,7 +20,7 @@ use crate::settings::Settings;
 /// gone, however that came.
 #[derive(Debug, Default)]
 pub struct SshConnector {
-    run: Mutex<Weak<Run>>,
+    run: Mutex<WeakRun>,
     doors: Arc<Doors>,
 }
 
@@ -32,13 +32,13 @@ impl SshConnector {
     }
 
     /// What the connections that are open share. It goes with the last of them.
-    fn run(&self, context: &Context) -> Result<Arc<Run>> {
+    fn run(&self, context: &Context) -> Result<Run> {
         let mut known = self.run.lock();
         if let Some(run) = known.upgrade() {
             return Ok(run);
         }
-        let run = Arc::new(Run::new(context)?);
-        *known = Arc::downgrade(&run);
+        let run = Run::new(context)?;
+        *known = run.downgrade();
         Ok(run)
     }
 }
@@ -72,8 +72,7 @@ impl Connector for SshConnector {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let settings = Settings::parse(target, context.home.as_deref())?;
         let run = self.run(context)?;
-        let host =
-            Host::connect(&target.name, settings, context, run, self.doors.clone()).await?;
+        let host = Host::connect(&target.name, settings, context, run, self.doors.clone()).await?;
         Ok(Box::new(SshConnection::new(host)))
     }
 }

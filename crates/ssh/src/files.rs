@@ -24,7 +24,7 @@ impl Files {
         let policy = match host.settings().file_protocol {
             FileProtocol::Auto => Policy::Auto,
             FileProtocol::Sftp => Policy::Sftp,
-            FileProtocol::Stream => return Self(None),
+            FileProtocol::Stream | FileProtocol::Scp => return Self(None),
         };
         let limit = host.settings().connect_timeout.unwrap_or(host.context().connect_timeout);
         let teller = host.clone();

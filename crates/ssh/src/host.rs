@@ -26,7 +26,7 @@ pub(crate) struct Host {
     name: String,
     settings: Settings,
     context: Context,
-    run: Arc<Run>,
+    run: Run,
     doors: Arc<Doors>,
     login: RwLock<State>,
     /// Held while logging in, so that it is done once for all who wait.
@@ -50,7 +50,7 @@ impl Host {
         name: &str,
         settings: Settings,
         context: &Context,
-        run: Arc<Run>,
+        run: Run,
         doors: Arc<Doors>,
     ) -> Result<Self> {
         let door = Door { name, settings: &settings, context, run: &run, doors: &doors };
@@ -110,7 +110,8 @@ impl Host {
         if login.is_alive() {
             return Ok(login);
         }
-        login.close().await;
+        // Nothing is left of it but perhaps its process.
+        let _ = login.close().await;
         self.detail("the connection was lost: logging in again");
         let fresh = self.door().log_in().await?;
         let mut state = self.login.write();
@@ -131,13 +132,19 @@ impl Host {
     }
 
     /// Ends the logins. It may be called twice.
-    pub(crate) async fn close(&self) {
+    ///
+    /// # Errors
+    ///
+    /// A process of ours may be left.
+    pub(crate) async fn close(&self) -> Result<()> {
         let state = std::mem::replace(&mut *self.login.write(), State::Closed);
-        if let State::Open(login) = state {
-            login.close().await;
-        }
-        if let Some(spare) = self.spare.get() {
-            spare.close().await;
+        let spare = match self.spare.get() {
+            Some(spare) => spare.close().await,
+            None => Ok(()),
+        };
+        match state {
+            State::Open(login) => login.close().await.and(spare),
+            State::Closed => spare,
         }
     }
 
@@ -162,14 +169,14 @@ struct Door<'a> {
     name: &'a str,
     settings: &'a Settings,
     context: &'a Context,
-    run: &'a Arc<Run>,
+    run: &'a Run,
     doors: &'a Doors,
 }
 
 impl Door<'_> {
     async fn log_in(&self) -> Result<Arc<dyn Transport>> {
         if let Some(path) = &self.settings.control_path {
-            return Ok(Arc::new(OpenSsh::attach(path, self.run.directory()?).await?));
+            return Ok(Arc::new(OpenSsh::attach(path, self.run.make_master_directory()?).await?));
         }
         let mut retries = self.settings.connect_retries;
         let full_until = Instant::now() + DOOR_LIMIT;
@@ -179,13 +186,13 @@ impl Door<'_> {
             let started = Master::start(self.run, self.settings, self.name, self.context).await;
             drop(place);
             let failed = match started {
-                Ok(master) => return Ok(Arc::new(OpenSsh::new(master, self.run.directory()?))),
+                Ok(master) => return Ok(Arc::new(OpenSsh::new(master))),
                 Err(failed) => failed,
             };
             if failed.turned_away && Instant::now() < full_until {
                 sleep(full_wait.mul_f64(random())).await;
                 full_wait = DOOR_WAITS.1.min(full_wait * 2);
-            } else if failed.may_retry && retries > 0 {
+            } else if failed.retryable && retries > 0 {
                 retries -= 1;
                 let message = format!("{}: trying again", failed.error);
                 self.context.reporter.report(self.name, Event::Detail(&message));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,59 +18,75 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::channel;
-use crate::master::{Directory, Master};
+use crate::master::{Master, MasterDirectory};
 use crate::transport::{Request, Transport};
 
-/// How long a master of ours may take to answer: it does not ask the host for that.
+/// How long a master may take to answer: it does not ask the host for that.
 const MASTER_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a master whose channels broke off may take to end, and say why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A login that a master process holds.
 pub(crate) struct OpenSsh {
     login: Arc<Login>,
-    /// For the sockets that streams go through.
-    directory: Directory,
+    /// Numbers the sockets that streams go through.
+    dialled: AtomicU64,
 }
 
-/// Whose master it is.
-enum Login {
-    Own(Master),
-    /// The user's, given by `ssh_control_path`.
-    Users(PathBuf),
+/// A master, whosever it is.
+struct Login {
+    socket: PathBuf,
+    owner: Owner,
+}
+
+enum Owner {
+    Ours(Master),
+    /// Given by `ssh_control_path`, with a directory of ours for sockets.
+    Users(MasterDirectory),
 }
 
 impl Login {
-    fn socket(&self) -> &Path {
-        match self {
-            Self::Own(master) => master.control_path(),
-            Self::Users(path) => path,
+    fn directory(&self) -> &Path {
+        match &self.owner {
+            Owner::Ours(master) => master.directory(),
+            Owner::Users(directory) => directory.path(),
         }
     }
 
     /// Whether the login is still there; the error says what became of it.
     async fn check(&self) -> Result<()> {
-        if let Self::Own(master) = self
-            && let Some(lost) = master.lost()
-        {
-            return Err(lost);
-        }
-        let session = Session::resume_mux(self.socket().into(), None);
-        let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
+        let session = Session::resume_mux(self.socket.as_path().into(), None);
         match timeout(MASTER_LIMIT, session.check()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(match self {
-                Self::Own(master) => master.lost().unwrap_or_else(gone),
-                Self::Users(_) => gone(),
+            Ok(Ok(())) if self.is_alive() => Ok(()),
+            _ => Err(self.lost().await),
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        match &self.owner {
+            Owner::Ours(master) => master.is_alive(),
+            Owner::Users(_) => self.socket.exists(),
+        }
+    }
+
+    /// What became of it. The end of a master's channels may be seen a little before its own.
+    async fn lost(&self) -> Error {
+        let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
+        match &self.owner {
+            Owner::Ours(master) => {
+                timeout(LAST_WORDS, master.ended()).await.unwrap_or_else(|_| gone())
             }
-            .with_source(error)),
-            Err(_) => Err(gone()),
+            Owner::Users(_) => gone(),
         }
     }
 }
 
 impl OpenSsh {
     /// Over a master of ours.
-    pub(crate) fn new(master: Master, directory: Directory) -> Self {
-        Self { login: Arc::new(Login::Own(master)), directory }
+    pub(crate) fn new(master: Master) -> Self {
+        let login = Login { socket: master.control_path(), owner: Owner::Ours(master) };
+        Self { login: Arc::new(login), dialled: AtomicU64::new(0) }
     }
 
     /// Over a master that the user has started.
@@ -78,18 +94,16 @@ impl OpenSsh {
     /// # Errors
     ///
     /// Nobody answers at `path`.
-    pub(crate) async fn attach(path: &Path, directory: Directory) -> Result<Self> {
-        let login = Login::Users(path.to_owned());
-        login.check().await.map_err(|error| {
-            let message =
-                format!("ssh_control_path: no ssh master answers at {}", path.display());
-            Error::new(ErrorKind::Connect, message).with_source(error)
+    pub(crate) async fn attach(path: &Path, directory: MasterDirectory) -> Result<Self> {
+        let login = Login { socket: path.to_owned(), owner: Owner::Users(directory) };
+        login.check().await.map_err(|_| {
+            let message = format!(
+                "no ssh master answers at {} (ssh_control_path): start one with ssh -M -S, or leave it out",
+                path.display()
+            );
+            Error::new(ErrorKind::Connect, message)
         })?;
-        Ok(Self { login: Arc::new(login), directory })
-    }
-
-    fn session(&self) -> Session {
-        Session::resume_mux(self.login.socket().into(), None)
+        Ok(Self { login: Arc::new(login), dialled: AtomicU64::new(0) })
     }
 }
 
@@ -98,10 +112,11 @@ impl Transport for OpenSsh {
     async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process> {
         let login = self.login.clone();
         let check = Box::new(|| Box::pin(async move { login.check().await }) as _);
-        let opened = channel::open(self.login.socket(), request, terminal, check).await;
+        let opened = channel::open(&self.login.socket, request, terminal, check).await;
         match opened {
             Err(error) if error.kind() == ErrorKind::LinkLost => {
-                Err(self.login.check().await.err().unwrap_or(error))
+                let lost = self.login.check().await.err();
+                Err(lost.unwrap_or(error))
             }
             opened => opened,
         }
@@ -109,9 +124,10 @@ impl Transport for OpenSsh {
 
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         // A socket's name is never used twice: ssh leaves the file behind, and then cannot listen there again.
-        let path = self.directory.new_path("d");
+        let number = self.dialled.fetch_add(1, Ordering::Relaxed);
+        let path = self.login.directory().join(format!("d{number}"));
         let (listen, target) = (unix(&path), socket(to));
-        let session = self.session();
+        let session = Session::resume_mux(self.login.socket.as_path().into(), None);
         let refused = |error| {
             Error::new(ErrorKind::Connect, format!("ssh does not reach {to}")).with_source(error)
         };
@@ -133,22 +149,20 @@ impl Transport for OpenSsh {
     }
 
     fn is_alive(&self) -> bool {
-        match &*self.login {
-            Login::Own(master) => master.lost().is_none(),
-            Login::Users(path) => path.exists(),
-        }
+        self.login.is_alive()
     }
 
-    async fn close(&self) {
-        if let Login::Own(master) = &*self.login {
-            master.close().await;
+    async fn close(&self) -> Result<()> {
+        match &self.login.owner {
+            Owner::Ours(master) => master.close().await,
+            Owner::Users(_) => Ok(()),
         }
     }
 }
 
 impl fmt::Debug for OpenSsh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenSsh").field("socket", &self.login.socket()).finish_non_exhaustive()
+        f.debug_struct("OpenSsh").field("socket", &self.login.socket).finish_non_exhaustive()
     }
 }
 
@@ -260,7 +274,7 @@ fn words(forward: &Forward) -> Vec<String> {
 async fn control(login: &Login, order: &str, words: &[String]) -> Result<std::process::Output> {
     let mut command = Command::new("ssh");
     // No configuration: nothing of it matters for the socket's other end.
-    command.args(["-F", "none", "-S"]).arg(login.socket()).args(["-O", order]).args(words);
+    command.args(["-F", "none", "-S"]).arg(&login.socket).args(["-O", order]).args(words);
     command.args(["--", "master"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     for name in SECRET_VARIABLES {

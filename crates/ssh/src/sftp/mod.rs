@@ -83,6 +83,11 @@ impl SftpTransfer {
         Self { sessions: Arc::new(Sessions::new(opener, policy, limit, tell)) }
     }
 
+    /// Ends the session if no file is under way: its channel is wanted. The next file opens another.
+    pub(crate) fn give_way(&self) {
+        self.sessions.end_if_idle();
+    }
+
     /// Waits a few seconds for clean-ups, then ends the session. It may be called twice.
     pub(crate) async fn close(&self) {
         // What is not cleaned up by then is a hidden file that nobody can get at.

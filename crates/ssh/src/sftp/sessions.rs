@@ -84,7 +84,10 @@ impl Sessions {
         match opening.peek() {
             None => false,
             Some(Ok(session)) => session.is_over(),
-            Some(Err(absence)) => self.insists() || absence.kind == ErrorKind::LinkLost,
+            Some(Err(absence)) => {
+                // The link may be made again, and a channel may be free the next time.
+                self.insists() || matches!(absence.kind, ErrorKind::LinkLost | ErrorKind::Busy)
+            }
         }
     }
 
@@ -101,6 +104,18 @@ impl Sessions {
     /// Waits until nothing is done in the background.
     pub(super) async fn settle(&self) {
         self.tasks.wait().await;
+    }
+
+    /// Ends the session if no file uses it.
+    pub(super) fn end_if_idle(&self) {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = slot.as_ref().and_then(|opening| opening.peek());
+        if let Some(Ok(session)) = opened
+            && Arc::strong_count(session) == 1
+        {
+            session.end();
+            *slot = None;
+        }
     }
 
     /// Ends the session. The next file would open one.

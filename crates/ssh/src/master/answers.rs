@@ -1,0 +1,322 @@
+//! Which question of ssh gets which secret.
+
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt;
+
+use hostlink_core::Secret;
+
+use crate::settings::Settings;
+
+/// A question as the askpass script passes it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// The master itself asks, and not an ssh to a jump host: they all inherit the askpass.
+    pub(crate) from_target: bool,
+    pub(crate) text: String,
+}
+
+/// What a question gets.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    Secret(Secret),
+    /// Somebody has to be asked.
+    Ask,
+    /// Nothing: ssh takes it for "none".
+    Empty,
+    /// "no".
+    No,
+}
+
+/// Who asks, and for what, as ssh writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Whether a host key is to be trusted.
+    HostKey,
+    /// The passphrase of this key file.
+    Passphrase(String),
+    /// The password of this `user@host`.
+    Password(String),
+    /// A question of the server itself, on keyboard-interactive, to this `user@host`.
+    Interactive(String, String),
+    /// Something else.
+    Other,
+}
+
+impl Asked {
+    /// Reads a prompt of ssh's `sshconnect.c` and `sshconnect2.c`.
+    pub(crate) fn parse(text: &str) -> Self {
+        let interactive = text.strip_prefix('(').and_then(|rest| rest.split_once(") "));
+        if let Some((who, question)) = interactive.filter(|(who, _)| is_login(who)) {
+            return Self::Interactive(who.to_owned(), question.to_owned());
+        }
+        if let Some(path) = text.strip_prefix("Enter passphrase for key ") {
+            let path = path.trim_end().trim_end_matches(':');
+            let quotes = ['\'', '"'];
+            let path = path.strip_prefix(quotes).unwrap_or(path);
+            return Self::Passphrase(path.strip_suffix(quotes).unwrap_or(path).to_owned());
+        }
+        if let Some(who) = text.trim_end().strip_suffix("'s password:").filter(|who| is_login(who))
+        {
+            return Self::Password(who.to_owned());
+        }
+        // Also the one that ssh repeats for ever: "Please type 'yes', 'no' or the fingerprint".
+        if text.contains("(yes/no") || text.starts_with("Please type 'yes'") {
+            return Self::HostKey;
+        }
+        Self::Other
+    }
+}
+
+impl Question {
+    /// The question in the words for whoever is asked.
+    pub(crate) fn in_words(&self) -> String {
+        match Asked::parse(&self.text) {
+            Asked::Password(who) => format!("the password of {who}"),
+            Asked::Passphrase(path) => format!("the passphrase of the key {path}"),
+            Asked::Interactive(who, text) if is_plain_password(&text) => {
+                format!("the password of {who}")
+            }
+            Asked::Interactive(who, text) => {
+                format!("{who}: {}", text.trim_end().trim_end_matches(':'))
+            }
+            Asked::HostKey | Asked::Other => self.text.trim_end().trim_end_matches(':').to_owned(),
+        }
+    }
+}
+
+/// Whether a server asks for the password and nothing else, in PAM's words.
+pub(crate) fn is_plain_password(text: &str) -> bool {
+    text.trim_end().eq_ignore_ascii_case("password:")
+}
+
+fn is_login(text: &str) -> bool {
+    text.contains('@') && !text.contains(char::is_whitespace)
+}
+
+/// The secrets of one master, and what they were used for.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    password: Option<Secret>,
+    key: Option<(String, Option<Secret>)>,
+    jump_password: Option<Secret>,
+    jumps: Vec<String>,
+    asked: HashSet<(bool, String)>,
+    interactive: HashSet<String>,
+    pub(crate) notes: Notes,
+}
+
+/// What is worth knowing when the login failed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    /// Those (`user@host`) who got a password.
+    pub(crate) answered: Vec<String>,
+    /// The key files whose passphrase was asked for and given.
+    pub(crate) unlocked: Vec<String>,
+    /// The key files whose passphrase nobody knew.
+    pub(crate) locked: Vec<String>,
+    /// The question that nobody had an answer for, and which ends the login.
+    pub(crate) unanswered: Option<Question>,
+}
+
+impl Answers {
+    /// `jumps`: the hosts that the password for jumps is for, as ssh names them: `user@host`.
+    pub(crate) fn new(settings: &Settings, jumps: Vec<String>) -> Self {
+        let shown = |path: &std::path::PathBuf| {
+            String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+        };
+        Self {
+            password: settings.password.clone(),
+            key: settings.key.as_ref().map(|key| (shown(key), settings.key_password.clone())),
+            jump_password: settings.proxy_jump_password.clone(),
+            jumps,
+            asked: HashSet::new(),
+            interactive: HashSet::new(),
+            notes: Notes::default(),
+        }
+    }
+
+    /// Decides on one question.
+    ///
+    /// A secret is given once to each question: the same one again means that it was wrong.
+    pub(crate) fn decide(&mut self, question: &Question) -> Reply {
+        let is_new = self.asked.insert((question.from_target, question.text.clone()));
+        match Asked::parse(&question.text) {
+            Asked::HostKey => Reply::No,
+            _ if !is_new => Reply::Empty,
+            Asked::Passphrase(path) => self.passphrase(path),
+            Asked::Password(who) => self.password_of(question, who),
+            Asked::Interactive(who, text) => {
+                let is_first = self.interactive.insert(who.clone());
+                if is_password(&text, is_first) {
+                    self.password_of(question, who)
+                } else {
+                    Reply::Ask
+                }
+            }
+            Asked::Other => Reply::Ask,
+        }
+    }
+
+    /// Nobody could be asked. What is left is to send nothing, or to end the login: an empty password would be a
+    /// wrong try in the server's log.
+    pub(crate) fn nobody_knows(&mut self, question: &Question) {
+        match Asked::parse(&question.text) {
+            Asked::Passphrase(path) => self.notes.locked.push(path),
+            _ => self.notes.unanswered = Some(question.clone()),
+        }
+    }
+
+    /// Somebody was asked, and this was the answer.
+    pub(crate) fn somebody_knew(&mut self, question: &Question) {
+        match Asked::parse(&question.text) {
+            Asked::Passphrase(path) => self.notes.unlocked.push(path),
+            Asked::Password(who) | Asked::Interactive(who, _) => self.notes.answered.push(who),
+            Asked::HostKey | Asked::Other => {}
+        }
+    }
+
+    fn passphrase(&mut self, path: String) -> Reply {
+        // ssh shows the first 100 bytes of the name.
+        let is_ours = |key: &str| key == path || path.len() >= 90 && key.starts_with(&path);
+        match &self.key {
+            Some((key, Some(secret))) if is_ours(key) => {
+                let secret = secret.clone();
+                self.notes.unlocked.push(path);
+                Reply::Secret(secret)
+            }
+            _ => Reply::Ask,
+        }
+    }
+
+    fn password_of(&mut self, question: &Question, who: String) -> Reply {
+        let secret = match question.from_target {
+            true => &self.password,
+            false if self.jumps.iter().any(|jump| names(jump, &who)) => &self.jump_password,
+            false => &None,
+        };
+        match secret.clone() {
+            Some(secret) => {
+                self.notes.answered.push(who);
+                Reply::Secret(secret)
+            }
+            None => Reply::Ask,
+        }
+    }
+}
+
+/// Whether a prompt's `user@host` is this one. ssh cuts the user after 30 bytes and the host after 128, and may
+/// write the host in lower case.
+fn names(login: &str, prompt: &str) -> bool {
+    let cut = |text: &str, most: usize| {
+        String::from_utf8_lossy(&text.as_bytes()[..text.len().min(most)]).to_lowercase()
+    };
+    match (login.rsplit_once('@'), prompt.rsplit_once('@')) {
+        (Some((user, host)), Some((asked_user, asked_host))) => {
+            cut(user, 30) == cut(asked_user, 30) && cut(host, 128) == cut(asked_host, 128)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a server's question is the one for the password, and not for a second factor.
+fn is_password(text: &str, is_first: bool) -> bool {
+    const FACTORS: [&str; 8] =
+        ["code", "token", "otp", "one-time", "one time", "factor", "duo", "pin"];
+    const CHANGES: [&str; 4] = ["new ", "old ", "current", "retype"];
+    let text = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    !has(&FACTORS) && !has(&CHANGES) && (is_first || text.contains("password"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers() -> Answers {
+        let secret = |text: &str| Some(Secret::from(text));
+        Answers {
+            password: secret("target"),
+            key: Some(("/k/id".to_owned(), secret("phrase"))),
+            jump_password: secret("jump"),
+            jumps: vec!["me@Bastion".to_owned()],
+            asked: HashSet::new(),
+            interactive: HashSet::new(),
+            notes: Notes::default(),
+        }
+    }
+
+    fn target(text: &str) -> Question {
+        Question { from_target: true, text: text.to_owned() }
+    }
+
+    fn jump(text: &str) -> Question {
+        Question { from_target: false, text: text.to_owned() }
+    }
+
+    fn given(text: &str) -> Reply {
+        Reply::Secret(Secret::from(text))
+    }
+
+    #[test]
+    fn each_secret_answers_only_the_one_it_was_given_for() {
+        for (question, reply) in [
+            (target("me@web's password: "), given("target")),
+            (jump("me@bastion's password: "), given("jump")),
+            (jump("me@web's password: "), Reply::Ask),
+            (jump("you@bastion's password: "), Reply::Ask),
+            (target("(me@web) Password: "), given("target")),
+            (jump("(me@bastion) Password: "), given("jump")),
+            (target("(me@web) Passwort: "), given("target")),
+            (target("(me@web) Verification code: "), Reply::Ask),
+            (target("(me@web) One-time password (OATH) for `me': "), Reply::Ask),
+            (target("(me@web) New password: "), Reply::Ask),
+            (target("Enter me@web's new password: "), Reply::Ask),
+            (target("Enter passphrase for key '/k/id': "), given("phrase")),
+            (target("Enter passphrase for key \"/k/id\": "), given("phrase")),
+            (target("Enter passphrase for key '/k/other': "), Reply::Ask),
+            (target("Enter passphrase for key '/k/id\"': "), Reply::Ask),
+            (jump("(evil@bastion) me@web's password: "), Reply::Ask),
+            (jump("(evil@bastion) Enter passphrase for key '/k/id': "), Reply::Ask),
+            (
+                target("Are you sure you want to continue connecting (yes/no/[fingerprint])? "),
+                Reply::No,
+            ),
+            (target("Please type 'yes', 'no' or the fingerprint: "), Reply::No),
+            (target("Accept updated hostkeys? (yes/no): "), Reply::No),
+            (target("Enter PIN for 'token': "), Reply::Ask),
+        ] {
+            assert_eq!(answers().decide(&question), reply, "{question:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_question_again_means_that_the_answer_was_wrong() {
+        let mut answers = answers();
+        let question = target("(me@web) Password: ");
+        assert_eq!(answers.decide(&question), given("target"));
+        assert_eq!(answers.decide(&question), Reply::Empty);
+        assert_eq!(answers.notes.answered, ["me@web"]);
+    }
+
+    #[test]
+    fn a_second_question_is_not_the_password_for_being_alone() {
+        let mut answers = answers();
+        assert_eq!(answers.decide(&target("(me@web) Password: ")), given("target"));
+        assert_eq!(answers.decide(&target("(me@web) Favourite colour: ")), Reply::Ask);
+    }
+
+    #[test]
+    fn a_host_key_question_is_refused_each_time() {
+        let mut answers = answers();
+        let question = target("Please type 'yes', 'no' or the fingerprint: ");
+        assert_eq!([answers.decide(&question), answers.decide(&question)], [Reply::No, Reply::No]);
+    }
+
+    #[test]
+    fn long_names_are_compared_as_far_as_ssh_shows_them() {
+        let user = "u".repeat(40);
+        assert!(names(&format!("{user}@h"), &format!("{}@H", &user[..30])));
+        assert!(!names("a@h", "ab@h"));
+        assert!(!names("a@h", "a@hh"));
+    }
+}

@@ -1,0 +1,292 @@
+//! What ssh is told: a private configuration file for every hop, and arguments for the target.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use hostlink_core::{Context, Error, ErrorKind, Result};
+
+use crate::settings::{HostKeyPolicy, Settings};
+
+/// Makes ssh say where a login stands, marked with the process that says it, and nothing else: no line for each
+/// command, as `LogLevel DEBUG1` would, and no banner of the server.
+const LOG: &str = "sshconnect.c:*,sshconnect2.c:*,kex.c:kex_exchange_identification*,\
+    ssh.c:resolve_host*,ssh.c:ssh_stdio_confirm*,channels.c:channel_input_open_failure*,\
+    packet.c:sshpkt_vfatal*,packet.c:ssh_packet_read_poll_seqnr*,clientloop.c:*alive*";
+
+/// The name under which the user's own configuration is included.
+pub(crate) const USERS: &str = "user";
+
+/// Writes the configuration of one master into its directory.
+///
+/// The first value of a keyword is the one that counts (ssh_config(5)), so what has to hold for every hop comes first,
+/// before the user's own configuration and the system's.
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`]: the configuration file that was asked for is not there.
+pub(crate) fn write(directory: &Path, settings: &Settings, context: &Context) -> Result<()> {
+    let users = users_config(settings, context)?;
+    if let Some(users) = &users {
+        // A link, because Include expands wildcards and, in later versions, tokens and variables.
+        symlink(users, directory.join(USERS)).map_err(cannot_write)?;
+    }
+    let text = render(directory, settings, users.is_some());
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(directory.join("config"))
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(cannot_write)
+}
+
+fn cannot_write(error: io::Error) -> Error {
+    let message = format!("cannot write ssh's private configuration: {error}");
+    Error::new(ErrorKind::Connect, message).with_source(error)
+}
+
+fn users_config(settings: &Settings, context: &Context) -> Result<Option<PathBuf>> {
+    if let Some(given) = &settings.config_file {
+        if given.as_os_str() == "none" {
+            return Ok(None);
+        }
+        let path = std::path::absolute(given).and_then(|path| path.metadata().map(|_| path));
+        return path.map(Some).map_err(|error| {
+            let message = format!("ssh_config_file {}: {error}", given.display());
+            Error::new(ErrorKind::Data, message).with_source(error)
+        });
+    }
+    let own = context.home.as_ref().map(|home| home.join(".ssh/config"));
+    Ok(own.filter(|path| path.is_absolute() && path.exists()))
+}
+
+fn render(directory: &Path, settings: &Settings, has_users: bool) -> Vec<u8> {
+    let (interval, count) = keep_alive(settings.server_alive_interval);
+    let policy = match settings.host_keys {
+        HostKeyPolicy::Yes => "yes",
+        HostKeyPolicy::AcceptNew => "accept-new",
+        HostKeyPolicy::No => "no",
+    };
+    // UpdateHostKeys rewrites known_hosts as a whole: of many logins at once, some would lose their lines.
+    let mut text = format!(
+        "LogLevel ERROR\nLogVerbose {LOG}\nBatchMode no\nNumberOfPasswordPrompts 1\n\
+         StrictHostKeyChecking {policy}\nUpdateHostKeys no\n\
+         ServerAliveInterval {interval}\nServerAliveCountMax {count}\n\
+         ControlMaster no\nControlPath none\nControlPersist no\nPermitLocalCommand no\n"
+    )
+    .into_bytes();
+    if let Some(path) = &settings.known_hosts_file {
+        text.extend_from_slice(b"UserKnownHostsFile ");
+        text.extend(quoted_path(path));
+        text.push(b'\n');
+    }
+    if has_users {
+        // The directory's path has no character that needs quoting: see `run`.
+        text.extend_from_slice(b"Include ");
+        text.extend_from_slice(directory.join(USERS).as_os_str().as_bytes());
+        text.push(b'\n');
+    }
+    if settings.config_file.is_none() {
+        text.extend_from_slice(b"Match all\nInclude /etc/ssh/ssh_config\n");
+    }
+    text
+}
+
+/// How often to ask for a sign of life, and how often in vain, so that a dead link is noticed within the setting (in
+/// seconds; 0: never), or within 2 s if that is less: ssh gives up when the question after the last one would be due.
+fn keep_alive(setting: u32) -> (u32, u32) {
+    match setting {
+        0 => (0, 3),
+        setting => {
+            let interval = (setting / 3).max(1);
+            (interval, (setting / interval).saturating_sub(1).max(1))
+        }
+    }
+}
+
+/// The arguments of the master. Settings on the command line reach the target alone, and not the hops.
+///
+/// `ssh_options` come last, so a data key wins over the same setting there.
+pub(crate) fn master_arguments(directory: &Path, settings: &Settings) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    let config = directory.join("config").into_os_string();
+    let socket = directory.join("s").into_os_string();
+    arguments.extend(["-M", "-N", "-T", "-S"].map(OsString::from));
+    arguments.extend([socket, "-F".into(), config]);
+    // The user's own forwards would be set up by every connection, and collide.
+    for option in [
+        "LogLevel=ERROR",
+        "ControlPersist=no",
+        "ClearAllForwardings=yes",
+        "ExitOnForwardFailure=no",
+        "ForkAfterAuthentication=no",
+        "ForwardX11=no",
+        "PermitLocalCommand=no",
+        "RemoteCommand=none",
+        "Tunnel=no",
+    ] {
+        arguments.extend(["-o".into(), option.into()]);
+    }
+    target_arguments(settings, &mut arguments);
+    arguments.extend(["--".into(), settings.host.clone().into()]);
+    arguments
+}
+
+fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
+    let mut flag = |flag: &str, value: &str| arguments.extend([flag.into(), value.into()]);
+    if let Some(user) = &settings.user {
+        flag("-l", user);
+    }
+    if let Some(port) = settings.port {
+        flag("-p", &port.to_string());
+    }
+    if let Some(jump) = &settings.proxy_jump {
+        flag("-J", jump);
+    }
+    if let Some(command) = &settings.proxy_command {
+        // The rest of the line is the command, as it is: no quoting.
+        flag("-o", &format!("ProxyCommand={command}"));
+    }
+    if settings.forward_agent {
+        flag("-o", "ForwardAgent=yes");
+    }
+    if !settings.allow_agent {
+        flag("-o", "IdentityAgent=none");
+    }
+    if settings.key.is_some() {
+        flag("-o", "IdentitiesOnly=yes");
+    } else if !settings.look_for_keys {
+        flag("-o", "IdentityFile=none");
+    }
+    if settings.password.is_some() && settings.key.is_none() {
+        // An agent with many keys would use up the server's MaxAuthTries before the password is tried.
+        flag(
+            "-o",
+            "PreferredAuthentications=keyboard-interactive,password,publickey,gssapi-with-mic,hostbased",
+        );
+    }
+    for (name, path) in
+        [("IdentityFile", &settings.key), ("CertificateFile", &settings.certificate)]
+    {
+        if let Some(path) = path {
+            let mut option = OsString::from(format!("{name}="));
+            option.push(OsStr::from_bytes(&quoted_path(path)));
+            arguments.extend(["-o".into(), option]);
+        }
+    }
+    for option in &settings.options {
+        arguments.extend(["-o".into(), option.into()]);
+    }
+}
+
+/// The arguments that make ssh say how it would reach a jump host.
+pub(crate) fn query_arguments(directory: &Path, jump: &str) -> Vec<OsString> {
+    let destination = Destination::parse(jump);
+    let mut arguments: Vec<OsString> = vec!["-G".into(), "-F".into()];
+    arguments.push(directory.join("config").into_os_string());
+    if let Some(user) = destination.user {
+        arguments.extend(["-l".into(), user.into()]);
+    }
+    arguments.extend(["--".into(), destination.host.into()]);
+    arguments
+}
+
+/// `[user@]host[:port]` or `ssh://[user@]host[:port]`, as `ProxyJump` takes it.
+#[derive(Debug, PartialEq, Eq)]
+struct Destination {
+    user: Option<String>,
+    host: String,
+}
+
+impl Destination {
+    fn parse(text: &str) -> Self {
+        let text = text.trim();
+        let text = text.strip_prefix("ssh://").unwrap_or(text).trim_end_matches('/');
+        let (user, place) = match text.rsplit_once('@') {
+            Some((user, place)) => (Some(user.to_owned()), place),
+            None => (None, text),
+        };
+        let host = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, _)) => host,
+            // With two colons or more it is an IPv6 address.
+            None => match place.split_once(':') {
+                Some((host, port)) if !port.contains(':') => host,
+                _ => place,
+            },
+        };
+        Self { user, host: host.to_owned() }
+    }
+}
+
+/// `user@host` as ssh will name it in its questions, from what `ssh -G` wrote.
+pub(crate) fn login_from_query(output: &str) -> Option<String> {
+    let value = |key: &str| {
+        let mut lines = output.lines().filter_map(|line| line.split_once(' '));
+        lines.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+    };
+    let host = value("hostkeyalias").filter(|alias| alias != "none").or(value("hostname"))?;
+    Some(format!("{}@{host}", value("user")?))
+}
+
+/// A path as one word of ssh_config(5), which expands `%`.
+fn quoted_path(path: &Path) -> Vec<u8> {
+    let mut quoted = vec![b'"'];
+    for byte in path.as_os_str().to_owned().into_vec() {
+        match byte {
+            b'"' | b'\\' => quoted.extend_from_slice(&[b'\\', byte]),
+            b'%' => quoted.extend_from_slice(b"%%"),
+            byte => quoted.push(byte),
+        }
+    }
+    quoted.push(b'"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_link_is_noticed_within_the_setting() {
+        for setting in 2..600 {
+            let (interval, count) = keep_alive(setting);
+            let noticed = interval * (count + 1);
+            assert!(noticed <= setting && noticed * 3 >= setting * 2, "{setting}: {noticed}");
+        }
+        assert_eq!(keep_alive(0).0, 0);
+        assert_eq!(keep_alive(1), (1, 1));
+    }
+
+    #[test]
+    fn a_jump_is_taken_apart() {
+        for (text, user, host) in [
+            ("bastion", None, "bastion"),
+            ("me@bastion:2222", Some("me"), "bastion"),
+            ("ssh://me@bastion:2222/", Some("me"), "bastion"),
+            ("me@corp@bastion", Some("me@corp"), "bastion"),
+            ("[::1]:22", None, "::1"),
+            ("fe80::1", None, "fe80::1"),
+        ] {
+            let expected = Destination { user: user.map(ToOwned::to_owned), host: host.to_owned() };
+            assert_eq!(Destination::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word() {
+        let path = Path::new("/a b/\"c\\%d");
+        assert_eq!(quoted_path(path), br#""/a b/\"c\\%%d""#);
+    }
+
+    #[test]
+    fn ssh_says_how_it_will_name_a_host() {
+        let output = "user me\nhostname 10.0.0.1\nport 22\n";
+        assert_eq!(login_from_query(output).as_deref(), Some("me@10.0.0.1"));
+        let alias = format!("{output}hostkeyalias b\n");
+        assert_eq!(login_from_query(&alias).as_deref(), Some("me@b"));
+    }
+}

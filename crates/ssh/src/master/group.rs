@@ -1,0 +1,88 @@
+//! Child processes that lead a session of their own, are known to the watcher, and die as a group.
+
+use std::io;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hostlink_core::{Context, SECRET_VARIABLES};
+use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+
+use super::askpass::SCRIPT;
+use super::run::MasterDirectory;
+
+/// Writes the askpass script and registers itself, then becomes `ssh`.
+///
+/// The second look at the file closes a race: the watcher first renames the directory and then reads the files. A
+/// file that is still there under its old name was whole before the rename.
+///
+/// `sh` writes the script because a file that we write ourselves cannot be run (ETXTBSY) while a fork of another
+/// thread of ours still has it open.
+const REGISTER: &str = r#"umask 077
+[ -p "$1/ask" ] || mkfifo -m 600 "$1/ask"
+printf '%s' "$2" >"$1/askpass" && echo $$ >"$1/pid.$3" && [ -f "$1/pid.$3" ] || exit 126
+shift 3
+exec ssh "$@""#;
+
+/// A process group, to be killed as a whole.
+#[derive(Debug)]
+pub(crate) struct Group {
+    leader: Option<Pid>,
+    reaped: AtomicBool,
+}
+
+impl Group {
+    fn new(pid: Option<u32>) -> Self {
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok());
+        Self { leader: pid.and_then(Pid::from_raw), reaped: AtomicBool::new(false) }
+    }
+
+    /// The leader's process id.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.leader.map(|pid| pid.as_raw_nonzero().get())
+    }
+
+    /// The leader has been waited for: from now on its number may be another process's.
+    pub(crate) fn set_reaped(&self) {
+        self.reaped.store(true, Ordering::Release);
+    }
+
+    /// Ends the leader and all that it started, proxies and askpass scripts too.
+    pub(crate) fn kill(&self) {
+        let Some(leader) = self.leader else { return };
+        let reaped = self.reaped.load(Ordering::Acquire);
+        // While the group has members no new process gets its number: one that has it now is a stranger.
+        if reaped && test_kill_process(leader) != Err(Errno::SRCH) {
+            return;
+        }
+        // It fails only where nothing is left to be killed.
+        let _gone = kill_process_group(leader, Signal::KILL);
+    }
+}
+
+/// Starts `ssh` with these arguments. `name` tells the processes of one directory apart.
+pub(crate) fn start(
+    directory: &MasterDirectory,
+    name: &str,
+    arguments: &[std::ffi::OsString],
+    context: &Context,
+    stdout: Stdio,
+) -> io::Result<(Box<dyn ChildWrapper>, Group)> {
+    let mut command = CommandWrap::with_new("sh", |command| {
+        command.arg("-c").arg(REGISTER).arg("sh");
+        command.arg(directory.path()).arg(SCRIPT).arg(name).args(arguments);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+        command.envs(&context.environment);
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+        // ssh_config(5) has no setting for these two. They need OpenSSH 8.4 or later.
+        command.env("SSH_ASKPASS", directory.path().join("askpass"));
+        command.env("SSH_ASKPASS_REQUIRE", "force");
+    });
+    // A session, not only a group: without a terminal nothing can prompt on it, and Ctrl-C does not reach it.
+    let child = command.wrap(ProcessSession).spawn()?.into_inner();
+    let group = Group::new(child.id());
+    Ok((child, group))
+}

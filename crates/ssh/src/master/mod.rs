@@ -1,0 +1,203 @@
+//! Our own OpenSSH master: one login, on whose control socket everything else travels.
+//!
+//! A master is an `ssh -M -N` in the foreground and in a session of its own. It ends with [`Master::close`], when the
+//! [`Master`] is dropped, and, through the watcher of [`Run`], when this process is gone.
+
+mod answers;
+mod askpass;
+mod config;
+mod errors;
+mod group;
+mod log;
+mod peers;
+mod run;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hostlink_core::{Context, Error, ErrorKind, Result};
+use process_wrap::tokio::ChildWrapper;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::settings::Settings;
+
+use self::askpass::Askpass;
+pub(crate) use self::errors::Failure;
+use self::group::Group;
+use self::log::Log;
+pub(crate) use self::run::{MasterDirectory, Run, WeakRun};
+use self::start::Start;
+
+/// How long is waited for a killed process. It is more than a stalled disk needs.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long what a dead ssh wrote is still read. A proxy may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// A login that is up, until it ends.
+///
+/// Dropping it kills ssh with all that it started, and removes its directory.
+#[derive(Debug)]
+pub(crate) struct Master {
+    directory: MasterDirectory,
+    group: Arc<Group>,
+    log: Arc<Mutex<Log>>,
+    exit: watch::Receiver<Option<Exit>>,
+    askpass: AbortHandle,
+}
+
+/// How ssh ended: its exit code, unless a signal ended it.
+#[derive(Clone, Copy, Debug)]
+struct Exit {
+    code: Option<i32>,
+}
+
+impl Master {
+    /// Logs in. `target` is the host's name, for whoever is asked for a secret.
+    ///
+    /// The limit is `ssh_connect_timeout`, or else the context's. It holds for all hops together; time that somebody
+    /// takes to answer does not count.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`], `Auth`, `HostKey` or `Connect`, and whether another try may help. Nothing is left behind.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves neither a process nor a file.
+    pub(crate) async fn start(
+        run: &Run,
+        settings: &Settings,
+        target: &str,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let start = Start::new(run, settings, target, context);
+        start.run().await.map_err(|failure| failure.named(target))
+    }
+
+    /// The path of the control socket.
+    pub(crate) fn control_path(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+
+    /// A private directory beside it, for sockets of forwards. It goes with the master.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// Whether ssh runs. A link that stalls is noticed within `ssh_server_alive_interval`.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.exit.borrow().is_none()
+    }
+
+    /// Waits until ssh has ended, and says why: an error of kind [`ErrorKind::LinkLost`].
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and called again.
+    pub(crate) async fn ended(&self) -> Error {
+        let exit = self.exited().await;
+        errors::of_lost_link(&lock(&self.log), exit.code)
+    }
+
+    /// What ssh last wrote, without its remarks on what it does.
+    pub(crate) fn stderr_tail(&self) -> String {
+        lock(&self.log).last_words().join("\n")
+    }
+
+    /// Ends the login, and waits for the end. It may be called twice, and is `Ok` on a dead link.
+    ///
+    /// # Errors
+    ///
+    /// The process does not end.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.kill();
+        let exited = tokio::time::timeout(KILL_LIMIT, self.exited()).await;
+        self.directory.remove();
+        let message = "ssh was killed, and does not end";
+        exited.map(drop).map_err(|_| Error::new(ErrorKind::Timeout, message))
+    }
+
+    fn kill(&self) {
+        self.askpass.abort();
+        self.group.kill();
+    }
+
+    async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        // The sender goes without a word only where the runtime has shut down.
+        exit.wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|exit| *exit)
+            .unwrap_or(Exit { code: None })
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts the tasks that serve a started ssh.
+fn watch_over(
+    mut child: Box<dyn ChildWrapper>,
+    group: Group,
+    directory: MasterDirectory,
+    askpass: Askpass,
+) -> Master {
+    let group = Arc::new(group);
+    let log = Arc::new(Mutex::new(Log::default()));
+    let (ended, exit) = watch::channel(None);
+    let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
+    let askpass = tokio::spawn(askpass.serve()).abort_handle();
+    tokio::spawn(supervise(child, stderr, group.clone(), log.clone(), ended));
+    Master { directory, group, log, exit, askpass }
+}
+
+/// Reads what ssh says, waits for its end and reaps it.
+async fn supervise(
+    mut child: Box<dyn ChildWrapper>,
+    stderr: impl AsyncRead + Unpin,
+    group: Arc<Group>,
+    log: Arc<Mutex<Log>>,
+    ended: watch::Sender<Option<Exit>>,
+) {
+    let read = read_all(stderr, &log);
+    tokio::pin!(read);
+    let status = tokio::select! {
+        status = child.wait() => {
+            group.set_reaped();
+            group.kill();
+            let _held_open = tokio::time::timeout(LAST_WORDS, read).await;
+            status
+        }
+        () = &mut read => child.wait().await,
+    };
+    group.set_reaped();
+    group.kill();
+    lock(&log).end_line();
+    let code = status.ok().and_then(|status| status.code());
+    ended.send_replace(Some(Exit { code }));
+}
+
+async fn read_all(mut stderr: impl AsyncRead + Unpin, log: &Mutex<Log>) {
+    let mut bytes = vec![0; 4096];
+    loop {
+        match stderr.read(&mut bytes).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => lock(log).push(&bytes[..length]),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

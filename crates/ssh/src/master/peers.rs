@@ -1,0 +1,127 @@
+//! The ssh processes of one login, and how far each of them got: the target's, and one for each jump host.
+
+use super::log::Log;
+
+/// One ssh process.
+#[derive(Debug)]
+pub(crate) struct Peer<'a> {
+    /// It is the one for a jump host.
+    pub(crate) is_jump: bool,
+    lines: Vec<&'a str>,
+}
+
+/// How far a process got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    LookingUp,
+    Connecting,
+    Greeting,
+    KeyExchange,
+    Authentication,
+    Done,
+}
+
+impl<'a> Peer<'a> {
+    /// The processes of a login: the target's first, the one for the first hop last.
+    pub(crate) fn all(log: &'a Log, master: Option<i32>) -> Vec<Self> {
+        let mut peers: Vec<(i32, Self)> = Vec::new();
+        for line in log.lines() {
+            let Some(pid) = line.pid else { continue };
+            match peers.iter_mut().find(|(known, _)| *known == pid) {
+                Some((_, peer)) => peer.lines.push(&line.text),
+                None => {
+                    let is_jump = master != Some(pid);
+                    peers.push((pid, Self { is_jump, lines: vec![&line.text] }));
+                }
+            }
+        }
+        peers.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// The last line that contains `text`.
+    pub(crate) fn line_with(&self, text: &str) -> Option<&'a str> {
+        self.lines.iter().rev().find(|line| line.contains(text)).copied()
+    }
+
+    /// What follows `start` in the last line that begins with it.
+    pub(crate) fn after(&self, start: &str) -> Option<&'a str> {
+        self.lines.iter().rev().find_map(|line| line.strip_prefix(start))
+    }
+
+    /// What follows `start` in every line that begins with it.
+    pub(crate) fn every_after(&self, start: &str) -> Vec<&'a str> {
+        self.lines.iter().filter_map(|line| line.strip_prefix(start)).collect()
+    }
+
+    /// How far it got.
+    pub(crate) fn stage(&self) -> Stage {
+        let has = |start| self.after(start).is_some();
+        if has("Authenticated to ") {
+            Stage::Done
+        } else if has("Host '") || has("Warning: Permanently added ") || has("SSH2_MSG_SERVICE_ACC")
+        {
+            Stage::Authentication
+        } else if has("Remote protocol version ") {
+            Stage::KeyExchange
+        } else if has("Connection established") || has("Executing proxy command: ") {
+            Stage::Greeting
+        } else if has("Connecting to ") {
+            Stage::Connecting
+        } else {
+            Stage::LookingUp
+        }
+    }
+
+    /// `user@host`, `host port 22` or only `host`, as far as it is known.
+    pub(crate) fn place(&self) -> Option<String> {
+        // Authenticating to HOST:PORT as 'USER'
+        if let Some((place, user)) =
+            self.after("Authenticating to ").and_then(|rest| rest.split_once(" as "))
+        {
+            return Some(format!("{}@{place}", user.trim_matches('\'')));
+        }
+        // Connecting to HOST [ADDRESS] port PORT.
+        if let Some((host, rest)) =
+            self.after("Connecting to ").and_then(|rest| rest.split_once(" ["))
+        {
+            let port =
+                rest.split_once("] port ").map_or("", |(_, port)| port.trim_end_matches('.'));
+            return Some(format!("{host}:{port}"));
+        }
+        self.after("lookup ").map(ToOwned::to_owned)
+    }
+
+    /// The keys that it showed to the server: file, type and fingerprint.
+    pub(crate) fn offered_keys(&self) -> Vec<String> {
+        let shown = |key: &&str| {
+            let words: Vec<&str> = key.split_whitespace().collect();
+            let fingerprint = words.iter().position(|word| word.starts_with("SHA256:"))?;
+            let name = words.get(..fingerprint.checked_sub(1)?)?.join(" ");
+            let from_agent = words.get(fingerprint + 1..)?.contains(&"agent");
+            Some(if from_agent { format!("{name} (agent)") } else { name })
+        };
+        self.every_after("Offering public key: ").iter().filter_map(shown).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_stand_in_the_order_of_their_appearance() {
+        let mut log = Log::default();
+        log.push(
+            b"debug1: s.c:f():1 (pid=1): Executing proxy command: exec ssh\n\
+              debug1: s.c:f():1 (pid=2): Connecting to b [10.0.0.1] port 2222.\n\
+              debug1: s.c:f():1 (pid=2): Connection established.\n\
+              debug1: s.c:f():1 (pid=2): Offering public key: /a b/id ED25519 SHA256:x explicit\n\
+              debug1: s.c:f():1 (pid=2): Offering public key: me@h RSA SHA256:x agent\n",
+        );
+        let peers = Peer::all(&log, Some(1));
+        assert_eq!([peers[0].is_jump, peers[1].is_jump], [false, true]);
+        assert_eq!([peers[0].stage(), peers[1].stage()], [Stage::Greeting, Stage::Greeting]);
+        assert_eq!(peers[1].place().as_deref(), Some("b:2222"));
+        assert_eq!(peers[1].offered_keys(), ["/a b/id", "me@h (agent)"]);
+    }
+}

@@ -1,0 +1,177 @@
+//! The start of a master: from settings to a control socket that listens, or to the reason why not.
+
+use std::ffi::OsString;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hostlink_core::{Context, Error, ErrorKind};
+use rustix::fs::{Mode, OFlags};
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+
+use crate::settings::Settings;
+
+use super::answers::Answers;
+use super::askpass::{self, Askpass, Patience};
+use super::errors::{self, Failure, Login};
+use super::group::{self, Group};
+use super::run::{MasterDirectory, Run};
+use super::{Master, config, lock, watch_over};
+
+/// How often the control socket is looked for. ssh links it into place once it listens.
+const POLL: Duration = Duration::from_millis(5);
+
+/// One login under way.
+pub(super) struct Start<'a> {
+    run: &'a Run,
+    settings: &'a Settings,
+    target: &'a str,
+    context: &'a Context,
+    began: Instant,
+}
+
+impl<'a> Start<'a> {
+    pub(super) fn new(
+        run: &'a Run,
+        settings: &'a Settings,
+        target: &'a str,
+        context: &'a Context,
+    ) -> Self {
+        Self { run, settings, target, context, began: Instant::now() }
+    }
+
+    pub(super) async fn run(&self) -> Result<Master, Failure> {
+        let directory = self.run.make_master_directory()?;
+        config::write(directory.path(), self.settings, self.context)?;
+        prepare(&directory).map_err(cannot_start)?;
+        let jumps = self.jumps(&directory).await?;
+        let answers = Arc::new(Mutex::new(Answers::new(self.settings, jumps)));
+        let patience = Patience::default();
+        let (hopeless, mut is_hopeless) = watch::channel(false);
+        let arguments = config::master_arguments(directory.path(), self.settings);
+        let (child, group) =
+            group::start(&directory, "ssh", &arguments, self.context, Stdio::null())
+                .map_err(cannot_start)?;
+        let askpass = Askpass {
+            directory: directory.path().to_owned(),
+            master: group.pid(),
+            target: self.target.to_owned(),
+            context: self.context.clone(),
+            answers: answers.clone(),
+            patience: patience.clone(),
+            hopeless,
+        };
+        let master = watch_over(child, group, directory, askpass);
+        let socket = master.control_path();
+        loop {
+            tokio::select! {
+                biased;
+                exit = master.exited() => return Err(self.failed(&master, &answers, exit.code)),
+                Ok(_) = is_hopeless.wait_for(|hopeless| *hopeless) => {
+                    return Err(self.failed(&master, &answers, None));
+                }
+                () = tokio::time::sleep(POLL) => {}
+            }
+            if socket.exists() {
+                return Ok(master);
+            }
+            if self.began.elapsed().saturating_sub(patience.spent()) > self.limit() {
+                let notes = lock(&answers).notes.clone();
+                let log = lock(&master.log);
+                let login =
+                    Login { log: &log, notes: &notes, master: master.group.pid(), code: None };
+                return Err(errors::of_deadline(&login, self.limit()));
+            }
+        }
+    }
+
+    fn limit(&self) -> Duration {
+        self.settings.connect_timeout.unwrap_or(self.context.connect_timeout)
+    }
+
+    fn failed(&self, master: &Master, answers: &Mutex<Answers>, code: Option<i32>) -> Failure {
+        let notes = lock(answers).notes.clone();
+        let mut log = lock(&master.log);
+        // The user's configuration goes by the name of a link.
+        let link = master.directory().join(config::USERS);
+        if let Ok(file) = std::fs::read_link(&link) {
+            log.rename(&link.to_string_lossy(), &file.to_string_lossy());
+        }
+        errors::of_exit(&Login { log: &log, notes: &notes, master: master.group.pid(), code })
+    }
+
+    /// How ssh will name the jump hosts in its questions, where there is a password for them.
+    async fn jumps(&self, directory: &MasterDirectory) -> Result<Vec<String>, Failure> {
+        let (Some(jumps), Some(_)) =
+            (&self.settings.proxy_jump, &self.settings.proxy_jump_password)
+        else {
+            return Ok(Vec::new());
+        };
+        let queries = jumps.split(',').enumerate().map(|(number, jump)| async move {
+            let arguments = config::query_arguments(directory.path(), jump);
+            self.query(directory, &format!("jump{number}"), &arguments).await
+        });
+        let outputs = tokio::time::timeout(self.limit(), futures::future::join_all(queries)).await;
+        let outputs = outputs.map_err(|_| {
+            let message =
+                "ssh did not read its configuration in time (a Match exec in ssh_config?)";
+            Failure { error: Error::new(ErrorKind::Connect, message), retryable: true }
+        })?;
+        outputs.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Runs `ssh -G`. Where ssh cannot make sense of its configuration, the master itself will say so.
+    async fn query(
+        &self,
+        directory: &MasterDirectory,
+        name: &str,
+        arguments: &[OsString],
+    ) -> Result<Option<String>, Failure> {
+        let (mut child, group) =
+            group::start(directory, name, arguments, self.context, Stdio::piped())
+                .map_err(cannot_start)?;
+        let group = KillOnDrop(group);
+        let mut text = Vec::new();
+        let stdout = child.stdout().take();
+        let stderr = child.stderr().take();
+        let read = async {
+            match stdout {
+                Some(stdout) => stdout.take(1 << 20).read_to_end(&mut text).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        let drain = async {
+            if let Some(mut stderr) = stderr {
+                let _unwanted = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+            }
+        };
+        let (read, ()) = tokio::join!(read, drain);
+        let exited = child.wait().await;
+        group.0.set_reaped();
+        read.and(exited.map(drop)).map_err(cannot_start)?;
+        Ok(config::login_from_query(&String::from_utf8_lossy(&text)))
+    }
+}
+
+struct KillOnDrop(Group);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// What the scripts of the directory need before ssh starts.
+fn prepare(directory: &MasterDirectory) -> std::io::Result<()> {
+    askpass::make_ask(&directory.path().join("ask"))?;
+    // Never open for writing in this process: see `group`.
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::open(directory.path().join("askpass"), flags, Mode::RWXU)?;
+    Ok(())
+}
+
+fn cannot_start(error: std::io::Error) -> Failure {
+    let message = format!("cannot start ssh: {error}");
+    Error::new(ErrorKind::Connect, message).with_source(error).into()
+}
