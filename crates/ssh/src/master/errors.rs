@@ -1,11 +1,11 @@
 //! Why a login failed, or a link broke, in words that say what to do.
 
-use std::fmt;
 use std::time::Duration;
 
 use hostlink_core::{Error, ErrorKind};
 
 use super::answers::{Asked, Notes, Question, is_plain_password};
+use super::causes::of_peer;
 use super::log::Log;
 use super::peers::{Peer, Stage};
 
@@ -112,12 +112,12 @@ pub(crate) fn of_lost_link(log: &Log, code: Option<i32>) -> Error {
     Error::new(ErrorKind::LinkLost, format!("the connection is lost: {why}"))
 }
 
-fn failure(kind: ErrorKind, message: impl Into<String>, retryable: bool) -> Failure {
+pub(super) fn failure(kind: ErrorKind, message: impl Into<String>, retryable: bool) -> Failure {
     Failure { error: Error::new(kind, message), retryable }
 }
 
 /// `host`, or `the jump host`, with the name that is known.
-fn subject(peer: &Peer<'_>) -> String {
+pub(super) fn subject(peer: &Peer<'_>) -> String {
     let place = peer.place();
     match (peer.is_jump, place) {
         (true, Some(place)) => format!("the jump host {place}"),
@@ -154,7 +154,7 @@ fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
 }
 
 /// The key that could not be used for want of its passphrase.
-fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
+pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
     if let (Some(key), Some(_)) = (login.notes.unlocked.first(), peer.after("bad passphrase")) {
         return Some(format!("the passphrase of the key {key} is wrong (ssh_key_password)"));
     }
@@ -189,172 +189,5 @@ fn of_start(login: &Login<'_>) -> Option<Failure> {
     Some(failure(ErrorKind::Data, format!("ssh's configuration: {line}"), false))
 }
 
-fn of_peer(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
-    host_key(peer)
-        .or_else(|| refused_login(peer, login))
-        .or_else(|| no_forward(peer))
-        .or_else(|| no_connection(peer))
-        .or_else(|| no_handshake(peer, login))
-}
-
-fn host_key(peer: &Peer<'_>) -> Option<Failure> {
-    peer.after("Host key verification failed")?;
-    let who = subject(peer);
-    let message = if peer.line_with("REVOKED HOST KEY DETECTED").is_some() {
-        format!("the host key of {who} is marked as revoked")
-    } else if peer.line_with("IDENTIFICATION HAS CHANGED").is_some() {
-        let offending = peer.after("Offending ").and_then(|rest| rest.split_once(" key in "));
-        let place = offending.map_or("known_hosts", |(_, place)| place);
-        let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
-        let name = peer
-            .after("Host key for ")
-            .and_then(|rest| rest.split_once(" has changed"))
-            .map_or("HOST", |(name, _)| name);
-        format!(
-            "the host key of {who} has changed: somebody may be in between. The old key is in {place}; if the host is \
-             known to be new, remove it with: ssh-keygen -R '{name}' -f '{file}'"
-        )
-    } else {
-        let fingerprint = peer.after("Server host key: ").unwrap_or("of unknown type");
-        format!(
-            "the host key of {who} ({fingerprint}) is not known: add it to known_hosts, or set \
-             ssh_strict_host_key_checking to accept-new"
-        )
-    };
-    Some(failure(ErrorKind::HostKey, message, false))
-}
-
-fn refused_login(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
-    let who = subject(peer);
-    let keys = peer.offered_keys();
-    if peer.line_with("Too many authentication failures").is_some() {
-        let message = format!(
-            "{who} refused the login after too many tries ({}): name the right key with ssh_key, or set \
-             ssh_allow_agent to false",
-            Tried(&keys)
-        );
-        return Some(failure(ErrorKind::Auth, message, false));
-    }
-    let (_, methods) =
-        peer.line_with(": Permission denied (")?.split_once(": Permission denied (")?;
-    let methods = methods.trim_end_matches(['.', ')']).replace(',', ", ");
-    let answered = || login.notes.answered.iter().filter(|name| is_about(peer, name)).count() > 0;
-    let message = if let Some(locked) = locked_key(peer, login) {
-        locked
-    } else if answered() {
-        format!("{who} refused the password; it accepts: {methods}")
-    } else {
-        format!(
-            "{who} refused the login; it accepts: {methods}; {}: check ssh_user and ssh_key, or set ssh_password",
-            Tried(&keys)
-        )
-    };
-    Some(failure(ErrorKind::Auth, message, false))
-}
-
-/// Whether a `user@host` from a question is this peer's.
-fn is_about(peer: &Peer<'_>, name: &str) -> bool {
-    let place = peer.place().unwrap_or_default().to_lowercase();
-    let user = |text: &str| text.rsplit_once('@').map(|(user, _)| user.to_owned());
-    place.starts_with(&format!("{}:", name.to_lowercase()))
-        // The host may go by its alias in questions.
-        || !peer.is_jump && user(&place) == user(&name.to_lowercase())
-}
-
-struct Tried<'a>(&'a [String]);
-
-impl fmt::Display for Tried<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => f.write_str("no key was tried"),
-            keys => write!(f, "tried the keys {}", keys.join(", ")),
-        }
-    }
-}
-
-/// A jump host that does not reach what lies behind it.
-fn no_forward(peer: &Peer<'_>) -> Option<Failure> {
-    let (_, why) = peer.line_with(": open failed: ")?.split_once(": open failed: ")?;
-    let who = subject(peer);
-    let may_not = why.starts_with("administratively prohibited");
-    let message = if may_not {
-        format!("{who} does not allow connections through it ({why})")
-    } else {
-        format!("{who} cannot reach the next host: {why}")
-    };
-    let for_now = ["refused", "timed out", "route", "unreachable", "Temporary"];
-    Some(failure(ErrorKind::Connect, message, for_now.iter().any(|word| why.contains(word))))
-}
-
-fn no_connection(peer: &Peer<'_>) -> Option<Failure> {
-    let jump = if peer.is_jump { "the jump host " } else { "" };
-    if let Some(rest) = peer.after("ssh: Could not resolve hostname ") {
-        let (host, why) = rest.split_once(": ").unwrap_or((rest, "unknown"));
-        let message = format!(
-            "the name of {jump}{host} cannot be resolved: {why} (check ssh_hostname, or DNS)"
-        );
-        return Some(failure(ErrorKind::Connect, message, why.contains("Temporary")));
-    }
-    let rest = peer.after("ssh: connect to host ")?;
-    let (place, why) = rest.split_once(": ").unwrap_or((rest, "unknown"));
-    let advice = match why {
-        "Connection refused" => " (does sshd listen on that port?)",
-        "Connection timed out" => " (wrong address, or a firewall)",
-        "No route to host" | "Network is unreachable" => " (check the network, or the address)",
-        _ => "",
-    };
-    let message = format!("cannot connect to {jump}{place}: {why}{advice}");
-    Some(failure(ErrorKind::Connect, message, true))
-}
-
-/// The connection ended before, or during, the login.
-fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
-    let who = subject(peer);
-    if let Some(line) = peer.line_with("Unable to negotiate with ") {
-        let (_, why) = line.split_once(": ").unwrap_or(("", line));
-        return Some(failure(
-            ErrorKind::Connect,
-            format!("{who} and ssh have no algorithm in common: {why}"),
-            false,
-        ));
-    }
-    if peer.line_with("timed out during banner exchange").is_some() {
-        let message =
-            format!("connected to {who}, but no SSH banner came (ConnectTimeout of ssh_config)");
-        return Some(failure(ErrorKind::Connect, message, true));
-    }
-    let ends =
-        ["Connection closed", "Connection reset", "Received disconnect from ", "Broken pipe"];
-    let end = ends.iter().find_map(|end| peer.line_with(end))?;
-    if peer.stage() == Stage::Done {
-        return None;
-    }
-    if peer.after("Executing proxy command: ").is_some() && peer.stage() == Stage::Greeting {
-        // A proxy that is no ssh of ours has only its words.
-        let said = login.log.lines().rev().find(|line| line.pid.is_none()).map(|line| &*line.text);
-        let why = said.unwrap_or("it said nothing");
-        return Some(failure(
-            ErrorKind::Connect,
-            format!("the proxy ended before {who} greeted: {why}"),
-            true,
-        ));
-    }
-    let message = match (peer.stage(), peer.line_with("banner line ")) {
-        (Stage::Greeting, Some(line)) => {
-            let said = line.split_once(": ").map_or(line, |(_, said)| said);
-            format!(
-                "{who} closed the connection at once, saying \"{said}\" (MaxStartups of its sshd?)"
-            )
-        }
-        (Stage::Greeting, None) => {
-            format!(
-                "{who} closed the connection before its SSH banner (MaxStartups of its sshd, or a firewall?)"
-            )
-        }
-        (Stage::Authentication, _) => {
-            format!("{who} closed the connection during the login: {end}")
-        }
-        _ => format!("{who} closed the connection during the SSH handshake: {end}"),
-    };
-    Some(failure(ErrorKind::Connect, message, true))
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ const TAIL: usize = 48 * 1024;
 /// A longer line is cut.
 const LONGEST: usize = 2 * 1024;
 
+/// What ssh says of a login that goes well, without calling it a remark.
+const REMARKS: [&str; 2] = ["Authenticated to ", "Warning: Permanently added "];
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -103,7 +106,8 @@ fn parse(line: &str) -> Option<Line> {
         }
         _ => !text.is_empty(),
     };
-    let is_debug = !level.is_empty() || text.starts_with("Warning: Permanently added ");
+    let is_remark = REMARKS.iter().any(|start| text.starts_with(start));
+    let is_debug = !level.is_empty() || is_remark;
     is_wanted.then(|| Line { pid, is_debug, text: text.to_owned() })
 }
 

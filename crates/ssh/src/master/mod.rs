@@ -5,6 +5,7 @@
 
 mod answers;
 mod askpass;
+mod causes;
 mod config;
 mod errors;
 mod group;

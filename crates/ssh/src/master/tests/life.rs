@@ -14,7 +14,7 @@ use hostlink_core::Context;
 use crate::master::{Master, Run};
 use crate::settings::Settings;
 
-use super::sshd::{Sshd, start, start_in, until};
+use super::sshd::{Sshd, User, settings, start, start_in, until};
 
 /// All processes that have this text among their arguments or in their environment.
 fn processes_with(text: &str) -> Vec<String> {
@@ -106,13 +106,7 @@ async fn a_killed_starter_leaves_nothing() {
 
 async fn be_the_starter(directory: &Path) {
     let port = fs::read_to_string(directory.join("port")).unwrap().parse().unwrap();
-    let sshd = Sshd::start("");
-    let settings = Settings {
-        port: Some(port),
-        key: Some(directory.join("user")),
-        known_hosts_file: Some(directory.join("known_hosts")),
-        ..sshd.settings()
-    };
+    let settings = Settings { key: Some(directory.join("user")), ..settings(directory, port) };
     let (run, master) = start(&settings).await.unwrap();
     let _other = Master::start(&run, &settings, "host", &Context::default()).await.unwrap();
     println!("ready {}", directory_of(&master).display());
@@ -158,4 +152,17 @@ async fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
     }
     assert_eq!(lines.len(), 100, "{added}");
     join_all(masters.iter().map(Master::close)).await.into_iter().for_each(Result::unwrap);
+}
+
+#[tokio::test]
+async fn many_password_logins_at_once_each_get_their_answer() {
+    let sshd = Sshd::start("KbdInteractiveAuthentication no");
+    let user = User::new("the password");
+    let context = Context::default();
+    let run = Run::new(&context).unwrap();
+    let settings = user.log_in(sshd.settings());
+    let starts = (0..20).map(|_| Master::start(&run, &settings, "host", &context));
+    let masters: Vec<Master> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
+    assert!(masters.iter().all(Master::is_alive));
+    assert!(!sshd.log().contains("Failed password"), "{}", sshd.log());
 }

@@ -203,3 +203,32 @@ async fn the_users_forwards_are_left_out_and_a_forward_of_ours_works() {
     std::io::Read::read_exact(&mut stream, &mut banner).unwrap();
     assert_eq!(&banner, b"SSH-2.0-");
 }
+
+#[tokio::test]
+async fn the_users_configuration_holds_and_ours_reaches_every_hop() {
+    let sshd = Sshd::start("");
+    let home = sshd.path("home");
+    fs::create_dir_all(home.join(".ssh")).unwrap();
+    let (key, port) = (sshd.key(), sshd.port);
+    let text = format!(
+        "Host inner\nHostName 127.0.1.3\nProxyJump middle\nHost middle\nHostName 127.0.1.2\nProxyJump outer\n\
+         Host outer\nHostName 127.0.1.1\nHost *\nPort {port}\nUser root\nIdentityFile {}\n\
+         StrictHostKeyChecking yes\nUserKnownHostsFile /dev/null\nControlMaster auto\nControlPath /nowhere/%C\n\
+         ControlPersist 60\nLocalForward {port} localhost:1\n",
+        key.display()
+    );
+    fs::write(home.join(".ssh/config"), text).unwrap();
+    let context = Context { home: Some(home), ..Context::default() };
+    let settings = Settings {
+        host: "inner".to_owned(),
+        port: None,
+        user: None,
+        look_for_keys: true,
+        config_file: None,
+        ..sshd.settings()
+    };
+    let (_run, master) = start_in(&settings, &context).await.unwrap();
+    assert_eq!(run(&master, "echo $SSH_CONNECTION | cut -d' ' -f3").trim(), "127.0.1.3");
+    let known = fs::read_to_string(sshd.path("known_hosts")).unwrap();
+    assert_eq!(known.lines().count(), 3, "{known}");
+}

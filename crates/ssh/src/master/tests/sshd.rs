@@ -73,32 +73,7 @@ impl Sshd {
 
     /// Settings that reach it at 127.0.0.1 as root with nothing to log in with.
     pub(super) fn settings(&self) -> Settings {
-        Settings {
-            host: "127.0.0.1".to_owned(),
-            port: Some(self.port),
-            user: Some("root".to_owned()),
-            password: None,
-            key: None,
-            key_password: None,
-            allow_agent: false,
-            look_for_keys: false,
-            forward_agent: false,
-            config_file: Some("none".into()),
-            known_hosts_file: Some(self.path("known_hosts")),
-            host_keys: HostKeyPolicy::AcceptNew,
-            connect_timeout: Some(LIMIT),
-            connect_retries: 0,
-            retry_min_delay: Duration::ZERO,
-            retry_max_delay: Duration::ZERO,
-            file_protocol: FileProtocol::Auto,
-            proxy_jump: None,
-            proxy_jump_password: None,
-            proxy_command: None,
-            options: Vec::new(),
-            server_alive_interval: 15,
-            control_path: None,
-            certificate: None,
-        }
+        settings(self.directory.path(), self.port)
     }
 
     /// The same with the key.
@@ -111,6 +86,36 @@ impl Drop for Sshd {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+/// Settings that reach the sshd of this directory at 127.0.0.1 as root with nothing to log in with.
+pub(super) fn settings(directory: &Path, port: u16) -> Settings {
+    Settings {
+        host: "127.0.0.1".to_owned(),
+        port: Some(port),
+        user: Some("root".to_owned()),
+        password: None,
+        key: None,
+        key_password: None,
+        allow_agent: false,
+        look_for_keys: false,
+        forward_agent: false,
+        config_file: Some("none".into()),
+        known_hosts_file: Some(directory.join("known_hosts")),
+        host_keys: HostKeyPolicy::AcceptNew,
+        connect_timeout: Some(LIMIT),
+        connect_retries: 0,
+        retry_min_delay: Duration::ZERO,
+        retry_max_delay: Duration::ZERO,
+        file_protocol: FileProtocol::Auto,
+        proxy_jump: None,
+        proxy_jump_password: None,
+        proxy_command: None,
+        options: Vec::new(),
+        server_alive_interval: 15,
+        control_path: None,
+        certificate: None,
     }
 }
 
