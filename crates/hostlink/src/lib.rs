@@ -17,6 +17,8 @@ pub use registry::builtin_registry;
 pub mod connectors {
     #[cfg(feature = "local")]
     pub use hostlink_local::LocalConnector;
+    #[cfg(feature = "ssh")]
+    pub use hostlink_ssh::SshConnector;
 }
 
 /// The examples of the repository's README, run as tests.

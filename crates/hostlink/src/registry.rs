@@ -5,14 +5,23 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 1] {
-    [(
-        "local",
-        #[cfg(feature = "local")]
-        Some(Arc::new(hostlink_local::LocalConnector)),
-        #[cfg(not(feature = "local"))]
-        None,
-    )]
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 2] {
+    [
+        (
+            "local",
+            #[cfg(feature = "local")]
+            Some(Arc::new(hostlink_local::LocalConnector)),
+            #[cfg(not(feature = "local"))]
+            None,
+        ),
+        (
+            "ssh",
+            #[cfg(feature = "ssh")]
+            Some(Arc::new(hostlink_ssh::SshConnector::new())),
+            #[cfg(not(feature = "ssh"))]
+            None,
+        ),
+    ]
 }
 
 /// A registry with every connector that is compiled in. It knows the names of the others, so that the error for one of

@@ -15,10 +15,8 @@ use crate::openssh::OpenSsh;
 use crate::settings::Settings;
 use crate::transport::Transport;
 
-/// How long a host that turns logins away for their number is tried again (`MaxStartups`, sshd_config(5)).
-const DOOR_LIMIT: Duration = Duration::from_secs(60);
-
-/// The waits between two such tries: the first is at most so long, and later ones at most so long.
+/// The waits between two tries on a host that turns logins away for their number (`MaxStartups`, sshd_config(5)): the
+/// first is at most so long, and later ones at most so long.
 const DOOR_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// One host, with what it takes to log in on it.
@@ -179,7 +177,7 @@ impl Door<'_> {
             return Ok(Arc::new(OpenSsh::attach(path, self.run.make_master_directory()?).await?));
         }
         let mut retries = self.settings.connect_retries;
-        let full_until = Instant::now() + DOOR_LIMIT;
+        let begun = Instant::now();
         let mut full_wait = DOOR_WAITS.0;
         loop {
             let place = self.doors.enter(self.settings).await;
@@ -189,7 +187,7 @@ impl Door<'_> {
                 Ok(master) => return Ok(Arc::new(OpenSsh::new(master))),
                 Err(failed) => failed,
             };
-            if failed.turned_away && Instant::now() < full_until {
+            if failed.turned_away.is_some_and(|limit| begun.elapsed() < limit) {
                 sleep(full_wait.mul_f64(random())).await;
                 full_wait = DOOR_WAITS.1.min(full_wait * 2);
             } else if failed.retryable && retries > 0 {

@@ -1,11 +1,18 @@
 //! The causes that one ssh process may give for the end of a login.
 
 use std::fmt;
+use std::time::Duration;
 
 use hostlink_core::ErrorKind;
 
 use super::errors::{Failure, Login, failure, locked_key, subject};
 use super::peers::{Peer, Stage};
+
+/// How long a server that says that it is overloaded is tried again.
+const TURNED_AWAY: Duration = Duration::from_secs(60);
+
+/// The same for one that only closes the connection.
+const PERHAPS_TURNED_AWAY: Duration = Duration::from_secs(5);
 
 /// The cause that one process gives.
 pub(super) fn of_peer(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
@@ -158,6 +165,12 @@ fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
             true,
         ));
     }
+    // Since 8.5 OpenSSH says so before it closes (`drop_connection` in sshd.c); others just close, as a firewall does.
+    let turned_away = match (peer.stage(), peer.line_with("banner line ")) {
+        (Stage::Greeting, Some(_)) => Some(TURNED_AWAY),
+        (Stage::Greeting, None) => Some(PERHAPS_TURNED_AWAY),
+        _ => None,
+    };
     let message = match (peer.stage(), peer.line_with("banner line ")) {
         (Stage::Greeting, Some(line)) => {
             let said = line.split_once(": ").map_or(line, |(_, said)| said);
@@ -175,5 +188,5 @@ fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
         }
         _ => format!("{who} closed the connection during the SSH handshake: {end}"),
     };
-    Some(failure(ErrorKind::Connect, message, true))
+    Some(Failure { turned_away, ..failure(ErrorKind::Connect, message, true) })
 }

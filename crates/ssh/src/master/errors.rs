@@ -15,6 +15,8 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     /// Another try may succeed: a refused connection, a time-out, an overloaded server.
     pub(crate) retryable: bool,
+    /// The server has more logins under way than it takes: how long it is worth trying again, whatever the settings say.
+    pub(crate) turned_away: Option<Duration>,
 }
 
 impl From<Failure> for Error {
@@ -25,7 +27,7 @@ impl From<Failure> for Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, retryable: false }
+        Self { error, retryable: false, turned_away: None }
     }
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn of_exit(login: &Login<'_>) -> Failure {
     known.unwrap_or_else(|| {
         let words = login.log.last_words().join("\n");
         let error = Error::new(ErrorKind::Connect, "ssh ended before the host was reached");
-        Failure { error: error.with_stderr_tail(words.as_bytes()), retryable: false }
+        Failure::from(error.with_stderr_tail(words.as_bytes()))
     })
 }
 
@@ -113,7 +115,7 @@ pub(crate) fn of_lost_link(log: &Log, code: Option<i32>) -> Error {
 }
 
 pub(super) fn failure(kind: ErrorKind, message: impl Into<String>, retryable: bool) -> Failure {
-    Failure { error: Error::new(kind, message), retryable }
+    Failure { retryable, ..Error::new(kind, message).into() }
 }
 
 /// `host`, or `the jump host`, with the name that is known.

@@ -116,7 +116,7 @@ impl<'a> Start<'a> {
         let outputs = outputs.map_err(|_| {
             let message =
                 "ssh did not read its configuration in time (a Match exec in ssh_config?)";
-            Failure { error: Error::new(ErrorKind::Connect, message), retryable: true }
+            Failure { retryable: true, ..Error::new(ErrorKind::Connect, message).into() }
         })?;
         outputs.into_iter().filter_map(Result::transpose).collect()
     }
