@@ -42,6 +42,26 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("script", "bsdutils", "giving the CLI a real terminal"),
     base("setsid", "util-linux", "children that leave their process group"),
     base("tar", "tar", "checking the archives that copies are made of"),
+    base("sshd", "openssh-server", "the SSH server that most targets have"),
+    base("ssh", "openssh-client", "reaching targets, and making keys and agents for that"),
+    Component {
+        name: "sftp-server",
+        probe: "/usr/lib/openssh/sftp-server",
+        package: "openssh-sftp-server",
+        why: "files over SFTP",
+        group: Group::Base,
+    },
+    base("dropbear", "dropbear-bin", "the SSH server of small machines"),
+    base("rsync", "rsync", "files over a connection that is open already"),
+    base("parallel-ssh", "pssh", "what the benchmarks of many hosts compare with"),
+    base("google-authenticator", "libpam-google-authenticator", "a second question at a login"),
+    base("oathtool", "oathtool", "answering that question"),
+    base("ip", "iproute2", "networks that only a bastion reaches"),
+    base("iptables", "iptables", "links that drop packets"),
+    base("pkill", "procps", "ending what users of tests run"),
+    base("useradd", "passwd", "users of a test's own"),
+    base("unshare", "util-linux", "a small machine's mounts"),
+    base("flock", "util-linux", "changes of the machine one after the other"),
 ];
 
 const fn base(command: &'static str, package: &'static str, why: &'static str) -> Component {

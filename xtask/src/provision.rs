@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
-use crate::users;
+use crate::{pam, sweep, users};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
@@ -26,6 +26,11 @@ pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
         ensure_root(sh, &[user.name])?;
         users::add(sh, user)?;
     }
+    for service in pam::missing(sh) {
+        ensure_root(sh, &[service.name])?;
+        pam::write(sh, service)?;
+    }
+    sweep::run(sh)?;
     let missing = names(&components::missing(groups));
     ensure!(missing.is_empty(), "still missing after the installation: {}", missing.join(", "));
     println!("provision: all that the tests need is there");

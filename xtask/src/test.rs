@@ -8,6 +8,7 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
+use crate::pam::{self, Service};
 use crate::provision;
 use crate::users::{self, User};
 
@@ -54,10 +55,11 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     }
     let components = components::missing(groups);
     let users = users::missing(sh)?;
-    if components.is_empty() && users.is_empty() {
+    let services = pam::missing(sh);
+    if components.is_empty() && users.is_empty() && services.is_empty() {
         return Ok(());
     }
-    Err(Missing { components, users }.into())
+    Err(Missing { components, users, services }.into())
 }
 
 fn wanted_groups(options: &TestOptions) -> &'static [Group] {
@@ -75,13 +77,15 @@ fn wanted_groups(options: &TestOptions) -> &'static [Group] {
 pub(crate) struct Missing {
     components: Vec<&'static Component>,
     users: Vec<&'static User>,
+    services: Vec<&'static Service>,
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let components = self.components.iter().map(|it| format!("{} ({})", it.name, it.why));
         let users = self.users.iter().map(|it| format!("the user {}", it.name));
-        let all: Vec<String> = components.chain(users).collect();
+        let services = self.services.iter().map(|it| format!("the PAM service {}", it.name));
+        let all: Vec<String> = components.chain(users).chain(services).collect();
         write!(
             f,
             "the tests need {}; get what is missing with `cargo xtask test --provision`",
@@ -119,11 +123,15 @@ mod tests {
     #[test]
     fn the_error_is_one_line_with_name_reason_and_remedy() {
         let fish = components::COMPONENTS.iter().filter(|it| it.name == "fish").collect();
-        let missing = Missing { components: fish, users: vec![&users::USERS[0]] };
+        let missing = Missing {
+            components: fish,
+            users: vec![&users::USERS[0]],
+            services: vec![&pam::SERVICES[0]],
+        };
         assert_eq!(
             missing.to_string(),
-            "the tests need fish (a login shell that is not POSIX), the user hostlink-fish; \
-             get what is missing with `cargo xtask test --provision`"
+            "the tests need fish (a login shell that is not POSIX), the user hostlink-fish, \
+             the PAM service sshd-hostlink; get what is missing with `cargo xtask test --provision`"
         );
     }
 
