@@ -4,9 +4,9 @@
 //! Before anything is made that would stay, the command that takes it away stands in `DIR/undo`; `cargo xtask test
 //! --provision` runs those of keepers that were killed themselves.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -61,7 +61,10 @@ impl Keeper {
     /// If it cannot be written.
     pub fn write(&self, name: &str, mode: u32, content: &str) -> PathBuf {
         let path = self.dir.join(name);
-        fs::write(&path, content).expect("the keeper's directory can be written");
+        // With its mode from the start: it may hold a secret, and everyone may read the directory.
+        let file = File::options().write(true).create(true).truncate(true).mode(mode).open(&path);
+        let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
+        written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
         path
     }

@@ -68,20 +68,26 @@ fn is_stale(dir: &Path) -> bool {
         }
 }
 
-/// `keeper` has a process number and the time of its start, which proc(5) has as field 22 of `stat`.
+/// `keeper` has a process number and the time of its start.
 fn is_running(keeper: &str) -> bool {
     let Some((pid, start)) = keeper.trim().split_once(' ') else { return false };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    after_name.split(' ').nth(19) == Some(start)
+    is_alive_since(&stat, start)
 }
 
-/// Those with a file of the directory as an argument: the servers themselves.
+/// State and start are fields 3 and 22 of proc(5)'s `stat`. In a container, process 1 may leave the dead unreaped.
+fn is_alive_since(stat: &str, start: &str) -> bool {
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let fields: Vec<&str> = after_name.split(' ').collect();
+    fields.first() != Some(&"Z") && fields.get(19) == Some(&start)
+}
+
+/// The servers themselves: their arguments name a file of the directory. sshd shows its arguments as one.
 fn processes_of(dir: &Path) -> Vec<String> {
     let inside = format!("{}/", dir.display());
     let names_it = |pid: &String| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|word| word.starts_with(inside.as_bytes()))
+        String::from_utf8_lossy(&line).contains(&inside)
     };
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|it| it.file_name().into_string().ok());
@@ -128,6 +134,7 @@ mod tests {
         assert!(is_running(&format!("{me} {start}\n")));
         assert!(!is_running(&format!("{me} 1{start}\n")));
         assert!(!is_running("nonsense"));
+        assert!(!is_alive_since(&stat.replacen(") R ", ") Z ", 1), start));
     }
 
     #[test]

@@ -30,8 +30,12 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut keeper = Keeper { dir, main: Arc::default(), reapers: Vec::new() };
-    let result = keeper.prepare().and_then(|()| keeper.serve());
-    let faults = [result.map_err(|it| it.to_string()), keeper.end()];
+    if let Err(error) = keeper.prepare() {
+        // The directory may be somebody else's.
+        answer(&error.to_string());
+        return ExitCode::FAILURE;
+    }
+    let faults = [keeper.serve().map_err(|it| it.to_string()), keeper.end()];
     for fault in faults.into_iter().filter_map(Result::err) {
         answer(&fault);
     }
