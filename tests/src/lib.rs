@@ -1,8 +1,19 @@
 //! What the whole-system tests share; the tests themselves are in `tests/`.
 
+pub mod busybox;
 pub mod cli;
 pub mod container;
+pub mod dropbear;
+pub mod keeper;
+pub mod keys;
+pub mod network;
+pub mod ports;
+pub mod processes;
+pub mod ssh_client;
 pub mod ssh_container;
+pub mod sshd;
+pub mod unreachable;
+pub mod user;
 
 use std::path::PathBuf;
 

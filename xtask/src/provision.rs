@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
 use crate::images::{self, Image};
-use crate::{engine, users};
+use crate::{engine, pam, sweep, users};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
@@ -24,6 +24,7 @@ pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
     if groups.contains(&Group::Docker) {
         provide_containers(sh)?;
     }
+    sweep::run(sh)?;
     println!("provision: all that the tests need is there");
     Ok(())
 }
@@ -43,6 +44,10 @@ fn add_users(sh: &Shell) -> anyhow::Result<()> {
     for user in users::missing(sh)? {
         ensure_root(sh, &[user.name])?;
         users::add(sh, user)?;
+    }
+    for service in pam::missing(sh) {
+        ensure_root(sh, &[service.name])?;
+        pam::write(sh, service)?;
     }
     Ok(())
 }

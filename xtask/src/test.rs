@@ -8,6 +8,7 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
+use crate::pam::{self, Service};
 use crate::users::{self, User};
 use crate::{engine, images, provision};
 
@@ -57,12 +58,13 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     }
     let components = components::missing(groups);
     let users = users::missing(sh)?;
+    let services = pam::missing(sh);
     let containers =
         if groups.contains(&Group::Docker) { missing_containers(sh) } else { Vec::new() };
-    if components.is_empty() && users.is_empty() && containers.is_empty() {
+    if components.is_empty() && users.is_empty() && services.is_empty() && containers.is_empty() {
         return Ok(());
     }
-    Err(Missing { components, users, containers }.into())
+    Err(Missing { components, users, services, containers }.into())
 }
 
 fn wanted_groups(options: &TestOptions) -> &'static [Group] {
@@ -82,6 +84,7 @@ fn missing_containers(sh: &Shell) -> Vec<String> {
 pub(crate) struct Missing {
     components: Vec<&'static Component>,
     users: Vec<&'static User>,
+    services: Vec<&'static Service>,
     /// The engine and its images, in words.
     containers: Vec<String>,
 }
@@ -90,8 +93,9 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let components = self.components.iter().map(|it| format!("{} ({})", it.name, it.why));
         let users = self.users.iter().map(|it| format!("the user {}", it.name));
+        let services = self.services.iter().map(|it| format!("the PAM service {}", it.name));
         let containers = self.containers.iter().cloned();
-        let all: Vec<String> = components.chain(users).chain(containers).collect();
+        let all: Vec<String> = components.chain(users).chain(services).chain(containers).collect();
         write!(
             f,
             "the tests need {}; get what is missing with `cargo xtask test --provision`",
@@ -142,12 +146,13 @@ mod tests {
         let missing = Missing {
             components: fish,
             users: vec![&users::USERS[0]],
+            services: vec![&pam::SERVICES[0]],
             containers: vec!["a Docker engine that answers".to_owned()],
         };
         assert_eq!(
             missing.to_string(),
             "the tests need fish (a login shell that is not POSIX), the user hostlink-fish, \
-             a Docker engine that answers; \
+             the PAM service sshd-hostlink, a Docker engine that answers; \
              get what is missing with `cargo xtask test --provision`"
         );
     }

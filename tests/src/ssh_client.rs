@@ -1,0 +1,118 @@
+//! OpenSSH's own `ssh`, with nothing of the user's: no configuration, no agent, no keys but those that a test names.
+
+use std::fmt::{Display, Write};
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::keeper::Keeper;
+use crate::keys::Key;
+
+/// Settings for `ssh`, which hold for jumps too, since they stand in a file of its own (ssh_config(5)).
+#[derive(Debug)]
+pub struct SshClient {
+    keeper: Keeper,
+    settings: Vec<String>,
+    known_hosts: Vec<String>,
+    answers: String,
+    flags: Vec<String>,
+}
+
+impl SshClient {
+    /// One that knows no host and has no key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            keeper: Keeper::start(),
+            settings: Vec::new(),
+            known_hosts: Vec::new(),
+            answers: String::new(),
+            flags: Vec::new(),
+        }
+    }
+
+    /// Sets an option of ssh_config(5), before the defaults of this type.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Display) -> Self {
+        self.settings.push(format!("{name} {value}"));
+        self
+    }
+
+    /// Adds words to the command line, like `-J` and hosts, which as a setting would hold for those hosts too.
+    #[must_use]
+    pub fn flags(mut self, words: &[&str]) -> Self {
+        self.flags.extend(words.iter().map(ToString::to_string));
+        self
+    }
+
+    /// Believes the host keys in this file, beside earlier ones.
+    #[must_use]
+    pub fn knows(mut self, known_hosts: &Path) -> Self {
+        self.known_hosts.push(known_hosts.display().to_string());
+        self
+    }
+
+    /// Offers this key, after earlier ones.
+    #[must_use]
+    pub fn key(self, key: &Key) -> Self {
+        self.set("IdentityFile", key.path().display())
+    }
+
+    /// Answers a prompt that contains this text, which has no characters that are special in a shell; others get an
+    /// empty answer.
+    #[must_use]
+    pub fn answer(mut self, prompt: &str, answer: &str) -> Self {
+        let quoted = answer.replace('\'', r"'\''");
+        writeln!(self.answers, "*'{prompt}'*) printf '%s\\n' '{quoted}';;").expect("it is memory");
+        self
+    }
+
+    /// `ssh`, `scp` or `sftp` with these settings, and no other words yet.
+    ///
+    /// # Panics
+    ///
+    /// If the settings cannot be written.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        let mut text = self.settings.iter().fold(String::new(), |text, line| text + line + "\n");
+        if !self.known_hosts.is_empty() {
+            text.push_str(&format!("UserKnownHostsFile {}\n", self.known_hosts.join(" ")));
+        }
+        // The default key exchange of OpenSSH 9 takes ten times the CPU.
+        text.push_str(
+            "UserKnownHostsFile none\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\n\
+             IdentityAgent none\nIdentitiesOnly yes\nIdentityFile none\nNumberOfPasswordPrompts 1\n\
+             KexAlgorithms curve25519-sha256\nLogLevel ERROR\n",
+        );
+        let mut command = Command::new(program);
+        if self.answers.is_empty() {
+            text.push_str("BatchMode yes\n");
+        } else {
+            let script = format!("#!/bin/sh\ncase $1 in\n{}*) echo;;\nesac\n", self.answers);
+            let askpass = self.keeper.write("askpass", 0o700, &script);
+            command.env("SSH_ASKPASS", askpass).env("SSH_ASKPASS_REQUIRE", "force");
+        }
+        let config = self.keeper.write("config", 0o600, &text);
+        command
+            .arg("-F")
+            .arg(config)
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .env_remove("SSH_AUTH_SOCK");
+        command
+    }
+
+    /// `ssh` that runs this line of shell there.
+    #[must_use]
+    pub fn run(&self, user: &str, address: IpAddr, port: u16, line: &str) -> Command {
+        let mut command = self.command("ssh");
+        command.args(["-p", &port.to_string(), "-l", user, "--", &address.to_string(), line]);
+        command
+    }
+}
+
+impl Default for SshClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}

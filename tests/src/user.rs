@@ -1,0 +1,131 @@
+//! Users of a test's own.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::keeper::{Keeper, run_tool, run_tool_with_input, unique_name};
+
+/// A user with a home directory; user, home and all processes of the user's end with this value, and with the test's process.
+#[derive(Debug)]
+pub struct TestUser {
+    keeper: Keeper,
+    name: String,
+    uid: u32,
+}
+
+impl TestUser {
+    /// Makes one with this login shell, without a password.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[must_use]
+    pub fn create(shell: &str) -> Self {
+        let (mut keeper, name) = (Keeper::start(), unique_name());
+        let home = keeper.dir().join("home");
+        let made = keeper.make(&creation(&name, &home, shell), &removal(&name));
+        assert!(made, "useradd: {}", keeper.log());
+        let uid = run_tool("id", &["-u", &name]).trim().parse().expect("id writes a number");
+        Self { keeper, name, uid }
+    }
+
+    /// The name, like `hl-1a2b3c4d`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The user's number; the group has the same name and a number of its own.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The home directory, of mode 0755, with the files that new users of the machine get.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.keeper.dir().join("home")
+    }
+
+    /// Gives the user a password: any text without a line break.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be set.
+    pub fn set_password(&self, password: &str) {
+        let line = format!("{}:{password}", self.name);
+        // Without PAM, whose stronger hash takes ten times as long at each login.
+        let words = ["/run/hostlink-tests.lock", "chpasswd", "-c", "SHA512", "-s", "1000"];
+        run_tool_with_input("flock", &words, &line);
+    }
+
+    /// Adds a line to the user's `~/.ssh/authorized_keys`, for servers that have no other list.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    pub fn authorize(&self, public_key: &str) {
+        let dir = self.home().join(".ssh");
+        if !dir.exists() {
+            fs::DirBuilder::new().mode(0o700).create(&dir).expect("root may write it");
+            chown(&dir, Some(self.uid), None).expect("tests run as root");
+        }
+        let old = fs::read_to_string(dir.join("authorized_keys")).unwrap_or_default();
+        self.write(".ssh/authorized_keys", 0o600, &format!("{old}{}\n", public_key.trim()));
+    }
+
+    /// Writes a file of the user's, below the home directory.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, name: &str, mode: u32, content: &str) {
+        let path = self.home().join(name);
+        fs::write(&path, content).expect("root may write it");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("root may");
+        chown(&path, Some(self.uid), None).expect("tests run as root");
+    }
+
+    /// Sets up the second question of [`two_prompts()`](crate::sshd::SshdBuilder::two_prompts), `Verification code: `; gives the
+    /// right answer, which may be used again and again for twenty minutes.
+    #[must_use]
+    pub fn second_factor(&self) -> String {
+        let secret: Vec<u8> = (0..4)
+            .flat_map(|_| getrandom::u32().expect("the kernel has random numbers").to_le_bytes())
+            .map(|byte| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte) % 32])
+            .collect();
+        let secret = String::from_utf8(secret).expect("these are letters and digits");
+        // google-authenticator(1): codes of 30 s, of which that many around now are right.
+        let file = format!("{secret}\n\" WINDOW_SIZE 80\n\" TOTP_AUTH\n");
+        self.write(".google_authenticator", 0o400, &file);
+        run_tool("oathtool", &["--totp", "--base32", &secret]).trim().to_owned()
+    }
+}
+
+/// `*` in the place of a password is none; the `!` of useradd would be a locked account to sshd without PAM. Another
+/// program may hold the lock of the list of users, which is an error at once.
+fn creation(name: &str, home: &Path, shell: &str) -> String {
+    let home = home.display();
+    format!(
+        "n=0\n\
+         until useradd -l -m -K HOME_MODE=0755 -d {home} -p '*' -s '{shell}' {name}; do\n\
+         n=$((n + 1)); [ $n -lt 300 ] || exit 1; sleep 0.1\n\
+         done\n"
+    )
+}
+
+/// A process may start others while it is being killed. Ended ones that nobody waits for are left out (`pkill -r`).
+fn removal(name: &str) -> String {
+    format!(
+        "n=0\n\
+         while uid=$(id -u {name} 2>/dev/null) && [ $n -lt 300 ]; do\n\
+         n=$((n + 1))\n\
+         if pkill -KILL -r D,R,S,T,t,I -U \"$uid\" || pkill -KILL -r D,R,S,T,t,I -u \"$uid\"; then\n\
+         sleep 0.01; continue\n\
+         fi\n\
+         userdel -rf {name} >/dev/null 2>&1 || sleep 0.1\n\
+         done\n\
+         if id -u {name} >/dev/null 2>&1; then echo 'the user {name} cannot be removed'; fi\n"
+    )
+}
