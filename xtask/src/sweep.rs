@@ -134,7 +134,8 @@ mod tests {
         assert!(is_running(&format!("{me} {start}\n")));
         assert!(!is_running(&format!("{me} 1{start}\n")));
         assert!(!is_running("nonsense"));
-        assert!(!is_alive_since(&stat.replacen(") R ", ") Z ", 1), start));
+        let (name, rest) = stat.rsplit_once(") ").unwrap();
+        assert!(!is_alive_since(&format!("{name}) Z{}", &rest[1..]), start));
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(super) async fn get(
     while let Some(content) = reads.next().await.map_err(of)? {
         session.moving(writer.write(&content)).await.map_err(of)??;
         bytes += content.len() as u64;
+        reads.reuse(content);
     }
     // Files of /sys have a size that they never fill; one that is cut off has another size than before.
     let announced = opened.get_size().unwrap_or(0);
@@ -79,6 +80,8 @@ struct Reads<'a> {
     /// Where the next read begins.
     offset: u64,
     has_ended: bool,
+    /// Memory of content that has been passed on.
+    spare: Vec<BytesMut>,
 }
 
 struct Read {
@@ -89,8 +92,16 @@ struct Read {
 
 impl<'a> Reads<'a> {
     fn new(session: &'a Session, file: &'a RemoteFile, size: u64) -> Self {
-        let pending = VecDeque::new();
-        Self { session, file, size, pending, in_flight: 0, offset: 0, has_ended: false }
+        Self {
+            session,
+            file,
+            size,
+            pending: VecDeque::new(),
+            in_flight: 0,
+            offset: 0,
+            has_ended: false,
+            spare: Vec::new(),
+        }
     }
 
     /// Asks for as much as may be in flight, and for one piece behind the size: its answer is that there is none.
@@ -111,9 +122,10 @@ impl<'a> Reads<'a> {
     }
 
     fn read(&mut self, offset: u64, length: u32) -> Result<Read, Trouble> {
+        let buffer = self.spare.pop().unwrap_or_default();
         let answer = self.file.send(|end, id, handle| {
-            let (handle, buffer) = (Cow::Borrowed(&**handle), Some(BytesMut::new()));
-            Ok(end.send_read_request(id, handle, offset, length, buffer)?.wait())
+            let handle = Cow::Borrowed(&**handle);
+            Ok(end.send_read_request(id, handle, offset, length, Some(buffer))?.wait())
         })?;
         self.in_flight += length as usize;
         Ok(Read { offset, length, answer })
@@ -144,6 +156,12 @@ impl<'a> Reads<'a> {
             self.ask_for_the_rest(offset + u64::from(came), length - came)?;
         }
         Ok(Some(content))
+    }
+
+    /// The memory of content that has been passed on serves again: fresh memory costs more than the copying.
+    fn reuse(&mut self, mut content: BytesMut) {
+        content.clear();
+        self.spare.push(content);
     }
 
     /// A server may answer with less than there is.

@@ -50,10 +50,10 @@ pub(super) async fn find(
         // Nearly always this is the place: its file is made in the same round trip.
         let name = hidden_name(&destination)?;
         let mut temporary = RemoteFile::temporary(sessions, session, name, 0o600).map_err(of)?;
-        let existing = match found(session.answer(looking).await, follow).map_err(of)? {
-            Found::Nothing => None,
-            Found::File(attributes) => Some(attributes),
-            Found::Link => {
+        let existing = match found(session.answer(looking).await, follow) {
+            Ok(Found::Nothing) => None,
+            Ok(Found::File(attributes)) => Some(attributes),
+            Ok(Found::Link) => {
                 temporary.discard().await;
                 match read_link(session, &destination).await {
                     // What joins is what stands behind the link's directory, or an absolute path.
@@ -62,17 +62,24 @@ pub(super) async fn find(
                 }
                 continue;
             }
-            Found::Other => {
+            Ok(Found::Other) => {
                 temporary.discard().await;
                 return Ok(None);
             }
+            Err(trouble) => {
+                temporary.discard().await;
+                return Err(of(trouble));
+            }
         };
-        return match temporary.opened().await {
-            Ok(()) => Ok(Some(Place { destination, existing, temporary })),
-            Err(trouble) if trouble.is_missing() => Err(failure("nodir", path, b"")),
+        let Err(trouble) = temporary.opened().await else {
+            return Ok(Some(Place { destination, existing, temporary }));
+        };
+        temporary.discard().await;
+        return match trouble {
+            trouble if trouble.is_missing() => Err(failure("nodir", path, b"")),
             // A command may write in place, or knows better what is wrong.
-            Err(trouble) if trouble.is_refusal() && !sessions.insists() => Ok(None),
-            Err(trouble) => Err(trouble.of(path)),
+            trouble if trouble.is_refusal() && !sessions.insists() => Ok(None),
+            trouble => Err(of(trouble)),
         };
     }
     Ok(None)
@@ -113,10 +120,13 @@ pub(super) async fn newcomer(
     }
     let Ok(name) = hidden_name(path) else { return Ok(None) };
     let mut probe = RemoteFile::temporary(sessions, session, name, ALL)?;
-    probe.opened().await?;
-    let attributes = probe.attributes().await;
+    let looked = async {
+        probe.opened().await?;
+        probe.attributes().await
+    };
+    let looked = looked.await;
     probe.discard().await;
-    let attributes = attributes?;
+    let attributes = looked?;
     let (Some(owner), Some(bits)) = (attributes.get_id(), attributes.get_permissions()) else {
         return Ok(None);
     };

@@ -145,6 +145,9 @@ fn short(came: u64, path: &str) -> Error {
     failure(&format!("short {came}"), path, b"")
 }
 
+/// So many pieces are read at once: each read of a file is a way to another thread and back.
+const PIECES: usize = 4;
+
 /// Writes that have been sent and not been answered.
 struct Writes<'a> {
     session: &'a Session,
@@ -161,42 +164,55 @@ impl<'a> Writes<'a> {
 
     async fn copy(&mut self, mut reader: BoxRead, length: Option<u64>, path: &str) -> Result<()> {
         let of = |trouble: Trouble| trouble.of(path);
+        let piece = self.session.write_size as usize;
+        let (mut block, mut read) = (BytesMut::new(), 0);
         loop {
-            let left = length.map_or(u64::MAX, |length| length.saturating_sub(self.sent));
-            let size = usize::try_from(left.saturating_add(1)).unwrap_or(usize::MAX);
-            let size = size.min(self.session.write_size as usize);
-            let chunk = self.read_chunk(&mut reader, size, path).await?;
-            let is_last = chunk.len() < size;
-            if !chunk.is_empty() {
-                self.push(chunk).await.map_err(of)?;
+            if block.capacity() == block.len() {
+                // One more byte than there should be, for the end to be seen.
+                let left = length.map_or(u64::MAX, |length| length.saturating_sub(read));
+                let left = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1);
+                block.reserve(left.min(PIECES * piece));
             }
-            if is_last {
-                return Ok(());
+            let came = self.read(&mut reader, &mut block, path).await?;
+            read += came as u64;
+            while block.len() >= piece {
+                self.push(block.split_to(piece).freeze()).await.map_err(of)?;
+            }
+            if came == 0 {
+                break;
             }
         }
+        if !block.is_empty() {
+            self.push(block.freeze()).await.map_err(of)?;
+        }
+        Ok(())
     }
 
-    /// The next `size` bytes; fewer at the end. A full disk is noticed while a slow source is waited for.
-    async fn read_chunk(&mut self, reader: &mut BoxRead, size: usize, path: &str) -> Result<Bytes> {
+    /// Reads into the room that `block` has. A full disk is noticed while a slow source is waited for.
+    async fn read(
+        &mut self,
+        reader: &mut BoxRead,
+        block: &mut BytesMut,
+        path: &str,
+    ) -> Result<usize> {
         let of = |trouble: Trouble| trouble.of(path);
-        let mut chunk = BytesMut::with_capacity(size);
-        while chunk.len() < size {
-            let room = size - chunk.len();
-            let mut part = (&mut chunk).limit(room);
-            let session = self.session;
+        let room = block.capacity() - block.len();
+        let mut part = block.limit(room);
+        let session = self.session;
+        loop {
             let read = session.moving(async {
                 tokio::select! {
                     biased;
                     read = reader.read_buf(&mut part) => Ok(Some(read)),
-                    answered = self.next_answer(), if !self.pending.is_empty() => answered.map(|()| None),
+                    answered = self.next_answer(), if !self.pending.is_empty() => {
+                        answered.map(|()| None)
+                    }
                 }
             });
-            let Some(read) = read.await.map_err(of)?.map_err(of)? else { continue };
-            if read.map_err(|error| Error::from_io("the input could not be read", error))? == 0 {
-                break;
+            if let Some(read) = read.await.map_err(of)?.map_err(of)? {
+                return read.map_err(|error| Error::from_io("the input could not be read", error));
             }
         }
-        Ok(chunk.freeze())
     }
 
     async fn push(&mut self, chunk: Bytes) -> Result<(), Trouble> {

@@ -156,12 +156,18 @@ impl Session {
         build(&mut WriteEnd::new(self.shared.clone()), id).map_err(Trouble::from)
     }
 
-    /// Waits for the answer to what was sent.
+    /// Waits for the answer to what was sent. A server that gives none ends the session: the next file gets another.
     pub(super) async fn answer<T>(
         &self,
         sent: Result<impl Future<Output = Result<(Id, T), lowlevel::Error>>, Trouble>,
     ) -> Result<T, Trouble> {
-        let (_, answer) = self.moving(sent?).await??;
+        let answer = self.moving(sent?).await;
+        if matches!(answer, Err(Trouble::Stalled)) {
+            // The first cause is the one that counts.
+            let _ = self.cause.set("it does not answer".to_owned());
+            self.end();
+        }
+        let (_, answer) = answer??;
         Ok(answer)
     }
 

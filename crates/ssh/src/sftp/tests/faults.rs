@@ -1,6 +1,7 @@
 //! Servers and disks that fail.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -106,6 +107,29 @@ async fn a_server_killed_in_a_put_is_an_error_and_the_next_file_has_a_new_one() 
 }
 
 #[tokio::test]
+async fn a_server_killed_at_any_moment_leaves_the_old_file_or_the_new_one() {
+    let scene = Scene::new();
+    let new = content(1_000_000);
+    for micros in (0..30).map(|step| step * step * 10) {
+        let name = format!("d{micros}/file");
+        fs::create_dir(scene.path(&format!("d{micros}"))).unwrap();
+        scene.plant(&name, "old", 0o644);
+        until("a session", || async { scene.put(bytes("x"), "first").await.is_ok() }).await;
+        let kill = async {
+            tokio::time::sleep(Duration::from_micros(micros)).await;
+            scene.server.kill();
+        };
+        let (put, ()) = tokio::join!(scene.put(new.clone(), &name), kill);
+        let kind = put.err().map(|error| error.kind());
+        assert!([None, Some(ErrorKind::LinkLost)].contains(&kind), "{micros} µs: {kind:?}");
+        let found = fs::read(scene.path(&name)).unwrap();
+        assert!(found == b"old" && kind.is_some() || found == new, "{micros} µs");
+        let there = fs::read_dir(scene.path(&format!("d{micros}"))).unwrap().count();
+        assert_eq!(there, 1, "{micros} µs: something is left");
+    }
+}
+
+#[tokio::test]
 async fn a_server_killed_in_a_get_is_an_error_and_the_old_file_stays() {
     let scene = Scene::new();
     let there = scene.plant("there", content(50_000_000), 0o644);
@@ -122,6 +146,20 @@ async fn a_server_killed_in_a_get_is_an_error_and_the_old_file_stays() {
     scene.expect_no_leftovers();
     scene.get(&there, &mut Vec::new()).await.unwrap().unwrap();
     assert_eq!(scene.server.sessions(), 2);
+}
+
+#[tokio::test]
+async fn a_symlink_that_the_client_cannot_read_is_left_to_the_command() {
+    let scene = Scene::new();
+    let target = std::ffi::OsStr::from_bytes(b"\xff");
+    std::os::unix::fs::symlink(target, scene.path("link")).unwrap();
+    for name in ["link", "link"] {
+        let mut source = Source::bytes("new").open().await.unwrap();
+        let put = scene.put_source(&mut source, name, &PutOptions::default()).await.unwrap();
+        assert!(put.is_none() && source.reader.is_some());
+        scene.expect_no_leftovers();
+    }
+    scene.put(bytes("new"), "file").await.unwrap().unwrap();
 }
 
 /// Servers that are none.
