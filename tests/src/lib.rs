@@ -11,6 +11,7 @@ pub mod ports;
 pub mod processes;
 pub mod ssh_client;
 pub mod ssh_container;
+pub mod ssh_host;
 pub mod sshd;
 pub mod unreachable;
 pub mod user;

@@ -1,5 +1,7 @@
 //! Every connector through the behaviour suite: one line each.
 
+mod ssh;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,6 +9,9 @@ use hostlink_local::LocalConnector;
 use hostlink_testkit::{
     ConnectorFixture, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
 };
+use hostlink_tests::ssh_host::SshHost;
+
+use crate::ssh::SshFixture;
 
 /// What a target cannot serve, and why. A row whose cell passes fails the suite.
 const UNSUPPORTED: &[Unsupported] = &[
@@ -67,6 +72,14 @@ fn main() -> ExitCode {
         .with(ConnectorFixture::new("local-no-tar", no_tar, "@spawnonly").without_tar())
         .with(ConnectorFixture::new("local-bash", bash, "@spawnonly"))
         .with(ConnectorFixture::new("local-busybox", busybox, "@spawnonly"))
+        .with(SshFixture::new("ssh", SshHost::root))
+        .with(SshFixture::new("ssh-stream", SshHost::root).without_fast_paths())
+        .with(SshFixture::new("ssh-dash", || SshHost::with_shell("/bin/dash")))
+        .with(SshFixture::new("ssh-fish", || SshHost::with_shell("/usr/bin/fish")))
+        .with(SshFixture::new("ssh-tcsh", || SshHost::with_shell("/bin/tcsh")))
+        .with(SshFixture::new("ssh-dropbear", SshHost::dropbear))
+        .with(SshFixture::new("ssh-busybox", SshHost::busybox))
+        .with(SshFixture::new("ssh-with_docker", SshHost::container))
         .with_unsupported(UNSUPPORTED)
         .with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md"))
         .main()

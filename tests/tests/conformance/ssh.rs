@@ -1,0 +1,65 @@
+//! Hosts over SSH, each with a server of its own that the first connection starts.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use hostlink::connectors::SshConnector;
+use hostlink::{Context, Error, ErrorKind, Link, Registry, Result};
+use hostlink_testkit::{Fixture, Signals, WithoutFastPaths};
+use hostlink_tests::ssh_host::SshHost;
+
+/// A host as a column of the matrix.
+pub(crate) struct SshFixture {
+    name: &'static str,
+    start: fn() -> SshHost,
+    host: Arc<OnceLock<SshHost>>,
+    registry: Registry,
+    fast_paths: bool,
+    tar: bool,
+}
+
+impl SshFixture {
+    /// The host that `start` makes, as the column `name`.
+    pub(crate) fn new(name: &'static str, start: fn() -> SshHost) -> Self {
+        let mut registry = Registry::new();
+        registry.register(Arc::new(SshConnector::new()));
+        Self { name, start, host: Arc::default(), registry, fast_paths: true, tar: true }
+    }
+
+    /// With SFTP hidden: files go through commands.
+    pub(crate) fn without_fast_paths(self) -> Self {
+        Self { fast_paths: false, ..self }
+    }
+}
+
+#[async_trait]
+impl Fixture for SshFixture {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn connect(&self, context: &Context) -> Result<Link> {
+        let (host, start) = (self.host.clone(), self.start);
+        let started = tokio::task::spawn_blocking(move || {
+            host.get_or_init(start);
+            host
+        });
+        let host = started.await.map_err(|error| {
+            Error::new(ErrorKind::Connect, "the server does not start").with_source(error)
+        })?;
+        let host = host.get().expect("it was started");
+        let link = self.registry.connect(&host.target, &host.data, context).await?;
+        if self.fast_paths {
+            return Ok(link);
+        }
+        Ok(Link::new(Box::new(WithoutFastPaths::new(link)), self.name, context.clone()))
+    }
+
+    fn signals(&self) -> Signals {
+        Signals::Unknown
+    }
+
+    fn has_tar(&self) -> bool {
+        self.tar
+    }
+}
