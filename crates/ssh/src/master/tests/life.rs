@@ -39,6 +39,15 @@ fn directory_of(master: &Master) -> PathBuf {
 }
 
 #[tokio::test]
+async fn a_start_may_move_between_threads() {
+    let sshd = Sshd::start("");
+    let settings = sshd.with_key();
+    let started = tokio::spawn(async move { start(&settings).await });
+    let (_run, master) = started.await.unwrap().unwrap();
+    master.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn dropping_leaves_neither_process_nor_directory() {
     let sshd = Sshd::start("");
     let (run, master) = start(&sshd.with_key()).await.unwrap();
