@@ -33,7 +33,8 @@ async fn a_changed_host_key_comes_with_the_line_that_removes_the_old_one() {
     assert!(message.contains(&format!("{}:2", known.display())), "{message}");
     let password = Some(hostlink_core::Secret::from("not sent"));
     let lax = Settings { host_keys: HostKeyPolicy::No, password, ..sshd.settings() };
-    assert_eq!(failure(&lax).await.error.kind(), ErrorKind::HostKey);
+    let error = failure(&lax).await.error;
+    assert_eq!((error.kind(), error.message()), (ErrorKind::HostKey, message));
     let (_, remove) = message.split_once("remove it with: ").unwrap();
     assert!(Command::new("sh").args(["-c", remove]).status().unwrap().success());
     start(&sshd.with_key()).await.unwrap();
