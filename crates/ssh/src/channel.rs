@@ -1,31 +1,30 @@
-//! One channel on a master's socket, in the protocol of OpenSSH's `PROTOCOL.mux`.
-//!
-//! The package `openssh` speaks it too, but its commands never forward the agent or have a terminal, and turn exit
-//! code 127 into an error; so channels are opened with the package below it.
+//! One channel on a master's socket.
 
-use std::borrow::Cow;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::streams::{chunks, until_hang_up};
 use hostlink_core::{
-    BoxWrite, Error, ErrorKind, ExitStatus, Process, ProcessControl, Result, Stream, TerminalSize,
-};
-use openssh_mux_client::{
-    Connection, Error as MuxError, EstablishedSession, NonZeroByteSlice, Session, SessionStatus,
+    BoxWrite, Chunk, Error, ErrorKind, ExitStatus, Process, ProcessControl, Result, Stream,
+    TerminalSize,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 use tokio::net::unix::pipe;
 
+use crate::mux::{Mux, NewSession, Opened, SessionEnd};
 use crate::transport::Request;
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
 const REFUSED: &str = "Session open refused by peer";
+
+/// The type of a terminal whose user did not say. Programs on it find it everywhere.
+const TERM: &str = "xterm";
 
 /// Says whether the login is still there, once a channel has ended without a status.
 pub(crate) type Check = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
@@ -61,7 +60,7 @@ async fn on_pipes(socket: &Path, request: &Request, check: Check) -> Result<Proc
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
         stdin: Some(Box::pin(stdin) as BoxWrite),
-        output: output.boxed(),
+        output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(NoControl),
     })
@@ -92,7 +91,7 @@ async fn on_terminal(
     let master = master_of(socket).await;
     Ok(Process {
         stdin: Some(Box::pin(writer)),
-        output: until_hang_up(reader),
+        output: keeping(until_hang_up(reader), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(Window { window, master }),
     })
@@ -102,48 +101,37 @@ async fn on_terminal(
 async fn open_session(
     socket: &Path,
     request: &Request,
-    tty: bool,
+    terminal: bool,
     given: &[OwnedFd; 3],
-) -> Result<EstablishedSession> {
+) -> Result<Arc<Mux>> {
     let (command, subsystem) = match request {
         Request::Line(line) => (&**line, false),
         Request::Subsystem(name) => (name.as_bytes(), true),
     };
-    let command = NonZeroByteSlice::new(command)
-        .ok_or_else(|| Error::new(ErrorKind::Data, "a command cannot hold a NUL byte"))?;
-    let session = Session::builder()
-        .tty(tty)
-        // The master forwards it only where its own configuration says so.
-        .agent(true)
-        .subsystem(subsystem)
-        .cmd(Cow::Borrowed(command))
-        .build();
-    let connection = Connection::connect(socket).await.map_err(no_login)?;
-    let descriptors = [given[0].as_raw_fd(), given[1].as_raw_fd(), given[2].as_raw_fd()];
-    connection.open_new_session(&session, &descriptors).await.map_err(not_opened)
+    let session = NewSession { command, subsystem, terminal: terminal.then_some(TERM) };
+    let mux = Mux::connect(socket).await.map_err(no_login)?;
+    match mux.open(&session, given).await {
+        Ok(Opened::Session) => Ok(Arc::new(mux)),
+        Ok(Opened::Refused(reason)) if reason.contains(REFUSED) => {
+            Err(Error::new(ErrorKind::Busy, "the host has no free channel"))
+        }
+        Ok(Opened::Refused(reason)) => {
+            let message = format!("ssh opens no channel: {}", reason.trim());
+            Err(Error::new(ErrorKind::Connect, message))
+        }
+        Err(error) => {
+            let lost = Error::new(ErrorKind::LinkLost, "the ssh connection broke off");
+            Err(lost.with_source(error))
+        }
+    }
 }
 
 /// Nothing has been asked of the master yet.
-fn no_login(error: MuxError) -> Error {
-    let kind = match &error {
-        // Its queue of connections is full.
-        MuxError::IOError(cause) if cause.kind() == io::ErrorKind::WouldBlock => ErrorKind::Busy,
-        _ => ErrorKind::LinkLost,
-    };
+fn no_login(error: io::Error) -> Error {
+    // Its queue of connections is full.
+    let full = error.kind() == io::ErrorKind::WouldBlock;
+    let kind = if full { ErrorKind::Busy } else { ErrorKind::LinkLost };
     Error::new(kind, "the ssh connection is gone").with_source(error)
-}
-
-fn not_opened(error: MuxError) -> Error {
-    let (kind, message) = match &error {
-        MuxError::RequestFailure(reason) if reason.contains(REFUSED) => {
-            (ErrorKind::Busy, "the host has no free channel".to_owned())
-        }
-        MuxError::RequestFailure(reason) | MuxError::PermissionDenied(reason) => {
-            (ErrorKind::Connect, format!("ssh opens no channel: {}", reason.trim()))
-        }
-        _ => (ErrorKind::LinkLost, "the ssh connection broke off".to_owned()),
-    };
-    Error::new(kind, message).with_source(error)
 }
 
 fn no_pipe(error: io::Error) -> Error {
@@ -154,28 +142,32 @@ fn no_terminal(error: pty_process::Error) -> Error {
     Error::new(ErrorKind::Connect, "no pseudo-terminal could be opened").with_source(error)
 }
 
+/// Output that the master writes for as long as the connection to it is there.
+fn keeping(
+    output: BoxStream<'static, io::Result<Chunk>>,
+    mux: Arc<Mux>,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    output
+        .map(move |chunk| {
+            let _kept = &mux;
+            chunk
+        })
+        .boxed()
+}
+
 /// The end of a session without a status means that a signal ended the command, which the protocol does not name, or
 /// that the login is gone: `check` tells.
-async fn ended(session: EstablishedSession, check: Check) -> Result<ExitStatus> {
-    let mut session = session;
-    loop {
-        session = match session.wait().await {
-            Ok(SessionStatus::Exited { exit_value: Some(code) }) => {
-                return Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)));
-            }
-            Ok(SessionStatus::TtyAllocFail(session)) => session,
-            Ok(SessionStatus::Exited { exit_value: None }) | Err(_) => {
-                return check().await.map(|()| ExitStatus::UnknownSignal);
-            }
-        };
+async fn ended(mux: Arc<Mux>, check: Check) -> Result<ExitStatus> {
+    match mux.ended().await {
+        SessionEnd::Code(code) => Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255))),
+        SessionEnd::Unknown => check().await.map(|()| ExitStatus::UnknownSignal),
     }
 }
 
 /// The pid of a master, which is told of a new size by SIGWINCH, as `mux.c` does.
 async fn master_of(socket: &Path) -> Option<Pid> {
-    let mut connection = Connection::connect(socket).await.ok()?;
-    let pid = connection.send_alive_check().await.ok()?;
-    Pid::from_raw(i32::try_from(pid.get()).ok()?)
+    let pid = Mux::connect(socket).await.ok()?.pid().await.ok()?;
+    Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
 /// The protocol cannot end what runs on a channel: every kill goes through another one.

@@ -9,6 +9,7 @@ mod fields;
 mod files;
 mod host;
 mod master;
+mod mux;
 mod name;
 mod openssh;
 mod settings;

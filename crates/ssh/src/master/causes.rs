@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hostlink_core::ErrorKind;
+use hostlink_core::{ErrorKind, quote};
 
 use super::errors::{Failure, Login, failure, locked_key, subject};
 use super::peers::{Peer, Stage};
@@ -24,7 +24,9 @@ pub(super) fn of_peer(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
 }
 
 fn host_key(peer: &Peer<'_>) -> Option<Failure> {
-    peer.after("Host key verification failed")?;
+    // Under the policy "no" ssh goes on with a changed key, but not with a password.
+    let no_password = "is disabled to avoid man-in-the-middle attacks";
+    peer.after("Host key verification failed").or(peer.line_with(no_password))?;
     let who = subject(peer);
     let message = if peer.line_with("REVOKED HOST KEY DETECTED").is_some() {
         format!("the host key of {who} is marked as revoked")
@@ -32,13 +34,14 @@ fn host_key(peer: &Peer<'_>) -> Option<Failure> {
         let offending = peer.after("Offending ").and_then(|rest| rest.split_once(" key in "));
         let place = offending.map_or("known_hosts", |(_, place)| place);
         let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
-        let name = peer
-            .after("Host key for ")
-            .and_then(|rest| rest.split_once(" has changed"))
-            .map_or("HOST", |(name, _)| name);
+        // `ssh-keygen -f "FILE" -R "NAME"`
+        let name = peer.line_with("ssh-keygen -f ").and_then(|line| line.split_once(" -R \""));
+        let name = name.map_or("HOST", |(_, name)| name.trim_end_matches('"'));
+        let [name, file] = [name, file]
+            .map(|word| String::from_utf8_lossy(&quote::shell(word.as_bytes())).into_owned());
         format!(
             "the host key of {who} has changed: somebody may be in between. The old key is in {place}; if the host is \
-             known to be new, remove it with: ssh-keygen -R '{name}' -f '{file}'"
+             known to be new, remove it with: ssh-keygen -R {name} -f {file}"
         )
     } else {
         let fingerprint = peer.after("Server host key: ").unwrap_or("of unknown type");

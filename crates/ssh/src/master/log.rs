@@ -108,7 +108,9 @@ fn parse(line: &str) -> Option<Line> {
     };
     let is_remark = REMARKS.iter().any(|start| text.starts_with(start));
     let is_debug = !level.is_empty() || is_remark;
-    is_wanted.then(|| Line { pid, is_debug, text: text.to_owned() })
+    // A proxy command's words are as they come. ssh escapes its own.
+    let text = || text.replace(char::is_control, " ");
+    is_wanted.then(|| Line { pid, is_debug, text: text() })
 }
 
 #[cfg(test)]
@@ -125,6 +127,7 @@ mod tests {
         let line = parse("sh: 1: exec: ssh: not found").unwrap();
         assert_eq!((line.pid, line.is_debug), (None, false));
         assert_eq!(parse("debug3: sshconnect.c:f():457 (pid=1): entering"), None);
+        assert_eq!(parse("a\x1b[2Jb").unwrap().text, "a [2Jb");
         assert_eq!(parse(""), None);
     }
 

@@ -107,11 +107,6 @@ impl Master {
         errors::of_lost_link(&lock(&self.log), exit.code)
     }
 
-    /// What ssh last wrote, without its remarks on what it does.
-    pub(crate) fn stderr_tail(&self) -> String {
-        lock(&self.log).last_words().join("\n")
-    }
-
     /// Ends the login, and waits for the end. It may be called twice, and is `Ok` on a dead link.
     ///
     /// # Errors

