@@ -1,6 +1,8 @@
 //! What the whole-system tests share; the tests themselves are in `tests/`.
 
 pub mod cli;
+pub mod rsync;
+pub mod rsync_stop;
 
 use std::path::PathBuf;
 

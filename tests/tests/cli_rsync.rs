@@ -1,0 +1,180 @@
+//! The command end to end: `rsync` over the link of this machine, with real rsyncs on both sides.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use hostlink_tests::cli::{self, code, hostlink, run, stderr, stdout};
+use hostlink_tests::rsync::{self, Far};
+use hostlink_tests::rsync_stop;
+
+const MULTI: &str = env!("CARGO_BIN_EXE_hostlink-multi");
+const NOBODY: u32 = 65534;
+
+fn local() -> Far {
+    Far::new("@local")
+}
+
+fn nobody() -> Far {
+    local().with_options(["--sudo", "--sudo-user", "nobody"])
+}
+
+#[test]
+fn a_tree_goes_there_and_back() {
+    rsync::a_tree_goes_there_and_back(&local());
+}
+
+#[test]
+fn what_is_gone_is_deleted_on_demand() {
+    rsync::what_is_gone_is_deleted_on_demand(&local());
+}
+
+#[test]
+fn odd_names_arrive() {
+    rsync::odd_names_arrive(&local());
+}
+
+#[test]
+fn paths_are_read_as_rsync_reads_them() {
+    rsync::paths_are_read_as_rsync_reads_them(&local());
+}
+
+#[test]
+fn a_missing_source_is_rsync_s_own_failure() {
+    rsync::a_missing_source_is_rsync_s_own_failure(&local());
+}
+
+#[test]
+fn a_target_without_rsync_is_told_apart() {
+    rsync::a_target_without_rsync_is_told_apart(&Far::new("@spawnonly").with_program(MULTI));
+}
+
+#[test]
+fn a_signal_leaves_nothing() {
+    rsync_stop::a_signal_leaves_nothing(&local());
+}
+
+#[test]
+fn a_kill_leaves_nothing_running() {
+    rsync_stop::a_kill_leaves_nothing_running(&local());
+}
+
+#[test]
+fn a_killed_rsync_ends_the_other_side() {
+    rsync_stop::a_killed_rsync_ends_the_other_side(&local());
+}
+
+#[test]
+fn a_time_out_leaves_nothing() {
+    rsync_stop::a_time_out_leaves_nothing(&local());
+}
+
+#[test]
+fn memory_stays_flat() {
+    rsync_stop::memory_stays_flat(&local());
+}
+
+#[test]
+fn the_other_side_is_another_user() {
+    rsync::a_tree_goes_there_and_back(&nobody());
+    rsync::odd_names_arrive(&nobody());
+    rsync_stop::a_signal_leaves_nothing(&nobody());
+    let there = nobody().directory();
+    assert_eq!(code(&run(nobody().rsync("/etc/hosts", there.at("hosts"), &["-t"]))), 0);
+    assert_eq!(fs::metadata(Path::new(there.path()).join("hosts")).unwrap().uid(), NOBODY);
+    let output = run(nobody().rsync(":/etc/shadow", "/nowhere/", &["-t"]));
+    assert_eq!(code(&output), 23, "{}", stderr(&output));
+    assert!(stderr(&output).contains("/etc/shadow"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_user_that_sudo_does_not_know_is_an_error_of_its_own() {
+    let stranger = local().with_options(["--sudo", "--sudo-user", "no-such-user"]);
+    let output = run(stranger.rsync("/etc/hosts", ":/tmp/x", &["-a"]));
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains("hostlink: @local: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_link_that_fails_is_255() {
+    let refusing = Far::new("@multi/refuse").with_program(MULTI);
+    let output = run(refusing.rsync("/etc/hosts", ":/tmp/x", &["-a"]));
+    assert_eq!((code(&output), stdout(&output)), (255, String::new()));
+    assert_eq!(stderr(&output), "hostlink: @multi/refuse: nobody is at home\n");
+}
+
+#[test]
+fn output_is_rsync_s_own_and_secrets_are_not_inherited() {
+    let there = local().directory();
+    let show = "--out-format=%n";
+    let spy = format!("--rsync-path=env >{}/env; rsync", there.path());
+    let mut command = local().rsync("/etc/hosts", there.at(""), &["-t", show, &spy]);
+    for name in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"] {
+        command.env(name, "hunter2");
+    }
+    let output = run(command);
+    assert_eq!((code(&output), stdout(&output)), (0, "hosts\n".into()), "{}", stderr(&output));
+    let environment = fs::read_to_string(Path::new(there.path()).join("env")).unwrap();
+    assert!(environment.contains("PATH=") && !environment.contains("hunter2"));
+}
+
+#[test]
+fn a_program_whose_path_is_odd_finds_itself() {
+    let here = tempfile::tempdir().unwrap();
+    let odd = here.path().join("it's \"a\" path");
+    fs::create_dir(&odd).unwrap();
+    let program = odd.join("host link");
+    fs::copy(hostlink_tests::binary(), &program).unwrap();
+    // A temporary directory whose path is too long for a socket is not used.
+    let long = odd.join("long".repeat(25));
+    fs::create_dir(&long).unwrap();
+    for temporary in [&odd, &long] {
+        let copy = here.path().join("copy");
+        let far = local().with_program(&program);
+        let mut command = far.rsync(":/etc/hosts", &copy, &["-t"]);
+        command.env("TMPDIR", temporary);
+        let output = run(command);
+        assert_eq!((code(&output), stderr(&output)), (0, String::new()), "{temporary:?}");
+        fs::remove_file(copy).unwrap();
+    }
+}
+
+#[test]
+fn a_machine_without_rsync_is_told_before_anything_connects() {
+    let here = tempfile::tempdir().unwrap();
+    let mut command = local().rsync("/etc/hosts", ":/tmp/x", &["-a"]);
+    command.env("PATH", here.path());
+    let output = run(command);
+    let line = "hostlink: this machine has no rsync: install it here\n";
+    assert_eq!((code(&output), stderr(&output)), (127, line.into()));
+}
+
+#[test]
+fn what_cannot_be_used_is_refused() {
+    for (words, says) in [
+        (&["a", "b", "--", "-a"][..], "put a colon in front of one"),
+        (&[":a", ":b", "--", "-a"], "both on the target"),
+        (&["a", "::b", "--", "-a"], "rsync daemon"),
+        (&["", ":b", "--", "-a"], "SRC is empty"),
+        (&["a"], "<DEST>"),
+        (&["a", ":b", "-a"], "FLAGS stand behind --"),
+        (&["--json", "a", ":b"], "--json"),
+        (&["--get-pty", "a", ":b"], "--get-pty"),
+        (&["a", ":b", "--", "-aze", "ssh"], "-aze: -e is rsync's --rsh"),
+        (&["a", ":b", "--", "--rsh=ssh"], "--rsh=ssh: rsync goes over"),
+        (&["a", ":b", "--", "--daemon"], "--daemon: "),
+        (&["a", ":b", "--", "--files-from=-"], "no standard input"),
+        (&["a", ":b", "--", "--", "x"], "--: FLAGS are options only"),
+    ] {
+        let output = run(hostlink([&["@local", "rsync"], words].concat()));
+        let line = stderr(&output);
+        assert_eq!((code(&output), stdout(&output)), (2, String::new()), "{words:?}: {line}");
+        assert!(line.starts_with("hostlink: ") && line.lines().count() == 1, "{words:?}: {line}");
+        assert!(line.contains(says), "{words:?}: {line}");
+    }
+    let words = ["@multi", "rsync", "a", ":b", "--", "-a"];
+    let several = cli::command(Path::new(MULTI), words);
+    let output = run(several);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("rsync takes one target"), "{}", stderr(&output));
+}
