@@ -5,8 +5,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Output};
+use std::process::{Child, Command, Output};
 
 use crate::cli::{code, send_signal, stderr, wait_for_exit, wait_until};
 use crate::rsync::{Far, FarDirectory};
@@ -18,16 +19,33 @@ use crate::rsync::{Far, FarDirectory};
 ///
 /// If something is left.
 pub fn a_signal_leaves_nothing(far: &Far) {
-    for (signal, expected) in [("INT", 130), ("TERM", 143)] {
+    for (send, expected) in
+        [(interrupt as fn(&Child), 130), (terminate, 143), (press_control_c, 130)]
+    {
         for direction in [Direction::There, Direction::Back] {
             let scene = Scene::start(far, direction);
-            send_signal(&scene.child, signal);
+            send(&scene.child);
             let (scene, output) = scene.ended();
             assert_eq!(code(&output), expected, "{direction:?}: {}", stderr(&output));
             scene.is_clean(direction);
             assert_eq!(count(&scene.temporary), 0, "{direction:?}: the socket's directory is left");
         }
     }
+}
+
+fn interrupt(child: &Child) {
+    send_signal(child, "INT");
+}
+
+fn terminate(child: &Child) {
+    send_signal(child, "TERM");
+}
+
+/// A terminal sends the signal to everything in the foreground: hostlink, its rsync, and the relay.
+fn press_control_c(child: &Child) {
+    let group = format!("-{}", child.id());
+    let sent = Command::new("kill").args(["-s", "INT", "--", &group]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// Also when it cannot do anything about it any more.
@@ -70,7 +88,8 @@ pub fn a_killed_rsync_ends_the_other_side(far: &Far) {
 pub fn a_time_out_leaves_nothing(far: &Far) {
     let far = far.clone().with_options(["--timeout", "3"]);
     for direction in [Direction::There, Direction::Back] {
-        let (scene, output) = Scene::start(&far, direction).ended();
+        // It may well come before anything has moved.
+        let (scene, output) = Scene::spawn(&far, direction).ended();
         assert_eq!(code(&output), 124, "{direction:?}: {}", stderr(&output));
         scene.nothing_runs();
         assert_eq!(count(&scene.temporary), 0, "{direction:?}");
@@ -123,7 +142,21 @@ struct Rest {
 }
 
 impl Scene {
+    /// Waits until it moves.
     fn start(far: &Far, direction: Direction) -> Self {
+        let scene = Self::spawn(far, direction);
+        let rest = &scene.rest;
+        // The controls: what is to be gone can be seen.
+        wait_until("the copy is under way", || rest.partial(direction) == 1);
+        assert!(
+            rest.running() >= 3,
+            "hostlink, the local rsync, its relay or the rsync of the target"
+        );
+        assert_eq!(count(&rest.temporary), 1, "the socket's directory");
+        scene
+    }
+
+    fn spawn(far: &Far, direction: Direction) -> Self {
         let (here, there) = (tempfile::tempdir().unwrap(), far.directory());
         let temporary = tempfile::tempdir().unwrap();
         let source = tempfile::tempdir_in(here.path()).unwrap().keep();
@@ -144,15 +177,9 @@ impl Scene {
                 far.rsync(remote, to.join(""), &flags)
             }
         };
-        let child = command.env("TMPDIR", temporary.path()).spawn().unwrap();
+        // In a group of its own, as a shell starts it.
+        let child = command.env("TMPDIR", temporary.path()).process_group(0).spawn().unwrap();
         let rest = Rest { here, there, temporary };
-        // The controls: what is to be gone can be seen.
-        wait_until("the copy is under way", || rest.partial(direction) == 1);
-        assert!(
-            rest.running() >= 3,
-            "hostlink, the local rsync, its relay or the rsync of the target"
-        );
-        assert_eq!(count(&rest.temporary), 1, "the socket's directory");
         Self { child, rest }
     }
 
@@ -215,7 +242,7 @@ fn children(parent: &Child) -> Vec<u32> {
 }
 
 fn kill(id: u32) -> bool {
-    let sent = std::process::Command::new("kill").args(["-s", "KILL", &id.to_string()]).status();
+    let sent = Command::new("kill").args(["-s", "KILL", &id.to_string()]).status();
     sent.unwrap().success()
 }
 

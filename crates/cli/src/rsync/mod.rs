@@ -104,7 +104,7 @@ impl Rsync {
             Place::Here(_) => false,
             Place::There(path) => {
                 let path = path.as_encoded_bytes();
-                !path.starts_with(b"~") && !path.iter().all(|byte| is_plain(*byte))
+                !path.starts_with(b"~") && !is_plain(path)
             }
         })
     }
@@ -156,9 +156,16 @@ fn without_colon(path: &OsStr) -> OsString {
     path.to_string_lossy()[1..].into()
 }
 
-/// Whether it is the same to every shell and every rsync. Wildcards are read on the target anyway.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"@%+=:,./-_~^*?[]".contains(&byte) || !byte.is_ascii()
+/// Whether it is the same to every shell and every rsync. Wildcards are read on the target anyway,
+/// and so is a backslash in front of one.
+fn is_plain(path: &[u8]) -> bool {
+    const WILDCARDS: &[u8] = b"*?[]";
+    let is_plain = |at: usize, byte: u8| match byte {
+        b'\\' => path.get(at + 1).is_some_and(|next| WILDCARDS.contains(next)),
+        byte if byte.is_ascii_alphanumeric() || !byte.is_ascii() => true,
+        byte => WILDCARDS.contains(&byte) || b"@%+=:,./-_~^".contains(&byte),
+    };
+    path.iter().enumerate().all(|(at, byte)| is_plain(at, *byte))
 }
 
 #[cfg(not(unix))]
@@ -221,8 +228,11 @@ mod tests {
         assert_eq!(words(":/b", &["-a"]), ["--rsh=x", "-a", "--", "a", "target:/b"]);
         let odd = ["--rsh=x", "--secluded-args", "-a", "--", "a", "target:/b c"];
         assert_eq!(words(":/b c", &["-a"]), odd);
-        for plain in [":~/a b", ":/a*[b]?", ":/ü"] {
+        for plain in [":~/a b", ":/a*[b]?", ":/a\\*\\[b", ":/ü"] {
             assert_eq!(words(plain, &[]).len(), 4, "{plain}");
+        }
+        for odd in [":/a\\", ":/a\\b", ":/a\nb", ":/a'", ":/a~ b"] {
+            assert_eq!(words(odd, &[]).len(), 5, "{odd}");
         }
         assert_eq!(words(":/b c", &["--old-args"]).len(), 5);
         assert_eq!(rsync("a b", ":/c", &[]).words("x".into()).len(), 4);

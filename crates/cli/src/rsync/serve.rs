@@ -22,7 +22,7 @@ use crate::messages::Messages;
 use crate::stop::Stop;
 
 /// How long the command on the target may go on once the local rsync has ended.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a copy needs.
 #[derive(Debug)]
