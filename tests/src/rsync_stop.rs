@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "these are checks of tests")]
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -72,12 +73,33 @@ pub fn a_killed_rsync_ends_the_other_side(far: &Far) {
     for direction in [Direction::There, Direction::Back] {
         let scene = Scene::start(far, direction);
         let [rsync] = children(&scene.child)[..] else { panic!("one child: the local rsync") };
-        assert!(kill(rsync));
+        signal(rsync, "KILL");
         let (scene, output) = scene.ended();
         assert_eq!(code(&output), 128 + 9, "{direction:?}: {}", stderr(&output));
         scene.nothing_runs();
         assert_eq!(count(&scene.temporary), 0, "{direction:?}");
     }
+}
+
+/// A signal is heeded also when only the local rsync is left.
+///
+/// # Panics
+///
+/// If something is left.
+pub fn a_signal_reaches_an_rsync_that_is_left_alone(far: &Far) {
+    let scene = Scene::start(far, Direction::There);
+    let [rsync] = children(&scene.child)[..] else { panic!("one child: the local rsync") };
+    // One that is stopped notices nothing.
+    signal(rsync, "STOP");
+    for server in scene.rest().servers() {
+        signal(server, "KILL");
+    }
+    wait_until("the relay has its answer", || scene.rest().running() == 2);
+    interrupt(&scene.child);
+    let (scene, output) = scene.ended();
+    assert_eq!(code(&output), 130, "{}", stderr(&output));
+    scene.nothing_runs();
+    assert_eq!(count(&scene.temporary), 0);
 }
 
 /// A time-out ends it all, too, and has the status of one.
@@ -131,7 +153,7 @@ enum Direction {
 /// A copy under way that would take hours.
 struct Scene {
     child: Child,
-    rest: Rest,
+    rest: Option<Rest>,
 }
 
 /// What is looked at when it has ended.
@@ -145,7 +167,7 @@ impl Scene {
     /// Waits until it moves.
     fn start(far: &Far, direction: Direction) -> Self {
         let scene = Self::spawn(far, direction);
-        let rest = &scene.rest;
+        let rest = scene.rest();
         // The controls: what is to be gone can be seen.
         wait_until("the copy is under way", || rest.partial(direction) == 1);
         assert!(
@@ -180,12 +202,29 @@ impl Scene {
         // In a group of its own, as a shell starts it.
         let child = command.env("TMPDIR", temporary.path()).process_group(0).spawn().unwrap();
         let rest = Rest { here, there, temporary };
-        Self { child, rest }
+        Self { child, rest: Some(rest) }
+    }
+
+    fn rest(&self) -> &Rest {
+        self.rest.as_ref().expect("only `ended` takes it")
     }
 
     fn ended(mut self) -> (Rest, Output) {
-        wait_for_exit(&mut self.child);
-        (self.rest, self.child.wait_with_output().unwrap())
+        let status = wait_for_exit(&mut self.child);
+        let [mut stdout, mut stderr] = [Vec::new(), Vec::new()];
+        self.child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        self.child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+        (self.rest.take().unwrap(), Output { status, stdout, stderr })
+    }
+}
+
+/// A check that fails leaves nothing running either.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if let Some(rest) = &self.rest {
+            rest.lines().into_iter().for_each(|(id, _)| signal(id, "KILL"));
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -208,18 +247,27 @@ impl Rest {
         wait_until("nothing is left running", || self.running() == 0);
     }
 
-    /// Processes whose command line names one of the directories.
     fn running(&self) -> usize {
+        self.lines().len()
+    }
+
+    /// The rsyncs that were started for a target.
+    fn servers(&self) -> Vec<u32> {
+        let lines = self.lines().into_iter();
+        let servers = lines.filter(|(_, line)| line.starts_with("rsync\0--server\0"));
+        servers.map(|(id, _)| id).collect()
+    }
+
+    /// Processes whose command line names one of the directories: their ids and command lines.
+    fn lines(&self) -> Vec<(u32, String)> {
         let [here, there] = [self.here.path().to_str().unwrap(), self.there.path()];
-        let names = |line: &[u8]| {
-            let line = String::from_utf8_lossy(line);
-            line.contains(here) || line.contains(there)
-        };
         let entries = fs::read_dir("/proc").unwrap().flatten();
-        entries
-            .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-            .filter(|line| names(line))
-            .count()
+        let lines = entries.filter_map(|entry| {
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            Some((id, String::from_utf8_lossy(&line).into_owned()))
+        });
+        lines.filter(|(_, line)| line.contains(here) || line.contains(there)).collect()
     }
 }
 
@@ -241,9 +289,9 @@ fn children(parent: &Child) -> Vec<u32> {
         .collect()
 }
 
-fn kill(id: u32) -> bool {
-    let sent = Command::new("kill").args(["-s", "KILL", &id.to_string()]).status();
-    sent.unwrap().success()
+fn signal(id: u32, signal: &str) {
+    // It may have ended meanwhile.
+    let _ = Command::new("kill").args(["-s", signal, &id.to_string()]).output();
 }
 
 fn peak_memory_kib(id: u32) -> Option<u64> {

@@ -65,6 +65,11 @@ fn a_killed_rsync_ends_the_other_side() {
 }
 
 #[test]
+fn a_signal_reaches_an_rsync_that_is_left_alone() {
+    rsync_stop::a_signal_reaches_an_rsync_that_is_left_alone(&local());
+}
+
+#[test]
 fn a_time_out_leaves_nothing() {
     rsync_stop::a_time_out_leaves_nothing(&local());
 }

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::FusedFuture;
 use hostlink::{
     BoxWrite, CommandOutput, ConnectorArguments, Error, ErrorKind, ExitStatus, Link, OutputSink,
     Result, RunOptions, Stdin, Stream, StringCommand,
@@ -44,7 +47,7 @@ impl Session<'_> {
         let started = Instant::now();
         let door = Door::open()?;
         let mut local = Local::start(self.rsync, &door.path)?;
-        let serving = self.serve(&door, arguments, options);
+        let serving = self.serve(&door, arguments, options).fuse();
         tokio::pin!(serving);
         let status = tokio::select! {
             biased;
@@ -127,10 +130,9 @@ impl Session<'_> {
 /// The local rsync's exit status, once both sides have ended.
 async fn both(
     local: &mut Local,
-    serving: impl Future<Output = Result<ExitStatus>>,
+    mut serving: Pin<&mut impl Future<Output = Result<ExitStatus>>>,
     door: &Door,
 ) -> Result<ExitStatus> {
-    tokio::pin!(serving);
     let (served, status) = tokio::select! {
         biased;
         served = &mut serving => match served {
@@ -158,12 +160,13 @@ async fn both(
 /// files; the link kills it if it does not.
 async fn end_both(
     local: &mut Local,
-    serving: impl Future<Output = Result<ExitStatus>>,
+    serving: Pin<&mut impl FusedFuture<Output = Result<ExitStatus>>>,
     door: &Door,
 ) {
+    let is_served = door.is_used() && !serving.is_terminated();
     let ending = async {
         local.end().await;
-        if door.is_used() {
+        if is_served {
             tokio::time::sleep(PATIENCE).await;
         }
     };
