@@ -5,6 +5,8 @@
 
 #[cfg(unix)]
 mod channel;
+#[cfg(unix)]
+mod door;
 mod flags;
 #[cfg(unix)]
 mod local;

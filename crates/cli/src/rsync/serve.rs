@@ -1,7 +1,6 @@
 //! One copy: the local rsync, and the command that it wants to have run on the target.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -12,12 +11,11 @@ use hostlink::{
     BoxWrite, CommandOutput, ConnectorArguments, Error, ErrorKind, ExitStatus, Link, OutputSink,
     Result, RunOptions, Stdin, Stream, StringCommand,
 };
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use super::channel::{self, Request};
+use super::channel::Request;
+use super::door::Door;
 use super::local::Local;
 use super::{PROGRAM, Rsync};
 use crate::exit::{LINK, NO_PROGRAM};
@@ -206,74 +204,5 @@ impl OutputSink for Sink<'_> {
                 Ok(())
             }
         }
-    }
-}
-
-/// The socket that relays come to, in a directory that only this user may enter.
-#[derive(Debug)]
-struct Door {
-    listener: UnixListener,
-    path: PathBuf,
-    used: std::sync::atomic::AtomicBool,
-    _directory: TempDir,
-}
-
-/// A socket's path has at most 103 bytes on some systems (unix(7): 107 on Linux).
-const LONGEST_PATH: usize = 100;
-
-impl Door {
-    fn open() -> Result<Self> {
-        Self::bind().map_err(|error| {
-            let message = "cannot make a private directory with a socket";
-            Error::new(ErrorKind::Unsupported, message).with_source(error)
-        })
-    }
-
-    fn bind() -> io::Result<Self> {
-        let mut directory = private(&std::env::temp_dir())?;
-        if directory.path().as_os_str().len() + 2 > LONGEST_PATH {
-            directory = private(Path::new("/tmp"))?;
-        }
-        let path = directory.path().join("s");
-        let listener = UnixListener::bind(&path)?;
-        Ok(Self { listener, path, used: false.into(), _directory: directory })
-    }
-
-    /// Waits for a relay of this user.
-    async fn wait(&self) -> io::Result<(UnixStream, Request)> {
-        loop {
-            let (mut relay, _) = self.listener.accept().await?;
-            if relay.peer_cred()?.uid() == rustix::process::geteuid().as_raw() {
-                self.used.store(true, std::sync::atomic::Ordering::Relaxed);
-                let request = channel::receive(&mut relay).await?;
-                return Ok((relay, request));
-            }
-        }
-    }
-
-    fn is_used(&self) -> bool {
-        self.used.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-fn private(parent: &Path) -> io::Result<TempDir> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::Permissions::from_mode(0o700);
-    tempfile::Builder::new().prefix("hl-").permissions(mode).tempdir_in(parent)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[tokio::test]
-    async fn the_door_is_private_and_goes_away() {
-        let door = Door::open().unwrap();
-        let directory = door.path.parent().unwrap().to_owned();
-        assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(!door.is_used());
-        drop(door);
-        assert!(!directory.exists());
     }
 }
