@@ -1,7 +1,7 @@
 //! The command end to end: `rsync` over the link of this machine, with real rsyncs on both sides.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use hostlink_tests::cli::{self, code, hostlink, run, stderr, stdout};
@@ -80,14 +80,27 @@ fn memory_stays_flat() {
 }
 
 #[test]
-fn the_other_side_is_another_user() {
+fn a_tree_goes_to_another_user_and_back() {
     rsync::a_tree_goes_there_and_back(&nobody());
+}
+
+#[test]
+fn odd_names_arrive_as_another_user() {
     rsync::odd_names_arrive(&nobody());
+}
+
+#[test]
+fn a_signal_leaves_nothing_of_another_user() {
     rsync_stop::a_signal_leaves_nothing(&nobody());
+}
+
+#[test]
+fn the_other_side_has_the_other_user_s_rights() {
     let there = nobody().directory();
     assert_eq!(code(&run(nobody().rsync("/etc/hosts", there.at("hosts"), &["-t"]))), 0);
     assert_eq!(fs::metadata(Path::new(there.path()).join("hosts")).unwrap().uid(), NOBODY);
-    let output = run(nobody().rsync(":/etc/shadow", "/nowhere/", &["-t"]));
+    let here = tempfile::tempdir().unwrap();
+    let output = run(nobody().rsync(":/etc/shadow", here.path(), &["-t"]));
     assert_eq!(code(&output), 23, "{}", stderr(&output));
     assert!(stderr(&output).contains("/etc/shadow"), "{}", stderr(&output));
 }
@@ -109,18 +122,36 @@ fn a_link_that_fails_is_255() {
 }
 
 #[test]
-fn output_is_rsync_s_own_and_secrets_are_not_inherited() {
+fn output_is_rsync_s_own() {
     let there = local().directory();
-    let show = "--out-format=%n";
-    let spy = format!("--rsync-path=env >{}/env; rsync", there.path());
-    let mut command = local().rsync("/etc/hosts", there.at(""), &["-t", show, &spy]);
+    let output = run(local().rsync("/etc/hosts", there.at(""), &["-t", "--out-format=%n"]));
+    assert_eq!((code(&output), stdout(&output)), (0, "hosts\n".into()), "{}", stderr(&output));
+}
+
+#[test]
+fn no_rsync_inherits_a_secret() {
+    let here = tempfile::tempdir().unwrap();
+    let shown = here.path().display();
+    // Both sides find it on the path, and it shows what they inherited.
+    let spy = format!("#!/bin/sh\nenv >'{shown}'/env.$$\nPATH=/usr/bin exec rsync \"$@\"\n");
+    fs::write(here.path().join("rsync"), spy).unwrap();
+    fs::set_permissions(here.path().join("rsync"), Permissions::from_mode(0o755)).unwrap();
+    let mut command = local().rsync("/etc/hosts", format!(":{shown}/copy"), &["-t"]);
+    command.env("PATH", format!("{shown}:/usr/bin:/bin"));
     for name in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"] {
         command.env(name, "hunter2");
     }
     let output = run(command);
-    assert_eq!((code(&output), stdout(&output)), (0, "hosts\n".into()), "{}", stderr(&output));
-    let environment = fs::read_to_string(Path::new(there.path()).join("env")).unwrap();
-    assert!(environment.contains("PATH=") && !environment.contains("hunter2"));
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    let entries = fs::read_dir(&here).unwrap().map(|entry| entry.unwrap().path());
+    let environments: Vec<_> = entries
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("env."))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(environments.len(), 2);
+    for environment in environments {
+        assert!(environment.contains("PATH=") && !environment.contains("hunter2"), "{environment}");
+    }
 }
 
 #[test]
