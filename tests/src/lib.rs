@@ -9,6 +9,8 @@ pub mod keys;
 pub mod network;
 pub mod ports;
 pub mod processes;
+pub mod rsync;
+pub mod rsync_stop;
 pub mod ssh_client;
 pub mod ssh_container;
 pub mod ssh_host;

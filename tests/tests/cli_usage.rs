@@ -38,7 +38,7 @@ fn targets_that_are_none() {
 #[test]
 fn commands_and_options_that_are_none() {
     for (words, says) in [
-        (&["@local"][..], "exec, put or get"),
+        (&["@local"][..], "exec, put, get or rsync"),
         (&["@local", "frobnicate"], "'frobnicate'"),
         (&["@local", "exec"], "no COMMAND"),
         (&["@local", "exec", "--"], "no COMMAND"),

@@ -41,6 +41,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("su", "util-linux", "running a command as another user where there is no sudo"),
     base("script", "bsdutils", "giving the CLI a real terminal"),
     base("setsid", "util-linux", "children that leave their process group"),
+    base("rsync", "rsync", "copying over hostlink's link, and being the other side of it"),
     base("tar", "tar", "checking the archives that copies are made of"),
     base("sshd", "openssh-server", "the SSH server that most targets have"),
     base("ssh", "openssh-client", "reaching targets, and making keys and agents for that"),

@@ -10,7 +10,10 @@ use crate::job::{Done, Outcome};
 pub(crate) const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const TIMED_OUT: u8 = 124;
-const LINK: u8 = 255;
+/// The link failed.
+pub(crate) const LINK: u8 = 255;
+/// There is no such program, as a shell says it.
+pub(crate) const NO_PROGRAM: u8 = 127;
 
 /// What was being done when an error came up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,15 +52,16 @@ pub(crate) fn of_clap(error: &clap::Error) -> Error {
     // "To pass it as a value, use `--`" is of no use in most places, and said better here in the
     // one that is left.
     let tip = match tip.filter(|tip| !tip.starts_with("to pass")) {
-        None if is_bare_command(error, rest) => Some("a COMMAND stands behind --"),
+        None if is_unknown(error, rest, " exec [") => Some("a COMMAND stands behind --"),
+        None if is_unknown(error, rest, " rsync [") => Some("FLAGS stand behind --"),
         tip => tip,
     };
     let tip = tip.map(|tip| format!("; {tip}")).unwrap_or_default();
     usage(format!("{said}{tip}; see hostlink --help"))
 }
 
-fn is_bare_command(error: &clap::Error, usage: &str) -> bool {
-    error.kind() == clap::error::ErrorKind::UnknownArgument && usage.contains(" TARGETS exec [")
+fn is_unknown(error: &clap::Error, usage: &str, of: &str) -> bool {
+    error.kind() == clap::error::ErrorKind::UnknownArgument && usage.contains(of)
 }
 
 fn on_one_line(text: &str) -> String {

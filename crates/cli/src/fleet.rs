@@ -7,13 +7,13 @@ use futures::StreamExt;
 use hostlink::{ConnectorArguments, Context, Link, Registry, Result};
 
 use crate::hosts::Host;
-use crate::invocation::Invocation;
+use crate::invocation::{Action, Invocation};
 use crate::job::{Job, Outcome};
 use crate::messages::Messages;
 use crate::prepare::prepare;
 use crate::results::Results;
 use crate::stop::Stop;
-use crate::{context, exit, explain};
+use crate::{context, exit, explain, rsync};
 
 /// How long ending everything may take once the order to stop was given.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -26,6 +26,10 @@ pub(crate) async fn run(
     results: &Results,
     stop: &Stop,
 ) -> Result<u8> {
+    if matches!(invocation.action, Action::Rsync(_)) && !rsync::is_installed() {
+        messages.line("this machine has no rsync: install it here");
+        return Ok(exit::NO_PROGRAM);
+    }
     let context = context::of(&invocation, messages);
     let parallel = invocation.parallel;
     let prepared = tokio::select! {
@@ -94,7 +98,7 @@ async fn serve(host: Host, job: Arc<Job>, context: Arc<Context>) -> Option<Outco
 async fn work(job: &Job, link: Link, arguments: ConnectorArguments) -> Option<Outcome> {
     let outcome = tokio::select! {
         biased;
-        () = job.stop.requested() => None,
+        () = job.stop.requested(), if !job.stops_itself() => None,
         outcome = job.run(&link, arguments) => Some(outcome),
     };
     // By now the job's future is dropped: what it ran is being killed, which this waits for.

@@ -11,6 +11,7 @@ pub(crate) const TARGETS: &str = "TARGETS";
 pub(crate) const COMMAND: &str = "COMMAND";
 pub(crate) const SRC: &str = "SRC";
 pub(crate) const DEST: &str = "DEST";
+pub(crate) const FLAGS: &str = "FLAGS";
 pub(crate) const NAME: &str = "NAME";
 pub(crate) const DATA: &str = "data";
 pub(crate) const JSON: &str = "json";
@@ -36,6 +37,7 @@ pub(crate) fn command() -> Command {
             "hostlink [OPTIONS] TARGETS exec -- COMMAND…\n       \
              hostlink [OPTIONS] TARGETS put [-r] SRC DEST\n       \
              hostlink [OPTIONS] TARGETS get [-r] SRC DEST\n       \
+             hostlink [OPTIONS] TARGET rsync SRC DEST -- FLAGS…\n       \
              hostlink connectors [NAME]",
         )
         .after_help(EXIT_STATUS)
@@ -45,6 +47,7 @@ pub(crate) fn command() -> Command {
         .subcommand(exec())
         .subcommand(put())
         .subcommand(get())
+        .subcommand(rsync())
         .subcommand(connectors())
 }
 
@@ -98,6 +101,30 @@ fn get() -> Command {
     .after_help(
         "{host} in DEST is replaced by the target's name, with _ for /. Several targets need it.",
     )
+}
+
+const PATHS: &str = "\
+A colon in front of SRC or of DEST, and only of one, says that it is on the target:
+    rsync ./site/ :/srv/site/ -- -a --delete
+    rsync :/var/log/ ./logs/ -- -a
+As always with rsync, wildcards and a leading ~ of a path on the target are expanded there.
+The exit status is rsync's own; 255 if the link failed; 127 if rsync is missing, here or there.";
+
+fn rsync() -> Command {
+    let flags = Arg::new(FLAGS)
+        .help("Options of rsync, as they are")
+        .value_parser(value_parser!(OsString))
+        .num_args(1..)
+        .last(true);
+    Command::new("rsync")
+        .about("Run rsync between this machine and one target, over the same link")
+        .override_usage("hostlink [OPTIONS] TARGET rsync [OPTIONS] SRC DEST -- FLAGS…")
+        .after_help(PATHS)
+        .arg(src().value_parser(value_parser!(OsString)))
+        .arg(dest().help("Where the copy goes").value_parser(value_parser!(OsString)))
+        .arg(flags)
+        .args(general())
+        .args(flags::of_transfers())
 }
 
 fn transfer(name: &'static str, about: &'static str) -> Command {

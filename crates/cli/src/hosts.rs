@@ -53,7 +53,7 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
         Action::Exec { command, .. } => command,
-        Action::Put(_) | Action::Get(_) => &any,
+        Action::Put(_) | Action::Get(_) | Action::Rsync(_) => &any,
     };
     // What the command line itself has wrong is named as it is there.
     make_unix_command(command, &invocation.arguments)

@@ -12,6 +12,7 @@ use crate::explain::{of_clap, usage};
 use crate::grammar::{self, RESERVED};
 use crate::input::Input;
 use crate::levels::Levels;
+use crate::rsync::Rsync;
 use crate::transfer::{Get, Put};
 use crate::{data, flags, passwords};
 
@@ -48,6 +49,7 @@ pub(crate) enum Action {
     Exec { command: StringCommand, stdin: Option<Input> },
     Put(Put),
     Get(Get),
+    Rsync(Rsync),
 }
 
 const PARALLEL: usize = 100;
@@ -77,7 +79,7 @@ impl Invocation {
                 let targets = target_names(targets)?;
                 let (word, inner) = subcommand.ok_or_else(|| {
                     usage(
-                        "nothing to do: write exec, put or get behind TARGETS; see hostlink --help",
+                        "nothing to do: write exec, put, get or rsync behind TARGETS; see hostlink --help",
                     )
                 })?;
                 let levels = Levels::new(&matches, inner);
@@ -145,6 +147,7 @@ fn action(word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action>
             flags::refuse_command_only(levels, word)?;
             match word {
                 "put" => Put::read(inner).map(Action::Put),
+                "rsync" => Rsync::read(inner, levels.flag(grammar::JSON)).map(Action::Rsync),
                 _ => Get::read(inner).map(Action::Get),
             }
         }

@@ -8,6 +8,7 @@ use crate::exit::Work;
 use crate::input::Prepared;
 use crate::messages::Messages;
 use crate::results::{Results, unwritable};
+use crate::rsync::{Rsync, Session};
 use crate::sink::LiveSink;
 use crate::stop::Stop;
 use crate::transfer::{Destination, Get};
@@ -51,6 +52,7 @@ pub(crate) enum Task {
     PutFile { source: Prepared, destination: String, options: PutOptions },
     PutDirectory { source: std::path::PathBuf, destination: String, options: PutOptions },
     Get(Get),
+    Rsync(Rsync),
 }
 
 impl Job {
@@ -71,12 +73,23 @@ impl Job {
                 link.put_dir(source, destination, &options).await.map(Done::Moved)
             }
             Task::Get(get) => self.get(link, get, arguments, run).await.map(Done::Moved),
+            Task::Rsync(rsync) => {
+                let (messages, stop) = (&self.messages, &self.stop);
+                let session = Session { link, rsync, messages, stop };
+                session.run(arguments, run).await.map(Done::Ran)
+            }
         }
+    }
+
+    /// Whether [`run`](Self::run) itself heeds the order to stop, to end a process of this machine
+    /// in good order.
+    pub(crate) fn stops_itself(&self) -> bool {
+        matches!(self.task, Task::Rsync(_))
     }
 
     pub(crate) fn work(&self) -> Work {
         match self.task {
-            Task::Exec { .. } => Work::Command,
+            Task::Exec { .. } | Task::Rsync(_) => Work::Command,
             Task::PutFile { .. } | Task::PutDirectory { .. } | Task::Get(_) => Work::Transfer,
         }
     }

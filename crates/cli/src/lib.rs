@@ -18,6 +18,7 @@ mod passwords;
 mod prepare;
 mod record;
 mod results;
+mod rsync;
 mod sink;
 mod stop;
 mod telling;
@@ -39,14 +40,20 @@ use crate::stop::Stop;
 /// `hostlink`.
 ///
 /// Call it from `main`, outside of any async runtime: it starts its own, and takes over standard
-/// input and output, SIGINT and SIGTERM.
+/// input and output, SIGINT and SIGTERM. Do nothing before that would be wrong to do twice: for
+/// `rsync`, the program is started a second time, by rsync.
 #[must_use]
 pub fn main_with(registry: Registry) -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    #[cfg(unix)]
+    if let Some(status) = rsync::relay(&words) {
+        return status;
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return exit::without_runtime(&error),
     };
-    let status = runtime.block_on(run(&registry, std::env::args_os().collect()));
+    let status = runtime.block_on(run(&registry, words));
     // A thread may be stuck in reading standard input or in writing to a pipe that nobody reads.
     runtime.shutdown_background();
     ExitCode::from(status)

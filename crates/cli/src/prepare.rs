@@ -2,6 +2,7 @@
 
 use hostlink::{Context, Registry, Result};
 
+use crate::explain::usage;
 use crate::hosts::{self, Host};
 use crate::input::{Input, Prepared};
 use crate::invocation::{Action, Invocation};
@@ -43,6 +44,10 @@ async fn task(action: Action, hosts: &[Host], output: Output) -> Result<Task> {
             let stdin = exec_stdin(stdin, hosts).await?;
             Ok(Task::Exec { command, stdin })
         }
+        Action::Rsync(_) if hosts.len() > 1 => {
+            Err(usage(format!("rsync takes one target, and TARGETS stands for {}", hosts.len())))
+        }
+        Action::Rsync(rsync) => Ok(Task::Rsync(rsync)),
         Action::Put(put) => put_task(put, hosts.len()).await,
         Action::Get(get) => {
             check_destinations(&get, hosts, output)?;

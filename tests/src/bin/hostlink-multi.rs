@@ -1,5 +1,5 @@
 //! The command `hostlink` with one more connector: `@multi/a` is this machine under another name,
-//! and `@multi` is two of them. A connector of your own is added to the command in the same way.
+//! and `@multi` is two of them. `@spawnonly` is this machine without rsync. A connector of your own is added to the command in the same way.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use hostlink::{
     Connection, Connector, Context, DataField, Error, ErrorKind, NameData, Process, Result, Script,
     SpawnOptions, Target,
 };
+use hostlink_testkit::SpawnOnlyConnector;
 
 #[derive(Debug)]
 struct Multi;
@@ -75,5 +76,6 @@ impl Connection for Clinging {
 fn main() -> ExitCode {
     let mut registry = hostlink::builtin_registry();
     registry.register(Arc::new(Multi));
+    registry.register(Arc::new(SpawnOnlyConnector::without(["rsync"])));
     hostlink_cli::main_with(registry)
 }

@@ -1,0 +1,242 @@
+//! `rsync SRC DEST -- FLAGS`: rsync between this machine and one target, over the link.
+//!
+//! The local rsync starts this program again in the place of ssh (`relay`). That process hands its
+//! standard streams to the running one (`channel`), which runs the command on the link (`serve`).
+
+#[cfg(unix)]
+mod channel;
+#[cfg(unix)]
+mod door;
+mod flags;
+#[cfg(unix)]
+mod local;
+#[cfg(unix)]
+mod relay;
+#[cfg(unix)]
+mod serve;
+
+use std::ffi::{OsStr, OsString};
+
+use clap::ArgMatches;
+use hostlink::Result;
+
+use crate::explain::usage;
+use crate::grammar::{DEST, FLAGS, SRC};
+
+#[cfg(unix)]
+pub(crate) use relay::relay;
+#[cfg(unix)]
+pub(crate) use serve::Session;
+
+/// What rsync is told to be the target's name. The real one may look like a path or like an option.
+const HOST: &str = "target";
+
+/// The program's name, here and on the target.
+const PROGRAM: &str = "rsync";
+
+/// Whether this machine has rsync.
+pub(crate) fn is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file())
+}
+
+/// What is to be copied, and how.
+#[derive(Debug)]
+pub(crate) struct Rsync {
+    flags: Vec<OsString>,
+    source: Place,
+    destination: Place,
+}
+
+/// One end of the copy.
+#[derive(Debug, PartialEq)]
+enum Place {
+    Here(OsString),
+    There(OsString),
+}
+
+impl Rsync {
+    /// Reads and checks the words of a command line.
+    pub(crate) fn read(matches: &ArgMatches, json: bool) -> Result<Self> {
+        if json {
+            return Err(usage("--json: rsync writes its own output; see its --out-format"));
+        }
+        let place = |id: &str| {
+            let path = matches.get_one::<OsString>(id).expect("the grammar requires both paths");
+            Place::read(path, id)
+        };
+        let (source, destination) = (place(SRC)?, place(DEST)?);
+        match (&source, &destination) {
+            (Place::Here(_), Place::Here(_)) => {
+                return Err(usage(
+                    "neither SRC nor DEST is on the target: put a colon in front of one",
+                ));
+            }
+            (Place::There(_), Place::There(_)) => {
+                return Err(usage(
+                    "SRC and DEST are both on the target: rsync copies to or from it",
+                ));
+            }
+            _ => {}
+        }
+        let flags: Vec<OsString> = matches.get_many(FLAGS).into_iter().flatten().cloned().collect();
+        flags::check(&flags)?;
+        Ok(Self { flags, source, destination })
+    }
+
+    /// The words for the local rsync. `rsh` is what it starts in the place of ssh.
+    fn words(&self, rsh: OsString) -> Vec<OsString> {
+        let mut option = OsString::from("--rsh=");
+        option.push(rsh);
+        // Ours comes first: a flag of the user's that lacks its value cannot swallow it.
+        let mut words = vec![option];
+        if self.needs_protocol() && !flags::has_old_args(&self.flags) {
+            words.push("--secluded-args".into());
+        }
+        words.extend(self.flags.iter().cloned());
+        words.push("--".into());
+        words.extend([self.source.operand(), self.destination.operand()]);
+        words
+    }
+
+    /// Whether the remote path must go over rsync's protocol: its own escaping for the shell (since
+    /// 3.2.4; before, there was none) loses newlines. That way, nobody expands a `~`.
+    fn needs_protocol(&self) -> bool {
+        [&self.source, &self.destination].into_iter().any(|place| match place {
+            Place::Here(_) => false,
+            Place::There(path) => {
+                let path = path.as_encoded_bytes();
+                !path.starts_with(b"~") && !is_plain(path)
+            }
+        })
+    }
+}
+
+impl Place {
+    /// A colon in front is for the target.
+    fn read(path: &OsStr, id: &str) -> Result<Self> {
+        match path.as_encoded_bytes() {
+            [] => Err(usage(format!("{id} is empty: name a file or directory"))),
+            [b':', b':', ..] => Err(usage(format!(
+                "{id}: two colons mean an rsync daemon; a file of such a name is :./:name"
+            ))),
+            [b':', ..] => Ok(Self::There(without_colon(path))),
+            _ => Ok(Self::Here(path.to_owned())),
+        }
+    }
+
+    /// It as rsync takes it.
+    fn operand(&self) -> OsString {
+        let (mut operand, path) = match self {
+            Self::Here(path) => (OsString::new(), path),
+            Self::There(path) => (OsString::from(format!("{HOST}:")), path),
+        };
+        if self.needs_dot() {
+            operand.push("./");
+        }
+        operand.push(path);
+        operand
+    }
+
+    /// Whether rsync would take the path for an option, or for one on a host.
+    fn needs_dot(&self) -> bool {
+        let (Self::Here(path) | Self::There(path)) = self;
+        let path = path.as_encoded_bytes();
+        let first = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+        path.starts_with(b"-") || matches!(self, Self::Here(_)) && first.contains(&b':')
+    }
+}
+
+/// The path behind its colon.
+fn without_colon(path: &OsStr) -> OsString {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        OsStr::from_bytes(&path.as_bytes()[1..]).to_owned()
+    }
+    #[cfg(not(unix))]
+    path.to_string_lossy()[1..].into()
+}
+
+/// Whether it is the same to every shell and every rsync. Wildcards are read on the target anyway,
+/// and so is a backslash in front of one.
+fn is_plain(path: &[u8]) -> bool {
+    const WILDCARDS: &[u8] = b"*?[]";
+    let is_plain = |at: usize, byte: u8| match byte {
+        b'\\' => path.get(at + 1).is_some_and(|next| WILDCARDS.contains(next)),
+        byte if byte.is_ascii_alphanumeric() || !byte.is_ascii() => true,
+        byte => WILDCARDS.contains(&byte) || b"@%+=:,./-_~^".contains(&byte),
+    };
+    path.iter().enumerate().all(|(at, byte)| is_plain(at, *byte))
+}
+
+#[cfg(not(unix))]
+pub(crate) struct Session<'a> {
+    pub(crate) link: &'a hostlink::Link,
+    pub(crate) rsync: &'a Rsync,
+    pub(crate) messages: &'a crate::messages::Messages,
+    pub(crate) stop: &'a crate::stop::Stop,
+}
+
+#[cfg(not(unix))]
+impl Session<'_> {
+    pub(crate) async fn run(
+        &self,
+        _arguments: hostlink::ConnectorArguments,
+        _options: hostlink::RunOptions,
+    ) -> Result<hostlink::CommandOutput> {
+        let message = "rsync needs Unix sockets, which this system does not have";
+        Err(hostlink::Error::new(hostlink::ErrorKind::Unsupported, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(path: &str) -> Place {
+        Place::read(path.as_ref(), "SRC").unwrap()
+    }
+
+    fn rsync(source: &str, destination: &str, flags: &[&str]) -> Rsync {
+        let flags = flags.iter().map(Into::into).collect();
+        Rsync { flags, source: place(source), destination: place(destination) }
+    }
+
+    #[test]
+    fn a_path_is_never_an_option_or_a_host() {
+        for (path, operand) in [
+            ("a", "a"),
+            ("/a:b", "/a:b"),
+            ("a/b:c", "a/b:c"),
+            ("a:b", "./a:b"),
+            ("rsync://x/y", "./rsync://x/y"),
+            ("-x", "./-x"),
+            (":/a b", "target:/a b"),
+            (":a:b", "target:a:b"),
+            (":-x", "target:./-x"),
+            (":", "target:"),
+        ] {
+            assert_eq!(place(path).operand(), operand, "{path}");
+        }
+        for bad in ["", "::module"] {
+            assert!(Place::read(bad.as_ref(), "SRC").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn odd_paths_of_the_target_go_over_the_protocol() {
+        let words = |path: &str, flags: &[&str]| rsync("a", path, flags).words("x".into());
+        assert_eq!(words(":/b", &["-a"]), ["--rsh=x", "-a", "--", "a", "target:/b"]);
+        let odd = ["--rsh=x", "--secluded-args", "-a", "--", "a", "target:/b c"];
+        assert_eq!(words(":/b c", &["-a"]), odd);
+        for plain in [":~/a b", ":/a*[b]?", ":/a\\*\\[b", ":/ü"] {
+            assert_eq!(words(plain, &[]).len(), 4, "{plain}");
+        }
+        for odd in [":/a\\", ":/a\\b", ":/a\nb", ":/a'", ":/a~ b"] {
+            assert_eq!(words(odd, &[]).len(), 5, "{odd}");
+        }
+        assert_eq!(words(":/b c", &["--old-args"]).len(), 5);
+        assert_eq!(rsync("a b", ":/c", &[]).words("x".into()).len(), 4);
+    }
+}
