@@ -1,6 +1,9 @@
 //! What the whole-system tests share; the tests themselves are in `tests/`.
 
 pub mod cli;
+pub mod forwarder;
+pub mod forwards;
+pub mod terminal;
 
 use std::path::PathBuf;
 
