@@ -20,7 +20,7 @@ pub fn hostlink<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Command 
 pub fn command<W: AsRef<OsStr>>(program: &Path, words: impl IntoIterator<Item = W>) -> Command {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for variable in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD"] {
+    for variable in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"] {
         command.env_remove(variable);
     }
     command

@@ -4,6 +4,8 @@ pub mod busybox;
 pub mod cli;
 pub mod container;
 pub mod dropbear;
+pub mod forwarder;
+pub mod forwards;
 pub mod keeper;
 pub mod keys;
 pub mod network;
@@ -15,6 +17,7 @@ pub mod ssh_client;
 pub mod ssh_container;
 pub mod ssh_host;
 pub mod sshd;
+pub mod terminal;
 pub mod unreachable;
 pub mod user;
 

@@ -212,5 +212,5 @@ fn what_cannot_be_used_is_refused() {
     let several = cli::command(Path::new(MULTI), words);
     let output = run(several);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("rsync takes one target"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("rsync is for one target"), "{}", stderr(&output));
 }

@@ -38,7 +38,7 @@ fn targets_that_are_none() {
 #[test]
 fn commands_and_options_that_are_none() {
     for (words, says) in [
-        (&["@local"][..], "exec, put, get or rsync"),
+        (&["@local"][..], "exec, put, get, rsync, shell or forward"),
         (&["@local", "frobnicate"], "'frobnicate'"),
         (&["@local", "exec"], "no COMMAND"),
         (&["@local", "exec", "--"], "no COMMAND"),
@@ -102,6 +102,28 @@ fn files_that_cannot_be_moved() {
         refused(&[&["@local"], words].concat(), says);
     }
     refused(&["--retries", "1", "@local", "put", "/etc/passwd", "x"], "--retries means nothing");
+}
+
+#[test]
+fn sessions_and_forwards_that_cannot_be() {
+    for (words, says) in [
+        (&["shell"][..], "shell needs a terminal on standard input"),
+        (&["--json", "shell"], "--json means nothing to shell"),
+        (&["shell", "--", ""], "no COMMAND"),
+        (&["shell", "ls"], "unexpected argument 'ls'"),
+        (&["forward"], "nothing to forward: write -L, -R or -D"),
+        (&["forward", "-L", "80:web"], "-L \"80:web\" is not [BIND:]PORT:HOST:PORT"),
+        (&["forward", "-D", "80:web:80"], "-D \"80:web:80\" is not"),
+        (&["forward", "-D", "1080", "--json"], "--json means nothing to forward"),
+        (&["forward", "-D", "1080"], "this connection forwards no ports"),
+    ] {
+        refused(&[&["@local"], words].concat(), says);
+    }
+    for option in [&["--sudo"][..], &["--timeout", "1"]] {
+        let words = [option, &["@local", "forward", "-D", "1080"]].concat();
+        refused(&words, "means nothing to forward");
+    }
+    refused(&["--retries", "1", "@local", "shell"], "--retries means nothing to shell");
 }
 
 #[test]

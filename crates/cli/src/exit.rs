@@ -64,6 +64,7 @@ fn of_one(outcome: &Outcome, work: Work) -> u8 {
     match outcome {
         Ok(Done::Ran(output)) => of_command(output),
         Ok(Done::Moved(_)) => 0,
+        Ok(Done::Left(status)) => u8::try_from(status.as_shell_code()).unwrap_or(FAILED),
         Err(error) => of_error(error, work),
     }
 }

@@ -14,7 +14,7 @@ const ENV: &str = "_env";
 const HEADING: &str = "How the command runs";
 
 /// Fields that mean nothing to a transfer of files.
-const COMMAND_ONLY: [&str; 8] = [
+const NOT_OF_TRANSFERS: &[&str] = &[
     "_shell_executable",
     ENV,
     "_success_exit_codes",
@@ -25,14 +25,25 @@ const COMMAND_ONLY: [&str; 8] = [
     "_retry_until",
 ];
 
+/// Fields that mean nothing to a command that somebody types at.
+const NOT_OF_SHELLS: &[&str] = &[
+    "_success_exit_codes",
+    "_get_pty",
+    STDIN,
+    "_retries",
+    "_retry_delay",
+    "_retry_until",
+    "_temp_dir",
+];
+
 /// The flags of every field.
 pub(crate) fn of_commands() -> impl Iterator<Item = Arg> {
     ConnectorArguments::FIELDS.iter().map(flag)
 }
 
-/// The flags of the fields that a transfer of files heeds.
-pub(crate) fn of_transfers() -> impl Iterator<Item = Arg> {
-    ConnectorArguments::FIELDS.iter().filter(|field| !is_command_only(field)).map(flag)
+/// The flags of the fields that a subcommand heeds.
+pub(crate) fn heeded_by(subcommand: &str) -> impl Iterator<Item = Arg> {
+    ConnectorArguments::FIELDS.iter().filter(move |field| is_heeded(field, subcommand)).map(flag)
 }
 
 /// The long name of a field's flag. A secret stands in a file: everybody may read a process's
@@ -42,9 +53,10 @@ pub(crate) fn name(field: &DataField) -> String {
     if field.secret { format!("{name}-file") } else { name }
 }
 
-/// Refuses flags before TARGETS that a transfer would not heed.
-pub(crate) fn refuse_command_only(levels: &Levels<'_>, subcommand: &str) -> Result<()> {
-    let mut fields = ConnectorArguments::FIELDS.iter().filter(|field| is_command_only(field));
+/// Refuses flags before TARGETS that the subcommand would not heed.
+pub(crate) fn refuse_unheeded(levels: &Levels<'_>, subcommand: &str) -> Result<()> {
+    let mut fields =
+        ConnectorArguments::FIELDS.iter().filter(|field| !is_heeded(field, subcommand));
     match fields.find(|field| levels.is_outer(field.key)) {
         Some(field) => Err(usage(format!("--{} means nothing to {subcommand}", name(field)))),
         None => Ok(()),
@@ -98,8 +110,13 @@ fn is_switch(field: &DataField) -> bool {
     field.type_name == "true or false"
 }
 
-fn is_command_only(field: &DataField) -> bool {
-    COMMAND_ONLY.contains(&field.key)
+fn is_heeded(field: &DataField, subcommand: &str) -> bool {
+    match subcommand {
+        "exec" => true,
+        "shell" => !NOT_OF_SHELLS.contains(&field.key),
+        "forward" => false,
+        _ => !NOT_OF_TRANSFERS.contains(&field.key),
+    }
 }
 
 fn value(field: &DataField, levels: &Levels<'_>) -> Result<Option<Value>> {
@@ -168,11 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_to_a_transfer_is_a_field() {
-        for key in COMMAND_ONLY {
-            assert!(ConnectorArguments::field(key).is_some(), "{key}");
+    fn what_means_nothing_to_a_subcommand_is_a_field() {
+        for (subcommand, left_out) in [("put", NOT_OF_TRANSFERS), ("shell", NOT_OF_SHELLS)] {
+            let heeded = heeded_by(subcommand).count();
+            assert_eq!(heeded + left_out.len(), of_commands().count(), "{subcommand}");
         }
-        assert_eq!(of_transfers().count() + COMMAND_ONLY.len(), of_commands().count());
+        assert_eq!(heeded_by("forward").count(), 0);
     }
 
     #[test]

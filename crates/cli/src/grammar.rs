@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use crate::flags;
+use crate::{flags, login};
 
 pub(crate) const TARGETS: &str = "TARGETS";
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -22,6 +22,9 @@ pub(crate) const RECURSIVE: &str = "recursive";
 pub(crate) const MODE: &str = "mode";
 pub(crate) const PRESERVE: &str = "preserve";
 pub(crate) const FOLLOW: &str = "follow";
+pub(crate) const LOCAL: &str = "local";
+pub(crate) const REMOTE: &str = "remote";
+pub(crate) const DYNAMIC: &str = "dynamic";
 
 /// First words that never are a target. Some are for later; a host of such a name is written
 /// `@ssh/schema`.
@@ -38,6 +41,8 @@ pub(crate) fn command() -> Command {
              hostlink [OPTIONS] TARGETS put [-r] SRC DEST\n       \
              hostlink [OPTIONS] TARGETS get [-r] SRC DEST\n       \
              hostlink [OPTIONS] TARGET rsync SRC DEST -- FLAGS…\n       \
+             hostlink [OPTIONS] TARGET shell [-- COMMAND…]\n       \
+             hostlink [OPTIONS] TARGET forward [-L SPEC] [-R SPEC] [-D SPEC]\n       \
              hostlink connectors [NAME]",
         )
         .after_help(EXIT_STATUS)
@@ -48,12 +53,14 @@ pub(crate) fn command() -> Command {
         .subcommand(put())
         .subcommand(get())
         .subcommand(rsync())
+        .subcommand(shell())
+        .subcommand(forward())
         .subcommand(connectors())
 }
 
 const EXIT_STATUS: &str = "\
 Exit status, one target: the command's own, 128+n if signal n ended it; 124 for a time-out; \
-255 if the link failed; 1 if a file did not arrive, or another user's rights were not given.
+255 if the link failed, or ~. ended it; 1 if a file did not arrive, or another user's rights were not given.
 Several targets: 0 if all succeeded, 1 if some failed.
 Always: 2 for wrong usage, 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP, 141 if nobody reads the output.";
 
@@ -63,18 +70,55 @@ Several words are one command, and arrive as they are: exec -- ls '*.log'
 The command's standard input is empty unless --stdin says otherwise.";
 
 fn exec() -> Command {
-    let command = Arg::new(COMMAND)
-        .help("One word: a line for the shell; several: one command, each word quoted")
-        .value_parser(value_parser!(OsString))
-        .num_args(1..)
-        .last(true);
     Command::new("exec")
         .about("Run a command")
         .override_usage("hostlink [OPTIONS] TARGETS exec [OPTIONS] -- COMMAND…")
         .after_help(WORDS)
-        .arg(command)
+        .arg(words())
         .args(general())
         .args(flags::of_commands())
+}
+
+fn words() -> Arg {
+    Arg::new(COMMAND)
+        .help("One word: a line for the shell; several: one command, each word quoted")
+        .value_parser(value_parser!(OsString))
+        .num_args(1..)
+        .last(true)
+}
+
+const ESCAPES: &str = "\
+Without COMMAND it is the login shell of the user there; with --sudo and the like, the other user's.
+At the beginning of a line, ~. ends the connection, ~~ sends ~, ~? shows this. The exit status is the command's own.";
+
+fn shell() -> Command {
+    Command::new("shell")
+        .about("Type at a shell, or at a command, on a terminal of one target")
+        .override_usage("hostlink [OPTIONS] TARGET shell [OPTIONS] [-- COMMAND…]")
+        .after_help(ESCAPES)
+        .arg(words())
+        .args(general())
+        .args(flags::heeded_by("shell"))
+}
+
+const FORWARDS: &str = "\
+SPEC is ssh's: [BIND:]PORT:HOST:PORT, for -D [BIND:]PORT; a path of a Unix socket may stand for either half of -L and -R.
+It stays until Ctrl-C, SIGTERM, or until the link is lost, which is exit status 255. If one cannot be had, none is.";
+
+fn forward() -> Command {
+    let spec = |id: &'static str, short, help: &'static str| {
+        Arg::new(id).short(short).value_name("SPEC").action(ArgAction::Append).help(help)
+    };
+    Command::new("forward")
+        .about("Forward ports and sockets through one target")
+        .override_usage("hostlink [OPTIONS] TARGET forward [-L SPEC]… [-R SPEC]… [-D SPEC]…")
+        .after_help(FORWARDS)
+        .args([
+            spec(LOCAL, 'L', "Listen here, and connect from there"),
+            spec(REMOTE, 'R', "Listen there, and connect from here"),
+            spec(DYNAMIC, 'D', "Listen here, as a SOCKS proxy that connects from there"),
+        ])
+        .args(general())
 }
 
 fn put() -> Command {
@@ -124,7 +168,7 @@ fn rsync() -> Command {
         .arg(dest().help("Where the copy goes").value_parser(value_parser!(OsString)))
         .arg(flags)
         .args(general())
-        .args(flags::of_transfers())
+        .args(flags::heeded_by("rsync"))
 }
 
 fn transfer(name: &'static str, about: &'static str) -> Command {
@@ -132,7 +176,7 @@ fn transfer(name: &'static str, about: &'static str) -> Command {
         .about(about)
         .override_usage(format!("hostlink [OPTIONS] TARGETS {name} [OPTIONS] SRC DEST"))
         .args(general())
-        .args(flags::of_transfers())
+        .args(flags::heeded_by(name))
 }
 
 fn src() -> Arg {
@@ -159,8 +203,8 @@ fn connectors() -> Command {
         .arg(switch(JSON).help("One JSON object a line"))
 }
 
-fn general() -> [Arg; 5] {
-    [
+fn general() -> impl Iterator<Item = Arg> {
+    let general = [
         Arg::new(DATA)
             .long("data")
             .value_name("KEY=VALUE")
@@ -176,7 +220,8 @@ fn general() -> [Arg; 5] {
             .long(CONNECT_TIMEOUT)
             .value_name("DURATION")
             .help("How long connecting to a target may take [default: 10]"),
-    ]
+    ];
+    general.into_iter().chain(login::flags())
 }
 
 fn switch(name: &'static str) -> Arg {

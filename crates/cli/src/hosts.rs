@@ -32,14 +32,21 @@ pub(crate) async fn resolve(
             hosts.push(host(target, invocation, context)?);
         }
     }
+    if let Some(word) = invocation.action.only_one()
+        && hosts.len() > 1
+    {
+        let count = hosts.len();
+        return Err(usage(format!("{word} is for one target, and TARGETS stands for {count}")));
+    }
     if hosts.is_empty() {
         return Err(usage("TARGETS stands for no host at all"));
     }
+    invocation.login.check(&hosts)?;
     Ok(hosts)
 }
 
 fn host(target: ResolvedTarget, invocation: &Invocation, context: &Context) -> Result<Host> {
-    let target = target.with_data(&invocation.data);
+    let target = invocation.login.apply(target.with_data(&invocation.data));
     target.check(context)?;
     let arguments =
         arguments(&target, invocation).map_err(|error| error.with_target(&target.name))?;
@@ -52,8 +59,8 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let arguments = invocation.arguments.clone().or(&of_host).or(&invocation.environment);
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
-        Action::Exec { command, .. } => command,
-        Action::Put(_) | Action::Get(_) | Action::Rsync(_) => &any,
+        Action::Exec { command, .. } | Action::Shell { command } => command,
+        Action::Put(_) | Action::Get(_) | Action::Rsync(_) | Action::Forward(_) => &any,
     };
     // What the command line itself has wrong is named as it is there.
     make_unix_command(command, &invocation.arguments)

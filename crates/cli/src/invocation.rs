@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::error::ErrorKind as ClapKind;
-use hostlink::{ConnectorArguments, Data, FromValue, Result, StringCommand};
+use hostlink::{ConnectorArguments, Data, Forward, FromValue, Result, StringCommand};
 
 use crate::explain::{of_clap, usage};
 use crate::grammar::{self, RESERVED};
 use crate::input::Input;
 use crate::levels::Levels;
+use crate::login::Login;
 use crate::rsync::Rsync;
 use crate::transfer::{Get, Put};
-use crate::{data, flags, passwords};
+use crate::{data, flags, forward, passwords, shell};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct Invocation {
     pub(crate) targets: Vec<String>,
     pub(crate) action: Action,
     pub(crate) data: Data,
+    pub(crate) login: Login,
     /// What the command line says of each command. It goes before host data …
     pub(crate) arguments: ConnectorArguments,
     /// … and this behind it.
@@ -50,6 +52,20 @@ pub(crate) enum Action {
     Put(Put),
     Get(Get),
     Rsync(Rsync),
+    Shell { command: StringCommand },
+    Forward(Vec<Forward>),
+}
+
+impl Action {
+    /// The subcommand's word, where it is for one target only.
+    pub(crate) fn only_one(&self) -> Option<&'static str> {
+        match self {
+            Self::Exec { .. } | Self::Put(_) | Self::Get(_) => None,
+            Self::Rsync(_) => Some("rsync"),
+            Self::Shell { .. } => Some("shell"),
+            Self::Forward(_) => Some("forward"),
+        }
+    }
 }
 
 const PARALLEL: usize = 100;
@@ -79,7 +95,7 @@ impl Invocation {
                 let targets = target_names(targets)?;
                 let (word, inner) = subcommand.ok_or_else(|| {
                     usage(
-                        "nothing to do: write exec, put, get or rsync behind TARGETS; see hostlink --help",
+                        "nothing to do: write exec, put, get, rsync, shell or forward behind TARGETS; see hostlink --help",
                     )
                 })?;
                 let levels = Levels::new(&matches, inner);
@@ -99,6 +115,7 @@ impl Invocation {
             targets,
             action: action(word, inner, levels)?,
             data: data::parse(pairs.into_iter().map(String::as_str))?,
+            login: Login::read(levels)?,
             arguments: passwords::from_files(levels)?.or(&flags::read(levels)?),
             environment: passwords::from_environment()?,
             json: levels.flag(grammar::JSON),
@@ -144,13 +161,35 @@ fn action(word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action>
     match word {
         "exec" => Ok(Action::Exec { command: command(inner)?, stdin: stdin(levels)? }),
         word => {
-            flags::refuse_command_only(levels, word)?;
+            flags::refuse_unheeded(levels, word)?;
             match word {
                 "put" => Put::read(inner).map(Action::Put),
                 "rsync" => Rsync::read(inner, levels.flag(grammar::JSON)).map(Action::Rsync),
+                "shell" => shell_action(inner, levels),
+                "forward" => {
+                    refuse_json(levels, word)?;
+                    forward::read(inner).map(Action::Forward)
+                }
                 _ => Get::read(inner).map(Action::Get),
             }
         }
+    }
+}
+
+fn shell_action(inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action> {
+    refuse_json(levels, "shell")?;
+    let command = match inner.contains_id(grammar::COMMAND) {
+        true => command(inner)?,
+        false => StringCommand::login_shell(),
+    };
+    shell::check_terminal()?;
+    Ok(Action::Shell { command })
+}
+
+fn refuse_json(levels: &Levels<'_>, word: &str) -> Result<()> {
+    match levels.flag(grammar::JSON) {
+        true => Err(usage(format!("--json means nothing to {word}"))),
+        false => Ok(()),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What is done on one target over its link.
 
 use hostlink::transfer::{PutOptions, Transferred};
-use hostlink::{CommandOutput, ConnectorArguments, Link, Result, RunOptions, StringCommand};
+use hostlink::{
+    CommandOutput, ConnectorArguments, EnvValue, ExitStatus, Forward, Link, Result, RunOptions,
+    StringCommand,
+};
 use tokio::io::AsyncWriteExt;
 
 use crate::exit::Work;
@@ -12,6 +15,7 @@ use crate::rsync::{Rsync, Session};
 use crate::sink::LiveSink;
 use crate::stop::Stop;
 use crate::transfer::{Destination, Get};
+use crate::{forward, shell};
 
 /// What became of one target.
 pub(crate) type Outcome = Result<Done>;
@@ -21,6 +25,8 @@ pub(crate) type Outcome = Result<Done>;
 pub(crate) enum Done {
     Ran(CommandOutput),
     Moved(Transferred),
+    /// A session that somebody typed at.
+    Left(ExitStatus),
 }
 
 /// What is done on each target, ready to start.
@@ -48,11 +54,28 @@ pub(crate) enum Output {
 /// An action whose inputs are ready.
 #[derive(Debug)]
 pub(crate) enum Task {
-    Exec { command: StringCommand, stdin: Option<Prepared> },
-    PutFile { source: Prepared, destination: String, options: PutOptions },
-    PutDirectory { source: std::path::PathBuf, destination: String, options: PutOptions },
+    Exec {
+        command: StringCommand,
+        stdin: Option<Prepared>,
+    },
+    PutFile {
+        source: Prepared,
+        destination: String,
+        options: PutOptions,
+    },
+    PutDirectory {
+        source: std::path::PathBuf,
+        destination: String,
+        options: PutOptions,
+    },
     Get(Get),
     Rsync(Rsync),
+    /// `terminal_kind` is `TERM`.
+    Shell {
+        command: StringCommand,
+        terminal_kind: Option<String>,
+    },
+    Forward(Vec<Forward>),
 }
 
 impl Job {
@@ -78,6 +101,16 @@ impl Job {
                 let session = Session { link, rsync, messages, stop };
                 session.run(arguments, run).await.map(Done::Ran)
             }
+            Task::Shell { command, terminal_kind } => {
+                let mut arguments = arguments;
+                if let Some(kind) = terminal_kind {
+                    let env = arguments.env.get_or_insert_default();
+                    env.entry("TERM".into()).or_insert_with(|| EnvValue::from(kind.as_str()));
+                }
+                let (results, messages) = (&self.results, &self.messages);
+                shell::run(link, command, &arguments, results, messages).await.map(Done::Left)
+            }
+            Task::Forward(forwards) => match forward::run(link, forwards, &self.messages).await? {},
         }
     }
 
@@ -89,7 +122,9 @@ impl Job {
 
     pub(crate) fn work(&self) -> Work {
         match self.task {
-            Task::Exec { .. } | Task::Rsync(_) => Work::Command,
+            Task::Exec { .. } | Task::Rsync(_) | Task::Shell { .. } | Task::Forward(_) => {
+                Work::Command
+            }
             Task::PutFile { .. } | Task::PutDirectory { .. } | Task::Get(_) => Work::Transfer,
         }
     }

@@ -3,26 +3,36 @@
 mod connectors;
 mod context;
 mod data;
+mod escapes;
 mod exit;
 mod explain;
 mod flags;
 mod fleet;
+mod forward;
 mod grammar;
 mod hosts;
 mod input;
 mod invocation;
 mod job;
 mod levels;
+mod login;
 mod messages;
 mod passwords;
 mod prepare;
+mod prompt;
 mod record;
 mod results;
 mod rsync;
+mod shell;
 mod sink;
 mod stop;
 mod telling;
 mod transfer;
+#[cfg(unix)]
+mod tty;
+#[cfg(not(unix))]
+#[path = "no_tty.rs"]
+mod tty;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,6 +66,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
     let status = runtime.block_on(run(&registry, words));
     // A thread may be stuck in reading standard input or in writing to a pipe that nobody reads.
     runtime.shutdown_background();
+    // A task that nobody waited for may not have put them back.
+    tty::restore();
     ExitCode::from(status)
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::explain::flatten;
+use crate::tty;
 
 /// Writes to standard error, in the order of the calls. Clones share it. What cannot be written is
 /// lost: there is nowhere to say so.
@@ -30,7 +31,9 @@ impl Messages {
 
     /// Writes a message of hostlink's own.
     pub(crate) fn line(&self, text: impl fmt::Display) {
-        self.send(format!("hostlink: {text}\n").into_bytes());
+        // A raw terminal goes to the beginning of a line only when told to.
+        let end = if tty::is_changed() { "\r\n" } else { "\n" };
+        self.send(format!("hostlink: {text}{end}").into_bytes());
     }
 
     /// Writes bytes as they are, and waits until it is done: whoever makes them waits too.

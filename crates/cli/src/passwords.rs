@@ -36,7 +36,8 @@ fn first_line(path: &Path) -> Result<Secret> {
     }
 }
 
-fn variable(name: &str) -> Result<Option<Secret>> {
+/// The secret in a variable of hostlink's own; an empty one is none.
+pub(crate) fn variable(name: &str) -> Result<Option<Secret>> {
     match std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.into_string())
     {
         None => Ok(None),

@@ -2,7 +2,6 @@
 
 use hostlink::{Context, Registry, Result};
 
-use crate::explain::usage;
 use crate::hosts::{self, Host};
 use crate::input::{Input, Prepared};
 use crate::invocation::{Action, Invocation};
@@ -22,13 +21,14 @@ pub(crate) async fn prepare(
     stop: &Stop,
 ) -> Result<(Vec<Host>, Job)> {
     let hosts = hosts::resolve(registry, &invocation, context).await?;
+    let hosts = invocation.login.ask(hosts, context).await?;
     let output = match hosts.len() {
         _ if invocation.json => Output::Json,
         1 => Output::Plain,
         _ => Output::Prefixed,
     };
     let job = Job {
-        task: task(invocation.action, &hosts, output).await?,
+        task: task(invocation.action, &hosts, output, context).await?,
         output,
         results: results.clone(),
         messages: messages.clone(),
@@ -38,14 +38,11 @@ pub(crate) async fn prepare(
     Ok((hosts, job))
 }
 
-async fn task(action: Action, hosts: &[Host], output: Output) -> Result<Task> {
+async fn task(action: Action, hosts: &[Host], output: Output, context: &Context) -> Result<Task> {
     match action {
         Action::Exec { command, stdin } => {
             let stdin = exec_stdin(stdin, hosts).await?;
             Ok(Task::Exec { command, stdin })
-        }
-        Action::Rsync(_) if hosts.len() > 1 => {
-            Err(usage(format!("rsync takes one target, and TARGETS stands for {}", hosts.len())))
         }
         Action::Rsync(rsync) => Ok(Task::Rsync(rsync)),
         Action::Put(put) => put_task(put, hosts.len()).await,
@@ -53,6 +50,11 @@ async fn task(action: Action, hosts: &[Host], output: Output) -> Result<Task> {
             check_destinations(&get, hosts, output)?;
             Ok(Task::Get(get))
         }
+        Action::Shell { command } => {
+            let terminal_kind = context.environment.get("TERM").cloned();
+            Ok(Task::Shell { command, terminal_kind })
+        }
+        Action::Forward(forwards) => Ok(Task::Forward(forwards)),
     }
 }
 

@@ -28,6 +28,7 @@ fn succeeded(outcome: &Outcome) -> bool {
     match outcome {
         Ok(Done::Ran(output)) => output.success(),
         Ok(Done::Moved(_)) => true,
+        Ok(Done::Left(status)) => status.code() == Some(0),
         Err(_) => false,
     }
 }
@@ -36,7 +37,7 @@ fn succeeded(outcome: &Outcome) -> bool {
 fn output(outcome: &Outcome) -> Option<&CommandOutput> {
     match outcome {
         Ok(Done::Ran(output)) => Some(output),
-        Ok(Done::Moved(_)) => None,
+        Ok(Done::Moved(_) | Done::Left(_)) => None,
         Err(error) => error.output(),
     }
 }

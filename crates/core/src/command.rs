@@ -74,6 +74,13 @@ impl StringCommand {
         Self::new().raw(line)
     }
 
+    /// The login shell of the user that runs it, for [`Link::open_terminal`](crate::Link::open_terminal): the one
+    /// that `SHELL` names, which sudo, su and doas set to the other user's.
+    #[must_use]
+    pub fn login_shell() -> Self {
+        Self::shell(r#"exec "${SHELL:-/bin/sh}" -l"#)
+    }
+
     /// One command from its words, each quoted.
     pub fn from_words<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Self {
         words.into_iter().fold(Self::new(), Self::arg)

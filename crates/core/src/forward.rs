@@ -74,6 +74,12 @@ pub trait Forwarding: fmt::Debug + Send + Sync {
 
     /// Ends it. Connections through it may live on until they end. Dropping it ends it too, without waiting.
     async fn close(&self) -> Result<()>;
+
+    /// Resolves when it is in force no longer although nobody has closed it, to the reason: the link was lost. Default:
+    /// that never comes to be known.
+    async fn lost(&self) -> Error {
+        std::future::pending().await
+    }
 }
 
 fn both(text: &str, flag: &str) -> Result<(Endpoint, Endpoint)> {

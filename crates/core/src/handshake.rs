@@ -19,6 +19,8 @@ pub(crate) struct Leader {
     pub(crate) known_group: Option<i32>,
     /// When the group's leader started, in the target's clock ticks; tells it from a later process with its pid.
     pub(crate) start: Option<u64>,
+    /// The session, where the group is known.
+    pub(crate) session: Option<i32>,
 }
 
 impl Leader {
@@ -142,7 +144,7 @@ impl Handshake {
         Some((at, at + length + 1))
     }
 
-    /// Reads `TOKEN in PID GROUP START`; true if it was the innermost shell's.
+    /// Reads `TOKEN in PID GROUP START SESSION`; true if it was the innermost shell's.
     fn announced(&mut self, line: &str) -> bool {
         let mut words = line.split_whitespace().skip(1);
         let innermost = words.next() == Some("in");
@@ -152,6 +154,7 @@ impl Handshake {
             pid: number().and_then(|pid| pid.try_into().ok()).unwrap_or(0),
             known_group: number().and_then(|group| group.try_into().ok()),
             start: number(),
+            session: number().and_then(|session| session.try_into().ok()),
         };
         *(if innermost { &mut self.inner } else { &mut self.outer }) = Some(leader);
         innermost
@@ -207,14 +210,17 @@ mod tests {
     #[test]
     fn the_announcement_is_found_across_the_borders_of_chunks() {
         let script = script(&ConnectorArguments::new());
-        let text = format!("motd{} in 7 6 55\r\nout", script.token());
+        let text = format!("motd{} in 7 6 55 5\r\nout", script.token());
         let mut handshake = Handshake::new(&script, false);
         let mut output = Vec::new();
         for byte in text.bytes() {
             output.extend(handshake.hear(Stream::Stdout, Bytes::from(vec![byte])).output);
         }
         assert_eq!(output, b"out");
-        assert_eq!(handshake.inner, Some(Leader { pid: 7, known_group: Some(6), start: Some(55) }));
+        assert_eq!(
+            handshake.inner,
+            Some(Leader { pid: 7, known_group: Some(6), start: Some(55), session: Some(5) })
+        );
         assert_eq!(handshake.preamble(), b"motd");
     }
 

@@ -37,8 +37,10 @@ const INNER_HEARING_LIMIT: Duration = Duration::from_secs(2);
 /// Who kills a command, and how.
 pub(crate) struct Killer {
     link: Link,
-    control: Box<dyn ProcessControl>,
+    control: Arc<dyn ProcessControl>,
     privilege: ConnectorArguments,
+    /// The whole session goes: on a terminal, a shell with job control has put its jobs into groups of their own.
+    whole_session: bool,
     /// Clean-ups wait until it is gone: what is being killed could make again what they remove.
     _until_killed: Option<TaskTrackerToken>,
 }
@@ -58,17 +60,21 @@ pub(crate) struct Ending {
 impl Killer {
     pub(crate) fn new(
         link: Link,
-        control: Box<dyn ProcessControl>,
+        control: Arc<dyn ProcessControl>,
         privilege: ConnectorArguments,
+        whole_session: bool,
         until_killed: Option<TaskTrackerToken>,
     ) -> Self {
-        Self { link, control, privilege, _until_killed: until_killed }
+        Self { link, control, privilege, whole_session, _until_killed: until_killed }
     }
 
     /// Whether nothing is left to do after the connection has ended the group `killed`.
     fn is_done(&self, killed: Option<i32>, handshake: &Handshake) -> bool {
         let Some(killed) = killed else { return false };
         let deepest = handshake.inner.or(handshake.outer);
+        if self.whole_session && deepest.is_some_and(|leader| leader.session.is_some()) {
+            return false;
+        }
         let reached = deepest.is_none_or(|leader| leader.group() == killed);
         // A privilege tool may have put the command into a session of its own, which has not spoken yet.
         let alone = handshake.inner.is_some() || !self.privilege.is_privileged();
@@ -79,18 +85,30 @@ impl Killer {
 
     /// Sends the kill through the link, and says whether it has reached a group; `None` where none is known.
     async fn send(&self, handshake: &Handshake) -> Option<bool> {
-        if self.link.connection().knows_groups() && !self.privilege.is_privileged() {
-            return None;
-        }
-        let leaders = [handshake.inner, handshake.outer].into_iter().flatten();
-        let commands: Vec<String> = leaders.filter_map(kill_leader).collect();
-        if commands.is_empty() {
-            return None;
-        }
-        let command = StringCommand::shell(format!("{KILL_FUNCTION}{}", commands.join(" || ")));
+        let line = self.kill_line(handshake)?;
+        let command = StringCommand::shell(line);
         let attempt = Attempt::urgent(&self.link, &command, &self.privilege, KILL_LIMIT);
         // Boxed: the kill of a command is a command too, if one that is not killed in turn.
         Some(Box::pin(attempt.run()).await.is_ok_and(|output| output.success()))
+    }
+}
+
+impl Killer {
+    /// What ends the groups, or the sessions, that have announced themselves.
+    fn kill_line(&self, handshake: &Handshake) -> Option<String> {
+        let leaders = [handshake.inner, handshake.outer].into_iter().flatten();
+        if self.whole_session {
+            let mut sessions: Vec<String> = leaders.clone().filter_map(kill_session).collect();
+            sessions.dedup();
+            if !sessions.is_empty() {
+                return Some(format!("{KILL_SESSION_FUNCTION}{}", sessions.join("; ")));
+            }
+        }
+        if self.link.connection().knows_groups() && !self.privilege.is_privileged() {
+            return None;
+        }
+        let groups: Vec<String> = leaders.filter_map(kill_leader).collect();
+        (!groups.is_empty()).then(|| format!("{KILL_FUNCTION}{}", groups.join(" || ")))
     }
 }
 
@@ -194,4 +212,22 @@ fn kill_leader(leader: Leader) -> Option<String> {
     let start = leader.start.map(|start| start.to_string()).unwrap_or_default();
     // Group 0 is our own and 1 is everybody's.
     (group > 1).then(|| format!("_hl_k {group} '{start}' 2>/dev/null"))
+}
+
+/// `_hl_e SESSION START`: ends every process of the session (`/proc/PID/stat` field 6, see proc(5)) unless its leader is a
+/// later process with the same pid. It looks again until nobody is left, since what it has not reached yet may fork.
+const KILL_SESSION_FUNCTION: &str = r#"_hl_e() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi
+_hl_s=$1 _hl_n=; while [ "${#_hl_n}" -lt 20 ]; do _hl_n=x$_hl_n _hl_f=
+for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>/dev/null || continue
+set -- ${_hl_x##*) }; [ "$4" = "$_hl_s" ] && [ "$1" != Z ] || continue
+_hl_p=${_hl_p#/proc/}; kill -KILL "${_hl_p%/stat}" && _hl_f=x; done
+[ -n "$_hl_f" ] || return 0; done; }
+"#;
+
+fn kill_session(leader: Leader) -> Option<String> {
+    let session = leader.session.filter(|session| *session > 1)?;
+    // The start is the group leader's, which often leads the session too.
+    let start = leader.start.filter(|_| leader.known_group == Some(session));
+    let start = start.map(|start| start.to_string()).unwrap_or_default();
+    Some(format!("_hl_e {session} '{start}' 2>/dev/null"))
 }

@@ -26,6 +26,7 @@ mod served;
 mod start;
 mod stdin;
 pub mod streams;
+mod terminal;
 pub mod transfer;
 mod value;
 
@@ -49,6 +50,7 @@ pub use run::RunOptions;
 pub use script::{MAX_ARGUMENT, Prompt, Question, Script};
 pub use secret::{MASK, Secret};
 pub use stdin::{BoxRead, Stdin};
+pub use terminal::{Terminal, Window};
 pub use value::{FromValue, Value};
 
 /// Environment variables that hold a secret for hostlink itself: no child process may inherit them.

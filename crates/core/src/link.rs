@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::connection::{Connection, Duplex, Endpoint};
+use crate::connection::{Connection, Duplex, Endpoint, TerminalSize};
 use crate::connector::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::forward::{Forward, Forwarding};
@@ -20,6 +20,7 @@ use crate::pump::OutputSink;
 use crate::report::Event;
 use crate::run::{self, Ignore, RunOptions};
 use crate::secret::Secret;
+use crate::terminal::{self, Terminal};
 
 /// A live link to one target: runs commands, moves files, closes. Clones share the link.
 ///
@@ -114,6 +115,30 @@ impl Link {
         sink: &mut dyn OutputSink,
     ) -> Result<CommandOutput> {
         run::run(self, command, arguments, options, sink).await
+    }
+
+    /// Starts a command on a terminal of its own, for somebody to type at: a shell
+    /// ([`StringCommand::login_shell`]), an editor. It has started when this returns.
+    ///
+    /// `get_pty`, `stdin`, `retries` and what belongs to them mean nothing here; `timeout` holds for the whole session,
+    /// and has no default.
+    ///
+    /// # Errors
+    ///
+    /// The command could not be started, or the other user's rights were not given. [`ErrorKind::Unsupported`] for
+    /// a secret in the command or its environment, which a terminal would show.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future kills the command and all that it started, and so does dropping the [`Terminal`].
+    pub async fn open_terminal(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+        size: TerminalSize,
+    ) -> Result<Terminal> {
+        let opened = terminal::open(self, command, arguments, size).await;
+        opened.map_err(|error| error.with_target(self.name()))
     }
 
     /// Opens a byte stream to a socket as seen from the target.

@@ -130,7 +130,7 @@ async fn limit(limits: Limits, progress: Arc<Progress>) -> Error {
     let start = async {
         let Some(limit) = limits.start else { return std::future::pending().await };
         sleep(limit).await;
-        if progress.started.load(Ordering::Relaxed) {
+        if *progress.started.borrow() {
             return std::future::pending().await;
         }
         let message =

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +18,6 @@ use crate::output::{Collector, CommandOutput, OutputLine};
 use crate::process::Stream;
 use crate::pump::{Limits, OutputSink, pump};
 use crate::report::Event;
-use crate::script::{Channel, Groups, Script};
 use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
 
@@ -112,7 +110,7 @@ fn wants_another(result: &Result<CommandOutput>, arguments: &ConnectorArguments)
 }
 
 /// How long a privilege tool may take to start the command. PAM modules may wait for some seconds on purpose.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The word of a kill may come a little after its exit.
 const URGENT_SILENCE: Duration = Duration::from_millis(500);
@@ -187,27 +185,16 @@ impl<'a> Attempt<'a> {
             self.arguments.to_mut().sudo_password = Some(password);
         }
         let terminal = self.arguments.get_pty == Some(true);
-        let channel = if terminal { Channel::Terminal } else { Channel::Pipes };
-        let groups =
-            if self.link.connection().knows_groups() { Groups::Known } else { Groups::LookedUp };
         let options =
             SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
-        let fits = |script: &[u8]| self.link.connection().fits(script, &options);
-        let script = Script::new(self.command, &self.arguments, channel, groups, fits)?;
-        let script = Arc::new(script);
+        let mut starter = Starter::new(self.link, self.command, &self.arguments, options)?;
+        starter.tracker = self.tracker.take();
+        let script = starter.script.clone();
         let started = Instant::now();
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
         if self.options.print_input {
             self.link.report(Event::Input(script.display()));
         }
-        let starter = Starter {
-            link: self.link.clone(),
-            script: script.clone(),
-            options,
-            // A kill is not killed in turn.
-            privilege: (!self.urgent).then(|| self.arguments.privilege_only()),
-            tracker: self.tracker.take(),
-        };
         let served = within(self.limits.whole, starter.start()).await?;
         self.limits.whole = self.limits.whole.map(|limit| limit.saturating_sub(started.elapsed()));
         let mut tee = Tee {
@@ -243,7 +230,10 @@ async fn open(stdin: Option<&Stdin>) -> Result<Option<BoxRead>> {
 }
 
 /// The limit holds for the start too: a channel, or a FIFO, may take its time to open.
-async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let Some(limit) = limit else { return work.await };
     timeout(limit, work).await.unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::Timeout, format!("not started after {limit:?}")))

@@ -1,8 +1,8 @@
 //! The script that a connection runs: a command line that announces itself.
 //!
-//! A script says `TOKEN out PID GROUP START` from its outermost shell and `TOKEN in PID GROUP START` from the
+//! A script says `TOKEN out PID GROUP START SESSION` from its outermost shell and `TOKEN in PID GROUP START SESSION` from the
 //! innermost, on standard output and standard error. What stands before the latter is not the command's: rc files,
-//! lectures, prompts. GROUP and START (of the group's leader, `/proc/PID/stat` field 22, see proc(5)) are
+//! lectures, prompts. GROUP, START (of the group's leader, `/proc/PID/stat` field 22, see proc(5)) and SESSION are
 //! missing where the target has no /proc. The token never stands whole in the script, since busybox's sh
 //! prints `$0` in its errors.
 
@@ -86,8 +86,10 @@ impl Script {
         fits: impl Fn(&[u8]) -> bool,
     ) -> Result<Self> {
         builder::check(command, arguments)?;
-        // A privilege tool may start a session of its own: only the innermost shell can tell.
-        let groups = if arguments.is_privileged() { Groups::LookedUp } else { groups };
+        // A privilege tool may start a session of its own: only the innermost shell can tell. On a terminal, a shell with
+        // job control makes groups of its own, and it takes the session to find them.
+        let looks_up = arguments.is_privileged() || channel == Channel::Terminal;
+        let groups = if looks_up { Groups::LookedUp } else { groups };
         let writer = Writer { token: new_token()?, arguments, channel, groups };
         let body = builder::body(command, arguments, CommandText::Argument, STEP);
         let has_secret = body.has_secret();
@@ -183,10 +185,10 @@ pub(crate) fn random_hex() -> Result<String> {
     Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Sets the process group and the start time of its leader, where there is a /proc. The second call reads the time where
+/// Sets the process group, the start time of its leader, and the session, where there is a /proc. The second call reads the time where
 /// the leader is another process.
-const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20}; }
-_hl_g= _hl_t=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
+const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20} _hl_e=$4; }
+_hl_g= _hl_t= _hl_e=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
 "#;
 
 /// Writes one script's announcements around the command.
@@ -214,10 +216,10 @@ impl Writer<'_> {
         let to_stderr = if self.channel == Channel::Pipes { r#" echo "$_hl_x" >&2;"# } else { "" };
         let (look_up, forget) = match self.groups {
             Groups::Known => ("", ""),
-            Groups::LookedUp => (LOOK_UP, " unset _hl_g _hl_t; unset -f _hl_"),
+            Groups::LookedUp => (LOOK_UP, " unset _hl_g _hl_t _hl_e; unset -f _hl_"),
         };
         format!(
-            r#"{look_up}_hl_x={head}''{tail}" {place} $$ $_hl_g $_hl_t"
+            r#"{look_up}_hl_x={head}''{tail}" {place} $$ $_hl_g $_hl_t $_hl_e"
 echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
 "#
         )

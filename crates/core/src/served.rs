@@ -1,19 +1,20 @@
 //! A process while it is served: what it writes, how it ends, and that nothing of it is left.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handshake::{Handshake, Heard};
 use crate::kill::{Ending, Killer, resolved};
-use crate::process::{BoxWrite, Chunk, ExitStatus, Process};
+use crate::process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl};
 use crate::pump::OutputSink;
 use crate::script::Script;
 use crate::secret::Secret;
@@ -40,7 +41,7 @@ pub(crate) struct Progress {
     /// Counts what was read and written.
     pub(crate) moved: AtomicU64,
     /// The command itself has started.
-    pub(crate) started: AtomicBool,
+    pub(crate) started: watch::Sender<bool>,
 }
 
 /// A process that is being served. Dropping it before its end ends everything that it started.
@@ -54,6 +55,8 @@ pub(crate) struct Served {
     /// `None` where there is nothing to be ended any more.
     killer: Option<Killer>,
     slot: Slot,
+    /// What the killer holds: it lives as long as there is something to be ended.
+    pub(crate) control: Weak<dyn ProcessControl>,
     pub(crate) stdin: Option<BoxWrite>,
     pub(crate) progress: Arc<Progress>,
 }
@@ -64,14 +67,16 @@ impl Served {
         script: &Script,
         terminal: bool,
         slot: Slot,
-        killer: impl FnOnce(Box<dyn crate::ProcessControl>) -> Option<Killer>,
+        killer: impl FnOnce(Arc<dyn ProcessControl>) -> Option<Killer>,
     ) -> Self {
+        let control = Arc::from(process.control);
         Self {
             handshake: Handshake::new(script, terminal),
             output: Some(process.output),
             exit: Some(process.exit),
             status: None,
-            killer: killer(process.control),
+            control: Arc::downgrade(&control),
+            killer: killer(control),
             slot,
             stdin: process.stdin,
             progress: Arc::default(),
@@ -145,7 +150,7 @@ impl Served {
             return Err(Error::new(ErrorKind::Privilege, "the password was not accepted"));
         }
         if !before && self.handshake.started() {
-            self.progress.started.store(true, Ordering::Relaxed);
+            self.progress.started.send_replace(true);
             let _ = orders.send(Order::Started);
         }
         if output.is_empty() {

@@ -7,11 +7,12 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::arguments::ConnectorArguments;
+use crate::command::StringCommand;
 use crate::connection::{Slot, SpawnOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill::Killer;
 use crate::link::Link;
-use crate::script::Script;
+use crate::script::{Channel, Groups, Script};
 use crate::served::Served;
 
 /// The first and the longest wait between two tries on a target that is busy.
@@ -24,11 +25,39 @@ pub(crate) struct Starter {
     pub(crate) options: SpawnOptions,
     /// What it takes to kill it; `None` if it is not to be killed.
     pub(crate) privilege: Option<ConnectorArguments>,
+    /// A kill is to end its whole session.
+    pub(crate) whole_session: bool,
     /// Counts it until it has ended.
     pub(crate) tracker: Option<TaskTracker>,
 }
 
 impl Starter {
+    /// What runs `command` on `link`. An urgent one is a kill, which is not killed in turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Script::new`].
+    pub(crate) fn new(
+        link: &Link,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+        options: SpawnOptions,
+    ) -> Result<Self> {
+        let connection = link.connection();
+        let channel = if options.terminal.is_some() { Channel::Terminal } else { Channel::Pipes };
+        let groups = if connection.knows_groups() { Groups::Known } else { Groups::LookedUp };
+        let fits = |script: &[u8]| connection.fits(script, &options);
+        let script = Script::new(command, arguments, channel, groups, fits)?;
+        Ok(Self {
+            link: link.clone(),
+            script: Arc::new(script),
+            privilege: (!options.urgent).then(|| arguments.privilege_only()),
+            options,
+            whole_session: false,
+            tracker: None,
+        })
+    }
+
     /// Starts the script as soon as there is a place for it.
     pub(crate) async fn start(&self) -> Result<Served> {
         let (mut wait, longest) = BUSY_WAITS;
@@ -49,13 +78,20 @@ impl Starter {
         let (link, script, options) =
             (self.link.clone(), self.script.clone(), self.options.clone());
         let privilege = self.privilege.clone();
+        let whole_session = self.whole_session;
         let until_killed = self.tracker.as_ref().map(TaskTracker::token);
         let (sender, receiver) = oneshot::channel();
         self.link.in_background(async move {
             let spawned = link.connection().spawn(&script, &options).await;
             let served = spawned.map(|process| {
                 Served::new(process, &script, options.terminal.is_some(), slot, |control| {
-                    Some(Killer::new(link.clone(), control, privilege?, until_killed))
+                    Some(Killer::new(
+                        link.clone(),
+                        control,
+                        privilege?,
+                        whole_session,
+                        until_killed,
+                    ))
                 })
             });
             // Refused where nobody waits: dropping it ends it.

@@ -9,7 +9,7 @@ pub use hostlink_core::{
     NameLink, NobodyToAsk, OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter,
     Question, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES,
     Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName,
-    TerminalSize, Value, make_unix_command, quote, streams, transfer,
+    Terminal, TerminalSize, Value, Window, make_unix_command, quote, streams, transfer,
 };
 pub use registry::builtin_registry;
 

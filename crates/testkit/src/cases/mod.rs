@@ -49,6 +49,7 @@ mod output;
 mod report;
 mod retries;
 mod secrets;
+mod sessions;
 mod shells;
 mod status;
 mod stdin;
@@ -69,6 +70,7 @@ pub(crate) fn all() -> Vec<Case> {
         directories::CASES,
         shells::CASES,
         terminal::CASES,
+        sessions::CASES,
         limits::CASES,
         background::CASES,
         retries::CASES,

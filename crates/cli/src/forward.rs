@@ -1,0 +1,77 @@
+//! `hostlink TARGET forward`: ports and sockets, until somebody ends it.
+
+use clap::ArgMatches;
+use futures::future::select_all;
+use hostlink::{Error, ErrorKind, Forward, Forwarding, Link, Result};
+
+use crate::explain::usage;
+use crate::grammar::{DYNAMIC, LOCAL, REMOTE};
+use crate::messages::Messages;
+
+/// The forwards that a command line names.
+pub(crate) fn read(matches: &ArgMatches) -> Result<Vec<Forward>> {
+    let specs = |id| matches.get_many::<String>(id).into_iter().flatten();
+    let local = specs(LOCAL).map(|text| Forward::local(text));
+    let remote = specs(REMOTE).map(|text| Forward::remote(text));
+    let dynamic = specs(DYNAMIC).map(|text| Forward::dynamic(text));
+    let forwards = local.chain(remote).chain(dynamic).collect::<Result<Vec<_>>>()?;
+    if forwards.is_empty() {
+        return Err(usage("nothing to forward: write -L, -R or -D behind forward"));
+    }
+    Ok(forwards)
+}
+
+/// Opens them all, and returns when one of them is lost: always an error.
+pub(crate) async fn run(
+    link: &Link,
+    forwards: &[Forward],
+    messages: &Messages,
+) -> Result<std::convert::Infallible> {
+    // Those that are open already end with this function, whichever way it ends.
+    let mut open = Vec::new();
+    for forward in forwards {
+        open.push(link.forward(forward).await.map_err(|error| explained(error, forward))?);
+    }
+    for (forward, open) in forwards.iter().zip(&open) {
+        messages.line(format_args!("{}: {}", link.name(), described(forward, &**open)));
+    }
+    let (lost, _, _) = select_all(open.iter().map(|open| open.lost())).await;
+    Err(lost.with_target(link.name()))
+}
+
+/// A connector that forwards nothing says so itself, and need not hear what it was asked for.
+fn explained(error: Error, forward: &Forward) -> Error {
+    if error.kind() == ErrorKind::Unsupported {
+        return error;
+    }
+    let listen = match forward {
+        Forward::Local { listen, .. }
+        | Forward::Remote { listen, .. }
+        | Forward::Dynamic { listen } => listen,
+    };
+    let flag = flag(forward);
+    let message = format!("{flag} {listen}: {}", error.message());
+    let target = error.target().map(str::to_owned);
+    let wrapped = Error::new(error.kind(), message).with_source(error);
+    match target {
+        Some(target) => wrapped.with_target(target),
+        None => wrapped,
+    }
+}
+
+fn flag(forward: &Forward) -> &'static str {
+    match forward {
+        Forward::Local { .. } => "-L",
+        Forward::Remote { .. } => "-R",
+        Forward::Dynamic { .. } => "-D",
+    }
+}
+
+fn described(forward: &Forward, open: &dyn Forwarding) -> String {
+    let listen = open.listen();
+    match forward {
+        Forward::Local { to, .. } => format!("listening on {listen} here, for {to} there"),
+        Forward::Remote { to, .. } => format!("listening on {listen} there, for {to} here"),
+        Forward::Dynamic { .. } => format!("listening on {listen} here, as a SOCKS proxy"),
+    }
+}

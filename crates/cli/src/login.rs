@@ -1,0 +1,176 @@
+//! How to log in: flags and hostlink's environment, as host data of the targets whose connectors read it.
+
+use clap::{Arg, ArgAction};
+use hostlink::{Context, Data, Error, ErrorKind, ResolvedTarget, Result, Secret, Value};
+
+use crate::explain::usage;
+use crate::hosts::Host;
+use crate::levels::Levels;
+use crate::{passwords, prompt};
+
+/// A flag whose value is host data.
+struct Setting {
+    key: &'static str,
+    flag: &'static str,
+    alias: &'static str,
+    value_name: &'static str,
+    help: &'static str,
+}
+
+const SETTINGS: [Setting; 3] = [
+    Setting {
+        key: "ssh_user",
+        flag: "ssh-user",
+        alias: "user",
+        value_name: "NAME",
+        help: "Log in as this user; over what the targets' data says",
+    },
+    Setting {
+        key: "ssh_port",
+        flag: "ssh-port",
+        alias: "port",
+        value_name: "NUMBER",
+        help: "Connect to this port; over what the targets' data says",
+    },
+    Setting {
+        key: "ssh_key",
+        flag: "ssh-key",
+        alias: "key",
+        value_name: "FILE",
+        help: "Log in with this private key; over what the targets' data says",
+    },
+];
+
+/// A flag that asks for a secret, which is host data.
+struct Question {
+    key: &'static str,
+    flag: &'static str,
+    question: &'static str,
+    help: &'static str,
+}
+
+const QUESTIONS: [Question; 2] = [
+    Question {
+        key: PASSWORD,
+        flag: "ssh-password-prompt",
+        question: "SSH password for all targets",
+        help: "Ask once for the password to log in with; it may also stand in HOSTLINK_SSH_PASSWORD",
+    },
+    Question {
+        key: "ssh_key_password",
+        flag: "ssh-key-password-prompt",
+        question: "passphrase of the SSH key",
+        help: "Ask once for the passphrase of the private key",
+    },
+];
+
+const PASSWORD: &str = "ssh_password";
+const PASSWORD_VARIABLE: &str = "HOSTLINK_SSH_PASSWORD";
+
+/// What the command line and hostlink's environment say about logging in.
+#[derive(Debug)]
+pub(crate) struct Login {
+    flags: Data,
+    questions: Vec<&'static str>,
+    /// The password of the environment. Host data, which is about one host, comes first.
+    password: Option<Secret>,
+}
+
+/// The flags.
+pub(crate) fn flags() -> impl Iterator<Item = Arg> {
+    let settings = SETTINGS.iter().map(|setting| {
+        let arg = Arg::new(setting.key).value_name(setting.value_name);
+        arg.long(setting.flag).visible_alias(setting.alias).help(setting.help)
+    });
+    let questions = QUESTIONS.iter().map(|question| {
+        let arg = Arg::new(question.key).long(question.flag);
+        arg.action(ArgAction::SetTrue).help(question.help)
+    });
+    settings.chain(questions).map(|arg| arg.help_heading("How to log in"))
+}
+
+/// What is to be used in the place of `--data KEY=…` for a secret that stands for logging in.
+pub(crate) fn in_the_place_of(key: &str) -> Option<String> {
+    let question = QUESTIONS.iter().find(|question| question.key == key)?;
+    let variable = if key == PASSWORD {
+        format!(" or write it into {PASSWORD_VARIABLE}")
+    } else {
+        String::new()
+    };
+    Some(format!("let --{} ask for it{variable}", question.flag))
+}
+
+impl Login {
+    pub(crate) fn read(levels: &Levels<'_>) -> Result<Self> {
+        let given = |setting: &Setting| Some((setting.key, levels.one::<String>(setting.key)?));
+        let flags: Data =
+            SETTINGS.iter().filter_map(given).map(|(key, text)| (key, text.as_str())).collect();
+        let asked = QUESTIONS.iter().map(|question| question.key).filter(|key| levels.flag(key));
+        let password = passwords::variable(PASSWORD_VARIABLE)?;
+        Ok(Self { flags, questions: asked.collect(), password })
+    }
+
+    /// The target with what is known without asking.
+    pub(crate) fn apply(&self, target: ResolvedTarget) -> ResolvedTarget {
+        let mut data = self.flags.clone();
+        if let Some(password) = &self.password
+            && target.data.get(PASSWORD).is_none()
+            && reads(&target, PASSWORD)
+        {
+            data.insert(PASSWORD, Value::Secret(password.clone()));
+        }
+        target.with_data(&data)
+    }
+
+    /// Refuses what no target would heed, so that nobody is asked in vain.
+    pub(crate) fn check(&self, hosts: &[Host]) -> Result<()> {
+        let settings = SETTINGS.iter().map(|setting| (setting.key, setting.flag));
+        let questions = QUESTIONS.iter().map(|question| (question.key, question.flag));
+        for (key, flag) in settings.chain(questions) {
+            let given = self.flags.get(key).is_some() || self.questions.contains(&key);
+            if given && !hosts.iter().any(|host| reads(&host.target, key)) {
+                return Err(usage(format!("--{flag} means nothing here: no target reads {key}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks what is to be asked, once, and gives the answers to every target.
+    pub(crate) async fn ask(&self, hosts: Vec<Host>, context: &Context) -> Result<Vec<Host>> {
+        let mut answers = Data::new();
+        for question in QUESTIONS.iter().filter(|question| self.questions.contains(&question.key)) {
+            answers.insert(question.key, Value::Secret(question.ask().await?));
+        }
+        let answered = hosts.into_iter().map(|host| {
+            let target = host.target.with_data(&answers);
+            target.check(context)?;
+            Ok(Host { target, ..host })
+        });
+        answered.collect()
+    }
+}
+
+impl Question {
+    async fn ask(&self) -> Result<Secret> {
+        let refused = |why: &str| {
+            let flag = self.flag;
+            usage(format!("--{flag}: {why}"))
+        };
+        match prompt::ask(self.question).await {
+            Ok(Some(secret)) => Ok(secret),
+            Ok(None) if self.key == PASSWORD => Err(refused(&format!(
+                "there is no terminal to ask on; write the password into {PASSWORD_VARIABLE}"
+            ))),
+            Ok(None) => Err(refused("there is no terminal to ask on")),
+            Err(error) => Err(Error::new(
+                ErrorKind::Data,
+                format!("--{}: the terminal gave no answer", self.flag),
+            )
+            .with_source(error)),
+        }
+    }
+}
+
+fn reads(target: &ResolvedTarget, key: &str) -> bool {
+    target.data_fields().any(|field| field.key == key)
+}

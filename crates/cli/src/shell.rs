@@ -1,0 +1,101 @@
+//! `hostlink TARGET shell`: somebody types on a terminal of the target.
+
+use std::sync::Arc;
+
+use hostlink::{
+    ConnectorArguments, Error, ErrorKind, ExitStatus, Link, Result, StringCommand, Window,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::escapes::{Escapes, HELP, Wish};
+use crate::explain::usage;
+use crate::messages::Messages;
+use crate::results::Results;
+use crate::sink::LiveSink;
+use crate::tty::{self, Changed, Resizes};
+
+/// How much may be typed ahead of a target that does not read. Beyond it, `~.` is not seen any more.
+const TYPED_AHEAD: usize = 1024 * 1024;
+
+/// Refuses what nobody types at.
+pub(crate) fn check_terminal() -> Result<()> {
+    if tty::is_stdin_terminal() {
+        return Ok(());
+    }
+    Err(usage("shell needs a terminal on standard input: without one, write exec -- COMMAND"))
+}
+
+/// Runs the command until it ends, or the user leaves it.
+pub(crate) async fn run(
+    link: &Link,
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+    results: &Results,
+    messages: &Messages,
+) -> Result<ExitStatus> {
+    let mut resizes = Resizes::new().map_err(unusable)?;
+    let size = tty::size();
+    let terminal = link.open_terminal(command, arguments, size).await?;
+    let window = terminal.window();
+    let _raw = Changed::raw(std::io::stdin()).map_err(unusable)?;
+    let (typed, left) = start_typing(messages.clone());
+    let mut sink = LiveSink::new(results.clone(), messages.clone(), None);
+    tokio::select! {
+        status = terminal.serve(typed, &mut sink) => status,
+        () = follow(&mut resizes, &window) => unreachable!("sizes may always change"),
+        () = left.wished.notified() => {
+            Err(Error::new(ErrorKind::LinkLost, "left with ~.").with_target(link.name()))
+        }
+    }
+}
+
+fn unusable(error: std::io::Error) -> Error {
+    Error::from_io("the terminal on standard input cannot be used", error)
+}
+
+/// Tells the target each new size.
+async fn follow(resizes: &mut Resizes, window: &Window) {
+    loop {
+        let size = resizes.next().await;
+        // A link that is lost is told by what it carries.
+        let _ = window.resize(size).await;
+    }
+}
+
+/// Somebody types until this is dropped.
+struct Typing {
+    wished: Arc<Notify>,
+    reading: AbortHandle,
+}
+
+impl Drop for Typing {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+/// Reads standard input in a task of its own: a target that reads nothing can be left, too.
+fn start_typing(messages: Messages) -> (DuplexStream, Typing) {
+    let (typed, mut sent) = tokio::io::duplex(TYPED_AHEAD);
+    let wished = Arc::new(Notify::new());
+    let leave = wished.clone();
+    let reading = tokio::spawn(async move {
+        let (mut stdin, mut escapes) = (tokio::io::stdin(), Escapes::new());
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = stdin.read(&mut buffer).await {
+            let (bytes, wishes) = escapes.take(&buffer[..length]);
+            for wish in wishes {
+                match wish {
+                    Wish::Help => messages.bytes(HELP.into()).await,
+                    Wish::Leave => return leave.notify_one(),
+                }
+            }
+            if sent.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    (typed, Typing { wished, reading: reading.abort_handle() })
+}

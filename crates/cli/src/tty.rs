@@ -1,0 +1,212 @@
+//! The user's terminal: its modes, which are always put back, and its size.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, PipeReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hostlink::TerminalSize;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The terminal as it was before the first change that holds. A task that nobody waits for any more may hold the guard.
+static BEFORE: Mutex<Option<Modes>> = Mutex::new(None);
+
+/// A terminal, and modes that it had.
+struct Modes {
+    terminal: OwnedFd,
+    modes: Termios,
+}
+
+/// Changed modes. Dropping it puts back those before.
+pub(crate) struct Changed {
+    before: Modes,
+    outermost: bool,
+}
+
+impl Modes {
+    fn of(terminal: impl AsFd) -> io::Result<Self> {
+        let terminal = terminal.as_fd().try_clone_to_owned()?;
+        let modes = tcgetattr(&terminal)?;
+        Ok(Self { terminal, modes })
+    }
+
+    /// At once: waiting for the output to drain could take for ever on a terminal that was stopped with ^S.
+    fn put_back(&self) {
+        // A terminal that is gone needs no modes.
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
+    }
+}
+
+impl Changed {
+    /// Everything that is typed arrives as it is, control characters too, and all that is written appears as it is.
+    pub(crate) fn raw(terminal: impl AsFd) -> io::Result<Self> {
+        Self::change(terminal, OptionalActions::Now, Termios::make_raw)
+    }
+
+    /// What is typed does not appear. What was typed before is dropped: it was no answer.
+    pub(crate) fn without_echo(terminal: impl AsFd) -> io::Result<Self> {
+        Self::change(terminal, OptionalActions::Flush, |modes| {
+            modes.local_modes.remove(LocalModes::ECHO);
+            modes.local_modes.insert(LocalModes::ICANON | LocalModes::ISIG);
+        })
+    }
+
+    fn change(
+        terminal: impl AsFd,
+        when: OptionalActions,
+        change: impl FnOnce(&mut Termios),
+    ) -> io::Result<Self> {
+        let before = Modes::of(terminal)?;
+        let mut modes = before.modes.clone();
+        change(&mut modes);
+        let mut kept = kept();
+        let outermost = kept.is_none();
+        // Kept first: from the change on there is something to be put back.
+        if outermost {
+            *kept = Some(Modes::of(&before.terminal)?);
+        }
+        tcsetattr(&before.terminal, when, &modes)?;
+        Ok(Self { before, outermost })
+    }
+}
+
+impl Drop for Changed {
+    fn drop(&mut self) {
+        let mut kept = kept();
+        self.before.put_back();
+        if self.outermost {
+            *kept = None;
+        }
+    }
+}
+
+/// Puts the modes back that were there before the first change, whoever has made it. For the end of the program.
+pub(crate) fn restore() {
+    if let Some(before) = kept().take() {
+        before.put_back();
+    }
+}
+
+/// Whether a line needs a carriage return of its own. Between the two questions of a terminal it may be one too many.
+pub(crate) fn is_changed() -> bool {
+    kept().is_some()
+}
+
+fn kept() -> MutexGuard<'static, Option<Modes>> {
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The terminal that this process belongs to, wherever its standard input comes from. A description of its own:
+/// what is set on it does not reach standard input.
+pub(crate) fn open() -> io::Result<File> {
+    File::options().read(true).write(true).open("/dev/tty")
+}
+
+/// More is no line for a terminal (termios(3), canonical mode).
+const LONGEST_LINE: usize = 4096;
+
+/// Reads one line, without its ending. It breaks off where the other end of `taken_back` is closed.
+pub(crate) fn read_line(mut terminal: &File, taken_back: &PipeReader) -> io::Result<Vec<u8>> {
+    let (mut line, mut length) = (vec![0; LONGEST_LINE], 0);
+    loop {
+        wait_for_line(terminal, taken_back)?;
+        match terminal.read(&mut line[length..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => length += read,
+        }
+        if line[length - 1] == b'\n' {
+            line.truncate(length - 1);
+            return Ok(line);
+        }
+    }
+}
+
+fn wait_for_line(terminal: &File, taken_back: &PipeReader) -> io::Result<()> {
+    loop {
+        let mut watched =
+            [PollFd::new(taken_back, PollFlags::IN), PollFd::new(terminal, PollFlags::IN)];
+        match poll(&mut watched, None) {
+            Ok(_) if !watched[0].revents().is_empty() => {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Ok(_) if !watched[1].revents().is_empty() => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether somebody types on standard input.
+pub(crate) fn is_stdin_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// The size of the terminal on standard input; the default where it does not know.
+pub(crate) fn size() -> TerminalSize {
+    let known = tcgetwinsize(io::stdin()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
+    known.map_or_else(TerminalSize::default, |size| TerminalSize {
+        rows: size.ws_row,
+        columns: size.ws_col,
+    })
+}
+
+/// Tells when the terminal's size has changed: SIGWINCH.
+pub(crate) struct Resizes(Signal);
+
+impl Resizes {
+    pub(crate) fn new() -> io::Result<Self> {
+        signal(SignalKind::window_change()).map(Self)
+    }
+
+    pub(crate) async fn next(&mut self) -> TerminalSize {
+        self.0.recv().await;
+        size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn shown(modes: &Termios) -> String {
+        format!("{modes:?}")
+    }
+
+    #[test]
+    fn modes_are_put_back_by_a_guard_a_panic_and_the_end() {
+        let (_pty, pts) = pty_process::blocking::open().unwrap();
+        let modes = || shown(&tcgetattr(&pts).unwrap());
+        let before = modes();
+        let raw = Changed::raw(&pts).unwrap();
+        let while_raw = modes();
+        assert_ne!(while_raw, before);
+        {
+            let _silent = Changed::without_echo(&pts).unwrap();
+            assert_ne!(modes(), while_raw);
+        }
+        assert_eq!(modes(), while_raw);
+        drop(raw);
+        assert_eq!(modes(), before);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _raw = Changed::raw(&pts).unwrap();
+            assert_ne!(modes(), before, "the control");
+            panic!("on purpose");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(modes(), before);
+        std::mem::forget(Changed::raw(&pts).unwrap());
+        assert_ne!(modes(), before, "the control");
+        restore();
+        assert_eq!(modes(), before);
+    }
+
+    #[test]
+    fn what_is_no_terminal_is_refused() {
+        let file = File::open("/dev/null").unwrap();
+        assert!(Changed::raw(&file).is_err());
+    }
+}

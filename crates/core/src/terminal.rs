@@ -1,0 +1,189 @@
+//! Commands on a terminal that somebody types at.
+
+use std::fmt;
+use std::future::ready;
+use std::io;
+use std::pin::Pin;
+use std::sync::Weak;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::arguments::ConnectorArguments;
+use crate::command::StringCommand;
+use crate::connection::{SpawnOptions, TerminalSize};
+use crate::error::{Error, Result};
+use crate::link::Link;
+use crate::process::{ExitStatus, ProcessControl, Stream};
+use crate::pump::{Limits, OutputSink, pump};
+use crate::run::{START_LIMIT, within};
+use crate::served::Ended;
+use crate::start::Starter;
+use crate::stdin::BoxRead;
+
+/// How long the terminal is read on after the command's end while somebody else still holds it. Who types waits for it.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// A command that runs on a terminal of its own on the target, from [`Link::open_terminal`].
+///
+/// Dropping it kills the command and all that it started.
+#[must_use = "dropping it kills the command"]
+pub struct Terminal {
+    name: String,
+    serving: BoxFuture<'static, Result<Ended>>,
+    input: oneshot::Sender<BoxRead>,
+    output: mpsc::Receiver<Bytes>,
+    window: Window,
+}
+
+impl Terminal {
+    /// What changes its size, also while it is served.
+    pub fn window(&self) -> Window {
+        self.window.clone()
+    }
+
+    /// Passes bytes on both ways until the command has ended, unchanged: control characters from `input` reach the
+    /// terminal, which makes signals of them. The end of `input` is typed as ^D.
+    ///
+    /// A slow `output` slows the command down, and does not keep input from arriving.
+    ///
+    /// # Errors
+    ///
+    /// The link broke, the time was up, `input` could not be read, or `output` failed. The command is then killed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future kills the command and all that it started.
+    pub async fn serve(
+        self,
+        input: impl AsyncRead + Send + 'static,
+        output: &mut dyn OutputSink,
+    ) -> Result<ExitStatus> {
+        let Self { name, serving, input: typing, output: mut chunks, window: _ } = self;
+        // Nobody takes it where the command has ended already.
+        let _ = typing.send(Box::pin(input));
+        let passing = async {
+            while let Some(bytes) = chunks.recv().await {
+                output
+                    .write(Stream::Stdout, &bytes)
+                    .await
+                    .map_err(|error| Error::from_io("the output could not be passed on", error))?;
+            }
+            Ok(())
+        };
+        // What was written before an error is passed on too.
+        let both = tokio::try_join!(async { Ok(serving.await) }, passing);
+        let ended = both.and_then(|(ended, ())| ended);
+        ended.map(|ended| ended.status).map_err(|error| error.with_target(name))
+    }
+}
+
+impl fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The size of a [`Terminal`], to be changed. Clones share it.
+#[derive(Clone)]
+pub struct Window(Weak<dyn ProcessControl>);
+
+impl Window {
+    /// Tells the terminal its size; whoever runs there gets SIGWINCH. Once the command has ended, it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// The link broke.
+    pub async fn resize(&self, size: TerminalSize) -> Result<()> {
+        match self.0.upgrade() {
+            Some(control) => control.resize(size).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window").finish_non_exhaustive()
+    }
+}
+
+/// Starts a command on a terminal, and waits until it has started.
+pub(crate) async fn open(
+    link: &Link,
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+    size: TerminalSize,
+) -> Result<Terminal> {
+    let mut arguments = arguments.clone();
+    if let Some(password) = link.ask_for_password(&arguments).await? {
+        arguments.sudo_password = Some(password);
+    }
+    let options = SpawnOptions { terminal: Some(size), urgent: false };
+    let mut starter = Starter::new(link, command, &arguments, options)?;
+    starter.whole_session = true;
+    let served = within(arguments.timeout, starter.start()).await?;
+    let window = Window(served.control.clone());
+    let mut started = served.progress.started.subscribe();
+    let limits = Limits {
+        whole: arguments.timeout,
+        start: arguments.is_privileged().then_some(START_LIMIT),
+        silence: SILENCE,
+        ..Limits::default()
+    };
+    let (input, awaited) = oneshot::channel();
+    let (sender, output) = mpsc::channel(1);
+    let script = starter.script;
+    let mut serving = async move {
+        let source = Box::pin(Typed::Awaited(awaited));
+        let ended = pump(served, &script, Some(source), true, limits, &mut Passed(sender)).await;
+        ended.map_err(|error| error.masking(script.secrets()))
+    }
+    .boxed();
+    tokio::select! {
+        // A command may be over as soon as it has started.
+        ended = &mut serving => serving = ready(Ok(ended?)).boxed(),
+        _ = started.wait_for(|started| *started) => {}
+    }
+    Ok(Terminal { name: link.name().to_owned(), serving, input, output, window })
+}
+
+/// What is typed, once there is somebody who types.
+enum Typed {
+    Awaited(oneshot::Receiver<BoxRead>),
+    There(BoxRead),
+    Nobody,
+}
+
+impl AsyncRead for Typed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let typed = match &mut *self {
+                Self::Awaited(reader) => std::task::ready!(reader.poll_unpin(context)),
+                Self::There(reader) => return reader.as_mut().poll_read(context, buffer),
+                Self::Nobody => return Poll::Ready(Ok(())),
+            };
+            *self = typed.map_or(Self::Nobody, Self::There);
+        }
+    }
+}
+
+/// Hands output over to whoever serves the terminal.
+struct Passed(mpsc::Sender<Bytes>);
+
+#[async_trait]
+impl OutputSink for Passed {
+    async fn write(&mut self, _stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let sent = self.0.send(Bytes::copy_from_slice(bytes)).await;
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+}

@@ -1,0 +1,122 @@
+//! The command `hostlink` with a connector that reads the data of a login. `@login/…` is this machine; what becomes of
+//! the data depends on the name.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostlink::connectors::LocalConnector;
+use hostlink::{
+    Connection, Connector, Context, DataField, DataReader, Error, ErrorKind, Forward, Forwarding,
+    NameData, Process, Result, Script, Secret, SpawnOptions, Target,
+};
+use hostlink_tests::forwarder::Forwarder;
+
+#[derive(Debug)]
+struct Login;
+
+const fn field(key: &'static str, secret: bool) -> DataField {
+    DataField { key, description: "As ssh's.", type_name: "text", default: "", secret }
+}
+
+const FIELDS: &[DataField] = &[
+    field("ssh_user", false),
+    field("ssh_port", false),
+    field("ssh_key", false),
+    field("ssh_password", true),
+    field("ssh_key_password", true),
+];
+
+/// The one right password, and the one right passphrase.
+const RIGHT: [&str; 2] = ["correct horse", "battery staple"];
+
+#[async_trait]
+impl Connector for Login {
+    fn name(&self) -> &'static str {
+        "login"
+    }
+
+    fn description(&self) -> &'static str {
+        "This machine, behind a login."
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        FIELDS
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        _context: &Context,
+    ) -> Result<Vec<NameData>> {
+        let names = argument.map_or(vec!["a", "b", "c"], |name| vec![name]);
+        Ok(names.into_iter().map(|name| NameData::new(format!("@login/{name}"))).collect())
+    }
+
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
+        let local = LocalConnector.connect(target, context).await?;
+        match target.name.as_str() {
+            "@login/tell" => Err(Error::new(ErrorKind::Connect, told(target))),
+            "@login/open" => Ok(local),
+            "@login/forwards" => Ok(Box::new(Forwards(local))),
+            name => {
+                let question =
+                    format!("the password of you@{}", name.trim_start_matches("@login/"));
+                let given = context.prompter.ask_secret(name, &question).await?;
+                match judged(Some(given), RIGHT[0]) {
+                    "right" => Ok(local),
+                    judged => Err(Error::new(ErrorKind::Auth, format!("{judged} password"))),
+                }
+            }
+        }
+    }
+}
+
+/// The data, but for the secrets, which are judged.
+fn told(target: &Target) -> String {
+    let mut reader = DataReader::new(&target.data);
+    let texts: Vec<String> = FIELDS
+        .iter()
+        .map(|field| match field.secret {
+            false => reader.get(field).unwrap_or_else(|| "none".to_owned()),
+            true => {
+                let right = RIGHT[usize::from(field.key == "ssh_key_password")];
+                judged(reader.get(field), right).to_owned()
+            }
+        })
+        .collect();
+    texts.join(" ")
+}
+
+fn judged(given: Option<Secret>, right: &str) -> &'static str {
+    match given {
+        None => "none",
+        Some(given) if given.expose() == right => "right",
+        Some(_) => "wrong",
+    }
+}
+
+/// A connection whose two sides are this machine.
+#[derive(Debug)]
+struct Forwards(Box<dyn Connection>);
+
+#[async_trait]
+impl Connection for Forwards {
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        self.0.spawn(script, options).await
+    }
+
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        Ok(Box::new(Forwarder::open(forward).await?))
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        self.0.disconnect().await
+    }
+}
+
+fn main() -> ExitCode {
+    let mut registry = hostlink::builtin_registry();
+    registry.register(Arc::new(Login));
+    hostlink_cli::main_with(registry)
+}
