@@ -1,7 +1,8 @@
 //! Hosts over SSH as hostlink's own data names them: a server, who logs in on it, and how.
 
 use std::any::Any;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use hostlink::{Data, Value};
 
@@ -17,15 +18,17 @@ use crate::user::TestUser;
 pub struct SshHost {
     /// The target's name.
     pub target: String,
-    /// All that is needed to log in with a key.
-    pub data: Data,
+    user: String,
+    port: u16,
+    key: PathBuf,
+    known_hosts: PathBuf,
     _kept: Box<dyn Kept>,
 }
 
 /// What lives as long as the host.
-trait Kept: Any + Send + Sync + std::fmt::Debug {}
+trait Kept: Any + Send + Sync + fmt::Debug {}
 
-impl<T: Any + Send + Sync + std::fmt::Debug> Kept for T {}
+impl<T: Any + Send + Sync + fmt::Debug> Kept for T {}
 
 impl SshHost {
     /// OpenSSH's server on this machine, as root.
@@ -39,17 +42,22 @@ impl SshHost {
     pub fn on(sshd: Sshd) -> Self {
         let key = new_key();
         sshd.authorize(&key.public());
-        let data = login_data("root", sshd.port(), key.path(), &sshd.known_hosts());
-        Self { target: sshd.address().to_string(), data, _kept: Box::new((sshd, key)) }
+        Self {
+            target: sshd.address().to_string(),
+            user: "root".into(),
+            port: sshd.port(),
+            key: key.path().into(),
+            known_hosts: sshd.known_hosts(),
+            _kept: Box::new((sshd, key)),
+        }
     }
 
     /// OpenSSH's server on this machine, as a user with this login shell.
     #[must_use]
     pub fn with_shell(shell: &str) -> Self {
-        let (sshd, user, key) = (Sshd::builder().start(), TestUser::create(shell), new_key());
-        sshd.authorize(&key.public());
-        let data = login_data(user.name(), sshd.port(), key.path(), &sshd.known_hosts());
-        Self { target: sshd.address().to_string(), data, _kept: Box::new((sshd, user, key)) }
+        let user = TestUser::create(shell);
+        let host = Self::root();
+        Self { user: user.name().into(), _kept: Box::new((host._kept, user)), ..host }
     }
 
     /// dropbear on this machine, as a user whose login shell is bash.
@@ -57,8 +65,14 @@ impl SshHost {
     pub fn dropbear() -> Self {
         let (server, user, key) = (Dropbear::start(), TestUser::create("/bin/bash"), new_key());
         user.authorize(&key.public());
-        let data = login_data(user.name(), server.port(), key.path(), &server.known_hosts());
-        Self { target: server.address().to_string(), data, _kept: Box::new((server, user, key)) }
+        Self {
+            target: server.address().to_string(),
+            user: user.name().into(),
+            port: server.port(),
+            key: key.path().into(),
+            known_hosts: server.known_hosts(),
+            _kept: Box::new((server, user, key)),
+        }
     }
 
     /// dropbear on a machine that has busybox and nothing else, as root.
@@ -66,36 +80,76 @@ impl SshHost {
     pub fn busybox() -> Self {
         let (machine, key) = (BusyboxOnly::start(), new_key());
         machine.authorize(&key.public());
-        let server = machine.server();
-        let data = login_data("root", server.port(), key.path(), &server.known_hosts());
-        Self { target: server.address().to_string(), data, _kept: Box::new((machine, key)) }
+        Self {
+            target: machine.server().address().to_string(),
+            user: "root".into(),
+            port: machine.server().port(),
+            key: key.path().into(),
+            known_hosts: machine.server().known_hosts(),
+            _kept: Box::new((machine, key)),
+        }
     }
 
     /// OpenSSH's server in a container, as root.
     #[must_use]
     pub fn container() -> Self {
         let server = SshContainer::start();
-        let (address, identity) = (server.address(), server.identity());
-        let data = login_data("root", address.port(), &identity, &server.known_hosts());
-        Self { target: address.ip().to_string(), data, _kept: Box::new(server) }
+        Self {
+            target: server.address().ip().to_string(),
+            user: "root".into(),
+            port: server.address().port(),
+            key: server.identity(),
+            known_hosts: server.known_hosts(),
+            _kept: Box::new(server),
+        }
+    }
+
+    /// All that is needed to log in with a key. Nothing of the machine that the test runs on is used, and no more than a
+    /// key exchange that costs little.
+    #[must_use]
+    pub fn data(&self) -> Data {
+        let path = |path: &Path| Value::from(path.display().to_string());
+        Data::new()
+            .with("ssh_user", &*self.user)
+            .with("ssh_port", i64::from(self.port))
+            .with("ssh_key", path(&self.key))
+            .with("ssh_known_hosts_file", path(&self.known_hosts))
+            .with("ssh_strict_host_key_checking", "yes")
+            .with("ssh_allow_agent", false)
+            .with("ssh_look_for_keys", false)
+            .with("ssh_config_file", "none")
+            .with("ssh_options", vec![Value::from("KexAlgorithms=curve25519-sha256")])
+    }
+
+    /// What another process needs to find this host, in lines.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Self { target, user, port, key, known_hosts, .. } = self;
+        format!("{target}\n{user}\n{port}\n{}\n{}", key.display(), known_hosts.display())
+    }
+
+    /// The host that another process has described, and keeps.
+    ///
+    /// # Panics
+    ///
+    /// If it is no description.
+    #[must_use]
+    pub fn described(text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().collect();
+        let [target, user, port, key, known_hosts] = lines[..] else {
+            panic!("{text:?} describes no host");
+        };
+        Self {
+            target: target.into(),
+            user: user.into(),
+            port: port.parse().expect("a port is a number"),
+            key: key.into(),
+            known_hosts: known_hosts.into(),
+            _kept: Box::new(()),
+        }
     }
 }
 
 fn new_key() -> Key {
     Keys::new().make(KeyType::Ed25519)
-}
-
-/// Nothing of the machine that the test runs on is used, and no more than a key exchange that costs little.
-fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) -> Data {
-    let path = |path: &Path| Value::from(path.display().to_string());
-    Data::new()
-        .with("ssh_user", user)
-        .with("ssh_port", i64::from(port))
-        .with("ssh_key", path(key))
-        .with("ssh_known_hosts_file", path(known_hosts))
-        .with("ssh_strict_host_key_checking", "yes")
-        .with("ssh_allow_agent", false)
-        .with("ssh_look_for_keys", false)
-        .with("ssh_config_file", "none")
-        .with("ssh_options", vec![Value::from("KexAlgorithms=curve25519-sha256")])
 }

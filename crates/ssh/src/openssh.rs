@@ -24,6 +24,9 @@ use crate::transport::{Request, Transport};
 /// How long a master may take to answer: it does not ask the host for that.
 const MASTER_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often a forward looks whether the user's master is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long a master whose channels broke off may take to end, and say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -231,6 +234,19 @@ impl Forwarding for OpenSshForwarding {
             let _ = std::fs::remove_file(path);
         }
         Ok(())
+    }
+
+    async fn lost(&self) -> Error {
+        if let Owner::Ours(master) = &self.login.owner {
+            return master.ended().await;
+        }
+        // The user's master is no child of ours, whose end would be told.
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if let Err(lost) = self.login.check().await {
+                return lost;
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn start(scene: &Scene, work: &str, arguments: &[&str]) -> anyhow::Re
     let program = std::env::current_exe().context("a program knows where it is")?;
     let mut command = Command::new(program);
     command.args([FLAG, work, scene.fixture.name()]).args(arguments);
+    command.envs(scene.fixture.child_environment());
     // What a killed child leaves goes with the scene.
     command.env("TMPDIR", scene.here(""));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);

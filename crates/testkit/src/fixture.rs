@@ -23,6 +23,12 @@ pub trait Fixture: Send + Sync + 'static {
         Signals::Numbers
     }
 
+    /// Variables that a child of the test program gets, for a fixture whose children must find the same target.
+    /// Default: none.
+    fn child_environment(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Whether the target has `tar`; a case compares this with the target. Default: true.
     fn has_tar(&self) -> bool {
         true

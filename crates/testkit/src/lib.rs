@@ -16,4 +16,4 @@ mod watch;
 pub use connections::{Cut, Loss, SpawnOnly, SpawnOnlyConnector, WithoutFastPaths};
 pub use fake::{Answer, FakeConnector, Matcher, Rule};
 pub use fixture::{ConnectorFixture, Fixture, Signals};
-pub use suite::{Suite, Unsupported};
+pub use suite::{LeftOut, Suite, Unsupported};

@@ -13,6 +13,13 @@ impl Recorder {
     pub(crate) fn events(&self) -> Vec<String> {
         self.0.lock().expect("nothing panics while it records").clone()
     }
+
+    /// The same without what only `-v` shows: how a connection goes about it is its own.
+    pub(crate) fn events_without_details(&self) -> Vec<String> {
+        let mut events = self.events();
+        events.retain(|event| !event.contains(": detail "));
+        events
+    }
 }
 
 impl Reporter for Recorder {

@@ -8,6 +8,9 @@ use hostlink::{Context, Error, ErrorKind, Link, Registry, Result};
 use hostlink_testkit::{Fixture, Signals, WithoutFastPaths};
 use hostlink_tests::ssh_host::SshHost;
 
+/// The variable that describes the parent's host to a child of the test program.
+const HOST: &str = "HOSTLINK_TESTS_HOST";
+
 /// A host as a column of the matrix.
 pub(crate) struct SshFixture {
     name: &'static str,
@@ -15,7 +18,6 @@ pub(crate) struct SshFixture {
     host: Arc<OnceLock<SshHost>>,
     registry: Registry,
     fast_paths: bool,
-    tar: bool,
 }
 
 impl SshFixture {
@@ -23,7 +25,7 @@ impl SshFixture {
     pub(crate) fn new(name: &'static str, start: fn() -> SshHost) -> Self {
         let mut registry = Registry::new();
         registry.register(Arc::new(SshConnector::new()));
-        Self { name, start, host: Arc::default(), registry, fast_paths: true, tar: true }
+        Self { name, start, host: Arc::default(), registry, fast_paths: true }
     }
 
     /// With SFTP hidden: files go through commands.
@@ -40,15 +42,19 @@ impl Fixture for SshFixture {
 
     async fn connect(&self, context: &Context) -> Result<Link> {
         let (host, start) = (self.host.clone(), self.start);
+        let find = move || match std::env::var(HOST) {
+            Ok(description) => SshHost::described(&description),
+            Err(_) => start(),
+        };
         let started = tokio::task::spawn_blocking(move || {
-            host.get_or_init(start);
+            host.get_or_init(find);
             host
         });
         let host = started.await.map_err(|error| {
             Error::new(ErrorKind::Connect, "the server does not start").with_source(error)
         })?;
         let host = host.get().expect("it was started");
-        let link = self.registry.connect(&host.target, &host.data, context).await?;
+        let link = self.registry.connect(&host.target, &host.data(), context).await?;
         if self.fast_paths {
             return Ok(link);
         }
@@ -59,7 +65,8 @@ impl Fixture for SshFixture {
         Signals::Unknown
     }
 
-    fn has_tar(&self) -> bool {
-        self.tar
+    fn child_environment(&self) -> Vec<(String, String)> {
+        let host = self.host.get().map(|host| (HOST.to_owned(), host.description()));
+        host.into_iter().collect()
     }
 }
