@@ -1,6 +1,6 @@
 //! Which question of ssh gets which secret.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 
 use hostlink_core::Secret;
@@ -12,6 +12,8 @@ use crate::settings::Settings;
 pub(crate) struct Question {
     /// The master itself asks, and not an ssh to a jump host: they all inherit the askpass.
     pub(crate) from_target: bool,
+    /// The process id of the ssh that asks. Two hops may go by the same `user@host`.
+    pub(crate) asker: i32,
     pub(crate) text: String,
 }
 
@@ -25,6 +27,8 @@ pub(crate) enum Reply {
     Empty,
     /// "no".
     No,
+    /// The password was refused already, so the login has to end: another answer would be another wrong try.
+    Refused,
 }
 
 /// Who asks, and for what, as ssh writes it.
@@ -100,9 +104,17 @@ pub(crate) struct Answers {
     key: Option<(String, Option<Secret>)>,
     jump_password: Option<Secret>,
     jumps: Vec<String>,
-    asked: HashSet<(bool, String)>,
-    interactive: HashSet<String>,
+    asked: HashSet<(i32, String)>,
+    interactive: HashSet<(i32, String)>,
+    given: HashMap<(i32, String), Method>,
     pub(crate) notes: Notes,
+}
+
+/// How a password is asked for. ssh tries the second when the first was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Password,
+    Interactive,
 }
 
 /// What is worth knowing when the login failed.
@@ -116,6 +128,8 @@ pub(crate) struct Notes {
     pub(crate) locked: Vec<String>,
     /// The question that nobody had an answer for, and which ends the login.
     pub(crate) unanswered: Option<Question>,
+    /// The question that showed that the password was refused, and which ends the login.
+    pub(crate) refused: Option<Question>,
 }
 
 impl Answers {
@@ -131,6 +145,7 @@ impl Answers {
             jumps,
             asked: HashSet::new(),
             interactive: HashSet::new(),
+            given: HashMap::new(),
             notes: Notes::default(),
         }
     }
@@ -139,16 +154,16 @@ impl Answers {
     ///
     /// A secret is given once to each question: the same one again means that it was wrong.
     pub(crate) fn decide(&mut self, question: &Question) -> Reply {
-        let is_new = self.asked.insert((question.from_target, question.text.clone()));
+        let is_new = self.asked.insert((question.asker, question.text.clone()));
         match Asked::parse(&question.text) {
             Asked::HostKey => Reply::No,
             _ if !is_new => Reply::Empty,
             Asked::Passphrase(path) => self.passphrase(path),
-            Asked::Password(who) => self.password_of(question, who),
+            Asked::Password(who) => self.password_of(question, who, Method::Password),
             Asked::Interactive(who, text) => {
-                let is_first = self.interactive.insert(who.clone());
+                let is_first = self.interactive.insert((question.asker, who.clone()));
                 if is_password(&text, is_first) {
-                    self.password_of(question, who)
+                    self.password_of(question, who, Method::Interactive)
                 } else {
                     Reply::Ask
                 }
@@ -188,7 +203,7 @@ impl Answers {
         }
     }
 
-    fn password_of(&mut self, question: &Question, who: String) -> Reply {
+    fn password_of(&mut self, question: &Question, who: String, method: Method) -> Reply {
         let secret = match question.from_target {
             true => &self.password,
             false if self.jumps.iter().any(|jump| names(jump, &who)) => &self.jump_password,
@@ -196,6 +211,11 @@ impl Answers {
         };
         match secret.clone() {
             Some(secret) => {
+                let first = self.given.entry((question.asker, who.clone())).or_insert(method);
+                if *first != method {
+                    self.notes.refused = Some(question.clone());
+                    return Reply::Refused;
+                }
                 self.notes.answered.push(who);
                 Reply::Secret(secret)
             }
@@ -241,16 +261,17 @@ mod tests {
             jumps: vec!["me@Bastion".to_owned()],
             asked: HashSet::new(),
             interactive: HashSet::new(),
+            given: HashMap::new(),
             notes: Notes::default(),
         }
     }
 
     fn target(text: &str) -> Question {
-        Question { from_target: true, text: text.to_owned() }
+        Question { from_target: true, asker: 1, text: text.to_owned() }
     }
 
     fn jump(text: &str) -> Question {
-        Question { from_target: false, text: text.to_owned() }
+        Question { from_target: false, asker: 2, text: text.to_owned() }
     }
 
     fn given(text: &str) -> Reply {
@@ -296,6 +317,25 @@ mod tests {
         assert_eq!(answers.decide(&question), given("target"));
         assert_eq!(answers.decide(&question), Reply::Empty);
         assert_eq!(answers.notes.answered, ["me@web"]);
+    }
+
+    #[test]
+    fn a_password_that_was_refused_in_one_way_is_not_tried_in_the_other() {
+        let mut answers = answers();
+        assert_eq!(answers.decide(&target("(me@web) Password: ")), given("target"));
+        let again = target("me@web's password: ");
+        assert_eq!(answers.decide(&again), Reply::Refused);
+        assert_eq!(answers.notes.refused, Some(again));
+    }
+
+    #[test]
+    fn two_hops_of_one_name_are_two() {
+        let mut answers = answers();
+        let question = jump("me@bastion's password: ");
+        let next = Question { asker: 3, ..question.clone() };
+        assert_eq!(answers.decide(&question), given("jump"));
+        assert_eq!(answers.decide(&next), given("jump"));
+        assert_eq!(answers.decide(&next), Reply::Empty);
     }
 
     #[test]

@@ -115,16 +115,17 @@ impl Askpass {
             return;
         }
         let from_target = self.master == Some(call.parent);
-        let question = Question { from_target, text: call.text };
+        let question = Question { from_target, asker: call.parent, text: call.text };
         let reply = self.answers().decide(&question);
         let reply = match reply {
             Reply::Ask => self.ask_somebody(&question).await,
+            Reply::Refused => self.give_up().await,
             reply => reply,
         };
         let text: &str = match &reply {
             Reply::Secret(secret) => secret.expose(),
             Reply::No => "no",
-            Reply::Ask | Reply::Empty => "",
+            Reply::Ask | Reply::Empty | Reply::Refused => "",
         };
         // It fails only where the script is gone, and nobody waits for the answer.
         let _gone = send(&self.directory.join(format!("r.{}", call.script)), text).await;
@@ -142,13 +143,17 @@ impl Askpass {
             }
             Err(_) => {
                 if self.ends_the_login(question) {
-                    self.hopeless.send_replace(true);
-                    // An answer now would be a wrong try in the server's log.
-                    std::future::pending::<()>().await;
+                    self.give_up().await;
                 }
                 Reply::Empty
             }
         }
+    }
+
+    /// Ends the login. An answer now would be a wrong try in the server's log.
+    async fn give_up(&self) -> Reply {
+        self.hopeless.send_replace(true);
+        std::future::pending().await
     }
 
     fn ends_the_login(&self, question: &Question) -> bool {

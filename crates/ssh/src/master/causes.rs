@@ -14,6 +14,13 @@ const TURNED_AWAY: Duration = Duration::from_secs(60);
 /// The same for one that only closes the connection.
 const PERHAPS_TURNED_AWAY: Duration = Duration::from_secs(5);
 
+/// What a server that is no SSH server says first, as ssh tells it.
+const FIRST_LINE: &str = "banner line 0: ";
+
+/// What OpenSSH says before it closes, since 8.5 and 9.8 (`drop_connection` in its `sshd.c`); others just close, as a
+/// firewall does.
+const TURNING_AWAY: [&str; 2] = ["Exceeded MaxStartups", "Not allowed at this time"];
+
 /// The cause that one process gives.
 pub(super) fn of_peer(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
     host_key(peer)
@@ -168,28 +175,30 @@ fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
             true,
         ));
     }
-    // Since 8.5 OpenSSH says so before it closes (`drop_connection` in sshd.c); others just close, as a firewall does.
-    let turned_away = match (peer.stage(), peer.line_with("banner line ")) {
-        (Stage::Greeting, Some(_)) => Some(TURNED_AWAY),
-        (Stage::Greeting, None) => Some(PERHAPS_TURNED_AWAY),
-        _ => None,
-    };
-    let message = match (peer.stage(), peer.line_with("banner line ")) {
-        (Stage::Greeting, Some(line)) => {
-            let said = line.split_once(": ").map_or(line, |(_, said)| said);
+    let said = peer.line_with(FIRST_LINE).and_then(|line| line.split_once(FIRST_LINE));
+    let (turned_away, message) = match (peer.stage(), said) {
+        (Stage::Greeting, Some((_, said))) if TURNING_AWAY.iter().any(|it| said.contains(it)) => (
+            Some(TURNED_AWAY),
             format!(
                 "{who} closed the connection at once, saying \"{said}\" (MaxStartups of its sshd?)"
-            )
+            ),
+        ),
+        (Stage::Greeting, Some((_, said))) => {
+            let message = format!(
+                "{who} is no SSH server: it says \"{said}\" (check ssh_port, or the proxy)"
+            );
+            return Some(failure(ErrorKind::Connect, message, false));
         }
-        (Stage::Greeting, None) => {
+        (Stage::Greeting, None) => (
+            Some(PERHAPS_TURNED_AWAY),
             format!(
                 "{who} closed the connection before its SSH banner (MaxStartups of its sshd, or a firewall?)"
-            )
-        }
+            ),
+        ),
         (Stage::Authentication, _) => {
-            format!("{who} closed the connection during the login: {end}")
+            (None, format!("{who} closed the connection during the login: {end}"))
         }
-        _ => format!("{who} closed the connection during the SSH handshake: {end}"),
+        _ => (None, format!("{who} closed the connection during the SSH handshake: {end}")),
     };
     Some(Failure { turned_away, ..failure(ErrorKind::Connect, message, true) })
 }

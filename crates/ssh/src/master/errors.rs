@@ -55,6 +55,9 @@ pub(crate) fn of_exit(login: &Login<'_>) -> Failure {
     if let Some(question) = &login.notes.unanswered {
         return unanswered(question, login);
     }
+    if let Some(question) = &login.notes.refused {
+        return refused_password(question, login);
+    }
     if let Some(failure) = of_start(login) {
         return failure;
     }
@@ -152,6 +155,17 @@ fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
         }
         (None, _) => format!("ssh asks for \"{}\", and nobody could be asked", question.in_words()),
     };
+    failure(ErrorKind::Auth, message, false)
+}
+
+/// The password was refused, and ssh was ended before it could try it in another way.
+fn refused_password(question: &Question, login: &Login<'_>) -> Failure {
+    let peers = Peer::all(login.log, login.master);
+    let asking = peers.iter().rev().find(|peer| peer.is_jump != question.from_target);
+    let who = asking.map_or_else(|| "the host".to_owned(), subject);
+    let methods = asking.and_then(|peer| peer.after("Authentications that can continue: "));
+    let methods = methods.unwrap_or("nothing that is known").replace(',', ", ");
+    let message = format!("{who} refused the password; it accepts: {methods}");
     failure(ErrorKind::Auth, message, false)
 }
 

@@ -9,6 +9,7 @@ mod causes;
 mod config;
 mod errors;
 mod group;
+mod known_hosts;
 mod log;
 mod peers;
 mod run;

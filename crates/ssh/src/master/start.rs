@@ -17,7 +17,7 @@ use super::askpass::{self, Askpass, Patience};
 use super::errors::{self, Failure, Login};
 use super::group::{self, Group};
 use super::run::{MasterDirectory, Run};
-use super::{Master, config, lock, watch_over};
+use super::{Master, config, known_hosts, lock, watch_over};
 
 /// How often the control socket is looked for. ssh links it into place once it listens.
 const POLL: Duration = Duration::from_millis(5);
@@ -45,6 +45,7 @@ impl<'a> Start<'a> {
         let directory = self.run.make_master_directory()?;
         config::write(directory.path(), self.settings, self.context)?;
         prepare(&directory).map_err(cannot_start)?;
+        known_hosts::end_last_line(self.settings, self.context);
         let jumps = self.jumps(&directory).await?;
         let answers = Arc::new(Mutex::new(Answers::new(self.settings, jumps)));
         let patience = Patience::default();
