@@ -12,6 +12,7 @@ pub mod processes;
 pub mod ssh_client;
 pub mod ssh_container;
 pub mod ssh_host;
+pub mod ssh_target;
 pub mod sshd;
 pub mod unreachable;
 pub mod user;

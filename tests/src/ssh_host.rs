@@ -86,7 +86,7 @@ fn new_key() -> Key {
 }
 
 /// Nothing of the machine that the test runs on is used, and no more than a key exchange that costs little.
-fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) -> Data {
+pub(crate) fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) -> Data {
     let path = |path: &Path| Value::from(path.display().to_string());
     Data::new()
         .with("ssh_user", user)
