@@ -1,6 +1,7 @@
 //! The transport through OpenSSH's own client: a master process that holds the login, and its socket.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::channel;
 use crate::master::{Master, MasterDirectory};
+use crate::mux::Mux;
 use crate::transport::{Request, Transport};
 
 /// How long a master may take to answer: it does not ask the host for that.
@@ -70,6 +72,24 @@ impl Login {
         }
     }
 
+    /// Calls the master.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] if it has too many callers, or has ended: nothing was asked of it, so that the same may be
+    /// asked of a new login.
+    async fn call(&self) -> Result<Mux> {
+        let error = match Mux::connect(&self.socket).await {
+            Ok(mux) => return Ok(mux),
+            Err(error) => error,
+        };
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Err(Error::new(ErrorKind::Busy, "the ssh master has too many callers"));
+        }
+        let lost = self.lost().await;
+        Err(if self.is_alive() { lost } else { lost.with_kind(ErrorKind::Busy) })
+    }
+
     /// What became of it. The end of a master's channels may be seen a little before its own.
     async fn lost(&self) -> Error {
         let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
@@ -112,8 +132,8 @@ impl Transport for OpenSsh {
     async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process> {
         let login = self.login.clone();
         let check = Box::new(|| Box::pin(async move { login.check().await }) as _);
-        let opened = channel::open(&self.login.socket, request, terminal, check).await;
-        match opened {
+        let mux = self.login.call().await?;
+        match channel::open(mux, request, terminal, check).await {
             Err(error) if error.kind() == ErrorKind::LinkLost => {
                 let lost = self.login.check().await.err();
                 Err(lost.unwrap_or(error))
