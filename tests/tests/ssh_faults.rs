@@ -88,8 +88,7 @@ const WAYS: [&str; 2] = ["sftp", "stream"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
     for way in WAYS {
-        let target =
-            SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
+        let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let (link, beside) = (target.connect().await, target.connect().await);
         let ((_there, there), (_here, here), huge) = (old_file(), old_file(), huge_file());
         let (path, source) = (there.display().to_string(), huge.path().display().to_string());
@@ -137,8 +136,7 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() {
     for way in WAYS {
-        let target =
-            SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
+        let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let link = target.connect().await;
         let (_there, there) = old_file();
         let path = there.display().to_string();
@@ -172,8 +170,7 @@ async fn an_address_that_drops_packets_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_loses_what_is_under_way() {
     for way in WAYS {
-        let target =
-            SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
+        let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let link = target.connect().await;
         let ((_there, there), (_here, here), huge) = (old_file(), old_file(), huge_file());
         let (path, source) = (there.display().to_string(), huge.path().display().to_string());
@@ -241,8 +238,7 @@ async fn a_disk_that_is_full_keeps_the_old_file() {
         let at = disk.display();
         let mount = format!("mkdir {at} && mount -t tmpfs -o size=1m tmpfs {at}");
         assert!(keeper.make(&mount, &format!("umount -l {at} 2>/dev/null")), "{}", keeper.log());
-        let target =
-            SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
+        let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let link = target.connect().await;
         let (file, path) = (disk.join("file"), format!("{at}/file"));
         let options = PutOptions::default();

@@ -218,7 +218,12 @@ impl OpenSshForwarding {
         let output = control(&login, "forward", &words).await?;
         if !output.status.success() {
             let message = format!("{} cannot be forwarded", words.join(" "));
-            return Err(Error::new(ErrorKind::Connect, message).with_stderr_tail(&output.stderr));
+            let said = String::from_utf8_lossy(&output.stderr);
+            // The last line only says that it failed.
+            let said: Vec<&str> =
+                said.lines().filter(|it| !it.starts_with("muxclient: ")).collect();
+            let error = Error::new(ErrorKind::Connect, message);
+            return Err(error.with_stderr_tail(said.join("\n").as_bytes()));
         }
         let mut listen = match forward {
             Forward::Local { listen, .. }
@@ -245,12 +250,7 @@ impl Forwarding for OpenSshForwarding {
         if self.closed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        // It fails where the master is gone, and the forward with it.
-        let _ = control(&self.login, "cancel", &self.words).await?;
-        if let (Endpoint::Unix(path), "-L" | "-D") = (&self.listen, &*self.words[0]) {
-            let _ = std::fs::remove_file(path);
-        }
-        Ok(())
+        cancel(&self.login, &self.words, &self.listen).await
     }
 }
 
@@ -266,11 +266,22 @@ impl Drop for OpenSshForwarding {
             return;
         }
         let (login, words) = (self.login.clone(), std::mem::take(&mut self.words));
+        let listen = self.listen.clone();
         // Without a runtime the program ends, and the master with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { control(&login, "cancel", &words).await });
+            runtime.spawn(async move { cancel(&login, &words, &listen).await });
         }
     }
+}
+
+/// Ends a forward. ssh leaves the file of a socket of ours behind.
+async fn cancel(login: &Login, words: &[String], listen: &Endpoint) -> Result<()> {
+    // It fails where the master is gone, and the forward with it.
+    let cancelled = control(login, "cancel", words).await;
+    if let (Endpoint::Unix(path), Some("-L" | "-D")) = (listen, words.first().map(|it| &**it)) {
+        let _ = std::fs::remove_file(path);
+    }
+    cancelled.map(drop)
 }
 
 /// The words for ssh(1).

@@ -34,7 +34,7 @@ pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that stands still that comes
 /// to nothing; elsewhere it goes on in the background, where it takes longer.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(800);
 
 /// A path on a target, with what every script for it is run with.
 pub(super) struct Remote<'a> {
