@@ -1,5 +1,7 @@
 //! Servers that stop, die, fill up or refuse: each ends in time, and with an error that says what it is.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
+
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Commands and files on hosts whose shells have a lot to say.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Instant;

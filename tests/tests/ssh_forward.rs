@@ -1,5 +1,7 @@
 //! Ports and sockets that are forwarded through a login, each with bytes both ways.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
+
 use std::fmt::Debug;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! How a login ends, is made again, and leaves nothing.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,7 @@
 //! Many commands on one login, many hosts through one bastion.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -163,14 +165,24 @@ impl Bastion {
     }
 }
 
-async fn through_a_bastion_of_the_data(count: usize) {
+/// 200 take minutes where two cores are the clients, the bastion and the hosts.
+fn how_many() -> usize {
+    let given = std::env::var("HOSTLINK_TEST_HOSTS");
+    given.map_or(60, |count| count.parse().expect("HOSTLINK_TEST_HOSTS is a number"))
+}
+
+#[tokio::test]
+async fn many_hosts_are_behind_one_bastion() {
+    let count = how_many();
     let it = Bastion::start();
     let data = it.data("").with("ssh_proxy_jump", it.jump());
     all_arrive(hosts(count, &patient(&data))).await;
     assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (count, count));
 }
 
-async fn through_a_bastion_of_the_configuration(count: usize) {
+#[tokio::test]
+async fn many_hosts_are_behind_a_bastion_of_the_users_configuration() {
+    let count = how_many();
     let it = Bastion::start();
     let data = it.data(&format!("Host 127.0.1.*\nProxyJump {}", it.jump()));
     all_arrive(hosts(count, &patient(&data))).await;
@@ -180,28 +192,6 @@ async fn through_a_bastion_of_the_configuration(count: usize) {
 /// A login may take its time on a machine where dozens are made at once.
 fn patient(data: &Data) -> Data {
     data.clone().with("ssh_connect_timeout", 100)
-}
-
-#[tokio::test]
-async fn sixty_hosts_are_behind_one_bastion() {
-    through_a_bastion_of_the_data(60).await;
-}
-
-#[tokio::test]
-async fn sixty_hosts_are_behind_a_bastion_of_the_users_configuration() {
-    through_a_bastion_of_the_configuration(60).await;
-}
-
-#[tokio::test]
-#[ignore = "takes minutes on two cores"]
-async fn two_hundred_hosts_are_behind_one_bastion() {
-    through_a_bastion_of_the_data(200).await;
-}
-
-#[tokio::test]
-#[ignore = "takes minutes on two cores"]
-async fn two_hundred_hosts_are_behind_a_bastion_of_the_users_configuration() {
-    through_a_bastion_of_the_configuration(200).await;
 }
 
 #[tokio::test]

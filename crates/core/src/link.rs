@@ -160,9 +160,8 @@ impl Link {
     async fn settle(&self) -> bool {
         self.0.background.close();
         let files = async {
-            match self.0.connection.file_transfer() {
-                Some(transfer) => transfer.settle().await,
-                None => {}
+            if let Some(transfer) = self.0.connection.file_transfer() {
+                transfer.settle().await;
             }
         };
         let settled = async { tokio::join!(self.0.background.wait(), files) };

@@ -199,7 +199,7 @@ fn unix(path: &Path) -> Socket<'_> {
 fn socket(endpoint: &Endpoint) -> Socket<'_> {
     match endpoint {
         Endpoint::Unix(path) => unix(Path::new(path)),
-        Endpoint::Tcp(host, port) => Socket::TcpSocket { host: host.into(), port: (*port).into() },
+        Endpoint::Tcp(host, port) => Socket::TcpSocket { host: host.into(), port: *port },
     }
 }
 
