@@ -16,6 +16,7 @@ pub mod rsync_stop;
 pub mod ssh_client;
 pub mod ssh_container;
 pub mod ssh_host;
+pub mod ssh_target;
 pub mod sshd;
 pub mod terminal;
 pub mod unreachable;

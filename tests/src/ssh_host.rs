@@ -104,21 +104,10 @@ impl SshHost {
         }
     }
 
-    /// All that is needed to log in with a key. Nothing of the machine that the test runs on is used, and no more than a
-    /// key exchange that costs little.
+    /// All that is needed to log in with a key.
     #[must_use]
     pub fn data(&self) -> Data {
-        let path = |path: &Path| Value::from(path.display().to_string());
-        Data::new()
-            .with("ssh_user", &*self.user)
-            .with("ssh_port", i64::from(self.port))
-            .with("ssh_key", path(&self.key))
-            .with("ssh_known_hosts_file", path(&self.known_hosts))
-            .with("ssh_strict_host_key_checking", "yes")
-            .with("ssh_allow_agent", false)
-            .with("ssh_look_for_keys", false)
-            .with("ssh_config_file", "none")
-            .with("ssh_options", vec![Value::from("KexAlgorithms=curve25519-sha256")])
+        login_data(&self.user, self.port, &self.key, &self.known_hosts)
     }
 
     /// What another process needs to find this host, in lines.
@@ -152,4 +141,19 @@ impl SshHost {
 
 fn new_key() -> Key {
     Keys::new().make(KeyType::Ed25519)
+}
+
+/// Nothing of the machine that the test runs on is used, and no more than a key exchange that costs little.
+pub(crate) fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) -> Data {
+    let path = |path: &Path| Value::from(path.display().to_string());
+    Data::new()
+        .with("ssh_user", user)
+        .with("ssh_port", i64::from(port))
+        .with("ssh_key", path(key))
+        .with("ssh_known_hosts_file", path(known_hosts))
+        .with("ssh_strict_host_key_checking", "yes")
+        .with("ssh_allow_agent", false)
+        .with("ssh_look_for_keys", false)
+        .with("ssh_config_file", "none")
+        .with("ssh_options", vec![Value::from("KexAlgorithms=curve25519-sha256")])
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::arguments::ConnectorArguments;
@@ -18,7 +19,7 @@ use crate::forward::{Forward, Forwarding};
 use crate::output::CommandOutput;
 use crate::pump::OutputSink;
 use crate::report::Event;
-use crate::run::{self, Ignore, RunOptions};
+use crate::run::{self, Attempt, Ignore, RunOptions};
 use crate::secret::Secret;
 use crate::terminal::{self, Terminal};
 
@@ -41,6 +42,12 @@ struct Inner {
 
 /// How long a disconnect waits for kills and clean-ups that are under way.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
+
+/// After this time it looks whether the link still answers.
+const CALM: Duration = Duration::from_millis(500);
+
+/// How long a link may take to answer: on one that stands still, waiting comes to nothing.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 impl Link {
     /// A link over `connection`. `name` is the target's, for reports and errors.
@@ -159,19 +166,41 @@ impl Link {
         self.0.connection.forward(forward).await.map_err(|error| error.with_target(self.name()))
     }
 
-    /// Waits for kills and clean-ups that are under way, then closes the link. It may be called twice.
+    /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes it. It may be called twice.
     ///
     /// # Errors
     ///
     /// Something of ours may be left on the target.
     pub async fn disconnect(&self) -> Result<()> {
-        self.0.background.close();
-        let waited = tokio::time::timeout(BACKGROUND_LIMIT, self.0.background.wait()).await;
+        let settled = self.settle().await;
         self.0.connection.disconnect().await.map_err(|error| error.with_target(self.name()))?;
-        waited.map_err(|_| {
-            let message = "what was being ended there may still run";
-            Error::new(ErrorKind::Timeout, message).with_target(self.name())
-        })
+        if settled {
+            return Ok(());
+        }
+        let message = "what was being ended there may still run";
+        Err(Error::new(ErrorKind::Timeout, message).with_target(self.name()))
+    }
+
+    /// Waits until nothing is done in the background, as long as the link answers. False if something may be left.
+    async fn settle(&self) -> bool {
+        self.0.background.close();
+        let files = async {
+            if let Some(transfer) = self.0.connection.file_transfer() {
+                transfer.settle().await;
+            }
+        };
+        let settled = async { tokio::join!(self.0.background.wait(), files) };
+        tokio::pin!(settled);
+        if timeout(CALM, &mut settled).await.is_ok() {
+            return true;
+        }
+        let (command, arguments) = (StringCommand::shell(":"), ConnectorArguments::new());
+        let question = Attempt::urgent(self, &command, &arguments, ANSWER_LIMIT);
+        tokio::select! {
+            _ = &mut settled => return true,
+            answer = question.run() => if answer.is_err() { return false },
+        }
+        timeout(BACKGROUND_LIMIT, settled).await.is_ok()
     }
 
     pub(crate) fn report(&self, event: Event<'_>) {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,24 +28,24 @@ const TERM: &str = "xterm";
 /// Says whether the login is still there, once a channel has ended without a status.
 pub(crate) type Check = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
 
-/// Opens a channel on the master that listens at `socket`.
+/// Opens a channel on the master at the other end of `mux`.
 ///
 /// # Errors
 ///
 /// As [`Transport::open`](crate::transport::Transport::open).
 pub(crate) async fn open(
-    socket: &Path,
+    mux: Mux,
     request: &Request,
     terminal: Option<TerminalSize>,
     check: Check,
 ) -> Result<Process> {
     match terminal {
-        Some(size) => on_terminal(socket, request, size, check).await,
-        None => on_pipes(socket, request, check).await,
+        Some(size) => on_terminal(mux, request, size, check).await,
+        None => on_pipes(mux, request, check).await,
     }
 }
 
-async fn on_pipes(socket: &Path, request: &Request, check: Check) -> Result<Process> {
+async fn on_pipes(mux: Mux, request: &Request, check: Check) -> Result<Process> {
     let (stdin_there, stdin) = io::pipe().map_err(no_pipe)?;
     let (stdout, stdout_there) = io::pipe().map_err(no_pipe)?;
     let (stderr, stderr_there) = io::pipe().map_err(no_pipe)?;
@@ -55,7 +54,7 @@ async fn on_pipes(socket: &Path, request: &Request, check: Check) -> Result<Proc
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(no_pipe)?;
     let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(no_pipe)?;
     let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
-    let session = open_session(socket, request, false, &given).await?;
+    let session = open_session(mux, request, false, &given).await?;
     drop(given);
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
@@ -69,7 +68,7 @@ async fn on_pipes(socket: &Path, request: &Request, check: Check) -> Result<Proc
 /// The near end of the terminal is a pseudo-terminal of ours: ssh takes the size and the modes for the far end from it,
 /// so it is made raw only afterwards.
 async fn on_terminal(
-    socket: &Path,
+    mux: Mux,
     request: &Request,
     size: TerminalSize,
     check: Check,
@@ -79,7 +78,8 @@ async fn on_terminal(
     pty.resize(size).map_err(no_terminal)?;
     let near = pts.as_fd().try_clone_to_owned().map_err(no_pipe)?;
     let given = [near.try_clone().map_err(no_pipe)?, near.try_clone().map_err(no_pipe)?, near];
-    let session = open_session(socket, request, true, &given).await?;
+    let master = master_of(&mux).await;
+    let session = open_session(mux, request, true, &given).await?;
     let raw = tcgetattr(&given[0]).and_then(|mut modes| {
         modes.make_raw();
         tcsetattr(&given[0], OptionalActions::Now, &modes)
@@ -88,7 +88,6 @@ async fn on_terminal(
     let window = pty.as_fd().try_clone_to_owned().map_err(no_pipe)?;
     drop((given, pts));
     let (reader, writer) = pty.into_split();
-    let master = master_of(socket).await;
     Ok(Process {
         stdin: Some(Box::pin(writer)),
         output: keeping(until_hang_up(reader), session.clone()),
@@ -99,7 +98,7 @@ async fn on_terminal(
 
 /// Asks for the session. ssh gets copies of the descriptors.
 async fn open_session(
-    socket: &Path,
+    mux: Mux,
     request: &Request,
     terminal: bool,
     given: &[OwnedFd; 3],
@@ -109,7 +108,6 @@ async fn open_session(
         Request::Subsystem(name) => (name.as_bytes(), true),
     };
     let session = NewSession { command, subsystem, terminal: terminal.then_some(TERM) };
-    let mux = Mux::connect(socket).await.map_err(no_login)?;
     match mux.open(&session, given).await {
         Ok(Opened::Session) => Ok(Arc::new(mux)),
         Ok(Opened::Refused(reason)) if reason.contains(REFUSED) => {
@@ -124,14 +122,6 @@ async fn open_session(
             Err(lost.with_source(error))
         }
     }
-}
-
-/// Nothing has been asked of the master yet.
-fn no_login(error: io::Error) -> Error {
-    // Its queue of connections is full.
-    let full = error.kind() == io::ErrorKind::WouldBlock;
-    let kind = if full { ErrorKind::Busy } else { ErrorKind::LinkLost };
-    Error::new(kind, "the ssh connection is gone").with_source(error)
 }
 
 fn no_pipe(error: io::Error) -> Error {
@@ -165,8 +155,8 @@ async fn ended(mux: Arc<Mux>, check: Check) -> Result<ExitStatus> {
 }
 
 /// The pid of a master, which is told of a new size by SIGWINCH, as `mux.c` does.
-async fn master_of(socket: &Path) -> Option<Pid> {
-    let pid = Mux::connect(socket).await.ok()?.pid().await.ok()?;
+async fn master_of(mux: &Mux) -> Option<Pid> {
+    let pid = mux.pid().await.ok()?;
     Pid::from_raw(i32::try_from(pid).ok()?)
 }
 

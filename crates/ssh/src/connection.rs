@@ -45,7 +45,11 @@ impl SshConnection {
     async fn spawn_urgent(&self, request: &Request) -> Result<Process> {
         for wait in URGENT_WAITS {
             sleep(Duration::from_millis(wait)).await;
-            match self.host.login()?.open(request, None).await {
+            let login = self.host.login()?;
+            if !login.is_alive() {
+                return Err(Error::new(ErrorKind::LinkLost, "the ssh connection is gone"));
+            }
+            match login.open(request, None).await {
                 Err(error) if error.kind() == ErrorKind::Busy => {}
                 opened => return opened,
             }

@@ -45,7 +45,7 @@ impl Files {
         }
     }
 
-    /// Waits a few seconds for clean-ups. It may be called twice.
+    /// Waits a moment for clean-ups. It may be called twice.
     pub(crate) async fn close(&self) {
         if let Some(sftp) = &self.0 {
             sftp.close().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostlink_core::{Context, Error, ErrorKind, Event, Result};
 use parking_lot::RwLock;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::doors::Doors;
@@ -30,7 +30,7 @@ pub(crate) struct Host {
     /// Held while logging in, so that it is done once for all who wait.
     logging_in: Mutex<()>,
     /// A second login, for kills on a host whose channels are all in use.
-    spare: OnceCell<Arc<dyn Transport>>,
+    spare: Mutex<Option<Arc<dyn Transport>>>,
 }
 
 enum State {
@@ -61,7 +61,7 @@ impl Host {
             run,
             doors,
             logging_in: Mutex::new(()),
-            spare: OnceCell::new(),
+            spare: Mutex::default(),
         })
     }
 
@@ -122,11 +122,16 @@ impl Host {
 
     /// A second login beside the first, which is kept until the connection is closed.
     pub(crate) async fn spare_login(&self) -> Result<Arc<dyn Transport>> {
-        let log_in = || async {
-            self.detail("no channel is free for a kill: logging in a second time");
-            self.door().log_in().await
-        };
-        self.spare.get_or_try_init(log_in).await.cloned()
+        let mut spare = self.spare.lock().await;
+        if let Some(login) = spare.as_ref().filter(|login| login.is_alive()) {
+            return Ok(login.clone());
+        }
+        self.detail("no channel is free for a kill: logging in a second time");
+        let fresh = self.door().log_in().await?;
+        // It may have been closed meanwhile.
+        self.login()?;
+        *spare = Some(fresh.clone());
+        Ok(fresh)
     }
 
     /// Ends the logins. It may be called twice.
@@ -136,7 +141,9 @@ impl Host {
     /// A process of ours may be left.
     pub(crate) async fn close(&self) -> Result<()> {
         let state = std::mem::replace(&mut *self.login.write(), State::Closed);
-        let spare = match self.spare.get() {
+        // Whoever is logging in just now finds it closed.
+        let spare = self.spare.try_lock().ok().and_then(|mut spare| spare.take());
+        let spare = match spare {
             Some(spare) => spare.close().await,
             None => Ok(()),
         };

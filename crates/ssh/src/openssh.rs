@@ -1,6 +1,7 @@
 //! The transport through OpenSSH's own client: a master process that holds the login, and its socket.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::channel;
 use crate::master::{Master, MasterDirectory};
+use crate::mux::Mux;
 use crate::transport::{Request, Transport};
 
 /// How long a master may take to answer: it does not ask the host for that.
@@ -73,6 +75,24 @@ impl Login {
         }
     }
 
+    /// Calls the master.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] if it has too many callers, or has ended: nothing was asked of it, so that the same may be
+    /// asked of a new login.
+    async fn call(&self) -> Result<Mux> {
+        let error = match Mux::connect(&self.socket).await {
+            Ok(mux) => return Ok(mux),
+            Err(error) => error,
+        };
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Err(Error::new(ErrorKind::Busy, "the ssh master has too many callers"));
+        }
+        let lost = self.lost().await;
+        Err(if self.is_alive() { lost } else { lost.with_kind(ErrorKind::Busy) })
+    }
+
     /// What became of it. The end of a master's channels may be seen a little before its own.
     async fn lost(&self) -> Error {
         let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
@@ -115,8 +135,8 @@ impl Transport for OpenSsh {
     async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process> {
         let login = self.login.clone();
         let check = Box::new(|| Box::pin(async move { login.check().await }) as _);
-        let opened = channel::open(&self.login.socket, request, terminal, check).await;
-        match opened {
+        let mux = self.login.call().await?;
+        match channel::open(mux, request, terminal, check).await {
             Err(error) if error.kind() == ErrorKind::LinkLost => {
                 let lost = self.login.check().await.err();
                 Err(lost.unwrap_or(error))
@@ -182,7 +202,7 @@ fn unix(path: &Path) -> Socket<'_> {
 fn socket(endpoint: &Endpoint) -> Socket<'_> {
     match endpoint {
         Endpoint::Unix(path) => unix(Path::new(path)),
-        Endpoint::Tcp(host, port) => Socket::TcpSocket { host: host.into(), port: (*port).into() },
+        Endpoint::Tcp(host, port) => Socket::TcpSocket { host: host.into(), port: *port },
     }
 }
 
@@ -201,7 +221,12 @@ impl OpenSshForwarding {
         let output = control(&login, "forward", &words).await?;
         if !output.status.success() {
             let message = format!("{} cannot be forwarded", words.join(" "));
-            return Err(Error::new(ErrorKind::Connect, message).with_stderr_tail(&output.stderr));
+            let said = String::from_utf8_lossy(&output.stderr);
+            // The last line only says that it failed.
+            let said: Vec<&str> =
+                said.lines().filter(|it| !it.starts_with("muxclient: ")).collect();
+            let error = Error::new(ErrorKind::Connect, message);
+            return Err(error.with_stderr_tail(said.join("\n").as_bytes()));
         }
         let mut listen = match forward {
             Forward::Local { listen, .. }
@@ -228,12 +253,7 @@ impl Forwarding for OpenSshForwarding {
         if self.closed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        // It fails where the master is gone, and the forward with it.
-        let _ = control(&self.login, "cancel", &self.words).await?;
-        if let (Endpoint::Unix(path), "-L" | "-D") = (&self.listen, &*self.words[0]) {
-            let _ = std::fs::remove_file(path);
-        }
-        Ok(())
+        cancel(&self.login, &self.words, &self.listen).await
     }
 
     async fn lost(&self) -> Error {
@@ -262,11 +282,22 @@ impl Drop for OpenSshForwarding {
             return;
         }
         let (login, words) = (self.login.clone(), std::mem::take(&mut self.words));
+        let listen = self.listen.clone();
         // Without a runtime the program ends, and the master with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { control(&login, "cancel", &words).await });
+            runtime.spawn(async move { cancel(&login, &words, &listen).await });
         }
     }
+}
+
+/// Ends a forward. ssh leaves the file of a socket of ours behind.
+async fn cancel(login: &Login, words: &[String], listen: &Endpoint) -> Result<()> {
+    // It fails where the master is gone, and the forward with it.
+    let cancelled = control(login, "cancel", words).await;
+    if let (Endpoint::Unix(path), Some("-L" | "-D")) = (listen, words.first().map(|it| &**it)) {
+        let _ = std::fs::remove_file(path);
+    }
+    cancelled.map(drop)
 }
 
 /// The words for ssh(1).

@@ -22,7 +22,7 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the channel, which may be for
-    /// want of a free one; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any more.
+    /// want of a free one, or where the login had ended before anything was asked; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any more.
     async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process>;
 
     /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.

@@ -81,7 +81,7 @@ pub(super) async fn put_stream(
     let stored = match store(remote, source, &values, &mut said).await {
         Ok(stored) => stored,
         Err(error) => {
-            cleaner.clean().await;
+            cleaner.clean(&error).await;
             return Err(error);
         }
     };
@@ -93,9 +93,9 @@ pub(super) async fn put_stream(
             said.and_then(|said| transferred(&said, remote, bytes, None))
         }
     };
-    match done {
+    match &done {
         Ok(_) => cleaner.disarm(),
-        Err(_) => cleaner.clean().await,
+        Err(error) => cleaner.clean(error).await,
     }
     done
 }

@@ -32,6 +32,10 @@ const END_LIMIT: Duration = Duration::from_secs(15);
 /// How long the removal of a temporary file may take.
 pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that stands still that comes
+/// to nothing; elsewhere it goes on in the background, where it takes longer.
+const GRACE: Duration = Duration::from_millis(800);
+
 /// A path on a target, with what every script for it is run with.
 pub(super) struct Remote<'a> {
     pub(super) link: &'a Link,
@@ -71,8 +75,8 @@ impl<'a> Remote<'a> {
         })
     }
 
-    /// A transfer in the connection's own way, within the same limit of time. If that is up, it is waited for what the transfer
-    /// has left to clean up.
+    /// A transfer in the connection's own way, within the same limit of time. If that is up, it is waited a little for what
+    /// the transfer has left to clean up.
     pub(super) async fn fast<T>(
         &self,
         fast: &dyn FileTransfer,
@@ -80,8 +84,8 @@ impl<'a> Remote<'a> {
     ) -> Result<T> {
         let done = self.within_limit(work).await;
         if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout) {
-            // If even that takes too long, a hidden file stays that nobody can get at.
-            let _ = tokio::time::timeout(CLEAN_LIMIT, fast.settle()).await;
+            // A disconnect waits for what takes longer.
+            let _ = tokio::time::timeout_at(after(self.deadline), fast.settle()).await;
         }
         done
     }
@@ -138,8 +142,14 @@ impl<'a> Remote<'a> {
 
     /// Runs `script` to remove what another script made, unless it is disarmed before it is dropped.
     pub(super) fn cleaner(&self, script: String) -> Cleaner {
-        let (link, arguments) = (self.link.clone(), self.arguments.clone());
-        Cleaner { link, arguments, script: Some(script), made: None, running: self.running.clone() }
+        Cleaner {
+            link: self.link.clone(),
+            arguments: self.arguments.clone(),
+            deadline: self.deadline,
+            script: Some(script),
+            made: None,
+            running: self.running.clone(),
+        }
     }
 }
 
@@ -205,6 +215,7 @@ fn absolute(path: &str, chdir: Option<&str>) -> String {
 pub(super) struct Cleaner {
     link: Link,
     arguments: ConnectorArguments,
+    deadline: Option<Instant>,
     script: Option<String>,
     made: Option<Arc<AtomicBool>>,
     running: TaskTracker,
@@ -222,10 +233,13 @@ impl Cleaner {
         self.script = None;
     }
 
-    /// Removes it now. It goes on if the future is dropped.
-    pub(super) async fn clean(mut self) {
-        if let Some(removal) = self.begin() {
-            // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
+    /// Removes it now, because of `error`. It goes on if the future is dropped.
+    pub(super) async fn clean(mut self, error: &Error) {
+        let Some(removal) = self.begin() else { return };
+        // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
+        if error.kind() == ErrorKind::Timeout && error.kill_confirmed() != Some(true) {
+            let _ = tokio::time::timeout_at(after(self.deadline), removal).await;
+        } else {
             let _ = removal.await;
         }
     }
@@ -250,6 +264,11 @@ impl Drop for Cleaner {
     fn drop(&mut self) {
         self.begin();
     }
+}
+
+/// Until when a transfer whose time is up may clean up.
+fn after(deadline: Option<Instant>) -> Instant {
+    deadline.unwrap_or_else(Instant::now) + GRACE
 }
 
 async fn remove(link: Link, arguments: ConnectorArguments, script: String) {

@@ -83,9 +83,9 @@ async fn put_tree(
     };
     let mut cleaner = remote.cleaner(values.clean_tree());
     let put = fill_and_commit(remote, entries, &values).await;
-    match put {
+    match &put {
         Ok(_) => cleaner.disarm(),
-        Err(_) => cleaner.clean().await,
+        Err(error) => cleaner.clean(error).await,
     }
     put
 }

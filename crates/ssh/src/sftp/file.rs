@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::FutureExt;
@@ -17,6 +18,9 @@ use tokio::task::JoinHandle;
 use super::session::{Id, Session, WriteEnd};
 use super::sessions::Sessions;
 use super::trouble::Trouble;
+
+/// How long is waited for the removal of a file whose server is gone. It goes on after that.
+const GONE_LIMIT: Duration = Duration::from_secs(2);
 
 /// An open file. Dropping it closes it; a temporary one, unless it was [kept](Self::keep), is removed.
 pub(super) struct RemoteFile {
@@ -130,9 +134,11 @@ impl RemoteFile {
 
     /// Removes it now. It goes on if the future is dropped.
     pub(super) async fn discard(mut self) {
+        // Where the server is gone it takes another one, and perhaps another login.
+        let limit = if self.session.is_over() { GONE_LIMIT } else { CLEAN_LIMIT };
         if let Some(removal) = self.begin_removal() {
             // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
-            let _ = removal.await;
+            let _ = tokio::time::timeout(limit, removal).await;
         }
     }
 

@@ -64,8 +64,8 @@ pub(crate) enum Policy {
 /// The bytes that one file has in flight. OpenSSH's channel window is 2 MiB.
 const WINDOW: usize = 4 * 1024 * 1024;
 
-/// How long [`SftpTransfer::close`] waits for clean-ups.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// How long [`SftpTransfer::close`] waits for clean-ups: a link waits for them before, as long as it answers.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Moves a connection's files over one SFTP session.
 pub(crate) struct SftpTransfer {
@@ -88,7 +88,7 @@ impl SftpTransfer {
         self.sessions.end_if_idle();
     }
 
-    /// Waits a few seconds for clean-ups, then ends the session. It may be called twice.
+    /// Waits a moment for clean-ups, then ends the session. It may be called twice.
     pub(crate) async fn close(&self) {
         // What is not cleaned up by then is a hidden file that nobody can get at.
         let _ = tokio::time::timeout(CLOSE_LIMIT, self.sessions.settle()).await;

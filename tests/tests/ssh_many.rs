@@ -1,0 +1,220 @@
+//! Many commands on one login, many hosts through one bastion.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use hostlink::transfer::PutOptions;
+use hostlink::{
+    ConnectorArguments, Context, Data, ErrorKind, Link, Result, StringCommand, builtin_registry,
+};
+use hostlink_tests::cli::{
+    code, count_running, hostlink, run, stderr, stdout, unique_seconds, wait_until,
+};
+use hostlink_tests::ssh_target::{SshTarget, said};
+use hostlink_tests::sshd::Sshd;
+use tokio::task::JoinSet;
+
+/// Far more logins at once than a test makes.
+const NO_LIMIT: &str = "2000:30:2000";
+
+async fn share_one_login(channels: usize, count: usize) {
+    let target = SshTarget::start(Sshd::builder().max_sessions(channels));
+    let link = target.connect().await;
+    // SFTP holds a channel from now on.
+    let file = target.sshd.dir().join("file").display().to_string();
+    link.put_file(b"content".to_vec(), &file, &PutOptions::default()).await.unwrap();
+    let (mut commands, begun) = (JoinSet::new(), Instant::now());
+    for number in 0..count {
+        let link = link.clone();
+        commands.spawn(async move {
+            assert_eq!(said(&link, &format!("echo {number}")).await, format!("{number}\n"));
+        });
+    }
+    while let Some(done) = commands.join_next().await {
+        done.unwrap();
+    }
+    println!("MaxSessions {channels}: {count} commands in {:.1?}", begun.elapsed());
+    assert_eq!(said(&link, &format!("cat {file}")).await, "content");
+    assert_eq!(target.sshd.logins(), 1);
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_hundred_commands_share_one_login() {
+    share_one_login(10, 200).await;
+}
+
+#[tokio::test]
+async fn two_hundred_commands_share_one_login_of_two_channels() {
+    share_one_login(2, 200).await;
+}
+
+/// Fewer, since one after the other takes its time.
+#[tokio::test]
+async fn fifty_commands_share_one_channel() {
+    share_one_login(1, 50).await;
+}
+
+/// So many commands time out together. False if not all that can had started by then.
+async fn time_out_together(channels: usize, commands: usize, at_once: usize, limit: u64) -> bool {
+    let target = SshTarget::start(Sshd::builder().max_sessions(channels));
+    let (link, seconds) = (target.connect().await, unique_seconds());
+    let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(limit));
+    let mut running = JoinSet::new();
+    for _ in 0..commands {
+        let (link, arguments) = (link.clone(), arguments.clone());
+        let command = StringCommand::shell(format!("sleep {seconds}; :"));
+        running.spawn(async move { link.run_shell_command(&command, &arguments).await });
+    }
+    let (mut most, mut confirmed) = (0, 0);
+    while !running.is_empty() {
+        let next = tokio::time::timeout(Duration::from_millis(50), running.join_next());
+        if let Ok(Some(ended)) = next.await {
+            let error = ended.unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            confirmed += usize::from(error.kill_confirmed() == Some(true));
+        }
+        most = most.max(count_running("sleep", &seconds));
+    }
+    println!("MaxSessions {channels}: {most} ran, {confirmed} kills were confirmed at once");
+    wait_until("all are killed", || count_running("sleep", &seconds) == 0);
+    link.disconnect().await.unwrap();
+    most == at_once
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_time_out_together_are_all_killed() {
+    // Eight run at once on one login: one channel is for files and one for kills.
+    for (channels, commands, at_once) in [(10, 10, 8), (2, 2, 2)] {
+        let mut ran = false;
+        // A machine that is busy takes longer to start them.
+        for limit in [3, 10, 30, 60] {
+            ran = ran || time_out_together(channels, commands, at_once, limit).await;
+        }
+        assert!(ran, "the control: {at_once} of them run");
+    }
+}
+
+/// Connects to so many hosts at once, and runs a command on each.
+async fn reach(names: Vec<(String, Data)>) -> Vec<Result<Link>> {
+    let registry = std::sync::Arc::new(builtin_registry());
+    let mut logins = JoinSet::new();
+    for (name, data) in names {
+        let registry = registry.clone();
+        logins.spawn(async move {
+            let link = registry.connect(&name, &data, &Context::default()).await?;
+            assert_eq!(said(&link, "echo here").await, "here\n");
+            Ok(link)
+        });
+    }
+    logins.join_all().await
+}
+
+async fn all_arrive(names: Vec<(String, Data)>) {
+    let (count, begun) = (names.len(), Instant::now());
+    let reached = reach(names).await;
+    println!("{count} hosts in {:.1?}", begun.elapsed());
+    let failed: Vec<_> = reached.iter().filter_map(|link| link.as_ref().err()).collect();
+    assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed[0]);
+    let mut ends = JoinSet::new();
+    for link in reached.into_iter().flatten() {
+        ends.spawn(async move { link.disconnect().await });
+    }
+    ends.join_all().await.into_iter().for_each(|ended| ended.unwrap());
+}
+
+/// The addresses 127.0.1.1, 127.0.1.2 …, which one server that listens everywhere answers at.
+fn hosts(count: usize, data: &Data) -> Vec<(String, Data)> {
+    (0..count).map(|n| (format!("127.0.{}.{}", 1 + n / 200, 1 + n % 200), data.clone())).collect()
+}
+
+/// Two servers, of which the second is the hosts and the first the bastion, with one known_hosts file and one key.
+struct Bastion {
+    bastion: Sshd,
+    hosts: SshTarget,
+}
+
+impl Bastion {
+    fn start() -> Self {
+        let hosts = Sshd::builder().listen("0.0.0.0").max_startups(NO_LIMIT);
+        let (bastion, hosts) = (Sshd::builder().start(), SshTarget::start(hosts));
+        bastion.authorize(&hosts.key.public());
+        let known_hosts = hosts.sshd.dir().join("both");
+        let lines = [&bastion, &hosts.sshd].map(|it| fs::read_to_string(it.known_hosts()).unwrap());
+        fs::write(&known_hosts, lines.concat()).unwrap();
+        let path = known_hosts.display().to_string();
+        Self { bastion, hosts: hosts.with("ssh_known_hosts_file", path) }
+    }
+
+    fn jump(&self) -> String {
+        format!("root@{}:{}", self.bastion.address(), self.bastion.port())
+    }
+
+    /// What logs in on the hosts, with a configuration in which the bastion's key stands, and these lines.
+    fn data(&self, lines: &str) -> Data {
+        let key = self.hosts.key.path().display();
+        // A key exchange that costs little.
+        let text = format!(
+            "KexAlgorithms curve25519-sha256\nHost 127.0.0.1\nIdentityFile {key}\n{lines}\n"
+        );
+        let config = self.hosts.sshd.dir().join("ssh_config");
+        fs::write(&config, text).unwrap();
+        self.hosts.data.clone().with("ssh_config_file", config.display().to_string())
+    }
+}
+
+/// 200 take minutes where two cores are the clients, the bastion and the hosts.
+fn how_many() -> usize {
+    let given = std::env::var("HOSTLINK_TEST_HOSTS");
+    given.map_or(60, |count| count.parse().expect("HOSTLINK_TEST_HOSTS is a number"))
+}
+
+#[tokio::test]
+async fn many_hosts_are_behind_one_bastion() {
+    let count = how_many();
+    let it = Bastion::start();
+    let data = it.data("").with("ssh_proxy_jump", it.jump());
+    all_arrive(hosts(count, &patient(&data))).await;
+    assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (count, count));
+}
+
+#[tokio::test]
+async fn many_hosts_are_behind_a_bastion_of_the_users_configuration() {
+    let count = how_many();
+    let it = Bastion::start();
+    let data = it.data(&format!("Host 127.0.1.*\nProxyJump {}", it.jump()));
+    all_arrive(hosts(count, &patient(&data))).await;
+    assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (count, count));
+}
+
+/// A login may take its time on a machine where dozens are made at once.
+fn patient(data: &Data) -> Data {
+    data.clone().with("ssh_connect_timeout", 100)
+}
+
+#[tokio::test]
+async fn a_server_that_turns_logins_away_takes_them_all_in_the_end() {
+    let builder = Sshd::builder().listen("0.0.0.0").max_startups("3:50:6");
+    let target = SshTarget::start(builder);
+    all_arrive(hosts(60, &patient(&target.data))).await;
+    assert_eq!(target.sshd.logins(), 60);
+    // As one host under many names, they are let in at one door.
+    let data = patient(&target.data).with("ssh_hostname", "127.0.0.1");
+    all_arrive((0..60).map(|n| (format!("web{n}"), data.clone())).collect()).await;
+    assert_eq!(target.sshd.logins(), 120);
+}
+
+#[test]
+fn the_command_reaches_many_hosts() {
+    let target = SshTarget::start(Sshd::builder().listen("0.0.0.0"));
+    let mut words = target.words();
+    *words.last_mut().unwrap() =
+        hosts(30, &target.data).into_iter().map(|it| it.0).collect::<Vec<_>>().join(",");
+    words.extend(["exec", "--connect-timeout", "100s", "--", "echo here"].map(String::from));
+    let output = run(hostlink(words));
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    assert_eq!(stdout(&output).matches("] here\n").count(), 30);
+    assert_eq!(target.sshd.logins(), 30);
+}
