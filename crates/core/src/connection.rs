@@ -61,6 +61,16 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         script.len() <= MAX_ARGUMENT
     }
 
+    /// Waits until the target has answered something that was asked now: what it had sent before is then here. It takes
+    /// as long as the link stands still. Default: nothing is ever under way.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LinkLost`]: there is no link any more.
+    async fn answers(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens a byte stream to a socket as seen from the target. It needs no slot for a command.
     ///
     /// # Errors

@@ -68,6 +68,12 @@ impl Killer {
         Self { link, control, privilege, whole_session, _until_killed: until_killed }
     }
 
+    /// Resolves when what the target had sent by now is here.
+    pub(crate) fn answers(&self) -> BoxFuture<'static, Result<()>> {
+        let link = self.link.clone();
+        Box::pin(async move { link.connection().answers().await })
+    }
+
     /// Whether nothing is left to do after the connection has ended the group `killed`.
     fn is_done(&self, killed: Option<i32>, handshake: &Handshake) -> bool {
         let Some(killed) = killed else { return false };

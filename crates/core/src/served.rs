@@ -22,6 +22,31 @@ use crate::secret::Secret;
 /// In the place of a time that the clock cannot express.
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// How long output that was on its way may take from the connection's buffers to here.
+const LAST_CHANCE: Duration = Duration::from_millis(200);
+
+/// Whether silence means that there is no more output.
+enum Doubt {
+    None,
+    /// The target has been asked for a sign of life.
+    Asked(BoxFuture<'static, Result<()>>),
+    /// It has given one.
+    Cleared,
+}
+
+impl Doubt {
+    fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
+    async fn answered(&mut self) -> Result<()> {
+        match self {
+            Self::Asked(answer) => answer.await,
+            Self::None | Self::Cleared => std::future::pending().await,
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
@@ -88,7 +113,7 @@ impl Served {
         self.killer = None;
     }
 
-    /// Reads until the command has ended and its output too, or has been silent for so long.
+    /// Reads until the command has ended and its output too, or has been silent for so long although the link is not.
     pub(crate) async fn drain(
         &mut self,
         sink: &mut dyn OutputSink,
@@ -96,6 +121,7 @@ impl Served {
         silence: Duration,
     ) -> Result<Ended> {
         let mut silent_at = Instant::now();
+        let mut doubt = Doubt::None;
         loop {
             let Some(output) = &mut self.output else {
                 return match (self.status, resolved(&mut self.exit).await) {
@@ -114,7 +140,7 @@ impl Served {
                     None => self.output = None,
                     Some(Ok(chunk)) => {
                         self.take(chunk, sink, orders).await?;
-                        silent_at = after(silence);
+                        (silent_at, doubt) = (after(silence), Doubt::None);
                     }
                     Some(Err(error)) => {
                         let lost = Error::new(ErrorKind::LinkLost, "the output broke off");
@@ -125,8 +151,16 @@ impl Served {
                     self.status = Some(status?);
                     silent_at = after(silence);
                 }
-                () = sleep_until(silent_at), if self.status.is_some() => {
-                    return self.ended(self.status.expect("checked in the condition"), true);
+                // A link that stands still is silent too: the rest of the output may be on its way.
+                () = sleep_until(silent_at), if self.status.is_some() && !doubt.is_asked() => {
+                    match (&doubt, &self.killer) {
+                        (Doubt::None, Some(killer)) => doubt = Doubt::Asked(killer.answers()),
+                        _ => return self.ended(self.status.expect("checked in the condition"), true),
+                    }
+                }
+                answered = doubt.answered(), if doubt.is_asked() => {
+                    answered?;
+                    (silent_at, doubt) = (Instant::now() + LAST_CHANCE, Doubt::Cleared);
                 }
             }
         }

@@ -9,7 +9,8 @@ use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, Script,
     Slot, SpawnOptions, quote,
 };
-use tokio::time::sleep;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
 
 use crate::files::Files;
 use crate::host::Host;
@@ -24,6 +25,9 @@ const LINE: usize = 8 * 1024;
 /// (`MAX_ARG_STRLEN`, execve(2)).
 const TERMINAL_LINE: usize = 120 * 1024;
 
+/// How long channels may be refused while none is open.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
+
 /// The waits between the tries to start a kill where no channel is free.
 const URGENT_WAITS: [u64; 5] = [10, 20, 40, 80, 160];
 
@@ -33,12 +37,36 @@ pub(crate) struct SshConnection {
     host: Arc<Host>,
     slots: Slots,
     files: Files,
+    /// Since when the host has refused channels while none was open.
+    refused_since: Mutex<Option<Instant>>,
 }
 
 impl SshConnection {
     pub(crate) fn new(host: Host) -> Self {
         let host = Arc::new(host);
-        Self { files: Files::new(host.clone()), slots: Slots::default(), host }
+        Self {
+            files: Files::new(host.clone()),
+            slots: Slots::default(),
+            refused_since: Mutex::default(),
+            host,
+        }
+    }
+
+    /// A host that refuses channels although none is open will not have one free in a moment: some allow none at all
+    /// (`MaxSessions 0`, sshd_config(5)).
+    fn refused(&self, busy: Error) -> Error {
+        let none = self.host.login().is_ok_and(|login| login.open_channels() == 0);
+        let mut since = self.refused_since.lock();
+        if !none {
+            *since = None;
+            return busy;
+        }
+        if since.get_or_insert_with(Instant::now).elapsed() < REFUSAL_LIMIT {
+            return busy;
+        }
+        let message =
+            "the host allows no session (MaxSessions 0 of its sshd, or others use them all)";
+        Error::new(ErrorKind::Connect, message)
     }
 
     /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of its own.
@@ -81,9 +109,21 @@ impl Connection for SshConnection {
             }
             Err(error) if error.kind() == ErrorKind::Busy => {
                 self.files.give_way();
-                Err(error)
+                Err(self.refused(error))
             }
-            opened => opened,
+            opened => {
+                *self.refused_since.lock() = None;
+                opened
+            }
+        }
+    }
+
+    async fn answers(&self) -> Result<()> {
+        let asked = self.host.login()?.open(&Request::Line(b"exec true".to_vec()), None).await;
+        match asked {
+            // A refusal is an answer too.
+            Err(error) if error.kind() != ErrorKind::Busy => Err(error),
+            _ => Ok(()),
         }
     }
 

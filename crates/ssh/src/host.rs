@@ -28,9 +28,16 @@ pub(crate) struct Host {
     doors: Arc<Doors>,
     login: RwLock<State>,
     /// Held while logging in, so that it is done once for all who wait.
-    logging_in: Mutex<()>,
+    logging_in: Mutex<Option<Failure>>,
     /// A second login, for kills on a host whose channels are all in use.
     spare: Mutex<Option<Arc<dyn Transport>>>,
+}
+
+/// The last login that failed after one was lost.
+struct Failure {
+    at: Instant,
+    kind: ErrorKind,
+    message: String,
 }
 
 enum State {
@@ -60,7 +67,7 @@ impl Host {
             settings,
             run,
             doors,
-            logging_in: Mutex::new(()),
+            logging_in: Mutex::default(),
             spare: Mutex::default(),
         })
     }
@@ -103,15 +110,29 @@ impl Host {
         if login.is_alive() {
             return Ok(login);
         }
-        let _alone = self.logging_in.lock().await;
+        let asked = Instant::now();
+        let mut failure = self.logging_in.lock().await;
         let login = self.login()?;
         if login.is_alive() {
             return Ok(login);
         }
+        // Who waited while somebody else tried in vain does not try again: many waits would follow one another.
+        if let Some(Failure { at, kind, message }) = &*failure
+            && *at > asked
+        {
+            return Err(Error::new(*kind, message.clone()));
+        }
         // Nothing is left of it but perhaps its process.
         let _ = login.close().await;
         self.detail("the connection was lost: logging in again");
-        let fresh = self.door().log_in().await?;
+        let fresh = match self.door().log_in().await {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                let message = error.message().to_owned();
+                *failure = Some(Failure { at: Instant::now(), kind: error.kind(), message });
+                return Err(error);
+            }
+        };
         let mut state = self.login.write();
         if matches!(*state, State::Closed) {
             return Err(Error::new(ErrorKind::LinkLost, "the connection was closed"));
@@ -184,7 +205,7 @@ impl Door<'_> {
             return Ok(Arc::new(OpenSsh::attach(path, self.run.make_master_directory()?).await?));
         }
         let mut retries = self.settings.connect_retries;
-        let begun = Instant::now();
+        let mut turned_away = None;
         let mut full_wait = DOOR_WAITS.0;
         loop {
             let place = self.doors.enter(self.settings).await;
@@ -194,7 +215,8 @@ impl Door<'_> {
                 Ok(master) => return Ok(Arc::new(OpenSsh::new(master))),
                 Err(failed) => failed,
             };
-            if failed.turned_away.is_some_and(|limit| begun.elapsed() < limit) {
+            let first = *turned_away.get_or_insert_with(Instant::now);
+            if failed.turned_away.is_some_and(|limit| first.elapsed() < limit) {
                 sleep(full_wait.mul_f64(random())).await;
                 full_wait = DOOR_WAITS.1.min(full_wait * 2);
             } else if failed.retryable && retries > 0 {

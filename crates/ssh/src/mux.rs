@@ -17,12 +17,19 @@ const VERSION: u32 = 4;
 const HELLO: u32 = 0x0000_0001;
 const NEW_SESSION: u32 = 0x1000_0002;
 const ALIVE_CHECK: u32 = 0x1000_0004;
+const NEW_STDIO_FORWARD: u32 = 0x1000_0008;
 const PERMISSION_DENIED: u32 = 0x8000_0002;
 const FAILURE: u32 = 0x8000_0003;
 const EXIT_MESSAGE: u32 = 0x8000_0004;
 const ALIVE: u32 = 0x8000_0005;
 const SESSION_OPENED: u32 = 0x8000_0006;
 const TTY_ALLOC_FAIL: u32 = 0x8000_0008;
+
+/// A master that is gone is an error, no signal. Apple's systems do not know the flag; Rust's programs ignore the signal.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// No escape character.
 const NO_ESCAPE: u32 = u32::MAX;
@@ -119,7 +126,34 @@ impl Mux {
             &string(session.terminal.unwrap_or_default().as_bytes()),
             &string(session.command),
         ];
-        self.send(&request.concat()).await?;
+        self.ask(&request.concat(), given).await
+    }
+
+    /// Asks for a TCP connection from the host's side, on a descriptor to read and one to write. It is answered when somebody
+    /// there has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// The master is gone.
+    pub(crate) async fn forward_stream(
+        &self,
+        host: &str,
+        port: u16,
+        given: &[OwnedFd; 2],
+    ) -> io::Result<Opened> {
+        let request = [
+            &*number(NEW_STDIO_FORWARD),
+            &number(0),
+            // Reserved.
+            &string(b""),
+            &string(host.as_bytes()),
+            &number(u32::from(port)),
+        ];
+        self.ask(&request.concat(), given).await
+    }
+
+    async fn ask(&self, request: &[u8], given: &[OwnedFd]) -> io::Result<Opened> {
+        self.send(request).await?;
         for descriptor in given {
             self.send_descriptor(descriptor.as_fd()).await?;
         }
@@ -168,8 +202,7 @@ impl Mux {
             if !message.push(SendAncillaryMessage::ScmRights(&descriptors)) {
                 return Err(io::Error::other("no room for a descriptor"));
             }
-            let sent =
-                sendmsg(&self.stream, &[IoSlice::new(&[0])], &mut message, SendFlags::NOSIGNAL);
+            let sent = sendmsg(&self.stream, &[IoSlice::new(&[0])], &mut message, NO_SIGNAL);
             sent.map(drop).map_err(io::Error::from)
         };
         self.stream.async_io(Interest::WRITABLE, send).await

@@ -31,6 +31,9 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     /// Forwards a port or a socket until the value is dropped, or the login ends.
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
 
+    /// How many channels of ours are open.
+    fn open_channels(&self) -> usize;
+
     /// Whether the login is there, as far as is known without asking the host.
     fn is_alive(&self) -> bool;
 

@@ -61,6 +61,11 @@ const UNSUPPORTED: &[Unsupported] = &[
     no_bash("ssh-busybox", "another_shell_gets_flags"),
     no_bash("ssh-busybox", "another_shell_reads_a_long_or_secret_command_and_its_stdin_follows"),
     no_printenv("ssh-busybox"),
+    Unsupported {
+        fixture: "ssh-with_docker",
+        case: "a_file_that_is_a_mount_point_is_written_in_place",
+        reason: "root of a container may not mount",
+    },
     no_mount("ssh-dash"),
     no_mount("ssh-fish"),
     no_mount("ssh-tcsh"),

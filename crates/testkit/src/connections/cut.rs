@@ -78,6 +78,10 @@ impl Connection for Cut {
         self.link.connection().fits(script, options)
     }
 
+    async fn answers(&self) -> Result<()> {
+        self.link.connection().answers().await
+    }
+
     async fn disconnect(&self) -> Result<()> {
         self.link.disconnect().await
     }

@@ -31,6 +31,10 @@ impl Connection for WithoutFastPaths {
         self.0.connection().fits(script, options)
     }
 
+    async fn answers(&self) -> Result<()> {
+        self.0.connection().answers().await
+    }
+
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         self.0.connection().dial(to).await
     }

@@ -1,0 +1,117 @@
+//! Byte streams to sockets as seen from the host.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hostlink_core::{Duplex, Error, ErrorKind, Result};
+use openssh::{ForwardType, Session, Socket};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::mux::{Mux, Opened};
+use crate::openssh::{Login, OPEN_LIMIT, limited};
+
+/// A TCP connection by the master's own `-W`, which says whether somebody listens there.
+pub(crate) async fn tcp(login: &Login, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+    let (far_in, near_out) = pair()?;
+    let (far_out, near_in) = pair()?;
+    let mux = login.call().await?;
+    let opened = timeout(OPEN_LIMIT, mux.forward_stream(host, port, &[far_in, far_out])).await;
+    let refused = |why: &str| {
+        Error::new(ErrorKind::Connect, format!("ssh does not reach {host}:{port}: {why}"))
+    };
+    match opened {
+        Ok(Ok(Opened::Session)) => {}
+        Ok(Ok(Opened::Refused(why))) => return Err(refused(why.trim())),
+        Ok(Err(error)) => {
+            let lost = login.check().await.err();
+            return Err(lost.unwrap_or_else(|| refused("the master broke off")).with_source(error));
+        }
+        Err(_) => return Err(refused("no answer")),
+    }
+    Ok(Box::new(Dialled { streams: tokio::io::join(near_in, near_out), _mux: mux }))
+}
+
+/// A Unix socket by a forward, as ssh's `-W` only knows them since 9.4. It is asked for in a task of its own, so that
+/// one that is given up leaves no listener.
+pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<Box<dyn Duplex>> {
+    // A socket's name is never used twice: ssh leaves the file behind, and then cannot listen there again.
+    let here = login.directory().join(format!("d{number}"));
+    let there = path.to_owned();
+    let dialling = tokio::spawn(async move {
+        let session = Session::resume_mux(login.socket.as_path().into(), None);
+        let refused = |error| {
+            let message = format!("ssh does not reach {there}");
+            Error::new(ErrorKind::Connect, message).with_source(error)
+        };
+        let target = at(Path::new(&there));
+        let forward = session.request_port_forward(ForwardType::Local, at(&here), target.clone());
+        limited(forward).await?.map_err(refused)?;
+        let stream = UnixStream::connect(&here).await;
+        // The stream lives on without the socket that it was opened by.
+        let closing = session.close_port_forward(ForwardType::Local, at(&here), target);
+        let _ = limited(closing).await?;
+        let _ = std::fs::remove_file(&here);
+        stream.map_err(|error| {
+            let gone = Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
+            gone.with_source(error)
+        })
+    });
+    let gone = |_| Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
+    Ok(Box::new(dialling.await.map_err(gone)??))
+}
+
+fn at(path: &Path) -> Socket<'_> {
+    Socket::UnixSocket { path: path.into() }
+}
+
+/// A pair of which ssh gets one end: it wants it to block.
+fn pair() -> Result<(OwnedFd, UnixStream)> {
+    let made = std::os::unix::net::UnixStream::pair().and_then(|(far, near)| {
+        near.set_nonblocking(true)?;
+        Ok((far.into(), UnixStream::from_std(near)?))
+    });
+    made.map_err(|error| {
+        let message = format!("no socket could be opened: {error}");
+        Error::new(ErrorKind::Connect, message).with_source(error)
+    })
+}
+
+/// A TCP connection through the master, which ends it with the connection that asked for it.
+struct Dialled {
+    streams: tokio::io::Join<UnixStream, UnixStream>,
+    _mux: Mux,
+}
+
+impl AsyncRead for Dialled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.streams).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams).poll_shutdown(context)
+    }
+}

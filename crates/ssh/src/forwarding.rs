@@ -1,0 +1,178 @@
+//! Forwards of ports and sockets, which the master makes.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hostlink_core::{Endpoint, Error, ErrorKind, Forward, Forwarding, Result, SECRET_VARIABLES};
+use tokio::process::Command;
+
+use crate::openssh::{Login, Owner, limited};
+
+/// How often a forward looks whether the user's master is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Puts `forward` in force.
+///
+/// # Errors
+///
+/// What ssh said to it.
+pub(crate) async fn open(login: Arc<Login>, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+    OpenSshForwarding::open(login, forward).await
+}
+
+/// A forward of the master's, asked for with `ssh -O forward`: it checks what it is given, says why not, and knows
+/// `-D`, which the package for the protocol does not.
+struct OpenSshForwarding {
+    login: Arc<Login>,
+    words: Vec<String>,
+    listen: Endpoint,
+    closed: AtomicBool,
+}
+
+impl OpenSshForwarding {
+    async fn open(login: Arc<Login>, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        let forward = &with_free_port(forward)?;
+        let words = words(forward)?;
+        let output = control(&login, "forward", &words).await?;
+        if !output.status.success() {
+            let message = format!("{} cannot be forwarded", words.join(" "));
+            let said = String::from_utf8_lossy(&output.stderr);
+            // The last line only says that it failed.
+            let said: Vec<&str> =
+                said.lines().filter(|it| !it.starts_with("muxclient: ")).collect();
+            let error = Error::new(ErrorKind::Connect, message);
+            return Err(error.with_stderr_tail(said.join("\n").as_bytes()));
+        }
+        let mut listen = match forward {
+            Forward::Local { listen, .. }
+            | Forward::Remote { listen, .. }
+            | Forward::Dynamic { listen } => listen.clone(),
+        };
+        // What the host chose for port 0 is said on standard output.
+        if let Endpoint::Tcp(_, port @ 0) = &mut listen
+            && let Ok(chosen) = String::from_utf8_lossy(&output.stdout).trim().parse()
+        {
+            *port = chosen;
+        }
+        Ok(Box::new(Self { login, words, listen, closed: AtomicBool::new(false) }))
+    }
+}
+
+#[async_trait]
+impl Forwarding for OpenSshForwarding {
+    fn listen(&self) -> &Endpoint {
+        &self.listen
+    }
+
+    async fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        cancel(&self.login, &self.words, &self.listen).await
+    }
+
+    async fn lost(&self) -> Error {
+        if let Owner::Ours(master) = &self.login.owner {
+            return master.ended().await;
+        }
+        // The user's master is no child of ours, whose end would be told.
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if let Err(lost) = self.login.check().await {
+                return lost;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for OpenSshForwarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSshForwarding").field("words", &self.words).finish_non_exhaustive()
+    }
+}
+
+impl Drop for OpenSshForwarding {
+    fn drop(&mut self) {
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let (login, words) = (self.login.clone(), std::mem::take(&mut self.words));
+        let listen = self.listen.clone();
+        // Without a runtime the program ends, and the master with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { cancel(&login, &words, &listen).await });
+        }
+    }
+}
+
+/// Ends a forward. ssh leaves the file of a socket of ours behind.
+async fn cancel(login: &Login, words: &[String], listen: &Endpoint) -> Result<()> {
+    // It fails where the master is gone, and the forward with it.
+    let cancelled = control(login, "cancel", words).await;
+    if let (Endpoint::Unix(path), Some("-L" | "-D")) = (listen, words.first().map(|it| &**it)) {
+        let _ = std::fs::remove_file(path);
+    }
+    cancelled.map(drop)
+}
+
+/// ssh chooses a port only on the host's side; on this one a free one is found for it.
+fn with_free_port(forward: &Forward) -> Result<Forward> {
+    let mut forward = forward.clone();
+    if let Forward::Local { listen, .. } | Forward::Dynamic { listen } = &mut forward
+        && let Endpoint::Tcp(host, port @ 0) = listen
+    {
+        let host = if matches!(&**host, "" | "*") { "0.0.0.0" } else { host };
+        let found = TcpListener::bind((host, 0)).and_then(|socket| socket.local_addr());
+        *port = found.map(|address| address.port()).map_err(|error| {
+            let message = format!("no port is free on {host}: {error}");
+            Error::new(ErrorKind::Connect, message).with_source(error)
+        })?;
+    }
+    Ok(forward)
+}
+
+/// The words for ssh(1).
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`]: a path that ssh would read as something else.
+fn words(forward: &Forward) -> Result<Vec<String>> {
+    let part = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Unix(path) if path.contains([':', '%', '$']) => {
+            let message = format!("ssh cannot forward {path:?}: no :, % or $ may be in the path");
+            Err(Error::new(ErrorKind::Data, message))
+        }
+        Endpoint::Unix(path) => Ok(path.clone()),
+        Endpoint::Tcp(host, port) if host.contains(':') => Ok(format!("[{host}]:{port}")),
+        Endpoint::Tcp(host, port) => Ok(format!("{host}:{port}")),
+    };
+    Ok(match forward {
+        Forward::Local { listen, to } => {
+            vec!["-L".into(), format!("{}:{}", part(listen)?, part(to)?)]
+        }
+        Forward::Remote { listen, to } => {
+            vec!["-R".into(), format!("{}:{}", part(listen)?, part(to)?)]
+        }
+        Forward::Dynamic { listen } => vec!["-D".into(), part(listen)?],
+    })
+}
+
+async fn control(login: &Login, order: &str, words: &[String]) -> Result<std::process::Output> {
+    let mut command = Command::new("ssh");
+    // No configuration: nothing of it matters for the socket's other end.
+    command.args(["-F", "none", "-S"]).arg(&login.socket).args(["-O", order]).args(words);
+    command.args(["--", "master"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for name in SECRET_VARIABLES {
+        command.env_remove(name);
+    }
+    limited(command.output()).await?.map_err(|error| {
+        let message = format!("cannot run ssh: {error}: install OpenSSH's client");
+        Error::new(ErrorKind::Unsupported, message).with_source(error)
+    })
+}
