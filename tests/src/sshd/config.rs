@@ -50,6 +50,10 @@ pub(super) struct Settings {
     pub(super) blocks: Vec<String>,
 }
 
+/// Keeps root's bash from the start-up file that it reads under sshd, unless it is started by another shell (bash(1),
+/// "INVOCATION"): what stands there is the machine's, may take its time, and leaves its locks when a test kills it.
+const ROOT: &str = "Match User root\nSetEnv SHLVL=1";
+
 /// The file. The first value that sshd finds counts, so the test's own lines come first, and its `Match` blocks last.
 pub(super) fn render(it: &Settings, dir: &Path, addresses: &[IpAddr], port: u16) -> String {
     let dir = dir.display();
@@ -80,6 +84,7 @@ pub(super) fn render(it: &Settings, dir: &Path, addresses: &[IpAddr], port: u16)
     for block in &it.blocks {
         add(&mut text, block);
     }
+    add(&mut text, ROOT);
     text
 }
 
@@ -128,7 +133,7 @@ mod tests {
         };
         let text = render(&settings, Path::new("/d"), &[IpAddr::from([127, 0, 0, 1])], 7);
         assert!(text.starts_with("MaxSessions 2\nPort 7\nListenAddress 127.0.0.1\n"), "{text}");
-        assert!(text.ends_with("Match User a\n  ForceCommand b\n"), "{text}");
+        assert!(text.contains("Match User a\n  ForceCommand b\nMatch User root\n"), "{text}");
         assert!(!text.contains("Subsystem"));
     }
 }
