@@ -13,6 +13,9 @@ use crate::processes::processes;
 use crate::ssh_host::login_data;
 use crate::sshd::{Sshd, SshdBuilder};
 
+/// A line for sshd_config(5), with which shells find no start-up files.
+pub const NO_HOME: &str = "SetEnv HOME=/nonexistent";
+
 /// A server and a key that it lets in. Both end with this value.
 #[derive(Debug)]
 pub struct SshTarget {
@@ -25,10 +28,11 @@ pub struct SshTarget {
 }
 
 impl SshTarget {
-    /// This server, and root on it.
+    /// This server, and root on it, whose shell finds none of the start-up files that root has on this machine: they may
+    /// take long, and wait for one another.
     #[must_use]
     pub fn start(builder: SshdBuilder) -> Self {
-        Self::as_user("root", builder)
+        Self::as_user("root", builder.config(NO_HOME))
     }
 
     /// This server, and somebody on it.

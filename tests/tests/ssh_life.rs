@@ -15,7 +15,7 @@ use hostlink_tests::cli::{
     becomes_true, code, count_running, hostlink, send_signal, stderr, unique_seconds,
     wait_for_exit, wait_until,
 };
-use hostlink_tests::ssh_target::{SshTarget, Traces, said};
+use hostlink_tests::ssh_target::{NO_HOME, SshTarget, Traces, said};
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::unreachable::Blackhole;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
@@ -83,7 +83,7 @@ async fn a_link_logs_in_again_on_its_next_use() {
     let port = sshd.port();
     drop(sshd);
     assert_eq!(link_error(&link).await.kind(), ErrorKind::Connect, "nobody listens");
-    let second = Sshd::builder().port(port).start();
+    let second = Sshd::builder().port(port).config(NO_HOME).start();
     second.authorize(&key.public());
     fs::copy(second.known_hosts(), known_hosts.path()).unwrap();
     assert_eq!(said(&link, "echo 3").await, "3\n");

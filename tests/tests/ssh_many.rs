@@ -53,8 +53,8 @@ async fn two_hundred_commands_share_one_login_of_two_channels() {
 
 /// Fewer, since one after the other takes its time.
 #[tokio::test]
-async fn fifty_commands_share_one_channel() {
-    share_one_login(1, 50).await;
+async fn a_hundred_commands_share_one_channel() {
+    share_one_login(1, 100).await;
 }
 
 /// So many commands time out together. False if not all that can had started by then.
@@ -165,28 +165,20 @@ impl Bastion {
     }
 }
 
-/// 200 take minutes where two cores are the clients, the bastion and the hosts.
-fn how_many() -> usize {
-    let given = std::env::var("HOSTLINK_TEST_HOSTS");
-    given.map_or(60, |count| count.parse().expect("HOSTLINK_TEST_HOSTS is a number"))
-}
-
 #[tokio::test]
-async fn many_hosts_are_behind_one_bastion() {
-    let count = how_many();
+async fn two_hundred_hosts_are_behind_one_bastion() {
     let it = Bastion::start();
     let data = it.data("").with("ssh_proxy_jump", it.jump());
-    all_arrive(hosts(count, &patient(&data))).await;
-    assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (count, count));
+    all_arrive(hosts(200, &patient(&data))).await;
+    assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (200, 200));
 }
 
 #[tokio::test]
-async fn many_hosts_are_behind_a_bastion_of_the_users_configuration() {
-    let count = how_many();
+async fn two_hundred_hosts_are_behind_a_bastion_of_the_users_configuration() {
     let it = Bastion::start();
     let data = it.data(&format!("Host 127.0.1.*\nProxyJump {}", it.jump()));
-    all_arrive(hosts(count, &patient(&data))).await;
-    assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (count, count));
+    all_arrive(hosts(200, &patient(&data))).await;
+    assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (200, 200));
 }
 
 /// A login may take its time on a machine where dozens are made at once.
