@@ -46,7 +46,13 @@ impl SshHost {
     /// OpenSSH's server on this machine, as a user with this login shell.
     #[must_use]
     pub fn with_shell(shell: &str) -> Self {
-        let (sshd, user, key) = (Sshd::builder().start(), TestUser::create(shell), new_key());
+        Self::with_shell_on(Sshd::builder().start(), shell)
+    }
+
+    /// The same with a server of the caller's.
+    #[must_use]
+    pub fn with_shell_on(sshd: Sshd, shell: &str) -> Self {
+        let (user, key) = (TestUser::create(shell), new_key());
         sshd.authorize(&key.public());
         let data = login_data(user.name(), sshd.port(), key.path(), &sshd.known_hosts());
         Self { target: sshd.address().to_string(), data, _kept: Box::new((sshd, user, key)) }
