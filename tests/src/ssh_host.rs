@@ -55,8 +55,14 @@ impl SshHost {
     /// OpenSSH's server on this machine, as a user with this login shell.
     #[must_use]
     pub fn with_shell(shell: &str) -> Self {
+        Self::with_shell_on(Sshd::builder().start(), shell)
+    }
+
+    /// The same with a server of the caller's.
+    #[must_use]
+    pub fn with_shell_on(sshd: Sshd, shell: &str) -> Self {
         let user = TestUser::create(shell);
-        let host = Self::root();
+        let host = Self::on(sshd);
         Self { user: user.name().into(), _kept: Box::new((host._kept, user)), ..host }
     }
 

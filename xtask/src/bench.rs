@@ -9,6 +9,12 @@ use xshell::{Shell, cmd};
 pub(crate) struct BenchOptions {
     /// What to measure
     name: Bench,
+    /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory
+    #[arg(value_name = "PART", conflicts_with = "save")]
+    parts: Vec<String>,
+    /// Small sizes, to see that it works; what comes of them proves nothing
+    #[arg(long, conflicts_with = "save")]
+    quick: bool,
     /// Write the table to `benches/NAME.md` as well
     #[arg(long)]
     save: bool,
@@ -18,12 +24,15 @@ pub(crate) struct BenchOptions {
 enum Bench {
     /// Commands and files on this machine, beside sh, cp and tar
     Local,
+    /// Commands and files over SSH, beside ssh, scp, sftp, rsync, tar and pssh
+    Ssh,
 }
 
 impl Bench {
     fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Ssh => "ssh",
         }
     }
 }
@@ -32,11 +41,21 @@ impl Bench {
 ///
 /// # Errors
 ///
-/// If something cannot be built, measured or written.
+/// If something cannot be built, measured or written, or the benchmark has no parts or small sizes.
 pub(crate) fn run(sh: &Shell, options: &BenchOptions) -> anyhow::Result<()> {
     let name = options.name.name();
     let binary = format!("bench-{name}");
-    let table = cmd!(sh, "cargo run --release --quiet --package hostlink-tests --bin {binary}")
+    let (parts, quick) = (&options.parts, options.quick.then_some("--quick"));
+    if matches!(options.name, Bench::Local) && (quick.is_some() || !parts.is_empty()) {
+        anyhow::bail!("the benchmark {name} is measured as a whole");
+    }
+    let packages = ["--package", "hostlink-tests", "--package", "hostlink-cli"];
+    cmd!(sh, "cargo build --release --quiet {packages...} --bins").run()?;
+    let run = cmd!(sh, "cargo run --release --quiet --package hostlink-tests --bin {binary}");
+    let table = run
+        .args(["--"])
+        .args(quick)
+        .args(parts)
         .read()
         .with_context(|| format!("cannot measure {name}"))?;
     let commit = cmd!(sh, "git rev-parse --short HEAD").quiet().read()?;

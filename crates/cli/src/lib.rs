@@ -81,7 +81,14 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
             return exit::FAILED;
         }
     };
-    let results = Results::new(stop.clone());
+    let results = match Results::new(stop.clone()) {
+        Ok(results) => results,
+        Err(error) => {
+            messages.line(format_args!("standard output cannot be had: {error}"));
+            messages.flush().await;
+            return exit::FAILED;
+        }
+    };
     let status = match obey(registry, words, &messages, &results, &stop).await {
         Ok(status) => status,
         Err(error) => {

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hostlink::{Error, Result};
-use tokio::io::{AsyncWrite, AsyncWriteExt, Stdout};
+#[cfg(unix)]
+use tokio::fs::File as Stdout;
+#[cfg(not(unix))]
+use tokio::io::Stdout;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
 use crate::exit::FAILED;
@@ -17,8 +21,11 @@ use crate::stop::{Cause, Stop};
 pub(crate) struct Results(Arc<Mutex<Watched>>);
 
 impl Results {
-    pub(crate) fn new(stop: Stop) -> Self {
-        Self(Arc::new(Mutex::new(Watched { stdout: tokio::io::stdout(), stop })))
+    /// # Errors
+    ///
+    /// There is no descriptor left.
+    pub(crate) fn new(stop: Stop) -> io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(Watched { stdout: stdout()?, stop }))))
     }
 
     /// Writes bytes, and waits until they are written: whoever makes them waits too.
@@ -45,6 +52,19 @@ impl Results {
 /// The error for results that cannot be written.
 pub(crate) fn unwritable(error: io::Error) -> Error {
     Error::new(hostlink::ErrorKind::Transfer, "cannot write to standard output").with_source(error)
+}
+
+/// As a file: [`tokio::io::Stdout`] has a buffer of lines behind it, and each flush of that is another way to another
+/// thread and back.
+#[cfg(unix)]
+fn stdout() -> io::Result<Stdout> {
+    use std::os::fd::AsFd;
+    Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?).into())
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<Stdout> {
+    Ok(tokio::io::stdout())
 }
 
 /// Standard output that tells everybody when its reader is gone.

@@ -17,6 +17,7 @@ use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsi
 use tokio::net::unix::pipe;
 
 use crate::mux::{Mux, NewSession, Opened, SessionEnd};
+use crate::pipes::Pipe;
 use crate::transport::Request;
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
@@ -56,9 +57,10 @@ async fn on_pipes(mux: Mux, request: &Request, check: Check) -> Result<Process> 
     let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
     let session = open_session(mux, request, false, &given).await?;
     drop(given);
+    let (stdout, stderr) = (Pipe::new(stdout), Pipe::new(stderr));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
-        stdin: Some(Box::pin(stdin) as BoxWrite),
+        stdin: Some(Box::pin(Pipe::new(stdin)) as BoxWrite),
         output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(NoControl),

@@ -14,6 +14,7 @@ mod master;
 mod mux;
 mod name;
 mod openssh;
+mod pipes;
 mod settings;
 mod sftp;
 mod slots;

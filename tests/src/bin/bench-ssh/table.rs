@@ -1,0 +1,141 @@
+//! Runs that are measured in turns, and the table of what came of it.
+
+use std::fmt::{self, Display, Write};
+use std::time::Duration;
+
+use super::Failure;
+
+/// Measurements of one thing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series(Vec<f64>);
+
+/// What a [`Series`] counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    Seconds,
+    Mebibytes,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) work: String,
+    pub(crate) peer: &'static str,
+    pub(crate) ours: Series,
+    pub(crate) theirs: Series,
+    pub(crate) unit: Unit,
+    /// The ratio that it should not be above.
+    pub(crate) aim: Option<f64>,
+}
+
+/// Another program that does the same work. It says how long that took.
+pub(crate) struct Peer<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) aim: Option<f64>,
+    pub(crate) run: Box<dyn FnMut() -> Result<Duration, Failure> + 'a>,
+}
+
+impl<'a> Peer<'a> {
+    pub(crate) fn new(
+        name: &'static str,
+        run: impl FnMut() -> Result<Duration, Failure> + 'a,
+    ) -> Self {
+        Self { name, aim: None, run: Box::new(run) }
+    }
+
+    /// The ratio of our time to this one's that we want to be at most.
+    pub(crate) fn aim(self, ratio: f64) -> Self {
+        Self { aim: Some(ratio), ..self }
+    }
+}
+
+/// Runs ours and the peers in turns, as often as that, and makes a row for each peer.
+pub(crate) async fn in_turns(
+    work: &str,
+    rounds: usize,
+    mut ours: impl AsyncFnMut() -> Result<Duration, Failure>,
+    mut peers: Vec<Peer<'_>>,
+) -> Result<Vec<Row>, Failure> {
+    eprintln!("{work} …");
+    let mut our_times = Series::default();
+    let mut their_times = vec![Series::default(); peers.len()];
+    for _ in 0..rounds {
+        our_times.push(ours().await.map_err(|error| format!("{work}: hostlink: {error}"))?);
+        for (peer, times) in peers.iter_mut().zip(&mut their_times) {
+            times.push((peer.run)().map_err(|error| format!("{work}: {}: {error}", peer.name))?);
+        }
+    }
+    let rows = peers.iter().zip(their_times).map(|(peer, theirs)| Row {
+        work: work.to_owned(),
+        peer: peer.name,
+        ours: our_times.clone(),
+        theirs,
+        unit: Unit::Seconds,
+        aim: peer.aim,
+    });
+    Ok(rows.collect())
+}
+
+impl Series {
+    pub(crate) fn push(&mut self, time: Duration) {
+        self.add(time.as_secs_f64());
+    }
+
+    pub(crate) fn add(&mut self, value: f64) {
+        self.0.push(value);
+        self.0.sort_by(f64::total_cmp);
+    }
+
+    fn median(&self) -> f64 {
+        self.0[self.0.len() / 2]
+    }
+
+    /// From the first decile to the last: with few runs, all of them.
+    fn spread(&self) -> (f64, f64) {
+        let last = self.0.len() - 1;
+        let tenth = self.0.len() / 10;
+        (self.0[tenth], self.0[last - tenth])
+    }
+
+    fn shown(&self, unit: Unit) -> String {
+        let (least, most) = self.spread();
+        let median = Shown(self.median(), unit);
+        if self.0.len() == 1 {
+            return median.to_string();
+        }
+        format!("{median} ({}–{})", Shown(least, unit), Shown(most, unit))
+    }
+}
+
+struct Shown(f64, Unit);
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(value, Unit::Mebibytes) => write!(f, "{value:.0} MiB"),
+            Self(value, Unit::Seconds) if *value < 0.1 => write!(f, "{:.2} ms", value * 1000.0),
+            Self(value, Unit::Seconds) if *value < 1.0 => write!(f, "{:.0} ms", value * 1000.0),
+            Self(value, Unit::Seconds) => write!(f, "{value:.2} s"),
+        }
+    }
+}
+
+/// The table as markdown.
+pub(crate) fn render(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = "| work | hostlink | peer | ratio | aim |\n|---|---|---|---|---|\n".to_owned();
+    for Row { work, peer, ours, theirs, unit, aim } in rows {
+        let (ratio, unit) = (ours.median() / theirs.median(), *unit);
+        let aim = match aim {
+            Some(aim) if ratio <= *aim => format!("≤ {aim:.1}: met"),
+            Some(aim) => format!("≤ {aim:.1}: missed"),
+            None => String::new(),
+        };
+        let (ours, theirs) = (ours.shown(unit), theirs.shown(unit));
+        writeln!(text, "| {work} | {ours} | {peer} {theirs} | {ratio:.2} × | {aim} |")
+            .expect("a String takes everything");
+    }
+    text
+}
