@@ -50,9 +50,9 @@ pub(super) struct Settings {
     pub(super) blocks: Vec<String>,
 }
 
-/// Keeps root's bash from the start-up file that it reads under sshd, unless it is started by another shell (bash(1),
-/// "INVOCATION"): what stands there is the machine's, may take its time, and leaves its locks when a test kills it.
-const ROOT: &str = "Match User root\nSetEnv SHLVL=1";
+/// Keeps root's shells from the start-up files that they find at home: what stands there is the machine's, may take its
+/// time, and leaves its locks when a test kills it.
+const ROOT: &str = "Match User root\nSetEnv HOME=/nonexistent";
 
 /// The file. The first value that sshd finds counts, so the test's own lines come first, and its `Match` blocks last.
 pub(super) fn render(it: &Settings, dir: &Path, addresses: &[IpAddr], port: u16) -> String {
