@@ -180,7 +180,6 @@ async fn values_that_contradict_each_other() {
             &["leave one of them out"][..],
         ),
         (&[("ssh_control_path", "/x")], &["ssh_control_path", "ssh_key", "logged in already"]),
-        (&[("ssh_proxy_jump_password", "hunter2")], &["ssh_proxy_jump_password", "no host"]),
         (
             &[("ssh_connect_retry_min_delay", "2"), ("ssh_connect_retry_max_delay", "1")],
             &["ssh_connect_retry_min_delay", "2 s is more than"],
