@@ -40,9 +40,9 @@ fields! {
     CONFIG_FILE: "ssh_config_file", "path", "", false,
         "Configuration file of ssh to read in the place of ~/.ssh/config.";
     KNOWN_HOSTS_FILE: "ssh_known_hosts_file", "path", "", false,
-        "File of known host keys in the place of ~/.ssh/known_hosts; it need not exist yet.";
+        "File of known host keys in the place of ~/.ssh/known_hosts, which need not exist yet; none keeps no keys.";
     STRICT_HOST_KEY_CHECKING: "ssh_strict_host_key_checking", "yes, accept-new or no", "accept-new", false,
-        "What happens to host keys: yes takes known ones only, accept-new also those of new hosts, no takes any.";
+        "Host keys: yes takes known ones only, accept-new those of new hosts too, no any; if not given, ssh's configuration holds first.";
     CONNECT_TIMEOUT: "ssh_connect_timeout", "seconds", "10", false,
         "How long one attempt to connect may take.";
     CONNECT_RETRIES: "ssh_connect_retries", "number", "0", false,
@@ -62,7 +62,7 @@ fields! {
     OPTIONS: "ssh_options", "list of Key=Value", "", false,
         "Further settings of ssh, as in ssh_config(5).";
     SERVER_ALIVE_INTERVAL: "ssh_server_alive_interval", "seconds", "15", false,
-        "How often a silent server is asked whether it is still there; 0 switches it off.";
+        "How soon a silent server is given up, 0 for never; if not given, ssh's configuration holds first.";
     CONTROL_PATH: "ssh_control_path", "path", "", false,
         "Socket of an ssh master that is logged in already: it is used, and left running.";
     CERTIFICATE: "ssh_certificate", "path", "", false,

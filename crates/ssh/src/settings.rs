@@ -48,8 +48,8 @@ pub(crate) struct Settings {
     pub(crate) config_file: Option<PathBuf>,
     /// Where host keys are looked up and added; `none`: nowhere.
     pub(crate) known_hosts_file: Option<PathBuf>,
-    /// What happens to the keys of unknown hosts.
-    pub(crate) host_keys: HostKeyPolicy,
+    /// What happens to the keys of unknown hosts, if it is not for ssh's configuration to say.
+    pub(crate) host_keys: Option<HostKeyPolicy>,
     /// The limit of one attempt; the context's if not given. More than zero.
     pub(crate) connect_timeout: Option<Duration>,
     /// Further attempts after the first.
@@ -68,8 +68,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_command: Option<String>,
     /// Each `Key=Value` or `Key Value`.
     pub(crate) options: Vec<String>,
-    /// Seconds; 0: never ask.
-    pub(crate) server_alive_interval: u32,
+    /// Seconds, if it is not for ssh's configuration to say; 0: never ask.
+    pub(crate) server_alive_interval: Option<u32>,
     /// The socket of a master that the user has.
     pub(crate) control_path: Option<PathBuf>,
     /// The certificate of the key.
@@ -79,8 +79,6 @@ pub(crate) struct Settings {
 /// pyinfra's.
 const RETRY_MIN_DELAY: Duration = Duration::from_millis(100);
 const RETRY_MAX_DELAY: Duration = Duration::from_millis(500);
-/// In seconds.
-const SERVER_ALIVE_INTERVAL: u32 = 15;
 
 impl Settings {
     /// Reads a target's data. `home` stands for `~`; the files that are named are looked at.
@@ -124,9 +122,7 @@ impl Settings {
             proxy_jump_password: reading.secret(&fields::PROXY_JUMP_PASSWORD),
             proxy_command: reading.checked(&fields::PROXY_COMMAND, options::proxy_command),
             options: reading.options(),
-            server_alive_interval: reading
-                .whole_seconds(&fields::SERVER_ALIVE_INTERVAL)
-                .unwrap_or(SERVER_ALIVE_INTERVAL),
+            server_alive_interval: reading.whole_seconds(&fields::SERVER_ALIVE_INTERVAL),
             control_path: reading.file(&fields::CONTROL_PATH, |_| Ok(())),
             certificate: reading.file(&fields::CERTIFICATE, files::certificate),
         }

@@ -7,6 +7,8 @@ use hostlink_core::Secret;
 
 use crate::settings::Settings;
 
+use super::factors::is_password;
+
 /// A question as the askpass script passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
@@ -162,7 +164,7 @@ impl Answers {
             Asked::Password(who) => self.password_of(question, who, Method::Password),
             Asked::Interactive(who, text) => {
                 let is_first = self.interactive.insert((question.asker, who.clone()));
-                if is_password(&text, is_first) {
+                if is_password(&text, &who, is_first) {
                     self.password_of(question, who, Method::Interactive)
                 } else {
                     Reply::Ask
@@ -236,16 +238,6 @@ fn names(login: &str, prompt: &str) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a server's question is the one for the password, and not for a second factor.
-fn is_password(text: &str, is_first: bool) -> bool {
-    const FACTORS: [&str; 8] =
-        ["code", "token", "otp", "one-time", "one time", "factor", "duo", "pin"];
-    const CHANGES: [&str; 4] = ["new ", "old ", "current", "retype"];
-    let text = text.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    !has(&FACTORS) && !has(&CHANGES) && (is_first || text.contains("password"))
 }
 
 #[cfg(test)]
@@ -335,6 +327,16 @@ mod tests {
         let next = Question { asker: 3, ..question.clone() };
         assert_eq!(answers.decide(&question), given("jump"));
         assert_eq!(answers.decide(&next), given("jump"));
+        assert_eq!(answers.decide(&next), Reply::Empty);
+    }
+
+    #[test]
+    fn two_hops_may_use_one_key() {
+        let mut answers = answers();
+        let question = jump("Enter passphrase for key '/k/id': ");
+        let next = Question { asker: 3, ..question.clone() };
+        assert_eq!(answers.decide(&question), given("phrase"));
+        assert_eq!(answers.decide(&next), given("phrase"));
         assert_eq!(answers.decide(&next), Reply::Empty);
     }
 

@@ -11,6 +11,9 @@ use hostlink_core::{Context, Error, ErrorKind, Result};
 
 use crate::settings::{HostKeyPolicy, Settings};
 
+/// What holds where neither the data nor a configuration of ssh says otherwise, in seconds.
+const SERVER_ALIVE_INTERVAL: u32 = 15;
+
 /// Makes ssh say where a login stands, marked with the process that says it, and nothing else: no line for each
 /// command, as `LogLevel DEBUG1` would, and no banner of the server.
 const LOG: &str = "sshconnect.c:*,sshconnect2.c:*,kex.c:kex_exchange_identification*,\
@@ -23,7 +26,7 @@ pub(crate) const USERS: &str = "user";
 /// Writes the configuration of one master into its directory.
 ///
 /// The first value of a keyword is the one that counts (ssh_config(5)), so what has to hold for every hop comes first,
-/// before the user's own configuration and the system's.
+/// before the user's own configuration and the system's, and our defaults behind them.
 ///
 /// # Errors
 ///
@@ -65,21 +68,20 @@ fn users_config(settings: &Settings, context: &Context) -> Result<Option<PathBuf
 }
 
 fn render(directory: &Path, settings: &Settings, has_users: bool) -> Vec<u8> {
-    let (interval, count) = keep_alive(settings.server_alive_interval);
-    let policy = match settings.host_keys {
-        HostKeyPolicy::Yes => "yes",
-        HostKeyPolicy::AcceptNew => "accept-new",
-        HostKeyPolicy::No => "no",
-    };
     // UpdateHostKeys rewrites known_hosts as a whole: of many logins at once, some would lose their lines.
     let mut text = format!(
         "LogLevel ERROR\nLogVerbose {LOG}\nBatchMode no\nNumberOfPasswordPrompts 1\n\
-         StrictHostKeyChecking {policy}\nUpdateHostKeys no\n\
-         ServerAliveInterval {interval}\nServerAliveCountMax {count}\n\
+         UpdateHostKeys no\n\
          ControlMaster no\nControlPath none\nControlPersist no\nPermitLocalCommand no\n"
     )
     .into_bytes();
+    text.extend(settings.host_keys.map(host_keys).unwrap_or_default().into_bytes());
+    text.extend(
+        settings.server_alive_interval.map(keep_alive_lines).unwrap_or_default().into_bytes(),
+    );
     if let Some(path) = &settings.known_hosts_file {
+        // A file of no keys, which takes new ones: for ssh, `none` would be a file that it cannot write.
+        let path = if path.as_os_str() == "none" { Path::new("/dev/null") } else { path };
         text.extend_from_slice(b"UserKnownHostsFile ");
         text.extend(quoted_path(path));
         text.push(b'\n');
@@ -93,7 +95,24 @@ fn render(directory: &Path, settings: &Settings, has_users: bool) -> Vec<u8> {
     if settings.config_file.is_none() {
         text.extend_from_slice(b"Match all\nInclude /etc/ssh/ssh_config\n");
     }
+    text.extend_from_slice(b"Match all\n");
+    text.extend(host_keys(HostKeyPolicy::AcceptNew).into_bytes());
+    text.extend(keep_alive_lines(SERVER_ALIVE_INTERVAL).into_bytes());
     text
+}
+
+fn host_keys(policy: HostKeyPolicy) -> String {
+    let policy = match policy {
+        HostKeyPolicy::Yes => "yes",
+        HostKeyPolicy::AcceptNew => "accept-new",
+        HostKeyPolicy::No => "no",
+    };
+    format!("StrictHostKeyChecking {policy}\n")
+}
+
+fn keep_alive_lines(setting: u32) -> String {
+    let (interval, count) = keep_alive(setting);
+    format!("ServerAliveInterval {interval}\nServerAliveCountMax {count}\n")
 }
 
 /// How often to ask for a sign of life, and how often in vain, so that a dead link is noticed within the setting (in
@@ -154,12 +173,14 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
     if settings.forward_agent {
         flag("-o", "ForwardAgent=yes");
     }
-    if !settings.allow_agent {
+    if !settings.allow_agent && !settings.forward_agent {
         flag("-o", "IdentityAgent=none");
     }
-    if settings.key.is_some() {
+    // An agent that is to be forwarded has to stay: then only keys that there are files for are offered.
+    if settings.key.is_some() || !settings.allow_agent && settings.forward_agent {
         flag("-o", "IdentitiesOnly=yes");
-    } else if !settings.look_for_keys {
+    }
+    if settings.key.is_none() && !settings.look_for_keys {
         flag("-o", "IdentityFile=none");
     }
     if settings.password.is_some() && settings.key.is_none() {

@@ -52,6 +52,9 @@ pub(crate) struct Login<'a> {
 ///
 /// The process closest to the first hop that says why it failed has the cause: the others only lost their connection.
 pub(crate) fn of_exit(login: &Login<'_>) -> Failure {
+    if let Some(failure) = no_askpass(login) {
+        return failure;
+    }
     if let Some(question) = &login.notes.unanswered {
         return unanswered(question, login);
     }
@@ -176,6 +179,18 @@ pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
     }
     let key = login.notes.locked.first()?;
     Some(format!("the key {key} has a passphrase: set ssh_key_password, or load it into an agent"))
+}
+
+/// ssh needed a secret, and could not run the script that asks us (`ssh_askpass` in OpenSSH's `readpass.c`).
+fn no_askpass(login: &Login<'_>) -> Option<Failure> {
+    let words = login.log.last_words();
+    let (_, rest) = words.iter().find_map(|line| line.split_once("ssh_askpass: exec("))?;
+    let (script, why) = rest.split_once("): ").unwrap_or((rest, "unknown"));
+    let message = format!(
+        "ssh asks for a secret, and cannot run {script} ({why}): where the temporary directory is mounted noexec, \
+         set TMPDIR to another one"
+    );
+    Some(failure(ErrorKind::Connect, message, false))
 }
 
 /// ssh did not even try.

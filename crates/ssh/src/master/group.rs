@@ -1,6 +1,7 @@
 //! Child processes that lead a session of their own, are known to the watcher, and die as a group.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,32 +11,41 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
 
 use super::askpass::SCRIPT;
-use super::run::MasterDirectory;
+use super::run::{MasterDirectory, since};
 
 /// Writes the askpass script and registers itself, then becomes `ssh`.
 ///
 /// The second look at the file closes a race: the watcher first renames the directory and then reads the files. A
 /// file that is still there under its old name was whole before the rename.
 ///
+/// Its start time, field 22 of proc_pid_stat(5), tells it from a later process of the same number.
+///
 /// `sh` writes the script because a file that we write ourselves cannot be run (ETXTBSY) while a fork of another
 /// thread of ours still has it open.
-const REGISTER: &str = r#"umask 077
+const REGISTER: &str = concat!(
+    since!(),
+    r#"umask 077
+since $$
 [ -p "$1/ask" ] || mkfifo -m 600 "$1/ask"
-printf '%s' "$2" >"$1/askpass" && echo $$ >"$1/pid.$3" && [ -f "$1/pid.$3" ] || exit 126
+printf '%s' "$2" >"$1/askpass" && echo "$$ $s" >"$1/pid.$3" && [ -f "$1/pid.$3" ] || exit 126
 shift 3
-exec ssh "$@""#;
+exec ssh "$@""#
+);
 
 /// A process group, to be killed as a whole.
 #[derive(Debug)]
 pub(crate) struct Group {
     leader: Option<Pid>,
-    reaped: AtomicBool,
+    /// What the watcher knows it by.
+    registered: PathBuf,
+    ended: AtomicBool,
 }
 
 impl Group {
-    fn new(pid: Option<u32>) -> Self {
+    fn new(pid: Option<u32>, registered: PathBuf) -> Self {
         let pid = pid.and_then(|pid| i32::try_from(pid).ok());
-        Self { leader: pid.and_then(Pid::from_raw), reaped: AtomicBool::new(false) }
+        let leader = pid.and_then(Pid::from_raw);
+        Self { leader, registered, ended: AtomicBool::new(false) }
     }
 
     /// The leader's process id.
@@ -43,22 +53,35 @@ impl Group {
         self.leader.map(|pid| pid.as_raw_nonzero().get())
     }
 
-    /// The leader has been waited for: from now on its number may be another process's.
-    pub(crate) fn set_reaped(&self) {
-        self.reaped.store(true, Ordering::Release);
+    /// Ends what the leader has left, once it has been waited for. From now on its number may be another process's, so
+    /// neither we nor the watcher may use it again.
+    pub(crate) fn end(&self) {
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // While the group has members no new process gets its number: one that has it now is a stranger.
+        if let Some(leader) = self.leader
+            && test_kill_process(leader) == Err(Errno::SRCH)
+        {
+            kill_all(leader);
+        }
+        // It fails where the whole directory is gone already.
+        let _gone = std::fs::remove_file(&self.registered);
     }
 
     /// Ends the leader and all that it started, proxies and askpass scripts too.
     pub(crate) fn kill(&self) {
-        let Some(leader) = self.leader else { return };
-        let reaped = self.reaped.load(Ordering::Acquire);
-        // While the group has members no new process gets its number: one that has it now is a stranger.
-        if reaped && test_kill_process(leader) != Err(Errno::SRCH) {
-            return;
+        if let Some(leader) = self.leader
+            && !self.ended.load(Ordering::Acquire)
+        {
+            kill_all(leader);
         }
-        // It fails only where nothing is left to be killed.
-        let _gone = kill_process_group(leader, Signal::KILL);
     }
+}
+
+fn kill_all(leader: Pid) {
+    // It fails only where nothing is left to be killed.
+    let _gone = kill_process_group(leader, Signal::KILL);
 }
 
 /// Starts `ssh` with these arguments. `name` tells the processes of one directory apart.
@@ -83,6 +106,6 @@ pub(crate) fn start(
     });
     // A session, not only a group: without a terminal nothing can prompt on it, and Ctrl-C does not reach it.
     let child = command.wrap(ProcessSession).spawn()?.into_inner();
-    let group = Group::new(child.id());
+    let group = Group::new(child.id(), directory.path().join(format!("pid.{name}")));
     Ok((child, group))
 }

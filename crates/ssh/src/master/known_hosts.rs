@@ -17,12 +17,12 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// OpenSSH 9.2 writes a new key right behind what is there (`add_host_to_hostfile` in its `hostfile.c`). On a line
 /// without an end that spoils both keys, and the new host is as unknown as before.
 pub(crate) fn end_last_line(settings: &Settings, context: &Context) {
-    if settings.host_keys == HostKeyPolicy::Yes {
+    if settings.host_keys == Some(HostKeyPolicy::Yes) {
         return;
     }
     let default = || context.home.as_ref().map(|home| home.join(".ssh/known_hosts"));
     let file: Option<PathBuf> = settings.known_hosts_file.clone().or_else(default);
-    if let Some(path) = file.filter(|path| path.is_file()) {
+    if let Some(path) = file.filter(|path| path.is_absolute() && path.is_file()) {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         // Where we may not write, ssh may not either, and says so.
         let _not_ours = end(&path);

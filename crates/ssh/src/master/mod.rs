@@ -5,9 +5,11 @@
 
 mod answers;
 mod askpass;
+mod base;
 mod causes;
 mod config;
 mod errors;
+mod factors;
 mod group;
 mod known_hosts;
 mod log;
@@ -171,15 +173,13 @@ async fn supervise(
     tokio::pin!(read);
     let status = tokio::select! {
         status = child.wait() => {
-            group.set_reaped();
-            group.kill();
+            group.end();
             let _held_open = tokio::time::timeout(LAST_WORDS, read).await;
             status
         }
         () = &mut read => child.wait().await,
     };
-    group.set_reaped();
-    group.kill();
+    group.end();
     lock(&log).end_line();
     let code = status.ok().and_then(|status| status.code());
     ended.send_replace(Some(Exit { code }));

@@ -2,7 +2,6 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,22 +12,42 @@ use std::time::{Duration, Instant};
 use hostlink_core::{Context, Error, ErrorKind, Result, SECRET_VARIABLES};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
 
+use super::base;
+
+/// A function of `sh` that puts a process's start time into `s`; nothing where there is no such process, or no /proc.
+///
+/// The name of the command, which stands before in brackets, may hold spaces and brackets (proc_pid_stat(5)).
+macro_rules! since {
+    () => {
+        r#"since() {
+  s=
+  { read -r s <"/proc/$1/stat"; } 2>/dev/null
+  set -- ${s##*) }
+  s=${20}
+}
+"#
+    };
+}
+pub(super) use since;
+
 /// Waits for our end, then ends every group that registered itself, and removes the directory.
 ///
+/// A number may be another process's by now: that one has begun later.
 /// The rename comes first: what has not registered by then fails to, and ends itself.
-const WATCHER: &str = r#"cd / || exit
+const WATCHER: &str = concat!(
+    since!(),
+    r#"cd / || exit
 trap '' HUP INT TERM QUIT
 while read -r _; do :; done
 [ -d "$1" ] || exit 0
 mv "$1/m" "$1/e"
 for f in "$1"/[em]/*/pid.*; do
-  read -r p <"$f" && [ "$p" -gt 1 ] && kill -KILL "-$p"
+  read -r p began <"$f" && [ "$p" -gt 1 ] || continue
+  since "$p"
+  [ -z "$s" ] || [ "$s" = "$began" ] && kill -KILL "-$p"
 done
-rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#;
-
-/// As long as the base may be. The socket's path may have 103 bytes (`sun_path` of macOS), of which ssh uses 17 for a
-/// suffix while it binds, and we `/hl-12345678/m/123456/s`.
-const LONGEST_BASE: usize = 60;
+rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#
+);
 
 /// How long dropping waits for the watcher, which has nothing left to do then.
 const DROP_LIMIT: Duration = Duration::from_millis(200);
@@ -129,14 +148,10 @@ impl Drop for MasterDirectory {
     }
 }
 
-/// Makes the directory where its path is short enough, and starts its watcher.
+/// Makes the directory in the first place where that is possible, and starts its watcher.
 fn make(context: &Context) -> Result<Inner> {
-    let given = context.runtime_directory.clone().unwrap_or_else(std::env::temp_dir);
     let mut first = None;
-    for base in [given.clone(), PathBuf::from("/tmp")] {
-        if !is_usable(&base) {
-            continue;
-        }
+    for base in base::candidates(context) {
         let path = base.join(random_name()?);
         match make_watched(&path) {
             Ok(watcher) => return Ok(Inner { path, watcher, next: AtomicU64::new(0) }),
@@ -146,8 +161,8 @@ fn make(context: &Context) -> Result<Inner> {
         }
     }
     Err(first.unwrap_or_else(|| {
-        let given = given.display();
-        let message = format!("no directory for ssh's control sockets: {given} is too long a path");
+        let message =
+            "no directory for ssh's control sockets: the temporary one has too long a path";
         Error::new(ErrorKind::Connect, message)
     }))
 }
@@ -174,13 +189,6 @@ fn random_name() -> Result<String> {
     Ok(format!("hl-{}", bytes.iter().map(letter).collect::<String>()))
 }
 
-/// Whether sockets fit below it, and nothing in it means something to ssh_config(5).
-fn is_usable(base: &Path) -> bool {
-    let bytes = base.as_os_str().as_bytes();
-    let is_harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
-    base.is_absolute() && bytes.len() <= LONGEST_BASE && bytes.iter().all(is_harmless)
-}
-
 fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
@@ -203,19 +211,46 @@ fn start_watcher(directory: &Path) -> io::Result<Box<dyn ChildWrapper>> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command};
+
     use super::*;
 
-    #[test]
-    fn a_base_is_short_absolute_and_harmless() {
-        for (base, usable) in [
-            ("/tmp", true),
-            ("/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/", true),
-            ("tmp", false),
-            ("/tmp/with space", false),
-            ("/tmp/%h", false),
-        ] {
-            assert_eq!(is_usable(Path::new(base)), usable, "{base}");
+    fn sleeper() -> Child {
+        Command::new("setsid").args(["sleep", "600"]).spawn().unwrap()
+    }
+
+    fn began(child: &Child) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(19).unwrap().to_owned()
+    }
+
+    fn is_a_leader(child: &Child) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(2) == Some(&child.id().to_string())
+    }
+
+    #[tokio::test]
+    async fn the_watcher_kills_what_registered_and_no_later_process_of_its_number() {
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let path = directory.path().join("hl");
+        let mut watcher = start_watcher(&path).unwrap();
+        let (mut ours, mut stranger) = (sleeper(), sleeper());
+        while !is_a_leader(&ours) || !is_a_leader(&stranger) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(!is_usable(Path::new(&format!("/{}", "x".repeat(90)))));
+        std::fs::create_dir_all(path.join("m/0")).unwrap();
+        let file = |name: &str| path.join("m/0").join(name);
+        std::fs::write(file("pid.ssh"), format!("{} {}\n", ours.id(), began(&ours))).unwrap();
+        std::fs::write(file("pid.jump0"), format!("{} 1\n", stranger.id())).unwrap();
+        drop(watcher.stdin().take());
+        watcher.wait().await.unwrap();
+        let left = stranger.try_wait().unwrap();
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert_eq!(left, None);
+        assert!(!ours.wait().unwrap().success());
+        assert!(!path.exists());
     }
 }

@@ -149,7 +149,7 @@ impl<'a> Start<'a> {
         };
         let (read, ()) = tokio::join!(read, drain);
         let exited = child.wait().await;
-        group.0.set_reaped();
+        group.0.end();
         read.and(exited.map(drop)).map_err(cannot_start)?;
         Ok(config::login_from_query(&String::from_utf8_lossy(&text)))
     }

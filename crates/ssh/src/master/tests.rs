@@ -3,5 +3,7 @@
 mod faults;
 mod life;
 mod logins;
+mod places;
+mod policies;
 mod secrets;
 mod sshd;

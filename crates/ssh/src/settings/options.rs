@@ -48,6 +48,11 @@ fn refused(keyword: &str, value: &str) -> Option<String> {
             "hostlink says itself what runs on the connection"
         }
         "forkafterauthentication" => "hostlink keeps ssh in the foreground, to end it",
+        "localforward" | "remoteforward" | "dynamicforward" => {
+            "forwards are made by Link::forward, or `hostlink HOST forward`"
+        }
+        "forwardx11" | "forwardx11trusted" => "hostlink forwards no X11",
+        "sendenv" | "setenv" => "commands get their variables from _env",
         "host" | "match" => "blocks belong into a file: ssh_config_file",
         "stricthostkeychecking" if is_ask(value.trim_matches('"')) => NO_ASK,
         _ => return None,

@@ -126,14 +126,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn host_keys(&mut self) -> HostKeyPolicy {
+    pub(super) fn host_keys(&mut self) -> Option<HostKeyPolicy> {
         let field = &fields::STRICT_HOST_KEY_CHECKING;
         if matches!(self.data().get(field.key), Some(Value::String(text)) if is_ask(text)) {
             self.fault(field.key, options::NO_ASK);
-        } else if let Some(policy) = self.get(field) {
-            return policy;
+            return None;
         }
-        HostKeyPolicy::AcceptNew
+        self.get(field)
     }
 
     /// A time of at most a day.

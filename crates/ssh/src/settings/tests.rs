@@ -42,7 +42,7 @@ fn without_data_all_is_default() {
         forward_agent: false,
         config_file: None,
         known_hosts_file: None,
-        host_keys: HostKeyPolicy::AcceptNew,
+        host_keys: None,
         connect_timeout: None,
         connect_retries: 0,
         retry_min_delay: Duration::from_millis(100),
@@ -52,7 +52,7 @@ fn without_data_all_is_default() {
         proxy_jump_password: None,
         proxy_command: None,
         options: Vec::new(),
-        server_alive_interval: 15,
+        server_alive_interval: None,
         control_path: None,
         certificate: None,
     };
@@ -65,7 +65,11 @@ fn the_defaults_are_those_that_help_texts_show() {
     let mut settings =
         parse(shown.map(|field| (field.key, field.default)).collect::<Data>()).unwrap();
     assert_eq!(settings.connect_timeout, Some(hostlink_core::Context::default().connect_timeout));
+    assert_eq!(settings.host_keys, Some(HostKeyPolicy::AcceptNew));
+    assert_eq!(settings.server_alive_interval, Some(15));
     settings.connect_timeout = None;
+    settings.host_keys = None;
+    settings.server_alive_interval = None;
     assert_eq!(settings, parse(Data::new()).unwrap());
 }
 
@@ -103,7 +107,7 @@ fn every_key_is_read() {
         forward_agent: true,
         config_file: Some("none".into()),
         known_hosts_file: Some("/nowhere/home/.ssh/known".into()),
-        host_keys: HostKeyPolicy::Yes,
+        host_keys: Some(HostKeyPolicy::Yes),
         connect_timeout: Some(Duration::from_millis(2500)),
         connect_retries: 3,
         retry_min_delay: Duration::ZERO,
@@ -113,7 +117,7 @@ fn every_key_is_read() {
         proxy_jump_password: Some("1234".into()),
         proxy_command: Some("none".to_owned()),
         options: vec!["Ciphers=aes128-ctr,aes256-ctr".to_owned(), "Port 5".to_owned()],
-        server_alive_interval: 0,
+        server_alive_interval: Some(0),
         ..parse(Data::new()).unwrap()
     };
     assert_eq!(settings, expected);
@@ -138,7 +142,8 @@ fn words_for_choices() {
         ("off".into(), HostKeyPolicy::No),
         (false.into(), HostKeyPolicy::No),
     ] {
-        assert_eq!(parse(one("ssh_strict_host_key_checking", value)).unwrap().host_keys, policy);
+        let settings = parse(one("ssh_strict_host_key_checking", value)).unwrap();
+        assert_eq!(settings.host_keys, Some(policy));
     }
     for (word, protocol) in [
         ("auto", FileProtocol::Auto),
@@ -282,6 +287,12 @@ fn options_that_are_none_or_are_ours_are_refused() {
         ("StdinNull=yes", "cannot be set"),
         ("RequestTTY=force", "cannot be set"),
         ("BatchMode=yes", "cannot be set: hostlink answers ssh's questions itself"),
+        ("LocalForward=8080 web:80", "made by Link::forward, or `hostlink HOST forward`"),
+        ("remoteforward 8080 web:80", "made by Link::forward"),
+        ("DynamicForward=1080", "made by Link::forward"),
+        ("ForwardX11=yes", "forwards no X11"),
+        ("SendEnv LANG", "from _env"),
+        ("SetEnv A=b", "from _env"),
         ("Match exec x", "blocks belong into a file: ssh_config_file"),
         ("Host *", "blocks belong into a file"),
         ("StrictHostKeyChecking=\"ask\"", "use accept-new"),

@@ -14,7 +14,7 @@ use super::sshd::{LIMIT, Sshd, failure, free_port, keygen, start, until};
 #[tokio::test]
 async fn an_unknown_host_key_is_refused_under_the_strict_policy() {
     let sshd = Sshd::start("");
-    let settings = Settings { host_keys: HostKeyPolicy::Yes, ..sshd.with_key() };
+    let settings = Settings { host_keys: Some(HostKeyPolicy::Yes), ..sshd.with_key() };
     let failed = failure(&settings).await;
     assert_eq!((failed.error.kind(), failed.retryable), (ErrorKind::HostKey, false));
     assert!(failed.error.message().contains("is not known"), "{}", failed.error);
@@ -32,7 +32,7 @@ async fn a_changed_host_key_comes_with_the_line_that_removes_the_old_one() {
     let message = failed.error.message();
     assert!(message.contains(&format!("{}:2", known.display())), "{message}");
     let password = Some(hostlink_core::Secret::from("not sent"));
-    let lax = Settings { host_keys: HostKeyPolicy::No, password, ..sshd.settings() };
+    let lax = Settings { host_keys: Some(HostKeyPolicy::No), password, ..sshd.settings() };
     let error = failure(&lax).await.error;
     assert_eq!((error.kind(), error.message()), (ErrorKind::HostKey, message));
     let (_, remove) = message.split_once("remove it with: ").unwrap();
@@ -235,7 +235,7 @@ async fn a_server_that_goes_away_ends_the_link() {
 #[tokio::test]
 async fn a_server_that_falls_silent_is_noticed_within_the_interval() {
     let sshd = Sshd::start("");
-    let settings = Settings { server_alive_interval: 3, ..sshd.with_key() };
+    let settings = Settings { server_alive_interval: Some(3), ..sshd.with_key() };
     let (_run, master) = start(&settings).await.unwrap();
     let began = Instant::now();
     kill_sessions(&sshd, "STOP");

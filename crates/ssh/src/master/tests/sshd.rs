@@ -105,7 +105,7 @@ pub(super) fn settings(directory: &Path, port: u16) -> Settings {
         forward_agent: false,
         config_file: Some("none".into()),
         known_hosts_file: Some(directory.join("known_hosts")),
-        host_keys: HostKeyPolicy::AcceptNew,
+        host_keys: Some(HostKeyPolicy::AcceptNew),
         connect_timeout: Some(LIMIT),
         connect_retries: 0,
         retry_min_delay: Duration::ZERO,
@@ -115,7 +115,7 @@ pub(super) fn settings(directory: &Path, port: u16) -> Settings {
         proxy_jump_password: None,
         proxy_command: None,
         options: Vec::new(),
-        server_alive_interval: 15,
+        server_alive_interval: Some(15),
         control_path: None,
         certificate: None,
     }

@@ -1,0 +1,61 @@
+//! Where the private directory of the masters can be.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hostlink_core::Context;
+
+/// As long as the base may be. The socket's path may have 103 bytes (`sun_path` of macOS), of which ssh uses 17 for a
+/// suffix while it binds, and we `/hl-12345678/m/123456/s`.
+const LONGEST: usize = 60;
+
+/// The directories to try, best first: one that was given, or the system's, and where that cannot be used, others.
+///
+/// Those that programs cannot be run from come last. There ssh cannot ask for a secret, but may need none.
+pub(super) fn candidates(context: &Context) -> Vec<PathBuf> {
+    let mut bases = vec![context.runtime_directory.clone().unwrap_or_else(std::env::temp_dir)];
+    bases.extend(["/tmp", "/dev/shm"].map(PathBuf::from));
+    bases.extend(context.home.as_ref().map(|home| home.join(".cache")));
+    bases.retain(|base| is_usable(base));
+    bases.sort_by_key(|base| !runs_programs(base));
+    bases
+}
+
+/// Whether sockets fit below it, and nothing in it means something to ssh_config(5).
+fn is_usable(base: &Path) -> bool {
+    let bytes = base.as_os_str().as_bytes();
+    let is_harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
+    base.is_absolute() && bytes.len() <= LONGEST && bytes.iter().all(is_harmless)
+}
+
+/// Whether the askpass script can be run there: not where it is mounted `noexec`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn runs_programs(base: &Path) -> bool {
+    use rustix::fs::{StatVfsMountFlags, statvfs};
+    !statvfs(base).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// Other systems do not mount their temporary directory so.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn runs_programs(_base: &Path) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_short_absolute_and_harmless() {
+        for (base, usable) in [
+            ("/tmp", true),
+            ("/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/", true),
+            ("tmp", false),
+            ("/tmp/with space", false),
+            ("/tmp/%h", false),
+        ] {
+            assert_eq!(is_usable(Path::new(base)), usable, "{base}");
+        }
+        assert!(!is_usable(Path::new(&format!("/{}", "x".repeat(90)))));
+    }
+}
