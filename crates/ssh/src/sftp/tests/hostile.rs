@@ -5,33 +5,33 @@ use hostlink_core::transfer::FileTransfer;
 
 use super::{Scene, bytes};
 
-/// Greets, takes the first request, and answers with this.
-fn answers(packet: &str) -> String {
-    format!(
-        r"printf '\0\0\0\5\2\0\0\0\3'; head -c 10 >/dev/null; printf '{packet}'; exec cat >/dev/null"
-    )
+/// Greets, takes the first request, and answers with this, where the request's number stands between.
+fn answers(head: &str, body: &str) -> String {
+    let hello = r"\0\0\0\5\2\0\0\0\3";
+    let answer = format!("printf '{head}'; head -c 4; printf '{body}'");
+    format!("printf '{hello}'; head -c 14 >/dev/null; {answer}; exec cat >/dev/null")
 }
 
 #[tokio::test]
 async fn counts_and_lengths_that_cannot_be_end_the_session_alone() {
-    for packet in [
+    for (head, body) in [
         // Four billion names.
-        r"\0\0\0\11\150\0\0\0\0\377\377\377\377",
+        (r"\0\0\0\11\150", r"\377\377\377\377"),
         // A status, and a handle, with text of 4 GiB.
-        r"\0\0\0\15\145\0\0\0\0\0\0\0\4\377\377\377\377",
-        r"\0\0\0\11\146\0\0\0\0\377\377\377\377",
+        (r"\0\0\0\15\145", r"\0\0\0\4\377\377\377\377"),
+        (r"\0\0\0\11\146", r"\377\377\377\377"),
     ] {
-        let scene = Scene::with(&answers(packet));
+        let scene = Scene::with(&answers(head, body));
         let error = scene.get(&scene.path("file"), &mut Vec::new()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LinkLost, "{packet}: {error}");
-        assert!(error.message().contains("does not speak SFTP"), "{packet}: {error}");
+        assert_eq!(error.kind(), ErrorKind::LinkLost, "{head}: {error}");
+        assert!(error.message().contains("does not speak SFTP"), "{head}: {error}");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_in_another_charset_is_a_refusal() {
-    let refusal = r"\0\0\0\26\145\0\0\0\0\0\0\0\4\0\0\0\5no \351\350\0\0\0\0";
-    let scene = Scene::with(&answers(refusal));
+    let refusal = answers(r"\0\0\0\26\145", r"\0\0\0\4\0\0\0\5no \351\350\0\0\0\0");
+    let scene = Scene::with(&refusal);
     let error = scene.get(&scene.path("file"), &mut Vec::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transfer, "{error}");
     assert_eq!(error.stderr_tail(), Some("no \u{fffd}\u{fffd}"));
