@@ -9,9 +9,8 @@ use hostlink_core::Result;
 use hostlink_core::transfer::{GetOptions, Header, Sink, SinkWriter, Transferred, failure};
 use openssh_sftp_client_lowlevel::{AwaitableDataFuture, Data, FileAttrs, FileType};
 
-use super::WINDOW;
 use super::file::RemoteFile;
-use super::session::Session;
+use super::session::{Session, Share};
 use super::sessions::Sessions;
 use super::trouble::Trouble;
 
@@ -72,6 +71,7 @@ fn header(attributes: &FileAttrs) -> Header {
 /// Reads that have been asked for, in their order.
 struct Reads<'a> {
     session: &'a Session,
+    share: Share<'a>,
     file: &'a RemoteFile,
     /// The size that the file is said to have. It may have more, or less.
     size: u64,
@@ -94,6 +94,7 @@ impl<'a> Reads<'a> {
     fn new(session: &'a Session, file: &'a RemoteFile, size: u64) -> Self {
         Self {
             session,
+            share: session.share(),
             file,
             size,
             pending: VecDeque::new(),
@@ -109,7 +110,8 @@ impl<'a> Reads<'a> {
         let largest = self.session.read_size;
         let has_asked_behind =
             |reads: &Self| reads.pending.back().is_some_and(|last| last.offset >= reads.size);
-        while self.in_flight + largest as usize <= WINDOW && !has_asked_behind(self) {
+        let window = self.share.window().max(largest as usize);
+        while self.in_flight + largest as usize <= window && !has_asked_behind(self) {
             let length = match u32::try_from(self.size.saturating_sub(self.offset)) {
                 Ok(0) | Err(_) => largest,
                 Ok(left) => left.min(largest),
@@ -161,7 +163,9 @@ impl<'a> Reads<'a> {
     /// The memory of content that has been passed on serves again: fresh memory costs more than the copying.
     fn reuse(&mut self, mut content: BytesMut) {
         content.clear();
-        self.spare.push(content);
+        if self.spare.len() * (self.session.read_size as usize) < self.share.window() {
+            self.spare.push(content);
+        }
     }
 
     /// A server may answer with less than there is.

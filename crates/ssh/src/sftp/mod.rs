@@ -64,6 +64,9 @@ pub(crate) enum Policy {
 /// The bytes that one file has in flight. OpenSSH's channel window is 2 MiB.
 const WINDOW: usize = 4 * 1024 * 1024;
 
+/// The bytes that all files of a session have in flight: where they are many, each has less.
+const BUDGET: usize = 32 * 1024 * 1024;
+
 /// How long [`SftpTransfer::close`] waits for clean-ups: a link waits for them before, as long as it answers.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 

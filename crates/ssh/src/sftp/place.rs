@@ -15,7 +15,6 @@ use super::trouble::Trouble;
 
 /// Where a file goes.
 pub(super) struct Place {
-    /// Behind the symlinks that are followed.
     pub(super) destination: PathBuf,
     /// The file that is there.
     pub(super) existing: Option<FileAttrs>,
@@ -23,14 +22,10 @@ pub(super) struct Place {
     pub(super) temporary: RemoteFile,
 }
 
-/// As many symlinks as Linux follows (path_resolution(7)).
-const MAX_LINKS: usize = 40;
-
 /// What stands at a path.
 enum Found {
     Nothing,
     File(FileAttrs),
-    Link,
     /// Something that only a command serves, or names the error of.
     Other,
 }
@@ -43,68 +38,49 @@ pub(super) async fn find(
     follow: bool,
 ) -> Result<Option<Place>> {
     let of = |trouble: Trouble| trouble.of(path);
-    let mut destination = PathBuf::from(path);
-    for _ in 0..=MAX_LINKS {
-        let looking = session
-            .send(|end, id| Ok(end.send_lstat_request(id, Cow::Borrowed(&destination))?.wait()));
-        // Nearly always this is the place: its file is made in the same round trip.
-        let name = hidden_name(&destination)?;
-        let mut temporary = RemoteFile::temporary(sessions, session, name, 0o600).map_err(of)?;
-        let existing = match found(session.answer(looking).await, follow) {
-            Ok(Found::Nothing) => None,
-            Ok(Found::File(attributes)) => Some(attributes),
-            Ok(Found::Link) => {
-                temporary.discard().await;
-                match read_link(session, &destination).await {
-                    // What joins is what stands behind the link's directory, or an absolute path.
-                    Some(target) => destination = directory_of(&destination).join(target),
-                    None => return Ok(None),
-                }
-                continue;
-            }
-            Ok(Found::Other) => {
-                temporary.discard().await;
-                return Ok(None);
-            }
-            Err(trouble) => {
-                temporary.discard().await;
-                return Err(of(trouble));
-            }
-        };
-        let Err(trouble) = temporary.opened().await else {
-            return Ok(Some(Place { destination, existing, temporary }));
-        };
-        temporary.discard().await;
-        return match trouble {
-            trouble if trouble.is_missing() => Err(failure("nodir", path, b"")),
-            // A command may write in place, or knows better what is wrong.
-            trouble if trouble.is_refusal() && !sessions.insists() => Ok(None),
-            trouble => Err(of(trouble)),
-        };
+    let destination = PathBuf::from(path);
+    let looking =
+        session.send(|end, id| Ok(end.send_lstat_request(id, Cow::Borrowed(&destination))?.wait()));
+    // Nearly always this is the place: its file is made in the same round trip.
+    let name = hidden_name(&destination)?;
+    let mut temporary = RemoteFile::temporary(sessions, session, name, 0o600).map_err(of)?;
+    let existing = match found(session.answer(looking).await, follow) {
+        Ok(Found::Nothing) => None,
+        Ok(Found::File(attributes)) => Some(attributes),
+        Ok(Found::Other) => {
+            temporary.discard().await;
+            return Ok(None);
+        }
+        Err(trouble) => {
+            temporary.discard().await;
+            return Err(of(trouble));
+        }
+    };
+    let Err(trouble) = temporary.opened().await else {
+        return Ok(Some(Place { destination, existing, temporary }));
+    };
+    temporary.discard().await;
+    match trouble {
+        trouble if trouble.is_missing() => Err(failure("nodir", path, b"")),
+        // A command may write in place, or knows better what is wrong.
+        trouble if trouble.is_refusal() && !sessions.insists() => Ok(None),
+        trouble => Err(of(trouble)),
     }
-    Ok(None)
 }
 
 fn found(looked: Result<FileAttrs, Trouble>, follow: bool) -> Result<Found, Trouble> {
     Ok(match looked {
         Ok(attributes) => match attributes.get_filetype() {
             Some(FileType::RegularFile) => Found::File(attributes),
-            Some(FileType::Symlink) if follow => Found::Link,
-            // The link itself is replaced.
-            Some(FileType::Symlink) => Found::Nothing,
+            // The link itself is replaced. One that is followed is left to the command: where it leads need not be UTF-8,
+            // which the client library takes for the end of the session that all files share.
+            Some(FileType::Symlink) if !follow => Found::Nothing,
             _ => Found::Other,
         },
         Err(trouble) if trouble.is_missing() => Found::Nothing,
         Err(trouble) if trouble.is_refusal() => Found::Other,
         Err(trouble) => return Err(trouble),
     })
-}
-
-/// Where a symlink leads. `None` also if that is not UTF-8, which the client library takes for an end of the session.
-async fn read_link(session: &Session, path: &Path) -> Option<PathBuf> {
-    let sent =
-        session.send(|end, id| Ok(end.send_readlink_request(id, Cow::Borrowed(path))?.wait()));
-    session.answer(sent).await.ok().map(Into::into)
 }
 
 /// What a new file beside `path` is like; `None` if the server does not say. It is asked once for each directory, since the

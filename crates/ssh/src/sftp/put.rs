@@ -13,10 +13,9 @@ use openssh_sftp_client_lowlevel::{
 };
 use tokio::io::AsyncReadExt;
 
-use super::WINDOW;
 use super::file::RemoteFile;
 use super::place::{self, Place};
-use super::session::Session;
+use super::session::{Session, Share};
 use super::sessions::Sessions;
 use super::trouble::Trouble;
 
@@ -145,12 +144,13 @@ fn short(came: u64, path: &str) -> Error {
     failure(&format!("short {came}"), path, b"")
 }
 
-/// So many pieces are read at once: each read of a file is a way to another thread and back.
+/// So many pieces are read at once where there is memory for them: each read of a file is a way to another thread and back.
 const PIECES: usize = 4;
 
 /// Writes that have been sent and not been answered.
 struct Writes<'a> {
     session: &'a Session,
+    share: Share<'a>,
     file: &'a RemoteFile,
     pending: VecDeque<(usize, AwaitableStatusFuture<BytesMut>)>,
     in_flight: usize,
@@ -159,7 +159,8 @@ struct Writes<'a> {
 
 impl<'a> Writes<'a> {
     fn new(session: &'a Session, file: &'a RemoteFile) -> Self {
-        Self { session, file, pending: VecDeque::new(), in_flight: 0, sent: 0 }
+        let (share, pending) = (session.share(), VecDeque::new());
+        Self { session, share, file, pending, in_flight: 0, sent: 0 }
     }
 
     async fn copy(&mut self, mut reader: BoxRead, length: Option<u64>, path: &str) -> Result<()> {
@@ -171,7 +172,8 @@ impl<'a> Writes<'a> {
                 // One more byte than there should be, for the end to be seen.
                 let left = length.map_or(u64::MAX, |length| length.saturating_sub(read));
                 let left = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1);
-                block.reserve(left.min(PIECES * piece));
+                let pieces = (self.share.window() / piece).clamp(1, PIECES);
+                block.reserve(left.min(pieces * piece));
             }
             let came = self.read(&mut reader, &mut block, path).await?;
             read += came as u64;
@@ -216,7 +218,7 @@ impl<'a> Writes<'a> {
     }
 
     async fn push(&mut self, chunk: Bytes) -> Result<(), Trouble> {
-        while self.in_flight > 0 && self.in_flight + chunk.len() > WINDOW {
+        while self.in_flight > 0 && self.in_flight + chunk.len() > self.share.window() {
             self.next_answer().await?;
         }
         let (offset, length) = (self.sent, chunk.len());

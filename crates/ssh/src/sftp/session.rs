@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::Subsystem;
 use super::frames::Frames;
 use super::trouble::Trouble;
+use super::{BUDGET, Subsystem, WINDOW};
 use hostlink_core::BoxWrite;
 use hostlink_core::transfer::STALL;
 
@@ -34,6 +35,24 @@ pub(super) struct Session {
     over: CancellationToken,
     cause: Arc<OnceLock<String>>,
     newcomers: Mutex<HashMap<PathBuf, Newcomer>>,
+    /// How many files have content on its way.
+    moving: AtomicUsize,
+}
+
+/// The part of a session's memory that one file has. It ends when it is dropped.
+pub(super) struct Share<'a>(&'a Session);
+
+impl Share<'_> {
+    /// The bytes that the file may have in flight. Where that is less than one piece, one piece may.
+    pub(super) fn window(&self) -> usize {
+        (BUDGET / self.0.moving.load(Ordering::Relaxed).max(1)).min(WINDOW)
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.0.moving.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// How the server makes a new file in some directory.
@@ -49,6 +68,8 @@ pub(super) struct Newcomer {
 const USUAL_SIZE: u32 = 32 * 1024;
 /// What OpenSSH's server allows (255 KiB): more would not fit in its packets.
 const LARGEST: u32 = 255 * 1024;
+/// Less would be very many requests.
+const SMALLEST: u32 = 4 * 1024;
 const WRITE_BUFFER: usize = 64 * 1024;
 const READ_BUFFER: NonZeroUsize = NonZeroUsize::new(16 * 1024).expect("it is not zero");
 /// For what the server has said before it ended.
@@ -76,6 +97,7 @@ impl Session {
             over: CancellationToken::new(),
             cause: Arc::default(),
             newcomers: Mutex::default(),
+            moving: AtomicUsize::new(0),
         };
         session.start_writing(input, packets);
         let mut read_end = ReadEnd::new(Frames::new(output), READ_BUFFER, shared);
@@ -98,7 +120,7 @@ impl Session {
         // Zero: the server does not say.
         let within = |limit: u64| match u32::try_from(limit).unwrap_or(LARGEST).min(LARGEST) {
             0 => USUAL_SIZE,
-            limit => limit,
+            limit => limit.max(SMALLEST),
         };
         (self.read_size, self.write_size) = (within(limits.read_len), within(limits.write_len));
         Ok(())
@@ -181,6 +203,12 @@ impl Session {
                 Err(Trouble::Lost(why.to_owned()))
             }
         }
+    }
+
+    /// For a file whose content begins to move.
+    pub(super) fn share(&self) -> Share<'_> {
+        self.moving.fetch_add(1, Ordering::Relaxed);
+        Share(self)
     }
 
     /// What is known of new files in `directory`.

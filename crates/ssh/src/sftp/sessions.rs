@@ -23,6 +23,10 @@ pub(super) struct Sessions {
     tasks: TaskTracker,
 }
 
+/// Between tries for a channel.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
 type Opening = Shared<BoxFuture<'static, Result<Arc<Session>, Absence>>>;
 
 /// Why there is no session.
@@ -133,17 +137,29 @@ async fn open(
     tell: Tell,
     insists: bool,
 ) -> Result<Arc<Session>, Absence> {
+    let mut busy = None;
     let open = async {
-        let subsystem = opener
-            .open()
-            .await
-            .map_err(|error| Absence { kind: error.kind(), why: error.to_string().into() })?;
+        let mut pause = FIRST_PAUSE;
+        let subsystem = loop {
+            let absence = match opener.open().await {
+                Ok(subsystem) => break subsystem,
+                Err(error) => Absence { kind: error.kind(), why: error.to_string().into() },
+            };
+            if !insists || absence.kind != ErrorKind::Busy {
+                return Err(absence);
+            }
+            // There is no other way: a command will give its channel back.
+            busy = Some(absence);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
         let unsupported = |why: String| Absence { kind: ErrorKind::Unsupported, why: why.into() };
         Session::open(subsystem).await.map_err(unsupported)
     };
-    let opened = tokio::time::timeout(limit, open).await.unwrap_or_else(|_| {
-        let why = format!("the server did not answer in {} s", limit.as_secs_f32());
-        Err(Absence { kind: ErrorKind::Timeout, why: why.into() })
+    let opened = tokio::time::timeout(limit, open).await;
+    let opened = opened.unwrap_or_else(|_| {
+        let why = || format!("the server did not answer in {} s", limit.as_secs_f32());
+        Err(busy.unwrap_or_else(|| Absence { kind: ErrorKind::Timeout, why: why().into() }))
     });
     if let Err(absence) = &opened
         && !insists

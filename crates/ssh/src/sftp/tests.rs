@@ -2,8 +2,10 @@
 
 mod faults;
 mod get;
+mod hostile;
 mod put;
 mod server;
+mod shared;
 
 use std::fs;
 use std::future::Future;

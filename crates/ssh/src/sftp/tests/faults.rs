@@ -1,7 +1,6 @@
 //! Servers and disks that fail.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use super::{LIMIT, Policy, SFTP_SERVER, Scene, bytes, content, until};
 
 /// Gives some bytes, then waits for ever.
-fn endless() -> [Source; 2] {
+pub(super) fn endless() -> [Source; 2] {
     let reader = || {
         let (reader, mut writer) = tokio::io::duplex(1_000_000);
         tokio::spawn(async move {
@@ -146,20 +145,6 @@ async fn a_server_killed_in_a_get_is_an_error_and_the_old_file_stays() {
     scene.expect_no_leftovers();
     scene.get(&there, &mut Vec::new()).await.unwrap().unwrap();
     assert_eq!(scene.server.sessions(), 2);
-}
-
-#[tokio::test]
-async fn a_symlink_that_the_client_cannot_read_is_left_to_the_command() {
-    let scene = Scene::new();
-    let target = std::ffi::OsStr::from_bytes(b"\xff");
-    std::os::unix::fs::symlink(target, scene.path("link")).unwrap();
-    for name in ["link", "link"] {
-        let mut source = Source::bytes("new").open().await.unwrap();
-        let put = scene.put_source(&mut source, name, &PutOptions::default()).await.unwrap();
-        assert!(put.is_none() && source.reader.is_some());
-        scene.expect_no_leftovers();
-    }
-    scene.put(bytes("new"), "file").await.unwrap().unwrap();
 }
 
 /// Servers that are none.

@@ -2,9 +2,10 @@
 
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use hostlink_core::{Error, Result};
+use hostlink_core::{Error, ErrorKind, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
@@ -15,16 +16,27 @@ use crate::sftp::{OpenSftp, Subsystem};
 pub(super) struct Server {
     line: Mutex<String>,
     started: Mutex<Vec<Pid>>,
+    /// How often there is no channel.
+    busy: AtomicUsize,
 }
 
 impl Server {
     pub(super) fn new(line: &str) -> Self {
-        Self { line: Mutex::new(line.to_owned()), started: Mutex::default() }
+        Self {
+            line: Mutex::new(line.to_owned()),
+            started: Mutex::default(),
+            busy: AtomicUsize::new(0),
+        }
     }
 
     /// The next session is started with another line.
     pub(super) fn becomes(&self, line: &str) {
         line.clone_into(&mut self.line.lock().unwrap());
+    }
+
+    /// There is no channel for so many times.
+    pub(super) fn is_busy(&self, times: usize) {
+        self.busy.store(times, Ordering::Relaxed);
     }
 
     /// How many sessions there have been.
@@ -48,6 +60,10 @@ impl Server {
 #[async_trait]
 impl OpenSftp for Server {
     async fn open(&self) -> Result<Subsystem> {
+        let less = |busy: usize| busy.checked_sub(1);
+        if self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            return Err(Error::new(ErrorKind::Busy, "the host has no free channel"));
+        }
         let line = self.line.lock().unwrap().clone();
         let mut child = Command::new("sh")
             .args(["-c", &line])
