@@ -174,7 +174,8 @@ impl Scene {
             rest.running() >= 3,
             "hostlink, the local rsync, its relay or the rsync of the target"
         );
-        assert_eq!(count(&rest.temporary), 1, "the socket's directory");
+        // The connector may have one too.
+        assert!(count(&rest.temporary) >= 1, "the socket's directory");
         scene
     }
 

@@ -114,9 +114,14 @@ fn rsync_as_another_user_over_ssh() {
     let source: PathBuf = files.path().join("file");
     std::fs::write(&source, "content").expect("it can be written");
     let there = far(&target).directory();
-    let command = run(hostlink_tests::cli::hostlink(
-        data.iter().map(String::as_str).chain([&*name, "exec", "--", "chmod", "777", there.path()]),
-    ));
+    let command = run(hostlink_tests::cli::hostlink(data.iter().map(String::as_str).chain([
+        &*name,
+        "exec",
+        "--",
+        "chmod",
+        "777",
+        there.path(),
+    ])));
     assert_eq!(code(&command), 0, "{}", stderr(&command));
     let sudo = ["--sudo", "--sudo-user", "nobody"].map(str::to_owned);
     let far = Far::new(&name).with_options(data.into_iter().chain(sudo));
