@@ -42,7 +42,7 @@ pub use lines::LineSplitter;
 pub use link::Link;
 pub use name::{NameLink, TargetName};
 pub use output::{CommandOutput, OutputLine};
-pub use process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl, Stream};
+pub use process::{BoxWrite, Chunk, ExitStatus, NoControl, Process, ProcessControl, Stream};
 pub use pump::OutputSink;
 pub use registry::{Registry, ResolvedTarget};
 pub use report::{Event, NobodyToAsk, Prompter, Reporter, Silent};

@@ -117,7 +117,7 @@ impl Process {
             stdin: Some(Box::pin(tokio::io::sink())),
             output: stream::iter(chunks.into_iter().map(Ok)).boxed(),
             exit: Box::pin(async move { Ok(status) }),
-            control: Box::new(Ended),
+            control: Box::new(NoControl),
         }
     }
 }
@@ -145,11 +145,13 @@ pub trait ProcessControl: Send + Sync {
     async fn resize(&self, size: TerminalSize) -> Result<()>;
 }
 
-/// The control of a process that is over.
-struct Ended;
+/// The control of a process that the connection itself can neither end nor resize: it is over, or every kill goes
+/// through the link.
+#[derive(Clone, Copy, Debug)]
+pub struct NoControl;
 
 #[async_trait]
-impl ProcessControl for Ended {
+impl ProcessControl for NoControl {
     fn kill(&self) -> Option<i32> {
         None
     }

@@ -6,10 +6,11 @@ pub use hostlink_core::{
     BoxRead, BoxWrite, Chunk, CommandOutput, Connection, Connector, ConnectorArguments, Context,
     Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event, ExitStatus,
     Fault, Forward, Forwarding, FromValue, LineSplitter, Link, MASK, MAX_ARGUMENT, NameData,
-    NameLink, NobodyToAsk, OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter,
-    Question, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES,
-    Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName,
-    Terminal, TerminalSize, Value, Window, make_unix_command, quote, streams, transfer,
+    NameLink, NoControl, NobodyToAsk, OutputLine, OutputSink, Process, ProcessControl, Prompt,
+    Prompter, Question, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions,
+    SECRET_VARIABLES, Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand,
+    Target, TargetName, Terminal, TerminalSize, Value, Window, make_unix_command, quote, streams,
+    transfer,
 };
 pub use registry::builtin_registry;
 

@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::streams::{chunks, until_hang_up};
 use hostlink_core::{
-    BoxWrite, Chunk, Error, ErrorKind, ExitStatus, Process, ProcessControl, Result, Stream,
-    TerminalSize,
+    BoxWrite, Chunk, Error, ErrorKind, ExitStatus, NoControl, Process, ProcessControl, Result,
+    Stream, TerminalSize,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
@@ -160,20 +160,6 @@ async fn ended(mux: Arc<Mux>, check: Check) -> Result<ExitStatus> {
 async fn master_of(mux: &Mux) -> Option<Pid> {
     let pid = mux.pid().await.ok()?;
     Pid::from_raw(i32::try_from(pid).ok()?)
-}
-
-/// The protocol cannot end what runs on a channel: every kill goes through another one.
-struct NoControl;
-
-#[async_trait]
-impl ProcessControl for NoControl {
-    fn kill(&self) -> Option<i32> {
-        None
-    }
-
-    async fn resize(&self, _size: TerminalSize) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "the process is not on a terminal"))
-    }
 }
 
 struct Window {

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Connection, Connector, Context, DataField, Error, ErrorKind, ExitStatus, NameData, Process,
-    ProcessControl, Result, Script, SpawnOptions, Stream, Target, TerminalSize,
+    Connection, Connector, Context, DataField, Error, ErrorKind, ExitStatus, NameData, NoControl,
+    Process, Result, Script, SpawnOptions, Stream, Target,
 };
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -185,18 +185,4 @@ fn ended(waited: std::io::Result<std::process::ExitStatus>) -> Result<ExitStatus
     })?;
     let signal = || ExitStatus::Signal(status.signal().unwrap_or(0));
     Ok(status.code().map_or_else(signal, ExitStatus::Code))
-}
-
-/// Leaves every kill to the library, which sends it through the link.
-struct NoControl;
-
-#[async_trait]
-impl ProcessControl for NoControl {
-    fn kill(&self) -> Option<i32> {
-        None
-    }
-
-    async fn resize(&self, _size: TerminalSize) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "the process is not on a terminal"))
-    }
 }
