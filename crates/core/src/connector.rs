@@ -33,6 +33,12 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether it cannot do without another connection for a target with this data. Where a name gives none, it goes through
+    /// `@local`.
+    fn needs_outer(&self, _data: &Data) -> bool {
+        false
+    }
+
     /// The host data that it reads. Help texts, flags and schemas are made of this.
     fn data_fields(&self) -> &'static [DataField];
 
@@ -75,12 +81,15 @@ pub struct NameData {
     pub data: Data,
     /// The groups it is in. `@connector` is added for every host.
     pub groups: Vec<String>,
+    /// How it is reached, as a target's name: `@docker/web1`, a chain. Default: by the connector that lists it; over
+    /// SSH, under its name, if that one only lists hosts.
+    pub target: Option<String>,
 }
 
 impl NameData {
     /// A host without data, in no group but the connector's own.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), data: Data::new(), groups: Vec::new() }
+        Self { name: name.into(), data: Data::new(), groups: Vec::new(), target: None }
     }
 
     /// Sets one value of its data.
@@ -88,6 +97,12 @@ impl NameData {
     pub fn with_data(mut self, key: &str, value: impl Into<crate::Value>) -> Self {
         self.data.insert(key, value);
         self
+    }
+
+    /// Sets how it is reached.
+    #[must_use]
+    pub fn with_target(self, target: impl Into<String>) -> Self {
+        Self { target: Some(target.into()), ..self }
     }
 
     /// Adds a group.

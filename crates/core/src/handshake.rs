@@ -85,6 +85,11 @@ impl Handshake {
         self.inner.is_some()
     }
 
+    /// What is needed to kill it, without the streams.
+    pub(crate) fn leaders(&self) -> Self {
+        Self { outer: self.outer, inner: self.inner, ..Self::default() }
+    }
+
     /// What the target wrote before the command started: rc files, lectures, a tool's refusal.
     pub(crate) fn preamble(&self) -> Vec<u8> {
         let mut all = self.preamble.clone();

@@ -1,9 +1,10 @@
 //! Ending everything that a command started, also when nobody waits for it any more.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -11,7 +12,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::connection::Slot;
+use crate::connection::{Slot, TerminalSize};
 use crate::error::Result;
 use crate::handshake::{Handshake, Leader};
 use crate::link::Link;
@@ -45,6 +46,32 @@ pub(crate) struct Killer {
     _until_killed: Option<TaskTrackerToken>,
 }
 
+/// The control of a process that was handed over: what its connection cannot end goes through the link.
+struct Handed {
+    control: Arc<dyn ProcessControl>,
+    /// `None` once it has been killed.
+    left: Mutex<Option<(Killer, Handshake)>>,
+}
+
+#[async_trait]
+impl ProcessControl for Handed {
+    fn kill(&self) -> Option<i32> {
+        let killed = self.control.kill();
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (killer, handshake) = left?;
+        if killer.is_done(killed, &handshake) {
+            return killed;
+        }
+        let (output, exit, over, slot) = (None, None, false, Slot::default());
+        Ending { killer, handshake, output, exit, over, _slot: slot }.begin();
+        None
+    }
+
+    async fn resize(&self, size: TerminalSize) -> Result<()> {
+        self.control.resize(size).await
+    }
+}
+
 /// A command that is to be ended, with what is needed to learn whom to kill.
 pub(crate) struct Ending {
     pub(crate) killer: Killer,
@@ -72,6 +99,15 @@ impl Killer {
     pub(crate) fn answers(&self) -> BoxFuture<'static, Result<()>> {
         let link = self.link.clone();
         Box::pin(async move { link.connection().answers().await })
+    }
+
+    /// What ends the command for somebody else, who has its streams. The handshake is over.
+    pub(crate) fn into_control(
+        self,
+        control: Arc<dyn ProcessControl>,
+        handshake: Handshake,
+    ) -> impl ProcessControl + use<> {
+        Handed { control, left: Mutex::new(Some((self, handshake))) }
     }
 
     /// Whether nothing is left to do after the connection has ended the group `killed`.
@@ -191,7 +227,8 @@ impl Ending {
     }
 }
 
-async fn next(
+/// The next chunk of a stream that is there; `None` where there is none.
+pub(crate) async fn next(
     output: &mut Option<BoxStream<'static, std::io::Result<Chunk>>>,
 ) -> Option<std::io::Result<Chunk>> {
     match output {

@@ -1,5 +1,6 @@
 //! A live link to one target, as users hold it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,15 +13,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::connection::{Connection, Duplex, Endpoint, TerminalSize};
+use crate::connection::{Connection, Duplex, Endpoint, SpawnOptions, TerminalSize};
 use crate::connector::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::forward::{Forward, Forwarding};
 use crate::output::CommandOutput;
+use crate::process::Process;
 use crate::pump::OutputSink;
 use crate::report::Event;
 use crate::run::{self, Attempt, Ignore, RunOptions};
 use crate::secret::Secret;
+use crate::start::Starter;
 use crate::terminal::{self, Terminal};
 
 /// A live link to one target: runs commands, moves files, closes. Clones share the link.
@@ -34,6 +37,8 @@ pub struct Link(Arc<Inner>);
 
 struct Inner {
     connection: Box<dyn Connection>,
+    /// What the connection was opened through, and is closed after it.
+    outer: Option<Link>,
     name: String,
     context: Context,
     background: TaskTracker,
@@ -52,8 +57,19 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 impl Link {
     /// A link over `connection`. `name` is the target's, for reports and errors.
     pub fn new(connection: Box<dyn Connection>, name: impl Into<String>, context: Context) -> Self {
+        Self::through(None, connection, name, context)
+    }
+
+    /// A link over a connection that was opened through `outer`, which is closed with it.
+    pub fn through(
+        outer: Option<Self>,
+        connection: Box<dyn Connection>,
+        name: impl Into<String>,
+        context: Context,
+    ) -> Self {
         Self(Arc::new(Inner {
             connection,
+            outer,
             name: name.into(),
             context,
             background: TaskTracker::new(),
@@ -148,6 +164,35 @@ impl Link {
         opened.map_err(|error| error.with_target(self.name()))
     }
 
+    /// Starts a command and hands its streams over, for a connection that is built on this link: privilege has been given
+    /// and the command itself has started when this returns, and its output begins with its own. Of `arguments`,
+    /// privilege, directory, environment and shell count.
+    ///
+    /// The caller holds a place for it, from [`Connection::slot`], and passes [`ErrorKind::Busy`] on or tries again.
+    ///
+    /// # Errors
+    ///
+    /// It was provably not started: the arguments cannot be met, the other user's rights were not given, the link is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends what was started.
+    pub async fn spawn_command(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+        options: &SpawnOptions,
+    ) -> Result<Process> {
+        let mut arguments = Cow::Borrowed(arguments);
+        if let Some(password) = self.ask_for_password(&arguments).await? {
+            arguments.to_mut().sudo_password = Some(password);
+        }
+        let mut starter = Starter::new(self, command, &arguments, options.clone())?;
+        starter.whole_session = options.terminal.is_some();
+        let started = starter.hand_over().await;
+        started.map_err(|error| error.masking(starter.script.secrets()))
+    }
+
     /// Opens a byte stream to a socket as seen from the target.
     ///
     /// # Errors
@@ -166,14 +211,22 @@ impl Link {
         self.0.connection.forward(forward).await.map_err(|error| error.with_target(self.name()))
     }
 
-    /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes it. It may be called twice.
+    /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes it, and the one that it
+    /// was opened through. It may be called twice.
     ///
     /// # Errors
     ///
-    /// Something of ours may be left on the target.
+    /// Something of ours may be left on the target. Everything that can be closed is closed all the same.
     pub async fn disconnect(&self) -> Result<()> {
         let settled = self.settle().await;
-        self.0.connection.disconnect().await.map_err(|error| error.with_target(self.name()))?;
+        let closed = self.0.connection.disconnect().await;
+        let closed = closed.map_err(|error| error.with_target(self.name()));
+        if let Some(outer) = &self.0.outer {
+            // Boxed: a link's end is made of another's.
+            closed.and(Box::pin(outer.disconnect()).await)?;
+        } else {
+            closed?;
+        }
         if settled {
             return Ok(());
         }

@@ -133,15 +133,18 @@ async fn limit(limits: Limits, progress: Arc<Progress>) -> Error {
         if *progress.started.borrow() {
             return std::future::pending().await;
         }
-        let message =
-            format!("not started as the other user within {limit:?}: is a password wanted?");
-        Error::new(ErrorKind::Privilege, message)
+        not_started_in_time(limit)
     };
     tokio::select! {
         error = whole => error,
         error = stall => error,
         error = start => error,
     }
+}
+
+pub(crate) fn not_started_in_time(limit: Duration) -> Error {
+    let message = format!("not started as the other user within {limit:?}: is a password wanted?");
+    Error::new(ErrorKind::Privilege, message)
 }
 
 /// Writes a process's input.

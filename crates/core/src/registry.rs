@@ -9,6 +9,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::name::{NameLink, TargetName};
 
+/// What stands in front of a connector that needs another target and is given none.
+const LOCAL: &str = "local";
+
+/// How often a listed host may be reached through another listed host.
+const DEEPEST: usize = 8;
+
+/// The connectors to go through, outermost first, and what each knows of its target.
+type Way = Vec<(Arc<dyn Connector>, Data)>;
+
 /// The connectors that names may refer to. An explicit value: whoever wants another connector registers it.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
@@ -25,8 +34,10 @@ pub struct ResolvedTarget {
     pub data: Data,
     /// Its groups, the connector's own `@name` among them.
     pub groups: Vec<String>,
-    /// The connectors to go through, outermost first; the last one is the target's own.
-    connectors: Vec<(Arc<dyn Connector>, Data)>,
+    /// The last one is the target's own.
+    connectors: Way,
+    /// What reaches this machine, if anything does.
+    local: Option<Arc<dyn Connector>>,
 }
 
 impl Registry {
@@ -65,34 +76,31 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// The name cannot be read, its connector is unknown, or the connector refuses the argument.
+    /// The name cannot be read, its connector is unknown, the connector refuses the argument, or the links do not make a chain.
     pub async fn resolve(&self, name: &str, context: &Context) -> Result<Vec<ResolvedTarget>> {
-        let parsed = TargetName::parse(name, |part| self.knows(part))?;
+        let parsed = self.parse(name)?;
         let (last, outer) = parsed.links().split_last().expect("a name has at least one link");
         let mut through = Vec::new();
         for link in outer {
-            let connector = self.get(&link.connector)?;
-            through.push((connector.clone(), self.only_name(connector, link, context).await?.data));
+            through.extend(self.only_way(link, context, 0).await?);
         }
         let connector = self.get(&last.connector)?;
-        if !outer.is_empty() && !connector.is_wrapper() {
-            let message =
-                format!("{name}: @{} cannot be reached through another target", connector.name());
-            return Err(Error::new(ErrorKind::Inventory, message));
-        }
         let names = connector.make_names_data(last.argument.as_deref(), context).await?;
         let only = names.len() == 1;
-        Ok(names
-            .into_iter()
-            .map(|found| {
-                let mut connectors = through.clone();
-                connectors.push((connector.clone(), Data::new()));
-                let label = if outer.is_empty() || !only { found.name } else { name.to_owned() };
-                let mut groups = vec![format!("@{}", connector.name())];
-                groups.extend(found.groups);
-                ResolvedTarget { name: label, data: found.data, groups, connectors }
-            })
-            .collect())
+        let mut targets = Vec::new();
+        for found in names {
+            let label =
+                if outer.is_empty() || !only { found.name.clone() } else { name.to_owned() };
+            let mut groups = vec![format!("@{}", connector.name())];
+            groups.extend(found.groups.iter().cloned());
+            let mut connectors = through.clone();
+            connectors.extend(self.way_to(connector, found, context, 0).await?);
+            check_chain(name, &connectors)?;
+            let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
+            let local = self.get(LOCAL).ok().cloned();
+            targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
+        }
+        Ok(targets)
     }
 
     /// Resolves a name that stands for one target, and connects to it with more data.
@@ -117,22 +125,50 @@ impl Registry {
         self.connectors.iter().any(|known| known.name() == name) || self.left_out.contains(&name)
     }
 
-    async fn only_name(
+    fn parse(&self, name: &str) -> Result<TargetName> {
+        TargetName::parse(name, |part| self.knows(part))
+    }
+
+    /// The connectors that lead to what a link stands for, which must be one target.
+    async fn only_way(&self, link: &NameLink, context: &Context, depth: usize) -> Result<Way> {
+        let connector = self.get(&link.connector)?;
+        let mut names = connector.make_names_data(link.argument.as_deref(), context).await?;
+        match (names.pop(), names.len()) {
+            (Some(found), 0) => self.way_to(connector, found, context, depth).await,
+            (found, others) => {
+                let count = others + usize::from(found.is_some());
+                let name = connector.name();
+                let message =
+                    format!("@{name} stands for {count} targets: only one can be gone through");
+                Err(Error::new(ErrorKind::Inventory, message))
+            }
+        }
+    }
+
+    /// The connectors that lead to a host as `connector` lists it.
+    async fn way_to(
         &self,
         connector: &Arc<dyn Connector>,
-        link: &NameLink,
+        found: NameData,
         context: &Context,
-    ) -> Result<NameData> {
-        let mut names = connector.make_names_data(link.argument.as_deref(), context).await?;
-        if names.len() == 1 {
-            return Ok(names.remove(0));
+        depth: usize,
+    ) -> Result<Way> {
+        let over_ssh = || format!("@ssh/{}", found.name);
+        let reached = found.target.or_else(|| (!connector.handles_execution()).then(over_ssh));
+        let Some(target) = reached else { return Ok(vec![(connector.clone(), found.data)]) };
+        if depth == DEEPEST {
+            let message = format!("{target}: reached through itself, again and again");
+            return Err(Error::new(ErrorKind::Inventory, message));
         }
-        let message = format!(
-            "@{} stands for {} targets: only one can be gone through",
-            connector.name(),
-            names.len()
-        );
-        Err(Error::new(ErrorKind::Inventory, message))
+        let mut way = Way::new();
+        for link in self.parse(&target)?.links() {
+            // Boxed: a way is made of ways.
+            way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
+        }
+        if let Some((_, known)) = way.last_mut() {
+            known.merge(&found.data);
+        }
+        Ok(way)
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -176,11 +212,23 @@ impl ResolvedTarget {
     /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
     pub async fn connect(&self, context: &Context) -> Result<Link> {
         self.check(context)?;
-        let mut outer = None;
-        for (connector, known) in &self.connectors {
-            let opened = connector.connect(&self.target(known, outer), context).await;
-            let connection = opened.map_err(|error| error.with_target(&self.name))?;
-            outer = Some(Link::new(connection, &self.name, context.clone()));
+        let mut outer: Option<Link> = None;
+        let way = self.way()?;
+        for (index, (connector, _)) in way.iter().enumerate() {
+            let target = Target { outer: outer.clone(), ..self.target(&way, index) };
+            match connector.connect(&target, context).await {
+                Ok(connection) => {
+                    let name = &self.name;
+                    outer = Some(Link::through(outer, connection, name, context.clone()));
+                }
+                Err(error) => {
+                    if let Some(outer) = outer {
+                        // The error that is told is the first one.
+                        let _ = outer.disconnect().await;
+                    }
+                    return Err(error.with_target(&self.name));
+                }
+            }
         }
         Ok(outer.expect("a target has a connector"))
     }
@@ -191,20 +239,54 @@ impl ResolvedTarget {
     ///
     /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
     pub fn check(&self, context: &Context) -> Result<()> {
-        for (connector, known) in &self.connectors {
+        let way = self.way()?;
+        for (index, (connector, _)) in way.iter().enumerate() {
             if !connector.handles_execution() {
                 let message = format!("@{} lists hosts and runs nothing", connector.name());
                 return Err(Error::new(ErrorKind::Unsupported, message).with_target(&self.name));
             }
-            let checked = connector.check(&self.target(known, None), context);
+            let checked = connector.check(&self.target(&way, index), context);
             checked.map_err(|error| error.with_target(&self.name))?;
         }
         Ok(())
     }
 
-    fn target(&self, known: &Data, outer: Option<Link>) -> Target {
+    /// The connectors to go through, this machine's in front if the first one needs another target.
+    fn way(&self) -> Result<Way> {
+        let mut way = self.connectors.clone();
+        let (first, known) = way.first().expect("a target has a connector");
         let mut data = known.clone();
         data.merge(&self.data);
-        Target { name: self.name.clone(), data, outer }
+        if first.needs_outer(&data) {
+            let local = self.local.clone().ok_or_else(|| {
+                let message = format!("@{} needs another target to go through", first.name());
+                Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
+            })?;
+            way.insert(0, (local, Data::new()));
+        }
+        Ok(way)
     }
+
+    /// What the connector at `index` of the way is to connect to, without the link to go through.
+    fn target(&self, way: &Way, index: usize) -> Target {
+        let (connector, known) = &way[index];
+        let behind = &way[index + 1..];
+        // Where a connector is met again, the host's data are the last one's.
+        let met_again = behind.iter().any(|(later, _)| later.name() == connector.name());
+        let (under, over) = if met_again { (&self.data, known) } else { (known, &self.data) };
+        let mut data = under.clone();
+        data.merge(over);
+        Target { name: self.name.clone(), data, outer: None }
+    }
+}
+
+/// Refuses links that cannot stand behind one another.
+fn check_chain(name: &str, way: &Way) -> Result<()> {
+    let mut behind = way.iter().skip(1);
+    let Some((inner, _)) = behind.find(|(inner, _)| !inner.is_wrapper()) else { return Ok(()) };
+    let message = format!(
+        "{name}: @{} cannot stand behind another target: it reaches its own without one",
+        inner.name()
+    );
+    Err(Error::new(ErrorKind::Inventory, message))
 }

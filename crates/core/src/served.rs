@@ -4,18 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::stream::{BoxStream, StreamExt};
+use futures::future::{BoxFuture, ready};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handshake::{Handshake, Heard};
-use crate::kill::{Ending, Killer, resolved};
-use crate::process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl};
-use crate::pump::OutputSink;
+use crate::kill::{Ending, Killer, next, resolved};
+use crate::process::{BoxWrite, Chunk, ExitStatus, NoControl, Process, ProcessControl};
+use crate::pump::{OutputSink, not_started_in_time};
+use crate::run::START_LIMIT;
 use crate::script::Script;
 use crate::secret::Secret;
 
@@ -142,10 +144,7 @@ impl Served {
                         self.take(chunk, sink, orders).await?;
                         (silent_at, doubt) = (after(silence), Doubt::None);
                     }
-                    Some(Err(error)) => {
-                        let lost = Error::new(ErrorKind::LinkLost, "the output broke off");
-                        return Err(lost.with_source(error));
-                    }
+                    Some(Err(error)) => return Err(broken_off(error)),
                 },
                 Some(status) = resolved(&mut self.exit), if self.status.is_none() => {
                     self.status = Some(status?);
@@ -181,7 +180,7 @@ impl Served {
             let _ = orders.send(Order::Answer(answer));
         }
         if refused {
-            return Err(Error::new(ErrorKind::Privilege, "the password was not accepted"));
+            return Err(password_refused());
         }
         if !before && self.handshake.started() {
             self.progress.started.send_replace(true);
@@ -225,6 +224,78 @@ impl Served {
         }
     }
 
+    /// Waits until the command itself has started, and hands its streams over: from then on they hold nothing but its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// It was not started; what was there of it has been ended.
+    pub(crate) async fn hand_over(mut self, script: &Script) -> Result<Process> {
+        let mut stdin = self.stdin.take();
+        let first = match timeout(START_LIMIT, self.hear_start(script, &mut stdin)).await {
+            Ok(Ok(first)) => first,
+            Ok(Err(error)) => return Err(self.end_by_force(error).await),
+            Err(_) => return Err(self.end_by_force(not_started_in_time(START_LIMIT)).await),
+        };
+        let handshake = std::mem::take(&mut self.handshake);
+        let leaders = handshake.leaders();
+        let rest = self.output.take().unwrap_or_else(|| stream::empty().boxed());
+        let control: Box<dyn ProcessControl> = match (self.killer.take(), self.control.upgrade()) {
+            (Some(killer), Some(control)) => Box::new(killer.into_control(control, leaders)),
+            _ => Box::new(NoControl),
+        };
+        let status = self.status;
+        let exit = self.exit.take().unwrap_or_else(|| {
+            let unknown = || Error::new(ErrorKind::LinkLost, "its end is not known");
+            Box::pin(async move { status.ok_or_else(unknown) })
+        });
+        let first = stream::iter(first.map(Ok));
+        Ok(Process {
+            stdin,
+            output: first.chain(own_output(handshake, rest)).boxed(),
+            exit,
+            control,
+        })
+    }
+
+    /// Answers questions and sends the script's text; returns what the command had already written when it was heard.
+    async fn hear_start(
+        &mut self,
+        script: &Script,
+        stdin: &mut Option<BoxWrite>,
+    ) -> Result<Option<Chunk>> {
+        let mut first = None;
+        while !self.handshake.started() {
+            let chunk = tokio::select! {
+                biased;
+                chunk = next(&mut self.output), if self.output.is_some() => chunk,
+                Some(status) = resolved(&mut self.exit), if self.status.is_none() => {
+                    self.status = Some(status?);
+                    continue;
+                }
+                () = sleep(LAST_CHANCE), if self.status.is_some() => None,
+            };
+            let Some(chunk) = chunk else {
+                self.output = None;
+                let Some(status) = self.status else { continue };
+                return self.ended(status, false).map(|_| None);
+            };
+            let Chunk { stream, bytes } = chunk.map_err(broken_off)?;
+            let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
+            if refused {
+                return Err(password_refused());
+            }
+            for answer in answers {
+                send(stdin, &[answer.expose().as_bytes(), b"\n"].concat()).await;
+            }
+            first = Some(Chunk { stream, bytes: output }).filter(|chunk| !chunk.bytes.is_empty());
+        }
+        if let Some(text) = script.stdin() {
+            send(stdin, text).await;
+        }
+        Ok(first)
+    }
+
     /// What is left to be ended.
     fn ending(&mut self) -> Option<Ending> {
         // Nobody answers any more: whoever reads on sees the end of the input.
@@ -246,6 +317,41 @@ impl Drop for Served {
             ending.begin();
         }
     }
+}
+
+/// What a command itself writes, once it has started: its second stream may still have an announcement to come.
+fn own_output(
+    handshake: Handshake,
+    output: BoxStream<'static, std::io::Result<Chunk>>,
+) -> impl Stream<Item = std::io::Result<Chunk>> + Send + 'static {
+    let heard = output.scan(handshake, |handshake, chunk| {
+        let heard = chunk.map(|Chunk { stream, bytes }| Chunk {
+            stream,
+            bytes: handshake.hear(stream, bytes).output,
+        });
+        ready(Some(heard))
+    });
+    heard.filter(|chunk| ready(chunk.as_ref().map_or(true, |chunk| !chunk.bytes.is_empty())))
+}
+
+/// A command that reads no more has ended, or is about to: that is seen elsewhere.
+async fn send(stdin: &mut Option<BoxWrite>, bytes: &[u8]) {
+    let Some(writer) = stdin else { return };
+    let written = async {
+        writer.write_all(bytes).await?;
+        writer.flush().await
+    };
+    if written.await.is_err() {
+        *stdin = None;
+    }
+}
+
+fn broken_off(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::LinkLost, "the output broke off").with_source(error)
+}
+
+fn password_refused() -> Error {
+    Error::new(ErrorKind::Privilege, "the password was not accepted")
 }
 
 fn after(silence: Duration) -> Instant {

@@ -12,6 +12,7 @@ use crate::connection::{Slot, SpawnOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill::Killer;
 use crate::link::Link;
+use crate::process::Process;
 use crate::script::{Channel, Groups, Script};
 use crate::served::Served;
 
@@ -70,6 +71,11 @@ impl Starter {
             tokio::time::sleep(wait).await;
             wait = longest.min(wait * 2);
         }
+    }
+
+    /// Starts the script at once, in a place that the caller has, and hands its streams over.
+    pub(crate) async fn hand_over(&self) -> Result<Process> {
+        self.spawn(Slot::default()).await?.hand_over(&self.script).await
     }
 
     /// Spawns in a task of its own, which goes on where this is dropped: a process that nobody waits for any more is
