@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::thread::available_parallelism;
 
 use anyhow::Context;
 use clap::Args;
@@ -114,7 +115,10 @@ fn run_tests(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     let words = test_words(options);
     let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
     if nextest.run().is_ok() {
-        cmd!(sh, "cargo nextest run --workspace --all-features -- {words...}").run()?;
+        // Most tests wait most of their time: for a server, a limit, a silence.
+        let threads = (2 * available_parallelism().map_or(1, usize::from)).to_string();
+        let run = ["--workspace", "--all-features", "--test-threads", &threads];
+        cmd!(sh, "cargo nextest run {run...} -- {words...}").run()?;
     } else {
         let scope = ["--workspace", "--all-targets", "--all-features"];
         cmd!(sh, "cargo test {scope...} --no-fail-fast -- {words...}").run()?;
