@@ -16,6 +16,8 @@ pub use registry::builtin_registry;
 
 /// The connectors that are compiled in, each under its name.
 pub mod connectors {
+    #[cfg(feature = "docker")]
+    pub use hostlink_docker::DockerConnector;
     #[cfg(feature = "local")]
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]

@@ -5,8 +5,22 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 2] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 4] {
     [
+        (
+            "docker",
+            #[cfg(feature = "docker")]
+            Some(Arc::new(hostlink_docker::DockerConnector::docker())),
+            #[cfg(not(feature = "docker"))]
+            None,
+        ),
+        (
+            "podman",
+            #[cfg(feature = "docker")]
+            Some(Arc::new(hostlink_docker::DockerConnector::podman())),
+            #[cfg(not(feature = "docker"))]
+            None,
+        ),
         (
             "local",
             #[cfg(feature = "local")]

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod brand;
+mod connection;
+mod connector;
+mod container;
+mod engine;
+mod exec;
+mod fields;
+mod name;
+mod nearest;
+mod results;
+mod settings;
+
+pub use connector::DockerConnector;
