@@ -3,7 +3,9 @@
 pub mod busybox;
 pub mod cli;
 pub mod container;
+pub mod docker_target;
 pub mod dropbear;
+pub mod engine;
 pub mod forwarder;
 pub mod forwards;
 pub mod keeper;

@@ -217,7 +217,21 @@ impl Container {
         Ok(())
     }
 
+    /// Stops, without waiting for it, what would otherwise run on. What is ours goes with its stream.
+    fn let_go(&mut self) {
+        let Some(End::Stop) = self.end.get_mut().take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (engine, id) = (self.engine.clone(), self.id.clone());
+        runtime.spawn(async move { engine.long_api().stop_container(&id, None).await });
+    }
+
     fn tell(&self, event: Event<'_>) {
         self.reporter.report(&self.target, event);
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
