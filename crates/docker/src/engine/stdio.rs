@@ -3,19 +3,26 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures::stream::{BoxStream, StreamExt};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::{
-    BoxWrite, Chunk, ConnectorArguments, Duplex, Error, ErrorKind, Link, ProcessControl, Result,
-    Slot, SpawnOptions, Stream, StringCommand,
+    BoxWrite, Chunk, ConnectorArguments, Duplex, Error, ErrorKind, ExitStatus, Link,
+    ProcessControl, Result, Slot, SpawnOptions, Stream, StringCommand,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::brand::Brand;
 
 /// As much of what the command writes to standard error as an error shows.
 const MOST_SAID: usize = 2000;
+
+/// How long the command may take to end once nobody uses it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Starts the engine's command on a link.
 pub(super) struct Stdio {
@@ -34,32 +41,50 @@ impl Stdio {
             return Err(Error::new(ErrorKind::Connect, "the engine's command has no input"));
         };
         Ok(Box::new(Piped {
-            stdin,
+            stdin: Some(stdin),
             output: process.output,
-            control: process.control,
             pending: Bytes::new(),
             said: Vec::new(),
             silent: true,
-            _slot: slot,
+            rest: Some(Rest { exit: process.exit, control: process.control, _slot: slot }),
         }))
     }
 }
 
 /// A running command as a stream. Dropping it ends the command.
 struct Piped {
-    stdin: BoxWrite,
+    stdin: Option<BoxWrite>,
     output: BoxStream<'static, io::Result<Chunk>>,
-    control: Box<dyn ProcessControl>,
     pending: Bytes,
     said: Vec<u8>,
     /// The engine has not said anything yet.
     silent: bool,
+    rest: Option<Rest>,
+}
+
+/// What is left of the command when nobody uses its streams any more.
+struct Rest {
+    exit: BoxFuture<'static, Result<ExitStatus>>,
+    control: Box<dyn ProcessControl>,
+    /// Free when the command has ended.
     _slot: Slot,
 }
 
 impl Drop for Piped {
+    /// The end of its input ends it, unless the engine has more to say to nobody.
     fn drop(&mut self) {
-        self.control.kill();
+        self.stdin = None;
+        let Some(mut rest) = self.rest.take() else { return };
+        let output = std::mem::replace(&mut self.output, stream::empty().boxed());
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let reading = output.for_each(|_| std::future::ready(()));
+            let ended = async { tokio::join!(reading, &mut rest.exit) };
+            if timeout(GRACE, ended).await.is_err() {
+                rest.control.kill();
+                let _ = timeout(GRACE, &mut rest.exit).await;
+            }
+        });
     }
 }
 
@@ -102,14 +127,26 @@ impl AsyncWrite for Piped {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stdin.as_mut().poll_write(context, bytes)
+        match &mut self.stdin {
+            Some(stdin) => stdin.as_mut().poll_write(context, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stdin.as_mut().poll_flush(context)
+        match &mut self.stdin {
+            Some(stdin) => stdin.as_mut().poll_flush(context),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stdin.as_mut().poll_shutdown(context)
+        let Some(stdin) = &mut self.stdin else { return Poll::Ready(Ok(())) };
+        let closed = stdin.as_mut().poll_shutdown(context);
+        if closed.is_ready() {
+            // A pipe's end is its drop.
+            self.stdin = None;
+        }
+        closed
     }
 }
