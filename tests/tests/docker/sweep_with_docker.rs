@@ -75,10 +75,10 @@ async fn only_what_is_provably_nobodys_is_removed() {
     let living = DockerTarget::new(name).with("docker_commit", "never");
     let link = living.connect().await;
     let me = std::process::id();
-    let owners = labelled("hostlink.owner").into_iter().map(|id| {
+    let mut owners = labelled("hostlink.owner").into_iter().map(|id| {
         docker(["inspect", "--format", r#"{{index .Config.Labels "hostlink.owner"}}"#, &id])
     });
-    let mine = owners.filter(|it| it.split('/').nth(2) == Some(&me.to_string())).next().unwrap();
+    let mine = owners.find(|it| it.split('/').nth(2) == Some(&me.to_string())).unwrap();
     let [machine, boot, pid, start] = mine.split('/').collect::<Vec<_>>()[..] else {
         panic!("{mine}")
     };

@@ -100,7 +100,7 @@ impl Search {
         let with = if sudo { "sudo " } else { "" };
         let shown = format!("{with}{} system dial-stdio on {}", self.brand.word(), link.name());
         let stdio = Stdio { link: link.clone(), brand: self.brand, arguments };
-        Ok(self.try_route(Route::Command(stdio), shown).await)
+        Ok(self.try_route(Route::Command(Box::new(stdio)), shown).await)
     }
 
     async fn try_there(&mut self, link: &Link, places: Vec<Place>) -> Option<Engine> {
