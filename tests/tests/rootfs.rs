@@ -1,5 +1,10 @@
 //! The root directories that tests of `chroot` stand on.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, not what they call"
+)]
+
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};

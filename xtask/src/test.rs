@@ -19,7 +19,7 @@ pub(crate) struct TestOptions {
     /// Install what the tests need first (root, Debian or Ubuntu)
     #[arg(long)]
     provision: bool,
-    /// Do without a container engine, and leave out the tests that need one
+    /// Do without container engines, and leave out the tests that need one
     #[arg(long)]
     no_docker: bool,
     /// Rewrite the committed expectations instead of comparing with them
