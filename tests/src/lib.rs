@@ -3,7 +3,9 @@
 pub mod busybox;
 pub mod cli;
 pub mod container;
+pub mod docker_host;
 pub mod dropbear;
+pub mod engine;
 pub mod forwarder;
 pub mod forwards;
 pub mod keeper;
@@ -11,6 +13,7 @@ pub mod keys;
 pub mod network;
 pub mod ports;
 pub mod processes;
+pub mod rootfs;
 pub mod rsync;
 pub mod rsync_stop;
 pub mod ssh_client;
