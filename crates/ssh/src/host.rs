@@ -13,6 +13,7 @@ use crate::doors::Doors;
 use crate::master::{Master, Run};
 use crate::openssh::OpenSsh;
 use crate::settings::Settings;
+use crate::slots::Slots;
 use crate::transport::Transport;
 
 /// The waits between two tries on a host that turns logins away for their number (`MaxStartups`, sshd_config(5)): the
@@ -29,6 +30,8 @@ pub(crate) struct Host {
     login: RwLock<State>,
     /// Held while logging in, so that it is done once for all who wait.
     logging_in: Mutex<Option<Failure>>,
+    /// The channels of the login.
+    slots: Arc<Slots>,
     /// A second login, for kills on a host whose channels are all in use.
     spare: Mutex<Option<Arc<dyn Transport>>>,
 }
@@ -60,7 +63,10 @@ impl Host {
     ) -> Result<Self> {
         let door = Door { name, settings: &settings, context, run: &run, doors: &doors };
         let login = door.log_in().await?;
+        // No second login can be made on a master of the user's: there, a channel is kept sooner.
+        let spares_from = if settings.control_path.is_some() { 2 } else { 3 };
         Ok(Self {
+            slots: Slots::new(spares_from),
             name: name.to_owned(),
             login: RwLock::new(State::Open(login)),
             context: context.clone(),
@@ -78,6 +84,10 @@ impl Host {
 
     pub(crate) fn context(&self) -> &Context {
         &self.context
+    }
+
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -138,6 +148,7 @@ impl Host {
             return Err(Error::new(ErrorKind::LinkLost, "the connection was closed"));
         }
         *state = State::Open(fresh.clone());
+        self.slots.renew();
         Ok(fresh)
     }
 
