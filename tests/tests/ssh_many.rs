@@ -261,6 +261,24 @@ async fn a_server_that_turns_logins_away_takes_them_all_in_the_end() {
     assert_eq!(target.sshd.logins(), 120);
 }
 
+/// Only the time that the host takes counts: most of these wait for longer than that before they are tried.
+#[tokio::test]
+async fn two_hundred_targets_on_one_server_wait_at_our_door_in_vain_for_no_time_out() {
+    let target = SshTarget::start(Sshd::builder());
+    let limit = Duration::from_secs(3);
+    let data = target.data.clone().with("ssh_hostname", "127.0.0.1");
+    let data = data.with("ssh_connect_timeout", limit.as_secs_f64());
+    // More where the machine is that fast.
+    for count in [200, 600, 1800] {
+        let begun = Instant::now();
+        all_arrive((0..count).map(|n| (format!("web{n}"), data.clone())).collect()).await;
+        if begun.elapsed() > limit {
+            return;
+        }
+    }
+    panic!("the control: some wait longer than the limit");
+}
+
 #[test]
 fn the_command_reaches_many_hosts() {
     let target = SshTarget::start(Sshd::builder().listen("0.0.0.0"));

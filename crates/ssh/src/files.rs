@@ -27,7 +27,7 @@ impl Files {
             FileProtocol::Sftp => Policy::Sftp,
             FileProtocol::Stream | FileProtocol::Scp => return Self(None),
         };
-        let limit = host.settings().connect_timeout.unwrap_or(host.context().connect_timeout);
+        let limit = host.settings().connect_limit(host.context());
         let teller = host.clone();
         let tell = Arc::new(move |text: &str| {
             teller.context().reporter.report(teller.name(), Event::Detail(text));
