@@ -10,6 +10,7 @@ mod causes;
 mod config;
 mod errors;
 mod factors;
+mod final_pass;
 mod group;
 mod known_hosts;
 mod log;
