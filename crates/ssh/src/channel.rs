@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
-use hostlink_core::streams::{chunks, until_hang_up};
+use hostlink_core::streams::chunks;
 use hostlink_core::{
     BoxWrite, Chunk, Error, ErrorKind, ExitStatus, NoControl, Process, ProcessControl, Result,
     Stream, TerminalSize,
@@ -81,8 +81,9 @@ async fn on_pipes(
     })
 }
 
-/// The near end of the terminal is a pseudo-terminal of ours: ssh takes the size and the modes for the far end from it,
-/// so it is made raw only afterwards.
+/// ssh's standard input is a pseudo-terminal of ours: from it ssh takes the size and the modes for the far end as soon as
+/// it is asked, so it is made raw only afterwards, and nothing is typed before. Output may come sooner than that: it goes
+/// through a pipe, which changes no byte of it.
 async fn on_terminal(
     mux: Mux,
     request: &Request,
@@ -93,8 +94,12 @@ async fn on_terminal(
     let (pty, pts) = pty_process::open().map_err(no_terminal)?;
     let size = pty_process::Size::new(size.rows, size.columns);
     pty.resize(size).map_err(no_terminal)?;
+    let (output, output_there) = io::pipe().map_err(no_pipe)?;
+    let output = pipe::Receiver::from_owned_fd(output.into()).map_err(no_pipe)?;
     let near = pts.as_fd().try_clone_to_owned().map_err(no_pipe)?;
-    let given = [near.try_clone().map_err(no_pipe)?, near.try_clone().map_err(no_pipe)?, near];
+    // On a terminal the far end has but one output.
+    let errors_there = output_there.try_clone().map_err(no_pipe)?;
+    let given = [near, output_there.into(), errors_there.into()];
     let master = master_of(&mux).await;
     let session = open_session(mux, request, true, &given, channel).await?;
     let raw = tcgetattr(&given[0]).and_then(|mut modes| {
@@ -104,10 +109,15 @@ async fn on_terminal(
     raw.map_err(|error| no_pipe(error.into()))?;
     let window = pty.as_fd().try_clone_to_owned().map_err(no_pipe)?;
     drop((given, pts));
-    let (reader, writer) = pty.into_split();
+    // While there is output to come, the end of what is typed is no hang-up.
+    let (kept, writer) = pty.into_split();
+    let output = chunks(Stream::Stdout, Pipe::new(output)).map(move |chunk| {
+        let _kept = &kept;
+        chunk
+    });
     Ok(Process {
         stdin: Some(Box::pin(writer)),
-        output: keeping(until_hang_up(reader), session.clone()),
+        output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(Window { window, master }),
     })
