@@ -24,6 +24,7 @@ pub mod sshd;
 pub mod terminal;
 pub mod unreachable;
 pub mod user;
+pub mod users_master;
 
 use std::path::PathBuf;
 
