@@ -62,9 +62,12 @@ fn old_file() -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
-/// Bytes that never end.
-fn endless() -> Source {
-    Source::reader(tokio::io::repeat(b'x'))
+/// Bytes that never end, said to be so many, as scp wants to know, or not.
+fn endless(way: &str) -> Source {
+    match way {
+        "scp" => Source::sized_reader(tokio::io::repeat(b'x'), 1 << 50),
+        _ => Source::reader(tokio::io::repeat(b'x')),
+    }
 }
 
 /// A file that is far too long to be moved within a test.
@@ -84,8 +87,8 @@ async fn is_under_way(path: &Path) {
     assert!(spawn_blocking(|| becomes_true(filled)).await.unwrap(), "the control: it moves");
 }
 
-/// The two ways that files go.
-const WAYS: [&str; 2] = ["sftp", "stream"];
+/// The ways that files go.
+const WAYS: [&str; 3] = ["sftp", "stream", "scp"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
@@ -99,7 +102,7 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
             let options = puts(ConnectorArguments::new().with_timeout(Duration::from_secs(8)));
             tokio::spawn(async move {
                 let begun = Instant::now();
-                (link.put_file(endless(), &path, &options).await, begun.elapsed())
+                (link.put_file(endless(way), &path, &options).await, begun.elapsed())
             })
         };
         let get = {
@@ -145,7 +148,7 @@ async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() 
         let options = puts(ConnectorArguments::new().with_timeout(Duration::from_secs(4)));
         let put = {
             let link = link.clone();
-            tokio::spawn(async move { link.put_file(endless(), &path, &options).await })
+            tokio::spawn(async move { link.put_file(endless(way), &path, &options).await })
         };
         is_under_way(&there).await;
         target.sshd.stop();
@@ -179,7 +182,7 @@ async fn a_server_that_is_killed_loses_what_is_under_way() {
         let (putting, getting, running) = (link.clone(), link.clone(), link.clone());
         let (sink, arguments) = (here.clone(), ConnectorArguments::new());
         let put = tokio::spawn(async move {
-            putting.put_file(endless(), &path, &PutOptions::default()).await.unwrap_err()
+            putting.put_file(endless(way), &path, &PutOptions::default()).await.unwrap_err()
         });
         let get = tokio::spawn(async move {
             getting.get_file(&source, sink, &GetOptions::default()).await.unwrap_err()
@@ -245,7 +248,7 @@ async fn a_disk_that_is_full_keeps_the_old_file() {
         let (file, path) = (disk.join("file"), format!("{at}/file"));
         let options = PutOptions::default();
         link.put_file(b"old".to_vec(), &path, &options).await.unwrap();
-        for source in [Source::bytes(vec![b'x'; 4 << 20]), endless()] {
+        for source in [Source::bytes(vec![b'x'; 4 << 20]), endless(way)] {
             let put = link.put_file(source, &path, &options);
             let error = within("put", LIMIT, put).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hostlink_core::transfer::FileTransfer;
+use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, Script,
     Slot, SpawnOptions, quote,
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::files::Files;
 use crate::host::Host;
+use crate::settings::FileProtocol;
 use crate::slots::Slots;
 use crate::transport::Request;
 
@@ -142,6 +143,13 @@ impl Connection for SshConnection {
 
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {
         self.files.transfer()
+    }
+
+    fn file_program(&self) -> FileProgram {
+        match self.host.settings().file_protocol {
+            FileProtocol::Scp => FileProgram::Scp,
+            _ => FileProgram::Cat,
+        }
     }
 
     async fn disconnect(&self) -> Result<()> {
