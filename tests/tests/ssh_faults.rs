@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{
-    ConnectorArguments, Context, Error, ErrorKind, Link, StringCommand, builtin_registry,
+    ConnectorArguments, Context, Error, ErrorKind, Link, RunOptions, StringCommand,
+    builtin_registry,
 };
 use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
 use hostlink_tests::keeper::Keeper;
@@ -136,6 +137,39 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
         assert_eq!(fs::read(&there).unwrap(), b"old");
         stopped.sshd.cont();
     }
+}
+
+/// Silence is taken for the end of what a command left behind only where the link gives a sign of life.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_that_a_stopped_server_holds_back_is_waited_for() {
+    let target = SshTarget::start(Sshd::builder());
+    let link = target.connect().await;
+    let (directory, silence) = (tempfile::tempdir().unwrap(), Duration::from_secs(2));
+    let [goes, written] = ["goes", "written"].map(|name| directory.path().join(name));
+    let line = format!(
+        "(until [ -e {} ]; do sleep 0.05; done; echo late; echo >{}) & echo done",
+        goes.display(),
+        written.display(),
+    );
+    let running = {
+        let link = link.clone();
+        let options = RunOptions { output_silence: silence, ..RunOptions::default() };
+        tokio::spawn(async move {
+            let (command, arguments) = (StringCommand::shell(line), ConnectorArguments::new());
+            link.run_shell_command_with(&command, &arguments, &options).await
+        })
+    };
+    // By now the command has ended, and what it left behind has not spoken.
+    tokio::time::sleep(silence / 2).await;
+    target.sshd.stop();
+    fs::write(&goes, "").unwrap();
+    assert!(spawn_blocking(move || becomes_true(|| written.exists())).await.unwrap());
+    tokio::time::sleep(silence * 2).await;
+    assert!(!running.is_finished(), "nobody could tell that there is no more");
+    target.sshd.cont();
+    let output = within("the rest", LIMIT, running).await.unwrap().unwrap();
+    assert_eq!((&*output.stdout(), output.output_open()), (&b"done\nlate\n"[..], false));
+    link.disconnect().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -90,6 +90,7 @@ impl SshConnection {
 #[async_trait]
 impl Connection for SshConnection {
     async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        let asked = Instant::now();
         let slot = self.slots.take(options.urgent).await?;
         if options.urgent {
             // What runs is not waited for: a kill on a link that is gone cannot be sent.
@@ -97,7 +98,7 @@ impl Connection for SshConnection {
             let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
             return if alive { Ok(slot) } else { Err(gone()) };
         }
-        self.host.live_login().await?;
+        self.host.live_login_for(asked).await?;
         Ok(slot)
     }
 
