@@ -288,9 +288,9 @@ async fn a_dial_to_a_port_where_nobody_listens_is_an_error() {
     let closed = std::net::TcpListener::bind((HERE, 0)).unwrap().local_addr().unwrap().port();
     for host in [HERE, "no-such-host.invalid"] {
         let to = Endpoint::Tcp(host.into(), closed);
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         refused(link.dial(&to).await.map(drop));
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
     // The link is none the worse, and a port where somebody listens is reached.
     echoes(link.dial(&tcp_echo().await).await.unwrap()).await;

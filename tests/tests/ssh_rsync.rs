@@ -60,7 +60,7 @@ mod with_docker {
         /// Copies the tree there.
         fn push(&self, password: Option<&str>) -> Output {
             let tree = self.files.path().join("tree/");
-            run(self.far(password).rsync(tree, ":/root/copy/", &["-a"]))
+            run(self.far(password).rsync(tree, ":/srv/copy/", &["-a"]))
         }
 
         /// What a line for root's shell wrote there.
@@ -81,14 +81,14 @@ mod with_docker {
         assert!(stderr(&refused).contains("Permission denied"), "{}", stderr(&refused));
         let copied = scene.push(Some(RIGHT));
         assert_eq!((code(&copied), stderr(&copied)), (0, String::new()));
-        let owners = scene.said("find /root/copy -printf '%U:%G %y %P\\n' | LC_ALL=C sort");
+        let owners = scene.said("find /srv/copy -printf '%U:%G %y %P\\n' | LC_ALL=C sort");
         assert_eq!(owners, "0:0 d \n0:0 d below\n0:0 f a b\n0:0 f below/c\n");
-        assert_eq!(scene.said("cat '/root/copy/a b'; wc -c </root/copy/below/c"), "one3000000\n");
+        assert_eq!(scene.said("cat '/srv/copy/a b'; wc -c </srv/copy/below/c"), "one3000000\n");
 
         // And back, what root alone can read.
-        scene.said("umask 077; echo secret >/root/copy/secret");
+        scene.said("umask 077; echo secret >/srv/copy/secret");
         let back = scene.files.path().join("back");
-        let pull = |password| run(scene.far(password).rsync(":/root/copy/", &back, &["-rlt"]));
+        let pull = |password| run(scene.far(password).rsync(":/srv/copy/", &back, &["-rlt"]));
         assert_ne!(code(&pull(None)), 0, "the control");
         let copied = pull(Some(RIGHT));
         assert_eq!((code(&copied), stderr(&copied)), (0, String::new()));
@@ -112,7 +112,7 @@ mod with_docker {
         let expected = format!("hostlink: {address}: the password was not accepted");
         assert!(own.starts_with(&expected), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
-        assert_eq!(scene.said("ls -A /root /home/sudoer /tmp | grep -e copy -e hostlink || :"), "");
+        assert_eq!(scene.said("ls -A /srv ~sudoer /tmp | grep -e copy -e hostlink || :"), "");
         wait_until("neither sudo nor rsync is left", || scene.rsyncs().is_empty());
     }
 }

@@ -70,7 +70,8 @@ pub(super) async fn get_stream(
     Ok(Transferred { bytes, in_place })
 }
 
-/// Reads `hl ok MODE MTIME` (`hl scp …` before content that is in scp's frame), the content, and a last line that proves the content whole.
+/// Reads `hl ok MODE MTIME` (`hl scp …` before content that is in scp's frame), the content, and a last line that proves the
+/// content whole.
 pub(super) struct Receiver<B> {
     body: B,
     path: String,
