@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::cli::{self, code, run, run_with_input, stderr, stdout};
 use crate::engine::Engine;
 
-/// Debian with bash, GNU tar, sshd, sudo, doas, and the locale `de_DE.UTF-8`.
+/// Debian with bash, GNU tar, rsync, sshd, sudo, doas, and the locale `de_DE.UTF-8`.
 ///
 /// Its users have bash and no password: `plain` may not become anyone else, `sudoer` may with a
 /// password by sudo and doas, `trusted` without one.

@@ -64,6 +64,7 @@ mod with_docker {
     fn debian_has_what_tests_of_it_need() {
         let container = Container::start(DEBIAN);
         assert!(container.shell("tar --version").contains("GNU tar"));
+        assert!(container.shell("rsync --version").contains("protocol version"));
         assert!(container.shell("locale -a").lines().any(|it| it == "de_DE.utf8"));
         assert_eq!(container.shell("ls /etc/ssh").matches("host_").count(), 0, "no key is shared");
         let by = |user, words: &str| container.shell(&format!("su {user} -c '{words} id -un'"));

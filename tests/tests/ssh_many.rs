@@ -70,6 +70,34 @@ async fn two_hundred_commands_on_few_channels_take_no_longer_than_one_after_the_
     }
 }
 
+#[tokio::test]
+async fn a_host_that_allows_no_session_says_so_in_time() {
+    let target = SshTarget::start(Sshd::builder().max_sessions(0));
+    let (link, begun) = (target.connect().await, Instant::now());
+    // However many ask together, they wait together.
+    let errors: JoinSet<_> = (0..10)
+        .map(|_| {
+            let (link, command) = (link.clone(), StringCommand::shell("echo x"));
+            async move { link.run_shell_command(&command, &ConnectorArguments::new()).await }
+        })
+        .collect();
+    let errors = tokio::time::timeout(Duration::from_secs(60), errors.join_all()).await;
+    for error in errors.expect("they do not wait for ever") {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+        assert!(error.to_string().contains("MaxSessions 0"), "{error}");
+    }
+    println!("commands: {:.1?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let (begun, options) = (Instant::now(), PutOptions::default());
+    let put = link.put_file(b"x".to_vec(), "/nowhere/file", &options);
+    let put = tokio::time::timeout(Duration::from_secs(60), put).await;
+    let error = put.expect("it does not wait for ever").unwrap_err();
+    println!("put: {:.1?}", begun.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+    link.disconnect().await.unwrap();
+}
+
 /// So many commands time out together. False if not all that can had started by then.
 async fn time_out_together(channels: usize, commands: usize, at_once: usize, limit: u64) -> bool {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hostlink_core::transfer::FileTransfer;
+use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, Script,
     Slot, SpawnOptions, quote,
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::files::Files;
 use crate::host::Host;
 use crate::reserve::Reserve;
+use crate::settings::FileProtocol;
 use crate::slots::Use;
 use crate::transport::Request;
 
@@ -95,6 +96,7 @@ impl SshConnection {
 #[async_trait]
 impl Connection for SshConnection {
     async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        let asked = Instant::now();
         if options.urgent {
             // What runs is not waited for: a kill on a link that is gone cannot be sent.
             let alive = self.host.login()?.is_alive();
@@ -102,7 +104,7 @@ impl Connection for SshConnection {
             return if alive { Ok(Slot::default()) } else { Err(gone()) };
         }
         let slot = self.host.slots().take(|| self.files.give_way()).await?;
-        let login = self.host.live_login().await?;
+        let login = self.host.live_login_for(asked).await?;
         self.reserve.hold(&login).await;
         Ok(slot)
     }
@@ -158,6 +160,13 @@ impl Connection for SshConnection {
 
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {
         self.files.transfer()
+    }
+
+    fn file_program(&self) -> FileProgram {
+        match self.host.settings().file_protocol {
+            FileProtocol::Scp => FileProgram::Scp,
+            _ => FileProgram::Cat,
+        }
     }
 
     async fn disconnect(&self) -> Result<()> {

@@ -119,11 +119,15 @@ impl Host {
     ///
     /// A login that was begun is given up.
     pub(crate) async fn live_login(&self) -> Result<Arc<dyn Transport>> {
+        self.live_login_for(Instant::now()).await
+    }
+
+    /// The same for somebody who has waited since `asked`.
+    pub(crate) async fn live_login_for(&self, asked: Instant) -> Result<Arc<dyn Transport>> {
         let login = self.login()?;
         if login.is_alive() {
             return Ok(login);
         }
-        let asked = Instant::now();
         let mut failure = self.logging_in.lock().await;
         let login = self.login()?;
         if login.is_alive() {
