@@ -1,6 +1,7 @@
 //! What the whole-system tests share; the tests themselves are in `tests/`.
 
 pub mod busybox;
+pub mod chroot;
 pub mod cli;
 pub mod container;
 pub mod docker_host;
@@ -21,6 +22,7 @@ pub mod ssh_container;
 pub mod ssh_host;
 pub mod ssh_target;
 pub mod sshd;
+pub mod sudoer;
 pub mod terminal;
 pub mod unreachable;
 pub mod user;

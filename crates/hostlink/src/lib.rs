@@ -16,6 +16,8 @@ pub use registry::builtin_registry;
 
 /// The connectors that are compiled in, each under its name.
 pub mod connectors {
+    #[cfg(feature = "chroot")]
+    pub use hostlink_chroot::ChrootConnector;
     #[cfg(feature = "local")]
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 2] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 3] {
     [
         (
             "local",
@@ -19,6 +19,13 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 2] {
             #[cfg(feature = "ssh")]
             Some(Arc::new(hostlink_ssh::SshConnector::new())),
             #[cfg(not(feature = "ssh"))]
+            None,
+        ),
+        (
+            "chroot",
+            #[cfg(feature = "chroot")]
+            Some(Arc::new(hostlink_chroot::ChrootConnector)),
+            #[cfg(not(feature = "chroot"))]
             None,
         ),
     ]
