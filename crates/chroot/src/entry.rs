@@ -9,6 +9,8 @@ use hostlink_core::StringCommand;
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) chroot: String,
+    /// Whether the shell that SHELL names is in the root too. Otherwise it is not handed on: a session would look for it.
+    pub(crate) hands_shell_on: bool,
     /// `None` where nothing is mounted.
     pub(crate) mounting: Option<Mounting>,
 }
@@ -41,9 +43,12 @@ else $left "$at"; fi
 exec "$@""#;
 
 /// What becomes `sh -c script` in `root`.
+///
+/// sudo puts the text of its command, which is ours, into SUDO_COMMAND.
 pub(crate) fn line(tools: &Tools, root: &str, script: &[u8]) -> StringCommand {
     let script = OsStr::from_bytes(script);
-    let line = StringCommand::new().raw("exec");
+    let shell = if tools.hands_shell_on { "" } else { " SHELL" };
+    let line = StringCommand::new().raw(format!("unset SUDO_COMMAND{shell}; exec"));
     let line = match &tools.mounting {
         Some(Mounting { unshare, mount }) => line
             .arg(unshare)

@@ -29,7 +29,7 @@ fi
 ! [ "$root" -ef / ] 2>/dev/null || say same
 chroot=$(command -v chroot) || say without chroot
 echo "hl chroot $chroot"
-set -- "$chroot" "$root" sh -c 'echo hl in""side' "$2" "$3"
+set -- "$chroot" "$root" sh -c 'echo hl in""side; [ ! -x "${SHELL-}" ] || echo hl has shell' "$2" "$3"
 if [ "$6" = mounts ]; then
 unshare=$(command -v unshare) || say without unshare
 mount=$(command -v mount) || say without mount
@@ -73,6 +73,7 @@ struct Answers {
     unshare: Option<String>,
     mount: Option<String>,
     inside: bool,
+    has_shell: bool,
     left_out: Vec<String>,
     fault: Option<(String, String)>,
 }
@@ -86,6 +87,7 @@ impl Answers {
             "unshare" => self.unshare = Some(rest),
             "mount" => self.mount = Some(rest),
             "inside" => self.inside = true,
+            "has" => self.has_shell = true,
             "left" => self.left_out.push(rest),
             fault => self.fault = Some((fault.to_owned(), rest)),
         }
@@ -110,7 +112,7 @@ impl Answers {
             )
         };
         let left_out = self.left_out.iter().map(reason).collect();
-        Ok(Found { tools: Tools { chroot, mounting }, left_out })
+        Ok(Found { tools: Tools { chroot, hands_shell_on: self.has_shell, mounting }, left_out })
     }
 }
 
