@@ -70,6 +70,26 @@ async fn two_hundred_commands_on_few_channels_take_no_longer_than_one_after_the_
     }
 }
 
+#[tokio::test]
+async fn commands_on_a_host_that_allows_no_session_are_an_error() {
+    let target = SshTarget::start(Sshd::builder().max_sessions(0));
+    let link = target.connect().await;
+    let begun = Instant::now();
+    let refused: JoinSet<_> = (0..4)
+        .map(|_| {
+            let link = link.clone();
+            let command = StringCommand::shell("echo here");
+            async move { link.run_shell_command(&command, &ConnectorArguments::new()).await }
+        })
+        .collect();
+    for error in refused.join_all().await.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+        assert!(error.to_string().contains("allows no session"), "{error}");
+    }
+    println!("known after {:.1?}", begun.elapsed());
+    link.disconnect().await.unwrap();
+}
+
 /// So many commands time out together. False if not all that can had started by then.
 async fn time_out_together(channels: usize, commands: usize, at_once: usize, limit: u64) -> bool {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));
