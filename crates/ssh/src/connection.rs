@@ -74,7 +74,7 @@ impl SshConnection {
     /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of its own.
     async fn spawn_urgent(&self, request: &Request, mut busy: Error) -> Result<Process> {
         for wait in URGENT_WAITS {
-            self.reserve.release().await;
+            self.reserve.release();
             sleep(Duration::from_millis(wait)).await;
             let login = self.host.login()?;
             if !login.is_alive() {
@@ -121,7 +121,7 @@ impl Connection for SshConnection {
             Err(error) if error.kind() == ErrorKind::Busy => {
                 self.files.give_way();
                 if slots.has_one() {
-                    self.reserve.release().await;
+                    self.reserve.release();
                 }
                 Err(self.refused(error))
             }
@@ -172,7 +172,8 @@ impl Connection for SshConnection {
     async fn disconnect(&self) -> Result<()> {
         self.host.slots().close();
         self.files.close().await;
-        self.reserve.release().await;
-        self.host.close().await
+        let closed = self.host.close().await;
+        self.reserve.release();
+        closed
     }
 }

@@ -40,14 +40,18 @@ impl Reserve {
         if held.is_none() && slots.can_spare() {
             let waiting = Request::Line(WAITING.to_vec());
             let opened = login.open(&waiting, None, Some(slots.channel(Use::Kill))).await;
-            // If it was refused, there is none to spare, and the slots know.
-            *held = opened.ok().map(|process| (login.clone(), process));
+            // If it was refused, there is none to spare, and the slots know. The connection may be closed by now.
+            let opened = opened.ok().filter(|_| self.host.login().is_ok());
+            *held = opened.map(|process| (login.clone(), process));
         }
     }
 
     /// Lets go of the channel, which is free in a moment.
-    pub(crate) async fn release(&self) {
-        self.held.lock().await.take();
+    pub(crate) fn release(&self) {
+        // Where it is being taken, it is not there yet.
+        if let Ok(mut held) = self.held.try_lock() {
+            held.take();
+        }
     }
 }
 

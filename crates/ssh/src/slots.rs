@@ -106,7 +106,7 @@ impl Slots {
     pub(crate) async fn take(self: &Arc<Self>, wanted: impl Fn()) -> Result<Slot> {
         let _turn = self.turn.lock().await;
         loop {
-            {
+            let lacks_channel = {
                 let mut state = self.state.lock();
                 if state.closed {
                     return Err(Error::new(ErrorKind::LinkLost, "the connection was closed"));
@@ -115,12 +115,15 @@ impl Slots {
                     state.commands += 1;
                     return Ok(Slot::holding(Held(self.clone())));
                 }
-                if state.commands < COMMANDS {
-                    drop(state);
-                    wanted();
-                }
+                state.commands < COMMANDS
+            };
+            let changed = self.changed.notified();
+            if lacks_channel {
+                wanted();
+                let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+            } else {
+                changed.await;
             }
-            let _ = tokio::time::timeout(LOOK_AGAIN, self.changed.notified()).await;
         }
     }
 
