@@ -1,6 +1,7 @@
 //! Names, chains, and hosts that a connector only lists.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink::connectors::{ChrootConnector, LocalConnector, SshConnector};
@@ -9,9 +10,10 @@ use hostlink::{
     NameData, Registry, Result, StringCommand, Target,
 };
 use hostlink_tests::chroot::Root;
+use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
 use hostlink_tests::ssh_target::said;
 
-use crate::scene::{Somebody, connect};
+use crate::scene::{Somebody, connect, run};
 
 /// Lists hosts, and how they are reached.
 #[derive(Debug)]
@@ -140,6 +142,11 @@ async fn a_chain_reaches_what_it_names() {
     std::os::unix::fs::symlink("busybox", root.path("bin/chroot")).unwrap();
     let link = connect(&deeper, &Data::new()).await.unwrap();
     assert_eq!(said(&link, "cat /mark").await, "inner");
+    let seconds = unique_seconds();
+    let limited = ConnectorArguments::new().with_timeout(Duration::from_secs(2));
+    let error = run(&link, &format!("sleep {seconds} & sleep {seconds}"), &limited).await;
+    assert_eq!(error.unwrap_err().kill_confirmed(), Some(true));
+    wait_until("nothing is left", || count_running("sleep", &seconds) == 0);
     link.disconnect().await.unwrap();
     let link = connect(&somebody.target(&root), &somebody.data()).await.unwrap();
     assert_eq!(said(&link, "cat /mark").await, "outer");
@@ -185,5 +192,5 @@ async fn closing_a_chain_closes_what_it_went_through() {
     let logins = || traces.processes().iter().filter(|line| line.starts_with("ssh ")).count();
     assert_eq!(logins(), 1, "the control: {:?}", traces.processes());
     link.disconnect().await.unwrap();
-    hostlink_tests::cli::wait_until("the login has ended", || logins() == 0);
+    wait_until("the login has ended", || logins() == 0);
 }

@@ -21,13 +21,13 @@ async fn ways_in(root: &Root, somebody: &[Somebody]) -> Vec<Link> {
     let mut links = vec![enter(root).await];
     links.push(connect(&root.target(), &with_mounts()).await.unwrap());
     for somebody in somebody {
-        links.push(connect(&somebody.target(root), &somebody.data()).await.unwrap());
+        links.push(somebody.enter(root).await);
     }
     links
 }
 
-fn users() -> [Somebody; 2] {
-    [Somebody::trusted(), Somebody::trusted_without_pty()]
+fn users() -> [Somebody; 3] {
+    [Somebody::trusted(), Somebody::trusted_without_pty(), Somebody::asked()]
 }
 
 fn gone(seconds: &str) {
@@ -112,7 +112,7 @@ async fn a_dropped_start_leaves_nothing() {
 async fn a_command_of_another_user_inside_is_ended_where_there_is_no_proc() {
     let (root, users) = (Root::busybox(), users());
     for somebody in &users {
-        let link = connect(&somebody.target(&root), &somebody.data()).await.unwrap();
+        let link = somebody.enter(&root).await;
         let seconds = unique_seconds();
         let arguments = plain().with_su_user("insider").with_timeout(Duration::from_secs(2));
         let error = run(&link, &sleeping(&seconds), &arguments).await.unwrap_err();

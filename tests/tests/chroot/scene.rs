@@ -47,6 +47,7 @@ pub(crate) async fn refused(name: &str, data: &Data) -> Error {
 pub(crate) struct Somebody {
     pub(crate) ssh: SshTarget,
     pub(crate) user: TestUser,
+    password: Option<&'static str>,
     _sudoer: Option<Sudoer>,
 }
 
@@ -54,7 +55,12 @@ impl Somebody {
     /// One whom sudo knows nothing of.
     pub(crate) fn without_rights() -> Self {
         let user = TestUser::create("/bin/bash");
-        Self { ssh: SshTarget::as_user(user.name(), Sshd::builder()), user, _sudoer: None }
+        Self {
+            ssh: SshTarget::as_user(user.name(), Sshd::builder()),
+            user,
+            password: None,
+            _sudoer: None,
+        }
     }
 
     /// One whom sudo asks for no password.
@@ -69,10 +75,10 @@ impl Somebody {
         let somebody = Self::without_rights();
         somebody.user.set_password(PASSWORD);
         let sudoer = Sudoer::with_password(somebody.user.name());
-        Self { _sudoer: Some(sudoer), ..somebody }
+        Self { password: Some(PASSWORD), _sudoer: Some(sudoer), ..somebody }
     }
 
-    /// The same whose commands sudo runs on the terminal that it was given, not on one of its own.
+    /// A trusted one whose commands sudo runs on the terminal that it was given, not on one of its own.
     pub(crate) fn trusted_without_pty() -> Self {
         let somebody = Self::without_rights();
         let name = somebody.user.name();
@@ -86,11 +92,20 @@ impl Somebody {
         format!("@ssh/{}/{}", self.ssh.name(), target(&root.dir()))
     }
 
-    /// The data to log in with, and to use sudo.
+    /// The data to log in with, and to use sudo without an answer to its question.
     pub(crate) fn data(&self) -> Data {
         let mut data = self.ssh.data.clone();
         data.insert("chroot_sudo", true);
         data
+    }
+
+    /// A link into a root of this machine.
+    pub(crate) async fn enter(&self, root: &Root) -> Link {
+        let mut data = self.data();
+        if let Some(password) = self.password {
+            data.insert("chroot_sudo_password", password);
+        }
+        connect(&self.target(root), &data).await.unwrap()
     }
 
     /// The command `hostlink` with what it takes to enter a root as this user.

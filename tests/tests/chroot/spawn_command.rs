@@ -1,5 +1,6 @@
 //! `Link::spawn_command`: what a connection that is built on a link gets.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -124,15 +125,25 @@ async fn a_start_that_is_dropped_leaves_nothing() {
     let (_somebody, links) = links().await;
     for (link, arguments) in links.iter().zip([plain(), with_password(PASSWORD)]) {
         let seconds = unique_seconds();
-        // It starts, and says so late enough to be given up at any moment before.
         let line = format!("sleep {seconds}");
         let mut given_up = 0;
-        for moment in 0..20 {
-            let limit = Duration::from_millis(moment * 2);
-            let start = tokio::time::timeout(limit, spawn(link, &line, &arguments)).await;
-            match start {
-                Err(_) => given_up += 1,
-                Ok(process) => drop(process.unwrap().control.kill()),
+        // The first look begins the start, and none of the next ones need find it done.
+        for looks in 1..40 {
+            let mut start = Box::pin(spawn(link, &line, &arguments));
+            let mut looked = 0;
+            let process = loop {
+                if let Poll::Ready(process) = futures::poll!(&mut start) {
+                    break Some(process.unwrap());
+                }
+                looked += 1;
+                if looked == looks {
+                    break None;
+                }
+                tokio::time::sleep(Duration::from_micros(500)).await;
+            };
+            match process {
+                Some(process) => drop(process.control.kill()),
+                None => given_up += 1,
             }
         }
         assert!(given_up > 0);
