@@ -14,10 +14,9 @@ use hostlink_core::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
-use tokio::net::unix::pipe;
 
 use crate::mux::{Mux, NewSession, Opened, SessionEnd};
-use crate::pipes::Pipe;
+use crate::sockets::pair;
 use crate::transport::Request;
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
@@ -42,25 +41,20 @@ pub(crate) async fn open(
 ) -> Result<Process> {
     match terminal {
         Some(size) => on_terminal(mux, request, size, check).await,
-        None => on_pipes(mux, request, check).await,
+        None => on_sockets(mux, request, check).await,
     }
 }
 
-async fn on_pipes(mux: Mux, request: &Request, check: Check) -> Result<Process> {
-    let (stdin_there, stdin) = io::pipe().map_err(no_pipe)?;
-    let (stdout, stdout_there) = io::pipe().map_err(no_pipe)?;
-    let (stderr, stderr_there) = io::pipe().map_err(no_pipe)?;
-    // Their other ends belong to ssh, which wants them as they are.
-    let stdin = pipe::Sender::from_owned_fd(stdin.into()).map_err(no_pipe)?;
-    let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(no_pipe)?;
-    let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(no_pipe)?;
-    let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
+async fn on_sockets(mux: Mux, request: &Request, check: Check) -> Result<Process> {
+    let (stdin_there, stdin) = pair()?;
+    let (stdout_there, stdout) = pair()?;
+    let (stderr_there, stderr) = pair()?;
+    let given: [OwnedFd; 3] = [stdin_there, stdout_there, stderr_there];
     let session = open_session(mux, request, false, &given).await?;
     drop(given);
-    let (stdout, stderr) = (Pipe::new(stdout), Pipe::new(stderr));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
-        stdin: Some(Box::pin(Pipe::new(stdin)) as BoxWrite),
+        stdin: Some(Box::pin(stdin) as BoxWrite),
         output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(NoControl),
