@@ -17,12 +17,11 @@ use hostlink_core::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
-use tokio::net::unix::pipe;
 use tokio::time::timeout;
 
 use crate::mux::{Mux, NewSession, Opened, SessionEnd};
-use crate::pipes::Pipe;
 use crate::slots::Channel;
+use crate::sockets::pair;
 use crate::transport::Request;
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
@@ -51,30 +50,25 @@ pub(crate) async fn open(
 ) -> Result<Process> {
     match terminal {
         Some(size) => on_terminal(mux, request, size, channel, check).await,
-        None => on_pipes(mux, request, channel, check).await,
+        None => on_sockets(mux, request, channel, check).await,
     }
 }
 
-async fn on_pipes(
+async fn on_sockets(
     mux: Mux,
     request: &Request,
     channel: Option<Channel>,
     check: Check,
 ) -> Result<Process> {
-    let (stdin_there, stdin) = io::pipe().map_err(no_pipe)?;
-    let (stdout, stdout_there) = io::pipe().map_err(no_pipe)?;
-    let (stderr, stderr_there) = io::pipe().map_err(no_pipe)?;
-    // Their other ends belong to ssh, which wants them as they are.
-    let stdin = pipe::Sender::from_owned_fd(stdin.into()).map_err(no_pipe)?;
-    let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(no_pipe)?;
-    let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(no_pipe)?;
-    let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
+    let (stdin_there, stdin) = pair()?;
+    let (stdout_there, stdout) = pair()?;
+    let (stderr_there, stderr) = pair()?;
+    let given: [OwnedFd; 3] = [stdin_there, stdout_there, stderr_there];
     let session = open_session(mux, request, false, &given, channel).await?;
     drop(given);
-    let (stdout, stderr) = (Pipe::new(stdout), Pipe::new(stderr));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
-        stdin: Some(Box::pin(Pipe::new(stdin)) as BoxWrite),
+        stdin: Some(Box::pin(stdin) as BoxWrite),
         output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(NoControl),
@@ -83,7 +77,7 @@ async fn on_pipes(
 
 /// ssh's standard input is a pseudo-terminal of ours: from it ssh takes the size and the modes for the far end as soon as
 /// it is asked, so it is made raw only afterwards, and nothing is typed before. Output may come sooner than that: it goes
-/// through a pipe, which changes no byte of it.
+/// through a socket, which changes no byte of it.
 async fn on_terminal(
     mux: Mux,
     request: &Request,
@@ -94,24 +88,23 @@ async fn on_terminal(
     let (pty, pts) = pty_process::open().map_err(no_terminal)?;
     let size = pty_process::Size::new(size.rows, size.columns);
     pty.resize(size).map_err(no_terminal)?;
-    let (output, output_there) = io::pipe().map_err(no_pipe)?;
-    let output = pipe::Receiver::from_owned_fd(output.into()).map_err(no_pipe)?;
-    let near = pts.as_fd().try_clone_to_owned().map_err(no_pipe)?;
+    let (output_there, output) = pair()?;
+    let near = pts.as_fd().try_clone_to_owned().map_err(no_copy)?;
     // On a terminal the far end has but one output.
-    let errors_there = output_there.try_clone().map_err(no_pipe)?;
-    let given = [near, output_there.into(), errors_there.into()];
+    let errors_there = output_there.try_clone().map_err(no_copy)?;
+    let given = [near, output_there, errors_there];
     let master = master_of(&mux).await;
     let session = open_session(mux, request, true, &given, channel).await?;
     let raw = tcgetattr(&given[0]).and_then(|mut modes| {
         modes.make_raw();
         tcsetattr(&given[0], OptionalActions::Now, &modes)
     });
-    raw.map_err(|error| no_pipe(error.into()))?;
-    let window = pty.as_fd().try_clone_to_owned().map_err(no_pipe)?;
+    raw.map_err(|error| no_copy(error.into()))?;
+    let window = pty.as_fd().try_clone_to_owned().map_err(no_copy)?;
     drop((given, pts));
     // While there is output to come, the end of what is typed is no hang-up.
     let (kept, writer) = pty.into_split();
-    let output = chunks(Stream::Stdout, Pipe::new(output)).map(move |chunk| {
+    let output = chunks(Stream::Stdout, output).map(move |chunk| {
         let _kept = &kept;
         chunk
     });
@@ -155,8 +148,9 @@ async fn open_session(
     }
 }
 
-fn no_pipe(error: io::Error) -> Error {
-    Error::new(ErrorKind::Connect, format!("no pipe could be opened: {error}")).with_source(error)
+fn no_copy(error: io::Error) -> Error {
+    let message = format!("a terminal cannot be handed to ssh: {error}");
+    Error::new(ErrorKind::Connect, message).with_source(error)
 }
 
 fn no_terminal(error: pty_process::Error) -> Error {

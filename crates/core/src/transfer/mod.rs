@@ -16,6 +16,7 @@ mod target;
 mod target_script;
 mod tree_get;
 mod tree_put;
+mod writer;
 
 use async_trait::async_trait;
 
