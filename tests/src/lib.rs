@@ -4,7 +4,9 @@ pub mod busybox;
 pub mod chroot;
 pub mod cli;
 pub mod container;
+pub mod docker_host;
 pub mod dropbear;
+pub mod engine;
 pub mod forwarder;
 pub mod forwards;
 pub mod keeper;
@@ -12,6 +14,7 @@ pub mod keys;
 pub mod network;
 pub mod ports;
 pub mod processes;
+pub mod rootfs;
 pub mod rsync;
 pub mod rsync_stop;
 pub mod ssh_client;
@@ -23,6 +26,7 @@ pub mod sudoer;
 pub mod terminal;
 pub mod unreachable;
 pub mod user;
+pub mod users_master;
 
 use std::path::PathBuf;
 

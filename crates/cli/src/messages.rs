@@ -94,6 +94,9 @@ impl Reporter for Teller {
             Event::Warning(text) => {
                 self.messages.line(format_args!("{target}: warning: {}", flatten(text)));
             }
+            Event::Notice(text) => {
+                self.messages.line(format_args!("{target}: {}", flatten(text)));
+            }
             Event::Input(text) if self.verbose => {
                 self.messages.send(format!("[{target}] >>> {text}\n").into_bytes());
             }

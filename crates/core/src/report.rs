@@ -18,6 +18,8 @@ pub enum Event<'a> {
     Output(&'a OutputLine),
     /// Something the user should know.
     Warning(&'a str),
+    /// A result that is not a command's output: an image that was made.
+    Notice(&'a str),
     /// Something that explains what happened, for `-v`.
     Detail(&'a str),
 }

@@ -18,6 +18,10 @@ pub use registry::builtin_registry;
 pub mod connectors {
     #[cfg(feature = "chroot")]
     pub use hostlink_chroot::ChrootConnector;
+    #[cfg(feature = "docker")]
+    pub use hostlink_docker::DockerConnector;
+    #[cfg(feature = "dockerssh")]
+    pub use hostlink_dockerssh::DockerSshConnector;
     #[cfg(feature = "local")]
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 3] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 7] {
+    // One that is used by another connector too: what its connections share is shared by all.
+    #[cfg(feature = "ssh")]
+    let ssh = Arc::new(hostlink_ssh::SshConnector::new());
     [
         (
             "local",
@@ -15,10 +18,31 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 3] {
             None,
         ),
         (
-            "ssh",
-            #[cfg(feature = "ssh")]
-            Some(Arc::new(hostlink_ssh::SshConnector::new())),
-            #[cfg(not(feature = "ssh"))]
+            "docker",
+            #[cfg(feature = "docker")]
+            Some(Arc::new(hostlink_docker::DockerConnector::docker())),
+            #[cfg(not(feature = "docker"))]
+            None,
+        ),
+        (
+            "podman",
+            #[cfg(feature = "docker")]
+            Some(Arc::new(hostlink_docker::DockerConnector::podman())),
+            #[cfg(not(feature = "docker"))]
+            None,
+        ),
+        (
+            "dockerssh",
+            #[cfg(feature = "dockerssh")]
+            Some(Arc::new(hostlink_dockerssh::DockerSshConnector::docker(ssh.clone()))),
+            #[cfg(not(feature = "dockerssh"))]
+            None,
+        ),
+        (
+            "podmanssh",
+            #[cfg(feature = "dockerssh")]
+            Some(Arc::new(hostlink_dockerssh::DockerSshConnector::podman(ssh.clone()))),
+            #[cfg(not(feature = "dockerssh"))]
             None,
         ),
         (
@@ -26,6 +50,13 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 3] {
             #[cfg(feature = "chroot")]
             Some(Arc::new(hostlink_chroot::ChrootConnector)),
             #[cfg(not(feature = "chroot"))]
+            None,
+        ),
+        (
+            "ssh",
+            #[cfg(feature = "ssh")]
+            Some(ssh),
+            #[cfg(not(feature = "ssh"))]
             None,
         ),
     ]

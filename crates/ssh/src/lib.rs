@@ -15,6 +15,7 @@ mod mux;
 mod name;
 mod openssh;
 mod pipes;
+mod reserve;
 mod settings;
 mod sftp;
 mod slots;

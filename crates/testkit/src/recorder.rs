@@ -28,6 +28,7 @@ impl Reporter for Recorder {
             Event::Input(text) => format!("input {text}"),
             Event::Output(OutputLine { stream, line }) => format!("{stream:?} {line}"),
             Event::Warning(text) => format!("warning {text}"),
+            Event::Notice(text) => format!("notice {text}"),
             Event::Detail(text) => format!("detail {text}"),
             other => format!("{other:?}"),
         };

@@ -1,0 +1,63 @@
+//! The connection to one container.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostlink_core::{
+    Connection, Error, ErrorKind, MAX_ARGUMENT, Process, Result, Script, Slot, SpawnOptions,
+};
+use tokio::sync::Semaphore;
+
+use crate::container::Container;
+use crate::exec;
+
+/// Commands at once in one container: an engine that starts more gets slower, not faster.
+const COMMANDS: usize = 64;
+
+/// The same by commands on another target, whose sessions they take (sshd: 10). Two are for calls.
+const COMMANDS_BY_COMMAND: usize = 4;
+
+/// A container and its commands.
+#[derive(Debug)]
+pub(crate) struct DockerConnection {
+    container: Arc<Container>,
+    slots: Arc<Semaphore>,
+}
+
+impl DockerConnection {
+    pub(crate) fn new(container: Container) -> Self {
+        let by_command = container.engine.is_by_command();
+        let commands = if by_command { COMMANDS_BY_COMMAND } else { COMMANDS };
+        Self { container: Arc::new(container), slots: Arc::new(Semaphore::new(commands)) }
+    }
+}
+
+#[async_trait]
+impl Connection for DockerConnection {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        if options.urgent {
+            return Ok(Slot::default());
+        }
+        let closed = |_| Error::new(ErrorKind::LinkLost, "the connection was closed");
+        self.slots.clone().acquire_owned().await.map(Slot::holding).map_err(closed)
+    }
+
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        exec::start(&self.container, script, options).await
+    }
+
+    /// The engine takes commands as JSON, which is UTF-8.
+    fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
+        script.len() <= MAX_ARGUMENT && std::str::from_utf8(script).is_ok()
+    }
+
+    async fn answers(&self) -> Result<()> {
+        let engine = &self.container.engine;
+        engine.api().ping().await.map(|_| ()).map_err(|error| engine.does_not_answer(error))
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        self.slots.close();
+        self.container.close().await
+    }
+}

@@ -1,0 +1,179 @@
+//! Finding the container, or the image that one is made of.
+
+use std::time::Duration;
+
+use bollard::errors::Error as ApiError;
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{CreateImageOptions, ListContainersOptions, ListImagesOptions};
+use futures::stream::StreamExt;
+use hostlink_core::{Error, ErrorKind, Result};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::engine::{Engine, status, told, words};
+use crate::settings::{Settings, Subject};
+use crate::{name, nearest};
+
+/// How long a registry may send nothing.
+const PULL_SILENCE: Duration = Duration::from_secs(60);
+
+/// What a target's data stands for.
+pub(super) enum Found {
+    Container(Box<ContainerInspectResponse>),
+    Image(Image),
+}
+
+/// An image that the engine has.
+pub(super) struct Image {
+    pub(super) id: String,
+    /// What `docker image inspect` shows as `Config`, as the engine writes it.
+    pub(super) config: Value,
+}
+
+/// Finds it; an image that is not there is pulled.
+///
+/// # Errors
+///
+/// There is none: the nearest names are told.
+pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> {
+    match &settings.subject {
+        Subject::Container(name) => match container(engine, name).await? {
+            Some(found) => Ok(Found::Container(found)),
+            None => Err(no_container(engine, name).await),
+        },
+        Subject::Image(name) => image(engine, name, settings, false).await.map(Found::Image),
+        Subject::Either(name) => {
+            if name::may_be_container(name)
+                && let Some(found) = container(engine, name).await?
+            {
+                return Ok(Found::Container(found));
+            }
+            image(engine, name, settings, true).await.map(Found::Image)
+        }
+    }
+}
+
+async fn container(engine: &Engine, name: &str) -> Result<Option<Box<ContainerInspectResponse>>> {
+    match engine.api().inspect_container(name, None).await {
+        Ok(found) => Ok(Some(Box::new(found))),
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(told(&format!("cannot look at the container {name}"), error)),
+    }
+}
+
+async fn image(
+    engine: &Engine,
+    name: &str,
+    settings: &Settings,
+    may_be_container: bool,
+) -> Result<Image> {
+    let found = local_image(engine, name).await?;
+    let fits = |image: &Value| settings.platform.as_deref().is_none_or(|it| is_for(image, it));
+    let found = match found {
+        Some(image) if fits(&image) => image,
+        _ => pull(engine, name, settings, may_be_container).await?,
+    };
+    if !fits(&found) {
+        let wanted = settings.platform.as_deref().unwrap_or_default();
+        let message = format!("the image {name} is for {}, not {wanted}", platform_of(&found));
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
+    let id = found["Id"].as_str().unwrap_or(name).to_owned();
+    Ok(Image { id, config: found["Config"].clone() })
+}
+
+async fn local_image(engine: &Engine, name: &str) -> Result<Option<Value>> {
+    match engine.get(&format!("/images/{name}/json")).await {
+        Ok(image) => Ok(Some(image)),
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(told(&format!("cannot look at the image {name}"), error)),
+    }
+}
+
+fn platform_of(image: &Value) -> String {
+    let part = |key: &str| image[key].as_str().filter(|text| !text.is_empty());
+    let parts = [part("Os"), part("Architecture"), part("Variant")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+/// Whether an image is for a platform. A variant counts only where both name one.
+fn is_for(image: &Value, platform: &str) -> bool {
+    let has = platform_of(image);
+    has.split('/').zip(platform.split('/')).all(|(has, wanted)| has == wanted)
+}
+
+/// Has the engine get an image. Waiting for a registry counts against no limit but its silence.
+async fn pull(
+    engine: &Engine,
+    name: &str,
+    settings: &Settings,
+    may_be_container: bool,
+) -> Result<Value> {
+    let bare_id = name.starts_with("sha256:");
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let options = CreateImageOptions {
+        from_image: Some(name.to_owned()),
+        // Without one the engine would get all of them.
+        tag: (!last.contains([':', '@'])).then(|| "latest".to_owned()),
+        platform: settings.platform.clone().unwrap_or_default(),
+        ..Default::default()
+    };
+    let api = engine.long_api();
+    let mut progress = Box::pin(api.create_image(Some(options), None, None));
+    let mut failed = None;
+    while failed.is_none() && !bare_id {
+        match timeout(PULL_SILENCE, progress.next()).await {
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(error))) => failed = Some(words(&error)),
+            Ok(None) => break,
+            Err(_) => failed = Some(words(&ApiError::RequestTimeoutError)),
+        }
+    }
+    match local_image(engine, name).await? {
+        Some(image) if failed.is_none() => Ok(image),
+        _ => Err(no_image(engine, name, may_be_container, failed).await),
+    }
+}
+
+async fn no_container(engine: &Engine, name: &str) -> Error {
+    let hint = nearest::hint(name, container_names(engine).await.iter().map(String::as_str));
+    let message = format!("there is no container {name}{hint}");
+    Error::new(ErrorKind::NotFound, message)
+}
+
+async fn no_image(
+    engine: &Engine,
+    name: &str,
+    may_be_container: bool,
+    pull: Option<String>,
+) -> Error {
+    let what = if may_be_container && name::may_be_container(name) {
+        "container or image"
+    } else {
+        "image"
+    };
+    let mut known = image_names(engine).await;
+    if may_be_container {
+        known.extend(container_names(engine).await);
+    }
+    let hint = nearest::hint(name, known.iter().map(String::as_str));
+    let pulled = pull.map(|why| format!(", and it cannot be pulled: {why}")).unwrap_or_default();
+    Error::new(ErrorKind::NotFound, format!("there is no {what} {name}{hint}{pulled}"))
+}
+
+async fn container_names(engine: &Engine) -> Vec<String> {
+    let options = ListContainersOptions { all: true, ..Default::default() };
+    let listed = engine.api().list_containers(Some(options)).await.unwrap_or_default();
+    let names = listed.into_iter().flat_map(|container| container.names.unwrap_or_default());
+    names.map(|name| name.trim_start_matches('/').to_owned()).collect()
+}
+
+async fn image_names(engine: &Engine) -> Vec<String> {
+    let listed = engine.api().list_images(None::<ListImagesOptions>).await.unwrap_or_default();
+    let tags = listed.into_iter().flat_map(|image| image.repo_tags);
+    let bare = |tag: String| match tag.strip_suffix(":latest") {
+        Some(name) => name.to_owned(),
+        None => tag,
+    };
+    tags.map(bare).collect()
+}

@@ -1,0 +1,245 @@
+//! The container of one connection: found or made, and left as it was.
+
+mod commit;
+mod found;
+mod made;
+mod owner;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::ContainerInspectResponse;
+use hostlink_core::{Context, Error, ErrorKind, Event, Reporter, Result};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use self::found::{Found, Image};
+use self::made::Made;
+use self::owner::Owner;
+use crate::engine::{Engine, told};
+use crate::results::Results;
+use crate::settings::{CommitPolicy, Settings, Subject};
+
+/// How long a container that was started may take to run.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a container is opened with.
+pub(crate) struct Opening<'a> {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Settings,
+    /// The target's name.
+    pub(crate) name: &'a str,
+    pub(crate) context: &'a Context,
+}
+
+/// A container in which commands can run.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) engine: Engine,
+    /// The whole ID.
+    pub(crate) id: String,
+    /// As it is told to users.
+    pub(crate) shown: String,
+    pub(crate) settings: Settings,
+    pub(crate) results: Results,
+    target: String,
+    reporter: Arc<dyn Reporter>,
+    end: Mutex<Option<End>>,
+}
+
+/// What is to be done at the end.
+#[derive(Debug)]
+enum End {
+    /// It was stopped before.
+    Stop,
+    /// It is ours.
+    Remove { made: Made, origin: Origin, owner: Option<Owner> },
+}
+
+/// The image that a container was made of.
+struct Origin(Image);
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.id)
+    }
+}
+
+/// The beginning of an ID, as docker shows it.
+fn short(id: &str) -> &str {
+    let id = id.strip_prefix("sha256:").unwrap_or(id);
+    id.get(..12).unwrap_or(id)
+}
+
+/// Finds or makes the container, and has it run.
+///
+/// # Errors
+///
+/// There is none, or it cannot run. Nothing of ours is left.
+pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
+    let Opening { engine, settings, name, context } = opening;
+    let owner = Owner::me();
+    if let Some(owner) = &owner
+        && let Err(error) = sweep::run(&engine, owner).await
+    {
+        return Err(told("cannot list what earlier runs have left", error));
+    }
+    let (id, shown, end) = match found::find(&engine, &settings).await? {
+        Found::Container(found) => {
+            let shown =
+                found.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
+            let id = found.id.clone().unwrap_or_else(|| shown.clone());
+            let end = bring_up(&engine, &found, &id, &shown).await?;
+            (id, shown, end)
+        }
+        Found::Image(image) => {
+            let run = run_id()?;
+            let platform = settings.platform.as_deref();
+            let made = Made::new(&engine, &image, platform, &run, owner.as_ref()).await?;
+            let id = made.id.clone();
+            let shown = format!("{} (of {})", short(&id), short(&image.id));
+            (id, shown, Some(End::Remove { made, origin: Origin(image), owner }))
+        }
+    };
+    Ok(Container {
+        engine,
+        id,
+        shown,
+        settings,
+        results: Results::default(),
+        target: name.to_owned(),
+        reporter: context.reporter.clone(),
+        end: Mutex::new(end),
+    })
+}
+
+/// The container that the data names; an image will not do.
+///
+/// # Errors
+///
+/// There is none: the nearest names are told.
+pub(crate) async fn existing(
+    engine: &Engine,
+    settings: &Settings,
+) -> Result<Box<ContainerInspectResponse>> {
+    let subject = match settings.subject.clone() {
+        Subject::Container(name) | Subject::Either(name) => Subject::Container(name),
+        Subject::Image(name) => {
+            let message = format!("{name} is an image: only a container has an SSH server");
+            return Err(Error::new(ErrorKind::Data, message));
+        }
+    };
+    match found::find(engine, &Settings { subject, ..settings.clone() }).await? {
+        Found::Container(found) => Ok(found),
+        Found::Image(_) => unreachable!("a container was asked for"),
+    }
+}
+
+fn run_id() -> Result<String> {
+    let number = getrandom::u64().map_err(|error| {
+        Error::new(ErrorKind::Unsupported, "the system has no random numbers").with_source(error)
+    })?;
+    Ok(format!("{number:016x}"))
+}
+
+/// Has a container run that exists; returns what is to be done at the end.
+async fn bring_up(
+    engine: &Engine,
+    found: &ContainerInspectResponse,
+    id: &str,
+    shown: &str,
+) -> Result<Option<End>> {
+    if is(found, |state| state.paused) {
+        let message = format!(
+            "the container {shown} is paused: `{} unpause {shown}` lets it go on",
+            engine.brand().word()
+        );
+        return Err(Error::new(ErrorKind::Connect, message));
+    }
+    if is(found, |state| state.running) {
+        return Ok(None);
+    }
+    let doing = || format!("cannot start the container {shown}");
+    let started = engine.api().start_container(id, None).await;
+    started.map_err(|error| told(&doing(), error))?;
+    let deadline = Instant::now() + START_LIMIT;
+    loop {
+        let now = engine.api().inspect_container(id, None).await;
+        let now = now.map_err(|error| told(&doing(), error))?;
+        if is(&now, |state| state.running) {
+            return Ok(Some(End::Stop));
+        }
+        let is_over = !is(&now, |state| state.restarting);
+        if is_over || Instant::now() > deadline {
+            let code = now.state.and_then(|state| state.exit_code).unwrap_or_default();
+            let message = format!(
+                "the container {shown} was stopped, and ends as soon as it is started (exit code {code})"
+            );
+            return Err(Error::new(ErrorKind::Connect, message));
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether a container's state has something.
+pub(crate) fn is(
+    found: &ContainerInspectResponse,
+    what: impl Fn(&bollard::models::ContainerState) -> Option<bool>,
+) -> bool {
+    found.state.as_ref().and_then(what).unwrap_or(false)
+}
+
+impl Container {
+    /// Leaves it as it was, or makes an image of it and removes it. It may be called twice.
+    ///
+    /// # Errors
+    ///
+    /// Something is left, or there is no image that should be.
+    pub(crate) async fn close(&self) -> Result<()> {
+        match self.end.lock().await.take() {
+            None => Ok(()),
+            Some(End::Stop) => self.stop().await,
+            Some(End::Remove { made, origin, owner }) => {
+                let committed = self.commit(&origin.0, owner.as_ref()).await;
+                let removed = made::remove(&self.engine, &made.id).await;
+                committed.and(removed)
+            }
+        }
+    }
+
+    async fn stop(&self) -> Result<()> {
+        let stopped = self.engine.long_api().stop_container(&self.id, None).await;
+        match stopped {
+            Err(error) if crate::engine::status(&error) != Some(404) => {
+                Err(told(&format!("cannot stop the container {} again", self.shown), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn commit(&self, origin: &Image, owner: Option<&Owner>) -> Result<()> {
+        match self.settings.commit {
+            CommitPolicy::Never => return Ok(()),
+            CommitPolicy::OnSuccess if self.results.has_failed() => {
+                self.tell(Event::Notice("not committed, since something failed (docker_commit)"));
+                return Ok(());
+            }
+            CommitPolicy::OnSuccess | CommitPolicy::Always => {}
+        }
+        let tag = self.settings.tag.as_ref();
+        let made = commit::commit(&self.engine, &self.id, origin, owner, tag).await?;
+        let name = tag.map(|(name, tag)| format!(" ({name}:{tag})")).unwrap_or_default();
+        self.tell(Event::Notice(&format!("committed to {}{name}", made.id)));
+        if made.has_labels {
+            self.tell(Event::Warning(
+                "the image has the empty labels hostlink and hostlink.owner, which this engine does not take away",
+            ));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        self.reporter.report(&self.target, event);
+    }
+}

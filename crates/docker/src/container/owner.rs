@@ -1,0 +1,126 @@
+//! Whose container it is, so that what the dead have left can be told from what the living use.
+
+use std::fs;
+
+/// What every container of ours is labelled with; its value tells runs apart.
+pub(super) const RUN_LABEL: &str = "hostlink";
+
+/// Whose it is.
+pub(super) const OWNER_LABEL: &str = "hostlink.owner";
+
+/// Whose half-made image it is.
+pub(super) const HALF_MADE_LABEL: &str = "hostlink.half-made";
+
+/// A process: its machine, the machine's boot, its number, and when it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    machine: String,
+    boot: String,
+    pid: u32,
+    start: u64,
+}
+
+impl Owner {
+    /// This process; `None` where the system does not say enough to tell it from others (no /proc).
+    pub(super) fn me() -> Option<Self> {
+        let pid = std::process::id();
+        Some(Self { machine: machine()?, boot: boot()?, pid, start: start_of(pid)? })
+    }
+
+    /// What a label says, if it was written by [`label`](Self::label).
+    pub(super) fn parse(label: &str) -> Option<Self> {
+        let mut parts = label.split('/');
+        let owner = Self {
+            machine: parts.next()?.to_owned(),
+            boot: parts.next()?.to_owned(),
+            pid: parts.next()?.parse().ok()?,
+            start: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(owner)
+    }
+
+    /// `MACHINE/BOOT/PID/START`.
+    pub(super) fn label(&self) -> String {
+        let Self { machine, boot, pid, start } = self;
+        format!("{machine}/{boot}/{pid}/{start}")
+    }
+
+    /// Whether `self`, which is alive, can be certain that `other` is gone.
+    pub(super) fn knows_dead(&self, other: &Self) -> bool {
+        if self.machine != other.machine {
+            return false;
+        }
+        self.boot != other.boot || start_of(other.pid) != Some(other.start)
+    }
+}
+
+/// The machine's ID and, where process numbers are those of a container, its PID namespace: containers of one machine
+/// often share the ID, and do not see one another's processes.
+fn machine() -> Option<String> {
+    /// `PROC_PID_INIT_INO` of the kernel.
+    const OF_THE_MACHINE: &str = "pid:[4026531836]";
+    let id = read("/etc/machine-id").or_else(|| read("/var/lib/dbus/machine-id"))?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let namespace = namespace.to_str()?;
+    if namespace == OF_THE_MACHINE {
+        return Some(id);
+    }
+    let number: String = namespace.chars().filter(char::is_ascii_digit).collect();
+    Some(format!("{id}-{number}"))
+}
+
+fn boot() -> Option<String> {
+    read("/proc/sys/kernel/random/boot_id")
+}
+
+/// When a process started, in clock ticks; `None` if it is gone, or a zombie. It is field 22 of proc(5)'s `stat`.
+fn start_of(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+fn read(path: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    (!text.is_empty() && text.chars().all(is_plain)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_provably_dead_on_this_machine_is_dead() {
+        let me = Owner::me().unwrap();
+        assert_eq!(Owner::parse(&me.label()), Some(me.clone()));
+        assert!(!me.knows_dead(&me));
+        let restarted = Owner { start: me.start + 1, ..me.clone() };
+        assert!(me.knows_dead(&restarted));
+        let before_boot = Owner { boot: "other".to_owned(), ..me.clone() };
+        assert!(me.knows_dead(&before_boot));
+        let elsewhere = Owner { machine: "other".to_owned(), ..restarted };
+        assert!(!me.knows_dead(&elsewhere));
+    }
+
+    #[test]
+    fn what_is_no_label_of_ours_is_nobodys() {
+        for label in ["", "me", "a/b/c/d", "a/b/1", "a/b/1/2/3"] {
+            assert_eq!(Owner::parse(label), None, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_ended_and_was_not_waited_for_is_dead() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while start_of(child.id()).is_some() {
+            assert!(std::time::Instant::now() < deadline);
+        }
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,275 @@
+//! An engine: where it is, and how it is asked.
+
+mod address;
+mod contexts;
+mod errors;
+mod finding;
+mod place;
+mod stdio;
+mod tls;
+mod wire;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::errors::Error as ApiError;
+use bollard::{BollardRequest, Docker};
+use bytes::Bytes;
+use futures::stream::Stream;
+use hostlink_core::{Context, Error, ErrorKind, Result, Target};
+use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub(crate) use self::errors::{status, told, words};
+use self::wire::{Dialler, Route};
+use crate::brand::Brand;
+use crate::settings::Settings;
+
+/// The body of a request, as bollard writes it.
+type Body =
+    Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>>>;
+
+/// A stream that an engine has handed over.
+pub(crate) type Hijacked = TokioIo<Upgraded>;
+
+/// How long an ordinary call may take. An engine that starts a hundred containers is slow.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a call may take that works through a whole file system (a commit), or waits for a container to stop.
+pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// Podman closes what is idle for 5 s.
+const IDLE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Connections that are kept for the next call.
+const IDLE: usize = 4;
+
+/// Calls at once by commands of another target: each of them is one of its sessions.
+const CALLS_BY_COMMAND: usize = 2;
+
+/// Answers that are longer are none of an engine's.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// An engine that has answered.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    brand: Brand,
+    http: Http,
+    api: Docker,
+    shown: String,
+    by_command: bool,
+    machine: Option<String>,
+}
+
+/// HTTP to one engine.
+#[derive(Clone)]
+struct Http {
+    client: Client<Dialler, Body>,
+    /// How many calls may be made at once.
+    calls: Arc<Semaphore>,
+}
+
+/// Checks what is said about the engine's place, without reaching it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`]: it cannot be used.
+pub(crate) fn check(target: &Target, brand: Brand) -> Result<()> {
+    finding::check(target, brand)
+}
+
+impl Engine {
+    /// Finds the engine, and asks it for its version.
+    ///
+    /// # Errors
+    ///
+    /// No engine answers: where it was looked for, and what happened there.
+    pub(crate) async fn open(
+        brand: Brand,
+        settings: &Settings,
+        target: &Target,
+        context: &Context,
+    ) -> Result<Self> {
+        finding::find(brand, settings, target, context).await
+    }
+
+    /// An engine behind a route, which may not be there.
+    fn behind(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
+        let by_command = matches!(route, Route::Command(_));
+        let machine = route.machine().map(str::to_owned);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_LIMIT)
+            .pool_max_idle_per_host(if by_command { 1 } else { IDLE })
+            .pool_timer(TokioTimer::new())
+            .build(Dialler { limit, to: Arc::new(route) });
+        let calls = if by_command { CALLS_BY_COMMAND } else { Semaphore::MAX_PERMITS };
+        let http = Http { client, calls: Arc::new(Semaphore::new(calls)) };
+        let transport = {
+            let http = http.clone();
+            move |request: BollardRequest| {
+                let http = http.clone();
+                async move { http.call(request).await }
+            }
+        };
+        let api = Docker::connect_with_custom_transport(
+            transport,
+            Some("http://engine"),
+            CALL_LIMIT.as_secs(),
+            bollard::API_DEFAULT_VERSION,
+        )
+        .expect("it only keeps what it is given");
+        Self { brand, http, api, shown, by_command, machine }
+    }
+
+    pub(crate) fn brand(&self) -> Brand {
+        self.brand
+    }
+
+    /// The machine that it runs on, as it is known from here; `None` for this one.
+    pub(crate) fn machine(&self) -> Option<&str> {
+        self.machine.as_deref()
+    }
+
+    /// Whether each connection to it is a command on another target, which has only so many.
+    pub(crate) fn is_by_command(&self) -> bool {
+        self.by_command
+    }
+
+    /// The calls that bollard knows, each within [`CALL_LIMIT`].
+    pub(crate) fn api(&self) -> &Docker {
+        &self.api
+    }
+
+    /// The same, for calls that take as long as what they work on is large.
+    pub(crate) fn long_api(&self) -> Docker {
+        self.api.clone().with_timeout(LONG_LIMIT)
+    }
+
+    /// A call whose answer is taken as it is, without the fields that bollard does not know being lost.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
+        let request = request(Method::GET, path, None)?;
+        in_time(CALL_LIMIT, self.answer(request)).await
+    }
+
+    /// As [`get`](Self::get), with a body and within a limit of time.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<Value, ApiError> {
+        let request = request(Method::POST, path, Some(body))?;
+        in_time(limit, self.answer(request)).await
+    }
+
+    /// Loads an image from an archive, and returns what the engine says to it.
+    pub(crate) async fn load(&self, archive: Vec<u8>) -> Result<String, ApiError> {
+        let body = Either::Left(Full::new(Bytes::from(archive)));
+        let request = Request::post("http://engine/images/load?quiet=1")
+            .header(HOST, "engine")
+            .header(CONTENT_TYPE, "application/x-tar")
+            .body(body)?;
+        in_time(CALL_LIMIT, async {
+            let response = accepted(self.http.call(request).await?).await?;
+            Ok(String::from_utf8_lossy(&bytes(response).await?).into_owned())
+        })
+        .await
+    }
+
+    /// A call that makes its connection the stream of a process.
+    pub(crate) async fn hijack(&self, path: &str, body: &Value) -> Result<Hijacked, ApiError> {
+        let mut request = request(Method::POST, path, Some(body))?;
+        request.headers_mut().insert(CONNECTION, "Upgrade".parse().expect("it is a word"));
+        request.headers_mut().insert(UPGRADE, "tcp".parse().expect("it is a word"));
+        in_time(CALL_LIMIT, async {
+            // Its connection is not a call's any more: it is counted with the commands.
+            let response = self.http.client.request(request).await.map_err(broken)?;
+            let response = accepted(response).await?;
+            let upgraded = hyper::upgrade::on(response).await.map_err(broken)?;
+            Ok(TokioIo::new(upgraded))
+        })
+        .await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Value, ApiError> {
+        let response = accepted(self.http.call(request).await?).await?;
+        let bytes = bytes(response).await?;
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+
+    /// The engine has no place where its error should be shown otherwise.
+    pub(crate) fn does_not_answer(&self, error: ApiError) -> Error {
+        told(&format!("the engine at {} does not answer", self.shown), error)
+            .with_kind(ErrorKind::LinkLost)
+    }
+}
+
+impl Http {
+    async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, ApiError> {
+        let _permit = self.calls.acquire().await.expect("it is never closed");
+        self.client.request(request).await.map_err(broken)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("brand", &self.brand)
+            .field("place", &self.shown)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Paths without a version mean the engine's own.
+fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Body>, ApiError> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let builder = Request::builder().method(method).uri(format!("http://engine{path}"));
+    let builder = builder.header(HOST, "engine").header(CONTENT_TYPE, "application/json");
+    Ok(builder.body(Either::Left(Full::new(Bytes::from(body))))?)
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    timeout(limit, call).await.unwrap_or(Err(ApiError::RequestTimeoutError))
+}
+
+/// The response, unless it is a refusal.
+async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, ApiError> {
+    let status = response.status();
+    if status.is_success()
+        || [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NOT_MODIFIED].contains(&status)
+    {
+        return Ok(response);
+    }
+    let bytes = bytes(response).await?;
+    let told: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let message = told.as_ref().and_then(|told| told["message"].as_str()).map(str::to_owned);
+    let message = message.unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned());
+    Err(ApiError::DockerResponseServerError { status_code: status.as_u16(), message })
+}
+
+async fn bytes(response: Response<Incoming>) -> Result<Bytes, ApiError> {
+    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+    Ok(body.map_err(|error| io::Error::other(error))?.to_bytes())
+}
+
+fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ApiError {
+    ApiError::from(io::Error::other(error))
+}

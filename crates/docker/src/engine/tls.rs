@@ -1,0 +1,52 @@
+//! TLS to an engine, with certificates as docker keeps them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hostlink_core::{Error, ErrorKind, Result};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+/// The settings of `directory`: `ca.pem`, which must have signed the engine's certificate, and `cert.pem` with `key.pem`,
+/// which the engine may want to see.
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`]: files are missing, or hold something else.
+pub(super) fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
+    let wrong = |file: &str, problem: String| {
+        let message = format!("{}: {problem}", directory.join(file).display());
+        Error::new(ErrorKind::Data, message)
+    };
+    let certificates = |file: &str| -> Result<Vec<CertificateDer<'static>>> {
+        let read = CertificateDer::pem_file_iter(directory.join(file));
+        let all: Result<Vec<_>, _> = read.and_then(Iterator::collect);
+        match all {
+            Ok(all) if all.is_empty() => Err(wrong(file, "it holds no certificate".to_owned())),
+            Ok(all) => Ok(all),
+            Err(error) => Err(wrong(file, format!("no certificate can be read: {error}"))),
+        }
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates("ca.pem")? {
+        roots.add(authority).map_err(|error| wrong("ca.pem", error.to_string()))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong("", error.to_string()))?
+        .with_root_certificates(roots);
+    let has = |file: &str| directory.join(file).exists();
+    let config = match (has("cert.pem"), has("key.pem")) {
+        (false, false) => builder.with_no_client_auth(),
+        _ => {
+            let key = PrivateKeyDer::from_pem_file(directory.join("key.pem"))
+                .map_err(|error| wrong("key.pem", format!("no key can be read: {error}")))?;
+            builder
+                .with_client_auth_cert(certificates("cert.pem")?, key)
+                .map_err(|error| wrong("cert.pem", format!("it does not fit key.pem: {error}")))?
+        }
+    };
+    Ok(Arc::new(config))
+}

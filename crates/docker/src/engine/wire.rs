@@ -1,0 +1,166 @@
+//! The byte streams that HTTP runs over.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use hostlink_core::{Duplex, Endpoint, Error, ErrorKind, Link, Result};
+use hyper::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::place::Way;
+use super::stdio::Stdio;
+
+/// Opens streams to one engine.
+#[derive(Clone)]
+pub(super) struct Dialler {
+    /// How long one stream may take to open.
+    pub(super) limit: Duration,
+    pub(super) to: Arc<Route>,
+}
+
+/// What leads to the engine.
+pub(super) enum Route {
+    /// From this machine.
+    Here(Way),
+    /// From another target, to a socket as seen from there.
+    Through(Link, Endpoint),
+    /// By the engine's own command on another target.
+    Command(Stdio),
+}
+
+impl Route {
+    /// The machine that it leads to, as it is known from here; `None` for this one.
+    pub(super) fn machine(&self) -> Option<&str> {
+        match self {
+            Self::Here(Way::Unix(_)) | Self::Command(_) => None,
+            Self::Here(Way::Tcp(host, _) | Way::Tls(host, _, _)) => Some(host),
+            Self::Through(link, _) => Some(link.name()),
+        }
+    }
+
+    async fn open(&self) -> Result<Box<dyn Duplex>> {
+        match self {
+            Self::Here(Way::Unix(path)) => unix(path).await,
+            Self::Here(Way::Tcp(host, port)) => Ok(Box::new(tcp(host, *port).await?)),
+            Self::Here(Way::Tls(host, port, config)) => {
+                let stream = tcp(host, *port).await?;
+                let refused = |why: String| {
+                    Error::new(ErrorKind::Connect, format!("TLS with {host}:{port} failed: {why}"))
+                };
+                let name = ServerName::try_from(host.clone());
+                let name = name.map_err(|error| refused(error.to_string()))?;
+                let connector = TlsConnector::from(config.clone());
+                let stream = connector.connect(name, stream).await;
+                Ok(Box::new(stream.map_err(|error| refused(error.to_string()))?))
+            }
+            Self::Through(link, endpoint) => link.dial(endpoint).await,
+            Self::Command(stdio) => stdio.open().await,
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn unix(path: &str) -> Result<Box<dyn Duplex>> {
+    match tokio::net::UnixStream::connect(path).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(refused(path, error)),
+    }
+}
+
+#[cfg(not(unix))]
+async fn unix(path: &str) -> Result<Box<dyn Duplex>> {
+    let message = format!("{path}: there are no Unix sockets here: use tcp://HOST:PORT");
+    Err(Error::new(ErrorKind::Unsupported, message))
+}
+
+async fn tcp(host: &str, port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await.and_then(|stream| {
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    });
+    stream.map_err(|error| refused(&format!("{host}:{port}"), error))
+}
+
+fn refused(place: &str, error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ => ErrorKind::Connect,
+    };
+    Error::new(kind, format!("cannot connect to {place}: {error}")).with_source(error)
+}
+
+impl Service<Uri> for Dialler {
+    type Response = TokioIo<Wire>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The address of the request says nothing: there is one engine.
+    fn call(&mut self, _uri: Uri) -> Self::Future {
+        let Self { to, limit } = self.clone();
+        Box::pin(async move {
+            let opened = timeout(limit, to.open()).await.unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Connect, format!("no connection within {limit:?}")))
+            });
+            opened.map(|stream| TokioIo::new(Wire(stream)))
+        })
+    }
+}
+
+/// A stream as HTTP wants it.
+pub(super) struct Wire(Box<dyn Duplex>);
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}

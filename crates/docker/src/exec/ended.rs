@@ -1,0 +1,134 @@
+//! How a command in a container ended.
+//!
+//! The engine does not tell the end of a command: it is asked. A command's stream may end before, with, or (where
+//! something that it started holds it) long after the command.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use super::Exec;
+use crate::container::{self, Container};
+use crate::engine::{CALL_LIMIT, status};
+
+/// The waits between two questions: the first and the longest, while there is output, and once it has ended.
+const WHILE_OPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+const ONCE_OVER: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+
+/// How long an engine that has not answered is left alone before it is asked once more.
+const SECOND_TRY: Duration = Duration::from_millis(200);
+
+/// What `kill -KILL` makes a shell say, and what the end of a container does to everything in it.
+const KILLED: i64 = 137;
+
+/// Resolves when the command has ended. `over` resolves when its output has.
+pub(super) fn ended(
+    exec: Exec,
+    over: oneshot::Receiver<()>,
+) -> BoxFuture<'static, Result<ExitStatus>> {
+    Box::pin(async move {
+        let code = exec.code(over).await?;
+        if code == KILLED {
+            exec.check_container().await?;
+        }
+        Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)))
+    })
+}
+
+impl Exec {
+    async fn code(&self, mut over: oneshot::Receiver<()>) -> Result<i64> {
+        let ((mut wait, mut longest), mut is_over) = (WHILE_OPEN, false);
+        loop {
+            tokio::select! {
+                _ = &mut over, if !is_over => {
+                    is_over = true;
+                    (wait, longest) = ONCE_OVER;
+                }
+                () = sleep(wait) => wait = longest.min(wait * 2),
+            }
+            let state = self.inspect().await?;
+            // One that has not started yet has no code.
+            if state["Running"] == json!(false)
+                && let Some(code) = state["ExitCode"].as_i64()
+            {
+                return Ok(code);
+            }
+        }
+    }
+
+    async fn inspect(&self) -> Result<Value> {
+        let path = format!("/exec/{}/json", self.id);
+        let error = match self.engine().get(&path).await {
+            Ok(state) => return Ok(state),
+            Err(error) => error,
+        };
+        if status(&error) == Some(404) {
+            return Err(self.lost().await);
+        }
+        // An engine may close an idle connection at the very moment when it is used again.
+        sleep(SECOND_TRY).await;
+        match self.engine().get(&path).await {
+            Ok(state) => Ok(state),
+            Err(error) if status(&error) == Some(404) => Err(self.lost().await),
+            Err(error) => Err(self.engine().does_not_answer(error)),
+        }
+    }
+
+    async fn lost(&self) -> Error {
+        let became = what_became_of(&self.container).await;
+        let shown = &self.container.shown;
+        let message = became.unwrap_or_else(|| format!("the container {shown} was started anew"));
+        Error::new(ErrorKind::LinkLost, format!("{message} while the command ran"))
+    }
+
+    /// Tells a command that was killed from a container that was: nothing in a container outlives its first process. A
+    /// container that is just ending may still be called running, so another command has to run in it.
+    async fn check_container(&self) -> Result<()> {
+        if self.answers().await {
+            return Ok(());
+        }
+        match what_became_of(&self.container).await {
+            Some(gone) => {
+                Err(Error::new(ErrorKind::LinkLost, format!("{gone} while the command ran")))
+            }
+            // It runs, and starts nothing: it is full, or its `sh` is gone.
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a command can run in the container, and this one is of the same life of it.
+    async fn answers(&self) -> bool {
+        let path = format!("/containers/{}/exec", self.container.id);
+        let body = json!({ "Cmd": ["sh", "-c", ":"] });
+        let Ok(created) = self.engine().post(&path, &body, CALL_LIMIT).await else { return false };
+        let Some(id) = created["Id"].as_str() else { return false };
+        let start = format!("/exec/{id}/start");
+        let detached = json!({ "Detach": true });
+        let started = self.engine().post(&start, &detached, CALL_LIMIT).await;
+        // The engine forgets the commands of a container that has ended.
+        started.is_ok() && self.engine().get(&format!("/exec/{}/json", self.id)).await.is_ok()
+    }
+}
+
+/// What became of a container that does not run; `None` if it does, or nobody can tell.
+pub(super) async fn what_became_of(container: &Container) -> Option<String> {
+    let shown = &container.shown;
+    match container.engine.api().inspect_container(&container.id, None).await {
+        Ok(found) if container::is(&found, |state| state.paused) => {
+            Some(format!("the container {shown} was paused"))
+        }
+        Ok(found) if container::is(&found, |state| state.running) => None,
+        Ok(found) => {
+            let code = found.state.and_then(|state| state.exit_code).unwrap_or_default();
+            Some(format!("the container {shown} ended (exit code {code})"))
+        }
+        Err(error) if status(&error) == Some(404) => {
+            Some(format!("the container {shown} was removed"))
+        }
+        Err(_) => Some(format!("the engine of the container {shown} went away")),
+    }
+}

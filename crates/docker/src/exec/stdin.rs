@@ -1,0 +1,61 @@
+//! Standard input of a command.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
+
+use crate::engine::Hijacked;
+
+/// The writing half of a stream. Dropping it is the end of input, which the stream's other half would otherwise keep open.
+pub(super) struct Stdin {
+    half: Option<WriteHalf<Hijacked>>,
+    /// The engine closes a terminal's output with its input: this side is never closed.
+    terminal: bool,
+}
+
+impl Stdin {
+    pub(super) fn new(half: WriteHalf<Hijacked>, terminal: bool) -> Self {
+        Self { half: Some(half), terminal }
+    }
+
+    fn half(&mut self) -> io::Result<Pin<&mut WriteHalf<Hijacked>>> {
+        self.half.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl AsyncWrite for Stdin {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.half()?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.half()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.terminal {
+            return Poll::Ready(Ok(()));
+        }
+        let Some(half) = self.half.as_mut() else { return Poll::Ready(Ok(())) };
+        let closed = Pin::new(half).poll_shutdown(context);
+        if closed.is_ready() {
+            self.half = None;
+        }
+        closed
+    }
+}
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        let half = self.half.take().filter(|_| !self.terminal);
+        if let (Some(mut half), Ok(runtime)) = (half, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { half.shutdown().await });
+        }
+    }
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod brand;
+mod connection;
+mod connector;
+mod container;
+mod engine;
+mod exec;
+mod fields;
+mod name;
+mod nearest;
+mod results;
+mod settings;
+mod ssh_server;
+
+pub use connector::DockerConnector;
+pub use ssh_server::SshServer;

@@ -1,0 +1,78 @@
+//! What stands behind `@docker/` and `@podman/`.
+
+use hostlink_core::{Error, ErrorKind, NameData, Result};
+
+use crate::brand::Brand;
+use crate::fields;
+
+/// The container or image that the argument stands for. Without one, host data says which.
+///
+/// # Errors
+///
+/// [`ErrorKind::Inventory`]: the argument can be neither.
+pub(crate) fn parse(brand: Brand, argument: Option<&str>) -> Result<NameData> {
+    let word = brand.word();
+    let Some(text) = argument else { return Ok(NameData::new(format!("@{word}"))) };
+    // A connector that is known would have ended the argument before.
+    if let Some((_, link)) = text.split_once("/@") {
+        let connector = link.split('/').next().unwrap_or(link);
+        return Err(refused(format!("{text:?}: there is no connector {connector:?}")));
+    }
+    check_identifier(text)
+        .map_err(|problem| refused(format!("@{word}/{}: {problem}", text.escape_debug())))?;
+    Ok(NameData::new(format!("@{word}/{text}")).with_data(fields::IDENTIFIER.key, text))
+}
+
+/// Whether a text can be the name or ID of a container or image. It then means itself in a path of the engine's API.
+pub(crate) fn check_identifier(text: &str) -> Result<(), String> {
+    const FORMS: &str = "write the name or ID of a container, or IMAGE[:TAG]";
+    if text.is_empty() {
+        return Err(format!("nothing is named: {FORMS}"));
+    }
+    let strange = |c: &char| !(c.is_ascii_alphanumeric() || "._/:@-".contains(*c));
+    if let Some(found) = text.chars().find(strange) {
+        return Err(format!("{found:?} is in no name of a container or image: {FORMS}"));
+    }
+    let odd = text.contains("..") || text.contains("//") || text.contains("/.");
+    if odd || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.ends_with(['/', ':']) {
+        return Err(format!("this is no name of a container or image: {FORMS}"));
+    }
+    Ok(())
+}
+
+/// Whether a text that is no fault can be a container's name or ID.
+pub(crate) fn may_be_container(text: &str) -> bool {
+    !text.contains(['/', ':', '@'])
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::Inventory, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_data() {
+        for text in ["web1", "debian:12", "reg.example.com:5000/a/b_c:1.2", "sha256:0a1b"] {
+            let found = parse(Brand::Docker, Some(text)).unwrap();
+            let expected = NameData::new(format!("@docker/{text}"));
+            assert_eq!(found, expected.with_data("docker_identifier", text));
+        }
+        assert_eq!(parse(Brand::Podman, None).unwrap(), NameData::new("@podman"));
+    }
+
+    #[test]
+    fn what_can_be_no_name_is_told_in_one_line() {
+        for text in
+            ["", "a\nb", "a b", "-rf", "/web1", "a/../b", "a//b", "a?x=1", "a%2e", "é", "a:"]
+        {
+            let error = parse(Brand::Docker, Some(text)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Inventory);
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+        let error = parse(Brand::Docker, Some("c/@chrot//r")).unwrap_err().to_string();
+        assert_eq!(error, "\"c/@chrot//r\": there is no connector \"chrot\"");
+    }
+}

@@ -1,0 +1,34 @@
+//! Names that a misspelt one may have meant.
+
+/// How many are told.
+const MOST: usize = 3;
+
+/// `(did you mean a or b?)` with a space in front; empty where nothing is near.
+pub(crate) fn hint<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let limit = 1 + wanted.len() / 4;
+    let mut near: Vec<(usize, &str)> = known
+        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .filter(|(distance, name)| *distance <= limit || name.starts_with(wanted))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    let names: Vec<&str> = near.into_iter().take(MOST).map(|(_, name)| name).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" (did you mean {}?)", names.join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+
+    #[test]
+    fn near_names_are_told_nearest_first() {
+        let known = ["web1", "web-old", "database", "wbe"];
+        assert_eq!(hint("wbe1", known.into_iter()), " (did you mean wbe or web1?)");
+        assert_eq!(hint("data", known.into_iter()), " (did you mean database?)");
+        assert_eq!(hint("nothing-like-it", known.into_iter()), "");
+    }
+}

@@ -1,0 +1,74 @@
+use hostlink_core::{Data, ErrorKind, Target};
+
+use super::*;
+
+fn parse(data: Data) -> Result<Settings> {
+    let target = Target { name: "@docker/x".to_owned(), data, outer: None };
+    Settings::parse(&target, Brand::Docker)
+}
+
+fn faults(data: Data) -> String {
+    let error = parse(data).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Data);
+    error.message().to_owned()
+}
+
+#[test]
+fn what_is_said_outright_goes_before_the_name() {
+    for (data, subject) in [
+        (Data::new().with("docker_identifier", "a"), Subject::Either("a".into())),
+        (Data::new().with("docker_container_id", "a"), Subject::Container("a".into())),
+        (
+            Data::new().with("docker_identifier", "a").with("docker_image", "a"),
+            Subject::Image("a".into()),
+        ),
+    ] {
+        assert_eq!(parse(data).unwrap().subject, subject);
+    }
+}
+
+#[test]
+fn every_fault_is_listed() {
+    let data = Data::new()
+        .with("docker_identifier", "a")
+        .with("docker_image", "b")
+        .with("docker_workdir", "srv")
+        .with("docker_user", "a b")
+        .with("docker_commit", "maybe")
+        .with("docker_sud", true);
+    assert_eq!(
+        faults(data),
+        "docker_sud: there is no such key (did you mean docker_sudo?); \
+         docker_image: it is b, and docker_identifier is a: leave one out; \
+         docker_user: \"a b\": write USER or USER:GROUP; \
+         docker_workdir: \"srv\": write a path that starts with /; \
+         docker_commit: \"maybe\" is not always, on-success or never"
+    );
+}
+
+#[test]
+fn contradictions_and_nothing_are_faults() {
+    let both = Data::new().with("docker_container_id", "a").with("docker_image", "a");
+    assert!(faults(both).contains("leave one of them out"));
+    assert!(faults(Data::new()).contains("no container is named"));
+    let tagged = Data::new().with("docker_image", "a").with("docker_commit", "never");
+    assert!(faults(tagged.with("docker_tag", "b:1")).contains("docker_commit is never"));
+    let platform = Data::new().with("docker_image", "a").with("docker_platform", "linux/amd64");
+    assert!(
+        faults(platform.with("docker_architecture", "arm64")).contains("leave one of them out")
+    );
+    let container = Data::new().with("docker_container_id", "a").with("docker_commit", "never");
+    assert!(faults(container).contains("it is for images"));
+}
+
+#[test]
+fn architecture_and_tag_are_completed() {
+    let data = Data::new().with("docker_image", "a").with("docker_architecture", "arm/v7");
+    assert_eq!(parse(data).unwrap().platform.as_deref(), Some("linux/arm/v7"));
+    for (text, name, tag) in
+        [("a", "a", "latest"), ("r:5000/a", "r:5000/a", "latest"), ("a:1", "a", "1")]
+    {
+        let data = Data::new().with("docker_image", "a").with("docker_tag", text);
+        assert_eq!(parse(data).unwrap().tag, Some((name.to_owned(), tag.to_owned())));
+    }
+}
