@@ -134,12 +134,7 @@ async fn a_chain_reaches_what_it_names() {
         assert_eq!(said(&link, "cat /mark").await, "outer");
         link.disconnect().await.unwrap();
     }
-    // The outer root has no chroot of its own until it is given one.
     let deeper = format!("{}/@chroot//srv/in", root.target());
-    let error = connect(&deeper, &Data::new()).await.map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("the target has no program chroot"), "{error}");
-    std::fs::copy("/usr/bin/busybox", root.path("bin/busybox")).unwrap();
-    std::os::unix::fs::symlink("busybox", root.path("bin/chroot")).unwrap();
     let link = connect(&deeper, &Data::new()).await.unwrap();
     assert_eq!(said(&link, "cat /mark").await, "inner");
     let seconds = unique_seconds();
@@ -151,6 +146,30 @@ async fn a_chain_reaches_what_it_names() {
     let link = connect(&somebody.target(&root), &somebody.data()).await.unwrap();
     assert_eq!(said(&link, "cat /mark").await, "outer");
     link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_chroot_that_the_shell_has_within_itself_is_one() {
+    let root = Root::busybox();
+    std::fs::create_dir_all(root.path("srv/in/bin")).unwrap();
+    std::fs::copy(root.path("bin/busybox"), root.path("srv/in/bin/busybox")).unwrap();
+    std::os::unix::fs::symlink("busybox", root.path("srv/in/bin/sh")).unwrap();
+    std::fs::remove_file(root.path("bin/chroot")).unwrap();
+    let deeper = format!("{}/@chroot//srv/in", root.target());
+    let link = connect(&deeper, &Data::new()).await.unwrap();
+    assert_eq!(said(&link, "echo /*").await, "/bin\n");
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_target_without_chroot_is_told_so() {
+    let root = Root::debian();
+    std::fs::create_dir_all(root.path("srv/in")).unwrap();
+    std::fs::remove_file(root.path("usr/sbin/chroot")).unwrap();
+    let deeper = format!("{}/@chroot//srv/in", root.target());
+    let error = connect(&deeper, &Data::new()).await.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("the target has no program chroot"), "{error}");
 }
 
 #[tokio::test]
