@@ -1,16 +1,15 @@
 //! Containers for one test, which go when the test ends, however it ends.
 //!
 //! The first process of a container waits for the end of its standard input. That is a pipe whose
-//! other end belongs to `docker run`, whose own standard input is a pipe of the test. So the engine
+//! other end belongs to `docker run` or `podman run`, whose own standard input is a pipe of the test. So the engine
 //! ends and removes the container when the test drops it, dies, or is killed by SIGKILL. Only one
 //! that is just being started then may be left, without a process; `cargo xtask test` removes it.
 //!
-//! The images are made by `cargo xtask test --provision`, which also starts an engine.
+//! The images are made by `cargo xtask test --provision`, which also starts the engines.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::IpAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -18,8 +17,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cli::{self, code, run, run_with_input, stderr, stdout};
+use crate::engine::Engine;
 
-/// Debian with bash, GNU tar, sshd, sudo, doas, and the locale `de_DE.UTF-8`.
+/// Debian with bash, GNU tar, rsync, sshd, sudo, doas, and the locale `de_DE.UTF-8`.
 ///
 /// Its users have bash and no password: `plain` may not become anyone else, `sudoer` may with a
 /// password by sudo and doas, `trusted` without one.
@@ -37,6 +37,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A running container; dropping it removes it.
 #[derive(Debug)]
 pub struct Container {
+    engine: Engine,
     name: String,
     client: Child,
     /// The container lives until this is closed.
@@ -44,7 +45,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts a container of this image, and waits until commands can run in it.
+    /// Starts a container of this image on Docker, and waits until commands can run in it.
     ///
     /// Its process 1 reaps zombies.
     ///
@@ -63,6 +64,16 @@ impl Container {
     /// If it does not start.
     #[must_use]
     pub fn start_with(image: &str, options: &[&str]) -> Self {
+        Self::start_on(Engine::Docker, image, options)
+    }
+
+    /// As [`start_with()`](Self::start_with), on this engine.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start_on(engine: Engine, image: &str, options: &[&str]) -> Self {
         const HOLD: &str = "echo ready; exec cat";
         let name = unique_name();
         // Nothing of this may wait for a registry, and nobody reads the log.
@@ -70,19 +81,25 @@ impl Container {
         let own = ["--label", LABEL, "--name", &name];
         let command = [image, "sh", "-c", HOLD];
         let words = [&fixed[..], &own, options, &command].concat();
-        let mut client = cli::command(Path::new("docker"), words);
-        let mut client = client.stdin(Stdio::piped()).spawn().expect("there is docker");
+        let mut client = engine.command(words);
+        let mut client = client.stdin(Stdio::piped()).spawn().expect("there is the command");
         let stdin = client.stdin.take();
         let first_line = first_line(client.stdout.take().expect("it is a pipe"));
         let errors = collect(client.stderr.take().expect("it is a pipe"));
-        let container = Self { name, client, stdin };
+        let container = Self { engine, name, client, stdin };
         if first_line.recv_timeout(LIMIT).as_deref() != Ok("ready\n") {
             let name = container.name.clone();
             drop(container);
             let errors = errors.join().unwrap_or_default();
-            panic!("the container {name} of {image} does not start: {errors}");
+            panic!("the container {name} of {image} does not start on {engine}: {errors}");
         }
         container
+    }
+
+    /// What it runs on.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// The name that the engine knows it by.
@@ -99,13 +116,25 @@ impl Container {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         const FORMAT: &str = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let text = docker(["container", "inspect", "--format", FORMAT, &self.name]);
+        let text = self.engine.say(["container", "inspect", "--format", FORMAT, &self.name]);
         text.trim().parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
     }
 
-    /// A command in the container, as root, by `docker exec`; its outputs piped and its input empty.
+    /// Where this machine reaches a port of it, if it was started with `--publish=127.0.0.1::PORT`.
+    ///
+    /// # Panics
+    ///
+    /// If the engine knows no such container.
+    #[must_use]
+    pub fn published(&self, port: u16) -> Option<SocketAddr> {
+        let all = self.engine.say(["port", &self.name]);
+        let line = all.lines().find_map(|it| it.strip_prefix(&format!("{port}/tcp -> ")))?;
+        Some(line.parse().unwrap_or_else(|error| panic!("{line:?}: {error}")))
+    }
+
+    /// A command in the container, as root, by `docker exec` or Podman's; its outputs piped and its input empty.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
-        let mut command = cli::command(Path::new("docker"), ["exec", "-i", &self.name]);
+        let mut command = self.engine.command(["exec", "-i", &self.name]);
         command.args(words);
         command
     }
@@ -150,29 +179,11 @@ impl Drop for Container {
         let client = &mut self.client;
         let has_ended = || matches!(client.try_wait(), Ok(Some(_)) | Err(_));
         if !cli::becomes_true(has_ended) {
-            let _ = cli::command(Path::new("docker"), ["rm", "--force", &self.name]).status();
+            let _ = self.engine.command(["rm", "--force", &self.name]).status();
             let _ = self.client.kill();
             let _ = self.client.wait();
         }
     }
-}
-
-/// The names of the containers whose name contains this, running or not.
-///
-/// # Panics
-///
-/// If the engine does not answer.
-#[must_use]
-pub fn list(name: &str) -> Vec<String> {
-    let (label, name) = (format!("label={LABEL}"), format!("name={name}"));
-    let filters = ["--filter", &label, "--filter", &name];
-    let words = ["container", "ls", "--all", "--format", "{{.Names}}"];
-    docker(words.into_iter().chain(filters)).lines().map(str::to_owned).collect()
-}
-
-/// What `docker` prints.
-fn docker<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
-    succeed(cli::command(Path::new("docker"), words), b"")
 }
 
 /// What it prints.

@@ -1,176 +1,70 @@
-//! A Docker engine of a test's own, which can be stopped, and goes with the test.
-//!
-//! It runs in a network namespace: an engine without a bridge deletes `docker0`, which is another's.
+//! The container engines of the tests; `cargo xtask test --provision` starts them.
 
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use rustix::process::Signal;
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
 
 use crate::cli;
-use crate::container::succeed;
-use crate::keeper::{Keeper, run_tool};
-use crate::network::Network;
-use crate::processes::signal;
+use crate::container::{LABEL, succeed};
 
-/// An engine with directories and a socket of its own, and without networks.
-#[derive(Debug)]
-pub struct Engine {
-    keeper: Keeper,
-    /// It ends after the engine.
-    _network: Network,
-    host: String,
-    /// The directory of the client's certificates.
-    certificates: Option<PathBuf>,
-    pid: u32,
+/// Where the service of the tests' own Podman listens; its storage is not that of the machine's Podman.
+pub const PODMAN_SOCKET: &str = "/var/lib/hostlink-tests/podman.sock";
+
+/// One kind of engine. Both have the same images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The one that the `docker` command finds.
+    #[default]
+    Docker,
+    /// The one at [`PODMAN_SOCKET`].
+    Podman,
 }
 
 impl Engine {
-    /// Starts one on a socket, and waits until it answers.
-    ///
-    /// # Panics
-    ///
-    /// If it does not.
-    #[must_use]
-    pub fn start() -> Self {
-        let (keeper, network) = (Keeper::start(), Network::one());
-        let host = format!("unix://{}", keeper.dir().join("docker.sock").display());
-        Self::run(keeper, network, host, None, "")
-    }
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Docker, Self::Podman];
 
-    /// Starts one that listens on a port, with TLS, and wants to see a certificate.
-    ///
-    /// # Panics
-    ///
-    /// If it does not answer, or openssl fails.
-    #[must_use]
-    pub fn start_with_tls() -> Self {
-        let (keeper, network) = (Keeper::start(), Network::one());
-        let certificates = keeper.dir().join("tls");
-        let address = network.first().address();
-        make_certificates(&certificates, address);
-        let dir = certificates.display();
-        let flags = format!(
-            "--tlsverify --tlscacert={dir}/ca.pem --tlscert={dir}/server.pem \
-             --tlskey={dir}/server-key.pem"
-        );
-        Self::run(keeper, network, format!("tcp://{address}:2376"), Some(certificates), &flags)
-    }
-
-    fn run(
-        mut keeper: Keeper,
-        network: Network,
-        host: String,
-        certificates: Option<PathBuf>,
-        flags: &str,
-    ) -> Self {
-        let dir = keeper.dir().display().to_string();
-        // A killed engine leaves its containers' file systems mounted.
-        let undo = format!(
-            "grep -o ' {dir}/[^ ]*' /proc/mounts | sort -r | \
-             while read -r it; do umount -l \"$it\"; done"
-        );
-        assert!(keeper.make(":", &undo), "{}", keeper.log());
-        // Not `ip netns exec`, which hides the control groups.
-        let namespace = network.first().name();
-        let line = format!(
-            "exec nsenter --net=/run/netns/{namespace} \
-             dockerd --log-level=warn --bridge=none --iptables=false --ip6tables=false \
-             --host={host} --data-root={dir}/data --exec-root={dir}/exec --pidfile={dir}/pid {flags}"
-        );
-        let pid = keeper.run(&line);
-        let engine = Self { keeper, _network: network, host, certificates, pid };
-        let answers = || cli::run(engine.command(["version"])).status.success();
-        assert!(engine.keeper.wait_until_ready(answers), "{}", engine.keeper.log());
-        engine
-    }
-
-    /// As `DOCKER_HOST` has it.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Where `ca.pem`, `cert.pem` and `key.pem` are, for one with TLS.
-    ///
-    /// # Panics
-    ///
-    /// If it has none.
-    #[must_use]
-    pub fn certificates(&self) -> &Path {
-        self.certificates.as_deref().expect("it was started with TLS")
-    }
-
-    /// The docker command for it.
-    pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
-        let mut command = cli::command(Path::new("docker"), words);
-        command.env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT");
-        if let Some(certificates) = &self.certificates {
-            command.env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", certificates);
-        }
+    /// The engine's own command, connected to it; its outputs piped and its input empty.
+    pub fn command<W: AsRef<OsStr>>(self, words: impl IntoIterator<Item = W>) -> Command {
+        let url = format!("unix://{PODMAN_SOCKET}");
+        let mut command = match self {
+            Self::Docker => cli::command(Path::new("docker"), [""; 0]),
+            Self::Podman => cli::command(Path::new("podman"), ["--url", &url]),
+        };
+        command.args(words);
         command
     }
 
-    /// What the docker command prints.
+    /// What its command prints.
     ///
     /// # Panics
     ///
     /// If it fails.
-    #[must_use]
-    pub fn docker<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> String {
+    pub fn say<W: AsRef<OsStr>>(self, words: impl IntoIterator<Item = W>) -> String {
         succeed(self.command(words), b"")
     }
 
-    /// Gives it an image of the machine's engine.
+    /// The names of the tests' containers whose name contains this, running or not.
     ///
     /// # Panics
     ///
-    /// If there is none.
-    pub fn load(&self, image: &str) {
-        let mut save = Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn();
-        let save = save.as_mut().expect("there is docker");
-        let mut load = self.command(["load"]);
-        load.stdin(save.stdout.take().expect("it was asked to be a pipe"));
-        let loaded = cli::run(load);
-        assert!(save.wait().is_ok_and(|it| it.success()), "docker save {image}");
-        assert!(loaded.status.success(), "{}", cli::stderr(&loaded));
-    }
-
-    /// Ends it as its own users do, and waits for that.
-    pub fn stop(&self) {
-        signal(self.pid, Signal::TERM);
-        cli::wait_until("the engine ends", || self.keeper.ended().is_some());
-    }
-
-    /// Ends it by force; what runs in its containers runs on until the test ends.
-    pub fn kill(&self) {
-        self.keeper.stop(self.pid);
+    /// If the engine does not answer.
+    #[must_use]
+    pub fn list(self, name: &str) -> Vec<String> {
+        let (label, name) = (format!("label={LABEL}"), format!("name={name}"));
+        let filters = ["--filter", &label, "--filter", &name];
+        let words = ["container", "ls", "--all", "--format", "{{.Names}}"];
+        self.say(words.into_iter().chain(filters)).lines().map(str::to_owned).collect()
     }
 }
 
-impl Drop for Engine {
-    /// One that ends by itself leaves no mounts and no control groups.
-    fn drop(&mut self) {
-        if self.keeper.ended().is_none() {
-            signal(self.pid, Signal::TERM);
-            cli::becomes_true(|| self.keeper.ended().is_some());
-        }
+impl fmt::Display for Engine {
+    /// The name of its command.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        })
     }
-}
-
-/// An authority, and a certificate for the engine and one for its client that it has signed.
-fn make_certificates(dir: &Path, address: Ipv4Addr) {
-    const SCRIPT: &str = r#"set -e; mkdir "$1"; cd "$1"; umask 077
-new='req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-openssl $new -x509 -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem
-printf 'subjectAltName=IP:%s\nextendedKeyUsage=serverAuth\n' "$2" >server.ext
-printf 'extendedKeyUsage=clientAuth\n' >client.ext
-openssl $new -subj /CN=engine -keyout server-key.pem -out server.csr
-openssl $new -subj /CN=client -keyout key.pem -out client.csr
-sign='x509 -req -days 2 -CA ca.pem -CAkey ca-key.pem -CAcreateserial'
-openssl $sign -in server.csr -extfile server.ext -out server.pem
-openssl $sign -in client.csr -extfile client.ext -out cert.pem"#;
-    run_tool("sh", &["-c", SCRIPT, "sh", &dir.display().to_string(), &address.to_string()]);
 }

@@ -1,8 +1,10 @@
 //! What the whole-system tests share; the tests themselves are in `tests/`.
 
 pub mod busybox;
+pub mod chroot;
 pub mod cli;
 pub mod container;
+pub mod docker_host;
 pub mod docker_target;
 pub mod dropbear;
 pub mod engine;
@@ -11,8 +13,10 @@ pub mod forwards;
 pub mod keeper;
 pub mod keys;
 pub mod network;
+pub mod own_engine;
 pub mod ports;
 pub mod processes;
+pub mod rootfs;
 pub mod rsync;
 pub mod rsync_stop;
 pub mod ssh_client;
@@ -20,9 +24,11 @@ pub mod ssh_container;
 pub mod ssh_host;
 pub mod ssh_target;
 pub mod sshd;
+pub mod sudoer;
 pub mod terminal;
 pub mod unreachable;
 pub mod user;
+pub mod users_master;
 
 use std::path::PathBuf;
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::cli;
 use crate::container::{Container, DEBIAN, succeed};
+use crate::engine::Engine;
 
 const PORT: u16 = 22;
 
@@ -58,13 +59,37 @@ impl SshContainer {
     /// If one of them does not start.
     #[must_use]
     pub fn start_with(settings: &str, options: &[&str]) -> Self {
+        Self::start_on(Engine::Docker, settings, options)
+    }
+
+    /// As [`start()`](Self::start), with a port of this machine's in front of sshd's.
+    ///
+    /// # Panics
+    ///
+    /// If one of them does not start.
+    #[must_use]
+    pub fn start_published(engine: Engine) -> Self {
+        Self::start_on(engine, "", &["--publish=127.0.0.1::22"])
+    }
+
+    /// As [`start_with()`](Self::start_with), on this engine.
+    ///
+    /// # Panics
+    ///
+    /// If one of them does not start.
+    #[must_use]
+    pub fn start_on(engine: Engine, settings: &str, options: &[&str]) -> Self {
         let files = tempfile::tempdir().expect("there is a folder for temporary files");
         make_key(&files.path().join("host_key"));
         make_key(&files.path().join("identity"));
-        let container = Container::start_with(DEBIAN, options);
+        let container = Container::start_on(engine, DEBIAN, options);
         let address = container.address();
         let it = Self { container, address, files };
-        let host = format!("{address} {}\n", it.host_key());
+        let mut host = format!("{address} {}\n", it.host_key());
+        if let Some(published) = it.published() {
+            let (ip, port) = (published.ip(), published.port());
+            host.push_str(&format!("[{ip}]:{port} {}\n", it.host_key()));
+        }
         fs::write(it.known_hosts(), host).expect("the folder can be written");
         it.start_sshd(settings);
         it.wait_until_it_accepts();
@@ -81,6 +106,16 @@ impl SshContainer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         (self.address, PORT).into()
+    }
+
+    /// Where sshd is reached by a port of this machine's, if it was started with one.
+    ///
+    /// # Panics
+    ///
+    /// If the container is gone.
+    #[must_use]
+    pub fn published(&self) -> Option<SocketAddr> {
+        self.container.published(PORT)
     }
 
     /// A file with the private key that every user accepts; it has no passphrase.
@@ -109,13 +144,24 @@ impl SshContainer {
     /// A command by plain `ssh` that reads no configuration of this machine; its outputs piped and
     /// its input empty.
     pub fn ssh<W: AsRef<OsStr>>(&self, user: &str, words: impl IntoIterator<Item = W>) -> Command {
+        self.ssh_at(self.address(), user, words)
+    }
+
+    /// As [`ssh()`](Self::ssh), by this address of the container, such as [`published()`](Self::published).
+    pub fn ssh_at<W: AsRef<OsStr>>(
+        &self,
+        address: SocketAddr,
+        user: &str,
+        words: impl IntoIterator<Item = W>,
+    ) -> Command {
         let known_hosts = format!("UserKnownHostsFile={}", self.known_hosts().display());
         let mut command = cli::command(Path::new("ssh"), ["-F", "none", "-i"]);
         command.arg(self.identity()).args(["-o", &known_hosts]);
         for option in ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes"] {
             command.args(["-o", option]);
         }
-        command.arg("--").arg(format!("{user}@{}", self.address)).args(words);
+        command.args(["-p", &address.port().to_string()]);
+        command.arg("--").arg(format!("{user}@{}", address.ip())).args(words);
         command
     }
 

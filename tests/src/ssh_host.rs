@@ -11,6 +11,7 @@ use crate::dropbear::Dropbear;
 use crate::keys::{Key, KeyType, Keys};
 use crate::ssh_container::SshContainer;
 use crate::sshd::Sshd;
+use crate::sudoer::Sudoer;
 use crate::user::TestUser;
 
 /// A host that a test can connect to. The server, the user and the keys end with this value.
@@ -64,6 +65,15 @@ impl SshHost {
         let user = TestUser::create(shell);
         let host = Self::on(sshd);
         Self { user: user.name().into(), _kept: Box::new((host._kept, user)), ..host }
+    }
+
+    /// OpenSSH's server on this machine, as a user who may do everything with sudo, and is asked for no password.
+    #[must_use]
+    pub fn sudoer() -> Self {
+        let user = TestUser::create("/bin/bash");
+        let sudoer = Sudoer::without_password(user.name());
+        let host = Self::root();
+        Self { user: user.name().into(), _kept: Box::new((host._kept, user, sudoer)), ..host }
     }
 
     /// dropbear on this machine, as a user whose login shell is bash.

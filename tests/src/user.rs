@@ -75,6 +75,17 @@ impl TestUser {
         self.write(".ssh/authorized_keys", 0o600, &format!("{old}{}\n", public_key.trim()));
     }
 
+    /// Makes the user a member of this group, beside the user's own; sessions that begin later know it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such group.
+    pub fn join_group(&self, gid: u32) {
+        let line = run_tool("getent", &["group", &gid.to_string()]);
+        let group = line.split(':').next().expect("a text has a first part");
+        run_tool("flock", &["/run/hostlink-tests.lock", "gpasswd", "-a", &self.name, group]);
+    }
+
     /// Writes a file of the user's, below the home directory.
     ///
     /// # Panics

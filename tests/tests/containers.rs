@@ -17,10 +17,11 @@ mod with_docker {
     use hostlink_tests::cli::{
         code, command, run, send_signal, stderr, stdout, wait_for_exit, wait_until,
     };
-    use hostlink_tests::container::{BUSYBOX, Container, DEBIAN, list};
+    use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
+    use hostlink_tests::engine::Engine;
     use hostlink_tests::ssh_container::SshContainer;
 
-    /// Set for the program that is to be killed.
+    /// Set, to the name of an engine, for the program that is to be killed.
     const DOOMED: &str = "HOSTLINK_TEST_DOOMED";
 
     /// What the program that is to be killed says before the name of its container.
@@ -28,20 +29,26 @@ mod with_docker {
 
     #[test]
     fn a_container_runs_commands() {
-        for image in [DEBIAN, BUSYBOX] {
-            let container = Container::start(image);
-            assert_eq!(code(&run(container.command(["true"]))), 0);
-            assert_eq!(code(&run(container.command(["sh", "-c", "exit 7"]))), 7);
+        for engine in Engine::ALL {
+            for image in [DEBIAN, BUSYBOX] {
+                let container = Container::start_on(engine, image, &[]);
+                assert_eq!(code(&run(container.command(["true"]))), 0);
+                assert_eq!(code(&run(container.command(["sh", "-c", "exit 7"]))), 7);
+            }
         }
     }
 
     #[test]
     fn a_dropped_container_is_gone() {
-        let container = Container::start(BUSYBOX);
-        let name = container.name().to_owned();
-        assert_eq!(list(&name), [name.as_str()]);
-        drop(container);
-        assert!(list(&name).is_empty());
+        for engine in Engine::ALL {
+            let container = Container::start_on(engine, BUSYBOX, &[]);
+            let name = container.name().to_owned();
+            assert_eq!(engine.list(&name), [name.as_str()]);
+            let other = Engine::ALL.into_iter().find(|it| *it != engine).unwrap();
+            assert!(other.list(&name).is_empty(), "it is on one engine");
+            drop(container);
+            assert!(engine.list(&name).is_empty());
+        }
     }
 
     #[test]
@@ -57,6 +64,7 @@ mod with_docker {
     fn debian_has_what_tests_of_it_need() {
         let container = Container::start(DEBIAN);
         assert!(container.shell("tar --version").contains("GNU tar"));
+        assert!(container.shell("rsync --version").contains("protocol version"));
         assert!(container.shell("locale -a").lines().any(|it| it == "de_DE.utf8"));
         assert_eq!(container.shell("ls /etc/ssh").matches("host_").count(), 0, "no key is shared");
         let by = |user, words: &str| container.shell(&format!("su {user} -c '{words} id -un'"));
@@ -79,25 +87,32 @@ mod with_docker {
 
     #[test]
     fn process_1_reaps() {
-        let container = Container::start(BUSYBOX);
-        // The inner shell ends first, so its child ends as a child of process 1.
-        let id = container.shell("sh -c 'sleep 0.1 >/dev/null & echo $!'");
-        let id = id.trim();
-        let is_gone = || container.shell(&format!("[ -e /proc/{id} ] || echo gone")) == "gone\n";
-        wait_until("the orphan is gone, and no zombie", is_gone);
+        for engine in Engine::ALL {
+            let container = Container::start_on(engine, BUSYBOX, &[]);
+            // The inner shell ends first, so its child ends as a child of process 1.
+            let id = container.shell("sh -c 'sleep 0.1 >/dev/null & echo $!'");
+            let id = id.trim();
+            let gone = format!("[ -e /proc/{id} ] || echo gone");
+            wait_until("the orphan is gone, and no zombie", || container.shell(&gone) == "gone\n");
+        }
     }
 
     #[test]
     fn a_file_is_written_with_its_mode() {
-        let container = Container::start(BUSYBOX);
-        container.write_file("/etc/file", "640", b"content");
-        assert_eq!(container.shell("cat /etc/file; stat -c ' %a %u' /etc/file"), "content 640 0\n");
+        for engine in Engine::ALL {
+            let container = Container::start_on(engine, BUSYBOX, &[]);
+            container.write_file("/etc/file", "640", b"content");
+            let said = container.shell("cat /etc/file; stat -c ' %a %u' /etc/file");
+            assert_eq!(said, "content 640 0\n");
+        }
     }
 
     #[test]
-    fn options_of_docker_are_passed_on() {
-        let container = Container::start_with(BUSYBOX, &["--tmpfs=/small:size=1m"]);
-        assert!(container.shell("mount").contains("tmpfs on /small"));
+    fn options_of_the_engine_are_passed_on() {
+        for engine in Engine::ALL {
+            let container = Container::start_on(engine, BUSYBOX, &["--tmpfs=/small:size=1m"]);
+            assert!(container.shell("mount").contains("tmpfs on /small"));
+        }
     }
 
     #[test]
@@ -108,8 +123,12 @@ mod with_docker {
 
     #[test]
     fn eight_start_at_once() {
+        Engine::ALL.into_iter().for_each(eight_start_at_once_on);
+    }
+
+    fn eight_start_at_once_on(engine: Engine) {
         let start = || {
-            let container = Container::start(BUSYBOX);
+            let container = Container::start_on(engine, BUSYBOX, &[]);
             (container.address(), container)
         };
         let started: Vec<_> = thread::scope(|scope| {
@@ -135,6 +154,20 @@ mod with_docker {
     }
 
     #[test]
+    fn sshd_is_reached_by_the_address_and_by_a_published_port_if_there_is_one() {
+        for engine in Engine::ALL {
+            let plain = SshContainer::start_on(engine, "", &[]);
+            assert_eq!(plain.published(), None);
+            assert_eq!(stdout(&run(plain.ssh("plain", ["id", "-un"]))), "plain\n");
+            let ssh = SshContainer::start_published(engine);
+            let published = ssh.published().unwrap();
+            assert!(published.ip().is_loopback() && published.port() != 22, "{published}");
+            let output = run(ssh.ssh_at(published, "plain", ["hostname"]));
+            assert_eq!(stdout(&output), ssh.container().shell("hostname"), "{}", stderr(&output));
+        }
+    }
+
+    #[test]
     fn sshd_heeds_the_settings_of_a_test() {
         let ssh = SshContainer::start_with("DenyUsers plain", &[]);
         assert_eq!(code(&run(ssh.ssh("plain", ["true"]))), 255);
@@ -153,28 +186,30 @@ mod with_docker {
 
     #[test]
     fn a_killed_test_leaves_no_container() {
-        if env::var_os(DOOMED).is_some() {
-            start_and_wait_for_ever();
+        if let Ok(name) = env::var(DOOMED) {
+            start_and_wait_for_ever(&name);
         }
-        for whole_group in [false, true] {
-            let (mut program, name) = start_doomed();
-            assert_eq!(list(&name), [name.as_str()], "the control: it is there");
-            if whole_group {
-                kill_group(&program);
-            } else {
-                send_signal(&program, "KILL");
+        for engine in Engine::ALL {
+            for whole_group in [false, true] {
+                let (mut program, name) = start_doomed(engine);
+                assert_eq!(engine.list(&name), [name.as_str()], "the control: it is there");
+                if whole_group {
+                    kill_group(&program);
+                } else {
+                    send_signal(&program, "KILL");
+                }
+                wait_for_exit(&mut program);
+                wait_until("the container is gone", || engine.list(&name).is_empty());
             }
-            wait_for_exit(&mut program);
-            wait_until("the container is gone", || list(&name).is_empty());
         }
     }
 
     /// This program, in a group of its own, which runs only the test that is to be killed.
-    fn start_doomed() -> (Child, String) {
+    fn start_doomed(engine: Engine) -> (Child, String) {
         let this: PathBuf = env::current_exe().unwrap();
         let test = "with_docker::a_killed_test_leaves_no_container";
         let mut program = command(&this, ["--exact", test, "--nocapture"]);
-        program.env(DOOMED, "1").process_group(0).stderr(Stdio::inherit());
+        program.env(DOOMED, engine.to_string()).process_group(0).stderr(Stdio::inherit());
         let mut program = program.spawn().unwrap();
         let output = BufReader::new(program.stdout.take().unwrap());
         let mut lines = output.lines().map_while(Result::ok);
@@ -182,8 +217,9 @@ mod with_docker {
         (program, name.expect("it says what it has started"))
     }
 
-    fn start_and_wait_for_ever() -> ! {
-        let container = Container::start(BUSYBOX);
+    fn start_and_wait_for_ever(engine: &str) -> ! {
+        let engine = Engine::ALL.into_iter().find(|it| it.to_string() == engine).unwrap();
+        let container = Container::start_on(engine, BUSYBOX, &[]);
         println!("{STARTED}{}", container.name());
         loop {
             thread::park();

@@ -280,3 +280,21 @@ async fn streams_are_dialled_to_sockets_of_the_host() {
     assert_eq!(target.sshd.logins(), 1);
     link.disconnect().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_dial_to_a_port_where_nobody_listens_is_an_error() {
+    let (target, link) = link().await;
+    // Taken for a moment, so that it is free.
+    let closed = std::net::TcpListener::bind((HERE, 0)).unwrap().local_addr().unwrap().port();
+    for host in [HERE, "no-such-host.invalid"] {
+        let to = Endpoint::Tcp(host.into(), closed);
+        let begun = Instant::now();
+        refused(link.dial(&to).await.map(drop));
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+    // The link is none the worse, and a port where somebody listens is reached.
+    echoes(link.dial(&tcp_echo().await).await.unwrap()).await;
+    assert_eq!(said(&link, "echo here").await, "here\n");
+    assert_eq!(target.sshd.logins(), 1);
+    link.disconnect().await.unwrap();
+}

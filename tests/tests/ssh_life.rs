@@ -15,7 +15,7 @@ use hostlink_tests::cli::{
     becomes_true, code, count_running, hostlink, send_signal, stderr, unique_seconds,
     wait_for_exit, wait_until,
 };
-use hostlink_tests::ssh_target::{NO_HOME, SshTarget, Traces, said};
+use hostlink_tests::ssh_target::{Details, NO_HOME, SshTarget, Traces, said};
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::unreachable::Blackhole;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
@@ -107,6 +107,62 @@ async fn becomes_true_here(condition: impl Fn() -> bool) -> bool {
 async fn link_error(link: &Link) -> Error {
     let command = StringCommand::shell(":");
     link.run_shell_command(&command, &ConnectorArguments::new()).await.unwrap_err()
+}
+
+/// Those that wait for a channel, too: there are eight.
+#[tokio::test]
+async fn commands_that_wait_for_a_login_share_its_failure() {
+    let target = SshTarget::start(Sshd::builder()).with("ssh_connect_timeout", 3);
+    let (traces, details) = (Traces::new(), Details::default());
+    let context =
+        Context { runtime_directory: Some(traces.path().to_owned()), ..details.context() };
+    let link = target.connect_in(&context).await.unwrap();
+    target.sshd.kill_sessions();
+    let ended = || !traces.processes().iter().any(|line| line.starts_with("ssh "));
+    assert!(becomes_true_here(ended).await);
+    target.sshd.stop();
+    let begun = Instant::now();
+    let errors: JoinSet<_> = (0..30)
+        .map(|_| {
+            let link = link.clone();
+            async move { link_error(&link).await }
+        })
+        .collect();
+    let errors = errors.join_all().await;
+    println!("30 commands failed after {:.1?}", begun.elapsed());
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+        assert!(error.to_string().contains("no SSH banner came"), "{error}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3) + SLACK, "{:?}", begun.elapsed());
+    assert_eq!(details.with("logging in again").len(), 1);
+    // Who comes later tries again.
+    target.sshd.cont();
+    assert_eq!(said(&link, "echo again").await, "again\n");
+    assert_eq!(details.with("logging in again").len(), 2);
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_whose_socket_was_removed_is_made_again() {
+    let (target, traces) = (SshTarget::start(Sshd::builder()), Traces::new());
+    let link = target.connect_in(&traces.context()).await.unwrap();
+    assert_eq!(said(&link, "echo 1").await, "1\n");
+    let masters = || traces.processes().iter().filter(|line| line.starts_with("ssh ")).count();
+    assert_eq!(masters(), 1);
+    let mut find = Command::new("find");
+    find.arg(traces.path()).args(["-type", "s", "-print", "-delete"]);
+    let removed = find.output().unwrap().stdout;
+    assert_eq!(removed.iter().filter(|byte| **byte == b'\n').count(), 1, "the control");
+    let (begun, again) = (Instant::now(), said(&link, "echo 2"));
+    let again = tokio::time::timeout(Duration::from_secs(60), again).await;
+    println!("again after {:.1?}", begun.elapsed());
+    assert_eq!(again.expect("it does not hang"), "2\n");
+    assert!(begun.elapsed() < Duration::from_secs(4) + SLACK, "{:?}", begun.elapsed());
+    assert_eq!((target.sshd.logins(), masters()), (2, 1));
+    link.disconnect().await.unwrap();
+    drop(link);
+    assert!(becomes_true_here(|| traces.is_empty()).await);
 }
 
 #[tokio::test]

@@ -14,17 +14,29 @@ use hostlink_tests::cli::{
 };
 use hostlink_tests::ssh_target::{SshTarget, said};
 use hostlink_tests::sshd::Sshd;
+use hostlink_tests::users_master::UsersMaster;
 use tokio::task::JoinSet;
 
 /// Far more logins at once than a test makes.
 const NO_LIMIT: &str = "2000:30:2000";
 
-async fn share_one_login(channels: usize, count: usize) {
+/// What a command takes where they run one after the other.
+async fn each_alone(link: &Link) -> Duration {
+    let begun = Instant::now();
+    for number in 0..50 {
+        assert_eq!(said(link, &format!("echo {number}")).await, format!("{number}\n"));
+    }
+    begun.elapsed() / 50
+}
+
+/// So many commands at once. Gives what each took, what it takes alone, and how many channels were refused.
+async fn share_one_login(channels: usize, count: u32) -> (Duration, Duration, usize) {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));
     let link = target.connect().await;
     // SFTP holds a channel from now on.
     let file = target.sshd.dir().join("file").display().to_string();
     link.put_file(b"content".to_vec(), &file, &PutOptions::default()).await.unwrap();
+    let before = each_alone(&link).await;
     let (mut commands, begun) = (JoinSet::new(), Instant::now());
     for number in 0..count {
         let link = link.clone();
@@ -35,10 +47,16 @@ async fn share_one_login(channels: usize, count: usize) {
     while let Some(done) = commands.join_next().await {
         done.unwrap();
     }
-    println!("MaxSessions {channels}: {count} commands in {:.1?}", begun.elapsed());
+    let each = begun.elapsed() / count;
+    let alone = before.max(each_alone(&link).await);
+    let refused = target.sshd.log().matches("no more sessions").count();
+    println!(
+        "MaxSessions {channels}: {each:.2?} each of {count}, {alone:.2?} alone, {refused} refused"
+    );
     assert_eq!(said(&link, &format!("cat {file}")).await, "content");
     assert_eq!(target.sshd.logins(), 1);
     link.disconnect().await.unwrap();
+    (each, alone, refused)
 }
 
 #[tokio::test]
@@ -47,20 +65,57 @@ async fn two_hundred_commands_share_one_login() {
 }
 
 #[tokio::test]
-async fn two_hundred_commands_share_one_login_of_two_channels() {
-    share_one_login(2, 200).await;
+async fn two_hundred_commands_on_few_channels_take_no_longer_than_one_after_the_other() {
+    for channels in [1, 2] {
+        let (each, alone, refused) = share_one_login(channels, 200).await;
+        // The first few, and one now and then, to see whether there are more by now.
+        assert!((1..60).contains(&refused), "{refused}");
+        // They differ as others use the machine.
+        assert!(each < alone * 5, "{each:?}");
+    }
 }
 
-/// Fewer, since one after the other takes its time.
 #[tokio::test]
-async fn a_hundred_commands_share_one_channel() {
-    share_one_login(1, 100).await;
+async fn a_host_that_allows_no_session_says_so_in_time() {
+    let target = SshTarget::start(Sshd::builder().max_sessions(0));
+    let (link, begun) = (target.connect().await, Instant::now());
+    // However many ask together, they wait together.
+    let errors: JoinSet<_> = (0..10)
+        .map(|_| {
+            let (link, command) = (link.clone(), StringCommand::shell("echo x"));
+            async move { link.run_shell_command(&command, &ConnectorArguments::new()).await }
+        })
+        .collect();
+    let errors = tokio::time::timeout(Duration::from_secs(60), errors.join_all()).await;
+    for error in errors.expect("they do not wait for ever") {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+        assert!(error.to_string().contains("MaxSessions 0"), "{error}");
+    }
+    println!("commands: {:.1?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let (begun, options) = (Instant::now(), PutOptions::default());
+    let put = link.put_file(b"x".to_vec(), "/nowhere/file", &options);
+    let put = tokio::time::timeout(Duration::from_secs(60), put).await;
+    let error = put.expect("it does not wait for ever").unwrap_err();
+    println!("put: {:.1?}", begun.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+    link.disconnect().await.unwrap();
 }
 
 /// So many commands time out together. False if not all that can had started by then.
 async fn time_out_together(channels: usize, commands: usize, at_once: usize, limit: u64) -> bool {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));
-    let (link, seconds) = (target.connect().await, unique_seconds());
+    let link = target.connect().await;
+    let most = time_out_on(&link, commands, limit).await;
+    link.disconnect().await.unwrap();
+    println!("MaxSessions {channels}: {most} ran");
+    most == at_once
+}
+
+/// How many ran at once. All of them are killed.
+async fn time_out_on(link: &Link, commands: usize, limit: u64) -> usize {
+    let seconds = unique_seconds();
     let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(limit));
     let mut running = JoinSet::new();
     for _ in 0..commands {
@@ -78,10 +133,9 @@ async fn time_out_together(channels: usize, commands: usize, at_once: usize, lim
         }
         most = most.max(count_running("sleep", &seconds));
     }
-    println!("MaxSessions {channels}: {most} ran, {confirmed} kills were confirmed at once");
+    println!("{confirmed} kills were confirmed at once");
     wait_until("all are killed", || count_running("sleep", &seconds) == 0);
-    link.disconnect().await.unwrap();
-    most == at_once
+    most
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,6 +149,48 @@ async fn commands_that_time_out_together_are_all_killed() {
         }
         assert!(ran, "the control: {at_once} of them run");
     }
+}
+
+async fn over(master: &UsersMaster) -> Link {
+    builtin_registry().connect("127.0.0.1", &master.data(), &Context::default()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_on_a_master_of_the_users_are_all_killed() {
+    for (channels, at_once) in [(10, 8), (3, 2), (2, 1)] {
+        let target = SshTarget::start(Sshd::builder().max_sessions(channels));
+        let master = UsersMaster::start(&target.sshd, &target.key, &target.sshd.dir().join("s"));
+        let link = over(&master).await;
+        let mut ran = false;
+        for limit in [3, 10, 30, 60] {
+            if !ran {
+                let most = time_out_on(&link, 10, limit).await;
+                println!("MaxSessions {channels}: {most} ran");
+                assert!(most <= at_once);
+                ran = most == at_once;
+            }
+        }
+        assert!(ran, "the control: {at_once} of them run");
+        assert_eq!(said(&link, "echo after").await, "after\n");
+        link.disconnect().await.unwrap();
+        assert_eq!(target.sshd.logins(), 1);
+    }
+}
+
+/// A channel is enough for a command, if not for its kill.
+#[tokio::test]
+async fn a_master_of_the_users_with_one_channel_runs_commands_one_after_the_other() {
+    let target = SshTarget::start(Sshd::builder().max_sessions(1));
+    let master = UsersMaster::start(&target.sshd, &target.key, &target.sshd.dir().join("s"));
+    let link = over(&master).await;
+    let said: JoinSet<_> = (0..20)
+        .map(|_| {
+            let link = link.clone();
+            async move { said(&link, "echo here").await }
+        })
+        .collect();
+    assert_eq!(said.join_all().await, vec!["here\n"; 20]);
+    link.disconnect().await.unwrap();
 }
 
 /// Connects to so many hosts at once, and runs a command on each.
@@ -196,6 +292,24 @@ async fn a_server_that_turns_logins_away_takes_them_all_in_the_end() {
     let data = patient(&target.data).with("ssh_hostname", "127.0.0.1");
     all_arrive((0..60).map(|n| (format!("web{n}"), data.clone())).collect()).await;
     assert_eq!(target.sshd.logins(), 120);
+}
+
+/// Only the time that the host takes counts: most of these wait for longer than that before they are tried.
+#[tokio::test]
+async fn two_hundred_targets_on_one_server_wait_at_our_door_in_vain_for_no_time_out() {
+    let target = SshTarget::start(Sshd::builder());
+    let limit = Duration::from_secs(3);
+    let data = target.data.clone().with("ssh_hostname", "127.0.0.1");
+    let data = data.with("ssh_connect_timeout", limit.as_secs_f64());
+    // More where the machine is that fast.
+    for count in [200, 600, 1800] {
+        let begun = Instant::now();
+        all_arrive((0..count).map(|n| (format!("web{n}"), data.clone())).collect()).await;
+        if begun.elapsed() > limit {
+            return;
+        }
+    }
+    panic!("the control: some wait longer than the limit");
 }
 
 #[test]

@@ -64,6 +64,16 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("unshare", "util-linux", "a small machine's mounts"),
     base("flock", "util-linux", "changes of the machine one after the other"),
     docker("docker", "docker.io", "starting the containers of the tests"),
+    docker("podman", "podman", "the other engine"),
+    docker("runc", "runc", "what starts the containers of both"),
+    docker("catatonit", "catatonit", "process 1 of Podman's containers"),
+    Component {
+        name: "netavark",
+        probe: "/usr/lib/podman/netavark",
+        package: "netavark",
+        why: "the network of Podman's containers",
+        group: Group::Docker,
+    },
 ];
 
 const fn base(command: &'static str, package: &'static str, why: &'static str) -> Component {

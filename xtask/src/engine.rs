@@ -1,6 +1,7 @@
-//! The Docker engine that the tests drive: the one that answers, or one that is started here.
+//! The container engines that the tests drive: those that answer, or ones that are started here.
 
 use std::env;
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,26 +9,136 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
-/// Outside of any checkout, because the engine serves all of them and outlives them.
-const STATE: &str = "/var/lib/hostlink-tests";
+/// Outside of any checkout, because the engines serve all of them and outlive them.
+pub(crate) const STATE: &str = "/var/lib/hostlink-tests";
 
-/// It starts within seconds; a busy machine may need a good part of this.
+/// Where Podman's service listens; the tests have the same constant.
+const PODMAN_SOCKET: &str = "/var/lib/hostlink-tests/podman.sock";
+
+/// What Podman wants to find empty after the machine was switched off.
+const PODMAN_RUN: &str = "/run/hostlink-tests-podman";
+
+/// They start within seconds; a busy machine may need a good part of this.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How much of the engine's log an error shows.
+/// How much of an engine's log an error shows.
 const LINES_SHOWN: usize = 20;
 
 /// Marks what belongs to the tests: their images and containers.
 pub(crate) const LABEL: &str = "hostlink.test";
 
-/// Whether an engine can be used now.
-pub(crate) fn answers(sh: &Shell) -> bool {
-    // The client waits for ever for an engine that accepts and says nothing.
-    let format = "{{.Server.Version}}";
-    let ask = cmd!(sh, "timeout 20 docker version --format {format}");
-    ask.quiet().ignore_stdout().ignore_stderr().run().is_ok()
+/// One kind of engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// The one that the `docker` command finds.
+    Docker,
+    /// Podman's service with a storage and a socket that only the tests use, apart from the machine's own.
+    Podman,
+}
+
+/// Every kind; Podman's storage is of the kind that Docker's is, so that one comes first.
+pub(crate) const ENGINES: [Engine; 2] = [Engine::Docker, Engine::Podman];
+
+impl Engine {
+    /// The engine's own command, connected to it, with these words.
+    pub(crate) fn client<'a>(self, sh: &'a Shell, words: &[&str]) -> Cmd<'a> {
+        let command = match self {
+            Self::Docker => cmd!(sh, "docker"),
+            Self::Podman => cmd!(sh, "podman --url unix://{PODMAN_SOCKET}"),
+        };
+        command.args(words).quiet()
+    }
+
+    /// Whether it can be used now.
+    pub(crate) fn answers(self, sh: &Shell) -> bool {
+        // The client waits for ever for an engine that accepts and says nothing.
+        let (program, version) = ("timeout", ["version", "--format", "{{.Server.Version}}"]);
+        let ask = match self {
+            Self::Docker => cmd!(sh, "{program} 20 docker {version...}"),
+            Self::Podman => {
+                cmd!(sh, "{program} 20 podman --url unix://{PODMAN_SOCKET} {version...}")
+            }
+        };
+        ask.quiet().ignore_stdout().ignore_stderr().run().is_ok()
+    }
+
+    /// Starts it, waits until it answers, and lets it run.
+    ///
+    /// A second run of the tests finds it running, and so need not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// If `DOCKER_HOST` asks for another engine, or with the end of its log if it ends or does not
+    /// answer in time; it is ended then.
+    pub(crate) fn start(self, sh: &Shell) -> anyhow::Result<()> {
+        let host = env::var_os("DOCKER_HOST").filter(|it| !it.is_empty());
+        if let (Self::Docker, Some(address)) = (self, host) {
+            bail!("no engine answers at DOCKER_HOST={}", address.display());
+        }
+        let log = state_file(&format!("{self}.log"));
+        let mut engine = spawn(self.server(sh)?, &log)?;
+        self.wait_until_it_answers(sh, &mut engine).map_err(|error| {
+            // Not by SIGKILL, which would leave the containerd that dockerd has started.
+            let id = engine.id().to_string();
+            let _ = cmd!(sh, "kill -TERM {id}").quiet().ignore_stderr().run();
+            anyhow!("{error:#}; {} ends with\n{}", log.display(), end_of(&log))
+        })
+    }
+
+    fn wait_until_it_answers(self, sh: &Shell, engine: &mut Child) -> anyhow::Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        while !self.answers(sh) {
+            if let Some(status) = engine.try_wait()? {
+                bail!("{self} has ended ({status})");
+            }
+            ensure!(Instant::now() < deadline, "{self} does not answer after {LIMIT:?}");
+            sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// In a session of its own, so that Ctrl-C here does not end it. `setsid` runs it in its own
+    /// place, as the child of a shell leads no group.
+    fn server(self, sh: &Shell) -> anyhow::Result<Command> {
+        let mut command = Command::new("setsid");
+        if self == Self::Docker {
+            command.args(["dockerd", "--log-level=warn"]);
+            return Ok(command);
+        }
+        let settings = state_file("containers.conf");
+        sh.write_file(&settings, include_str!("containers.conf"))?;
+        // What is left of an earlier service; the socket of one that runs would have answered.
+        sh.remove_path(PODMAN_SOCKET)?;
+        let storage = state_file("podman");
+        command.args(["podman", "--log-level=warn", "--storage-driver", &podman_driver(sh)?]);
+        command.arg("--root").arg(storage).args(["--runroot", PODMAN_RUN]);
+        command.args(["--tmpdir", &format!("{PODMAN_RUN}/libpod")]);
+        command.args(["system", "service", "--time=0", &format!("unix://{PODMAN_SOCKET}")]);
+        command.env("CONTAINERS_CONF", settings);
+        Ok(command)
+    }
+
+    /// Removes containers that were never started, because their test was killed at that moment.
+    ///
+    /// All others go with their test. Young ones stay, as a test that runs now may be about to start
+    /// them.
+    pub(crate) fn remove_stillborn(self, sh: &Shell) {
+        let label = format!("label={LABEL}");
+        let words = ["container", "prune", "--force", "--filter", &label, "--filter", "until=10m"];
+        let _ = self.client(sh, &words).ignore_stdout().ignore_stderr().run();
+    }
+}
+
+impl fmt::Display for Engine {
+    /// The name of its program.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Docker => "dockerd",
+            Self::Podman => "podman",
+        })
+    }
 }
 
 /// Keeps other runs from starting an engine or building images, until it is dropped.
@@ -43,64 +154,22 @@ pub(crate) fn lock() -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// A file that lives beside the engine's log.
+/// A file that lives beside the engines' logs.
 pub(crate) fn state_file(name: &str) -> PathBuf {
     Path::new(STATE).join(name)
 }
 
-/// Starts an engine, waits until it answers, and lets it run.
-///
-/// A second run of the tests finds it running, and so need not wait for it.
-///
-/// # Errors
-///
-/// If `DOCKER_HOST` asks for another engine, or with the end of its log if it ends or does not
-/// answer in time; it is ended then.
-pub(crate) fn start(sh: &Shell) -> anyhow::Result<()> {
-    if let Some(address) = env::var_os("DOCKER_HOST").filter(|it| !it.is_empty()) {
-        bail!("no engine answers at DOCKER_HOST={}", address.display());
-    }
-    let log = state_file("dockerd.log");
-    let mut engine = spawn(&log)?;
-    wait_until_it_answers(sh, &mut engine).map_err(|error| {
-        // Not by SIGKILL, which would leave the containerd that it has started.
-        let id = engine.id().to_string();
-        let _ = cmd!(sh, "kill -TERM {id}").quiet().ignore_stderr().run();
-        anyhow!("{error:#}; {} ends with\n{}", log.display(), end_of(&log))
-    })
+/// Docker has found out whether this machine's file system can be the lower one of an overlay.
+fn podman_driver(sh: &Shell) -> anyhow::Result<String> {
+    let driver = Engine::Docker.client(sh, &["info", "--format", "{{.Driver}}"]).read()?;
+    Ok(if driver.starts_with("overlay") { "overlay" } else { "vfs" }.to_owned())
 }
 
-/// Removes containers that were never started, because their test was killed at that moment.
-///
-/// All others go with their test. Young ones stay, as a test that runs now may be about to start
-/// them.
-pub(crate) fn remove_stillborn(sh: &Shell) {
-    let label = format!("label={LABEL}");
-    let prune = cmd!(sh, "docker container prune --force --filter {label} --filter until=10m");
-    let _ = prune.quiet().ignore_stdout().ignore_stderr().run();
-}
-
-fn spawn(log: &Path) -> anyhow::Result<Child> {
+fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Child> {
     let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let errors = file.try_clone().context("cannot share the log")?;
-    // In a session of its own, so that Ctrl-C here does not end it. `setsid` runs it in its own
-    // place, as the child of a shell leads no group.
-    let mut command = Command::new("setsid");
-    command.args(["dockerd", "--log-level=warn"]).current_dir("/");
-    command.stdin(Stdio::null()).stdout(file).stderr(errors);
-    command.spawn().context("cannot start dockerd")
-}
-
-fn wait_until_it_answers(sh: &Shell, engine: &mut Child) -> anyhow::Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    while !answers(sh) {
-        if let Some(status) = engine.try_wait()? {
-            bail!("dockerd has ended ({status})");
-        }
-        ensure!(Instant::now() < deadline, "dockerd does not answer after {LIMIT:?}");
-        sleep(Duration::from_millis(100));
-    }
-    Ok(())
+    command.current_dir("/").stdin(Stdio::null()).stdout(file).stderr(errors);
+    command.spawn().with_context(|| format!("cannot start {:?}", command.get_args()))
 }
 
 fn end_of(log: &Path) -> String {
@@ -129,7 +198,7 @@ mod tests {
         let mut engine = Command::new("false").spawn().unwrap();
         let sh = Shell::new().unwrap();
         let _nowhere = sh.push_env("DOCKER_HOST", "unix:///nowhere/docker.sock");
-        let error = wait_until_it_answers(&sh, &mut engine).unwrap_err();
+        let error = Engine::Docker.wait_until_it_answers(&sh, &mut engine).unwrap_err();
         assert_eq!(error.to_string(), "dockerd has ended (exit status: 1)");
     }
 }

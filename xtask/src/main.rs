@@ -9,6 +9,7 @@ mod components;
 mod engine;
 mod features;
 mod images;
+mod orphans;
 mod pam;
 mod provision;
 mod sweep;

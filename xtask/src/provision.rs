@@ -8,8 +8,9 @@ use anyhow::{Context, ensure};
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
+use crate::engine::{self, ENGINES, Engine};
 use crate::images::{self, Image};
-use crate::{engine, pam, sweep, users};
+use crate::{pam, sweep, users};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
@@ -21,8 +22,11 @@ use crate::{engine, pam, sweep, users};
 pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
     timed("packages", || install_components(sh, groups))?;
     timed("users", || add_users(sh))?;
+    provide_roots(sh)?;
     if groups.contains(&Group::Docker) {
-        provide_containers(sh)?;
+        for engine in ENGINES {
+            provide_containers(sh, engine)?;
+        }
     }
     sweep::run(sh)?;
     println!("provision: all that the tests need is there");
@@ -52,43 +56,55 @@ fn add_users(sh: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn provide_containers(sh: &Shell) -> anyhow::Result<()> {
-    if engine::answers(sh) && images::missing(sh).is_empty() {
+fn provide_roots(sh: &Shell) -> anyhow::Result<()> {
+    if images::missing_roots().is_empty() {
         return Ok(());
     }
-    ensure_root(sh, &["a Docker engine with the images of the tests"])?;
+    ensure_root(sh, &["the roots of the tests"])?;
     let _lock = engine::lock()?;
     // What is missing is looked for again, as another run may have had the lock.
-    timed("engine", || provide_engine(sh))?;
-    for image in images::missing(sh) {
-        timed(image.name, || provide_image(sh, image))?;
+    for image in images::missing_roots() {
+        timed(&format!("root of {}", image.name), || make_root(sh, image))?;
     }
     Ok(())
 }
 
-fn provide_engine(sh: &Shell) -> anyhow::Result<()> {
-    if engine::answers(sh) {
+fn provide_containers(sh: &Shell, engine: Engine) -> anyhow::Result<()> {
+    if engine.answers(sh) && images::missing(sh, engine).is_empty() {
         return Ok(());
     }
-    if !components::has_command("dockerd") {
+    ensure_root(sh, &["a container engine with the images of the tests"])?;
+    let _lock = engine::lock()?;
+    timed(&engine.to_string(), || provide_engine(sh, engine))?;
+    for image in images::missing(sh, engine) {
+        timed(&format!("{} to {engine}", image.name), || images::import(sh, engine, image))?;
+    }
+    Ok(())
+}
+
+fn provide_engine(sh: &Shell, engine: Engine) -> anyhow::Result<()> {
+    if engine.answers(sh) {
+        return Ok(());
+    }
+    if engine == Engine::Docker && !components::has_command("dockerd") {
         install(sh, &["docker.io"])?;
     }
     // A service manager may have started it with its package.
-    if engine::answers(sh) { Ok(()) } else { engine::start(sh) }
+    if engine.answers(sh) { Ok(()) } else { engine.start(sh) }
 }
 
-fn provide_image(sh: &Shell, image: &Image) -> anyhow::Result<()> {
+fn make_root(sh: &Shell, image: &Image) -> anyhow::Result<()> {
     if let Some(tool) = image.tool.filter(|it| !components::has_command(it)) {
         install(sh, &[tool])?;
     }
-    images::build(sh, image)
+    images::make_root(sh, image)
 }
 
 /// Prints how long it took, as CI has little time.
 fn timed(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let start = Instant::now();
     work()?;
-    println!("provision: {name:<24}{:>6.1} s", start.elapsed().as_secs_f64());
+    println!("provision: {name:<32}{:>6.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 

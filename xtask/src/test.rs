@@ -9,9 +9,10 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
+use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
 use crate::users::{self, User};
-use crate::{engine, images, provision};
+use crate::{images, orphans, provision};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -19,7 +20,7 @@ pub(crate) struct TestOptions {
     /// Install what the tests need first (root, Debian or Ubuntu)
     #[arg(long)]
     provision: bool,
-    /// Do without a container engine, and leave out the tests that need one
+    /// Do without container engines, and leave out the tests that need one
     #[arg(long)]
     no_docker: bool,
     /// Rewrite the committed expectations instead of comparing with them
@@ -37,19 +38,28 @@ pub(crate) struct TestOptions {
 /// [`Missing`] before anything is built; otherwise the command that failed.
 pub(crate) fn run(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     require_components(sh, options)?;
-    if !options.no_docker {
-        engine::remove_stillborn(sh);
-    }
+    remove_orphans(sh, options);
     let _bless = options.bless.then(|| sh.push_env("HOSTLINK_BLESS", "1"));
 
     // The tests drive the binary of the CLI, which a test of another package does not build.
     cmd!(sh, "cargo build --package hostlink-cli --all-features").run()?;
-    run_tests(sh, options)?;
+    let tested = run_tests(sh, options);
+    // Those of programs that a test has killed.
+    remove_orphans(sh, options);
+    tested?;
     if options.filters.is_empty() {
         cmd!(sh, "cargo test --doc --workspace --all-features").run()?;
         run_matrix(sh)?;
     }
     Ok(())
+}
+
+fn remove_orphans(sh: &Shell, options: &TestOptions) {
+    if !options.no_docker {
+        for engine in ENGINES {
+            orphans::remove(sh, engine);
+        }
+    }
 }
 
 fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
@@ -60,8 +70,10 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     let components = components::missing(groups);
     let users = users::missing(sh)?;
     let services = pam::missing(sh);
-    let containers =
-        if groups.contains(&Group::Docker) { missing_containers(sh) } else { Vec::new() };
+    let mut containers = missing_roots();
+    if groups.contains(&Group::Docker) {
+        containers.extend(ENGINES.iter().flat_map(|engine| missing_containers(sh, *engine)));
+    }
     if components.is_empty() && users.is_empty() && services.is_empty() && containers.is_empty() {
         return Ok(());
     }
@@ -72,12 +84,19 @@ fn wanted_groups(options: &TestOptions) -> &'static [Group] {
     if options.no_docker { &[Group::Base] } else { &[Group::Base, Group::Docker] }
 }
 
-fn missing_containers(sh: &Shell) -> Vec<String> {
-    if !engine::answers(sh) {
-        return vec!["a Docker engine that answers".to_owned()];
+fn missing_roots() -> Vec<String> {
+    images::missing_roots()
+        .iter()
+        .map(|it| format!("the root of {} as its recipe is now", it.name))
+        .collect()
+}
+
+fn missing_containers(sh: &Shell, engine: Engine) -> Vec<String> {
+    if !engine.answers(sh) {
+        return vec![format!("a {engine} that answers")];
     }
-    let images = images::missing(sh).into_iter();
-    images.map(|it| format!("the image {} as its recipe is now", it.name)).collect()
+    let images = images::missing(sh, engine).into_iter();
+    images.map(|it| format!("the image {} in {engine} as its recipe is now", it.name)).collect()
 }
 
 /// What the tests need and this machine does not have.
@@ -86,7 +105,7 @@ pub(crate) struct Missing {
     components: Vec<&'static Component>,
     users: Vec<&'static User>,
     services: Vec<&'static Service>,
-    /// The engine and its images, in words.
+    /// Roots, engines and their images, in words.
     containers: Vec<String>,
 }
 
@@ -151,12 +170,12 @@ mod tests {
             components: fish,
             users: vec![&users::USERS[0]],
             services: vec![&pam::SERVICES[0]],
-            containers: vec!["a Docker engine that answers".to_owned()],
+            containers: vec!["a dockerd that answers".to_owned()],
         };
         assert_eq!(
             missing.to_string(),
             "the tests need fish (a login shell that is not POSIX), the user hostlink-fish, \
-             the PAM service sshd-hostlink, a Docker engine that answers; \
+             the PAM service sshd-hostlink, a dockerd that answers; \
              get what is missing with `cargo xtask test --provision`"
         );
     }

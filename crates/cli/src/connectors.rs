@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostlink::{Connector, DataField, Registry, Result};
+use hostlink::{Connector, Data, DataField, Registry, Result};
 use serde_json::{Value, json};
 
 /// The text for all connectors, or for the one of this name.
@@ -24,9 +24,13 @@ fn text(connector: &dyn Connector) -> String {
     if !connector.handles_execution() {
         text.push_str("    It lists hosts and runs nothing itself.\n");
     }
-    if connector.is_wrapper() {
-        text.push_str("    It may stand behind another target.\n");
-    }
+    text.push_str(match (connector.is_wrapper(), connector.needs_outer(&Data::new())) {
+        (false, _) => "    It reaches its targets by itself: nothing may stand in front of it.\n",
+        (true, false) => "    It may stand behind another target.\n",
+        (true, true) => {
+            "    It stands behind another target: behind @local where the name gives none.\n"
+        }
+    });
     if connector.data_fields().is_empty() {
         text.push_str("    It reads no host data.\n");
     }
@@ -52,6 +56,7 @@ fn object(connector: &dyn Connector) -> Value {
         "description": connector.description(),
         "handles_execution": connector.handles_execution(),
         "is_wrapper": connector.is_wrapper(),
+        "needs_outer": connector.needs_outer(&Data::new()),
         "data": connector.data_fields().iter().map(field_object).collect::<Vec<_>>(),
     })
 }

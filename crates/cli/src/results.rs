@@ -25,7 +25,7 @@ impl Results {
     ///
     /// There is no descriptor left.
     pub(crate) fn new(stop: Stop) -> io::Result<Self> {
-        Ok(Self(Arc::new(Mutex::new(Watched { stdout: stdout()?, stop }))))
+        Ok(Self(Arc::new(Mutex::new(Watched { stdout: stdout()?, stop, failed: None }))))
     }
 
     /// Writes bytes, and waits until they are written: whoever makes them waits too.
@@ -33,6 +33,25 @@ impl Results {
         let mut stdout = self.0.lock().await;
         stdout.write_all(bytes).await?;
         stdout.flush().await
+    }
+
+    /// Writes bytes, and waits only for what was written before: more can be made meanwhile. An error may come with the
+    /// next call.
+    pub(crate) async fn begin(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = self.0.clone().lock_owned().await;
+        stdout.write_all(bytes).await?;
+        // Somebody must notice if the reader is gone, even if nothing more is written.
+        tokio::spawn(async move {
+            if let Err(error) = stdout.flush().await {
+                stdout.failed = Some(error);
+            }
+        });
+        Ok(())
+    }
+
+    /// Waits until everything is written.
+    pub(crate) async fn flush(&self) -> io::Result<()> {
+        self.0.lock().await.flush().await
     }
 
     /// Writes a text that is all that was asked for.
@@ -72,6 +91,8 @@ fn stdout() -> io::Result<Stdout> {
 pub(crate) struct Watched {
     stdout: Stdout,
     stop: Stop,
+    /// What nobody has been told yet.
+    failed: Option<io::Error>,
 }
 
 impl Watched {
@@ -89,11 +110,17 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let result = ready!(Pin::new(&mut self.stdout).poll_write(context, bytes));
         self.watch(result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let result = ready!(Pin::new(&mut self.stdout).poll_flush(context));
         self.watch(result)
     }

@@ -42,8 +42,14 @@ pub(crate) async fn run(
     let _raw = Changed::raw(std::io::stdin()).map_err(unusable)?;
     let (typed, left) = start_typing(messages.clone());
     let mut sink = LiveSink::new(results.clone(), messages.clone(), None);
+    let serving = async {
+        let status = terminal.serve(typed, &mut sink).await;
+        // What cannot be written here has been said, or there is nowhere to say so.
+        let _ = sink.finish().await;
+        status
+    };
     tokio::select! {
-        status = terminal.serve(typed, &mut sink) => status,
+        status = serving => status,
         () = follow(&mut resizes, &window) => unreachable!("sizes may always change"),
         () = left.wished.notified() => {
             Err(Error::new(ErrorKind::LinkLost, "left with ~.").with_target(link.name()))

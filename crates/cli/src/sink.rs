@@ -21,27 +21,34 @@ impl LiveSink {
         Self { results, messages, prefixer: prefix.map(Prefixer::new) }
     }
 
-    /// Writes what has no line ending.
+    /// Writes what has no line ending, and waits until everything is written.
     pub(crate) async fn finish(mut self) -> std::io::Result<()> {
-        let Some(mut prefixer) = self.prefixer.take() else { return Ok(()) };
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let rest = prefixer.finish(stream);
-            self.pass_on(stream, &rest).await?;
+        if let Some(mut prefixer) = self.prefixer.take() {
+            for stream in [Stream::Stdout, Stream::Stderr] {
+                let rest = prefixer.finish(stream);
+                self.pass_on(stream, &rest).await?;
+            }
         }
-        Ok(())
+        self.results.flush().await
     }
 
     async fn pass_on(&self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
         match stream {
             _ if bytes.is_empty() => Ok(()),
+            Stream::Stdout if bytes.len() >= MUCH => self.results.begin(bytes).await,
             Stream::Stdout => self.results.write(bytes).await,
             Stream::Stderr => {
+                // Both may go to one place.
+                self.results.flush().await?;
                 self.messages.bytes(bytes.to_vec()).await;
                 Ok(())
             }
         }
     }
 }
+
+/// Where so much comes at once there is more, which is read while this is written.
+const MUCH: usize = 32 * 1024;
 
 #[async_trait]
 impl OutputSink for LiveSink {

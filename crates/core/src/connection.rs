@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::forward::{Forward, Forwarding};
 use crate::process::Process;
 use crate::script::{MAX_ARGUMENT, Script};
-use crate::transfer::FileTransfer;
+use crate::transfer::{FileProgram, FileTransfer};
 
 /// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link), which has
 /// everything else: quoting, privilege, time-outs, output, files.
@@ -96,6 +96,11 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// Used for files of the connecting user only; files of other users always go through a command.
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {
         None
+    }
+
+    /// What moves files on the target where [`file_transfer`](Self::file_transfer) does not. Default: `cat`.
+    fn file_program(&self) -> FileProgram {
+        FileProgram::Cat
     }
 
     /// Hears that a command was not successful, or that it or a transfer failed or was given up. Called before

@@ -1,12 +1,14 @@
 //! Ending everything that a command started, also when nobody waits for it any more.
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -49,26 +51,57 @@ pub(crate) struct Killer {
 /// The control of a process that was handed over: what its connection cannot end goes through the link.
 struct Handed {
     control: Arc<dyn ProcessControl>,
-    /// `None` once it has been killed.
-    left: Mutex<Option<(Killer, Handshake)>>,
+    state: Mutex<HandedState>,
+    /// The kill has reached what it was meant for.
+    reached: Arc<AtomicBool>,
+    /// The shell that ran the command, and perhaps became it.
+    leader: Option<Leader>,
+}
+
+enum HandedState {
+    Running(Box<(Killer, Handshake)>),
+    Killed(Option<JoinHandle<bool>>),
 }
 
 #[async_trait]
 impl ProcessControl for Handed {
     fn kill(&self) -> Option<i32> {
         let killed = self.control.kill();
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (killer, handshake) = left?;
+        let mut state = self.state();
+        let HandedState::Running(left) = mem::replace(&mut *state, HandedState::Killed(None))
+        else {
+            return killed;
+        };
+        let (killer, handshake) = *left;
         if killer.is_done(killed, &handshake) {
             return killed;
         }
         let (output, exit, over, slot) = (None, None, false, Slot::default());
-        Ending { killer, handshake, output, exit, over, _slot: slot }.begin();
+        let ending = Ending { killer, handshake, output, exit, over, _slot: slot };
+        *state = HandedState::Killed(ending.start(self.reached.clone()));
         None
+    }
+
+    async fn has_ended(&self, pid: i32) -> bool {
+        let begun = match &mut *self.state() {
+            HandedState::Running(_) => None,
+            HandedState::Killed(ending) => ending.take(),
+        };
+        if let Some(ending) = begun {
+            let _ = ending.await;
+        }
+        let is_ours = |leader: Leader| [leader.pid, leader.group()].contains(&pid);
+        self.reached.load(Ordering::Relaxed) && self.leader.is_some_and(is_ours)
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<()> {
         self.control.resize(size).await
+    }
+}
+
+impl Handed {
+    fn state(&self) -> MutexGuard<'_, HandedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +140,9 @@ impl Killer {
         control: Arc<dyn ProcessControl>,
         handshake: Handshake,
     ) -> impl ProcessControl + use<> {
-        Handed { control, left: Mutex::new(Some((self, handshake))) }
+        let leader = handshake.inner;
+        let state = Mutex::new(HandedState::Running(Box::new((self, handshake))));
+        Handed { control, state, reached: Arc::default(), leader }
     }
 
     /// Whether nothing is left to do after the connection has ended the group `killed`.
@@ -123,6 +158,17 @@ impl Killer {
         // Where the connection knows the groups, nothing else can know better: by number, this could hit a stranger.
         let knows = self.link.connection().knows_groups() && !self.privilege.is_privileged();
         knows || (reached && alone)
+    }
+
+    /// Whether the kill that the connection has begun by itself has ended the command, and there is nothing else to end.
+    async fn is_done_below(&self, handshake: &Handshake) -> bool {
+        // The shell in front of a privilege tool is not the command.
+        let leader =
+            handshake.inner.or(handshake.outer.filter(|_| !self.privilege.is_privileged()));
+        match leader {
+            Some(leader) => self.control.has_ended(leader.pid).await,
+            None => false,
+        }
     }
 
     /// Sends the kill through the link, and says whether it has reached a group; `None` where none is known.
@@ -172,7 +218,7 @@ impl Ending {
         }
     }
 
-    fn start(self, reached: Arc<AtomicBool>) -> Option<tokio::task::JoinHandle<bool>> {
+    fn start(self, reached: Arc<AtomicBool>) -> Option<JoinHandle<bool>> {
         let killed = self.killer.control.kill();
         let link = self.killer.link.clone();
         link.in_background(self.finish(killed, reached))
@@ -183,6 +229,7 @@ impl Ending {
             self.hear_out().await;
         }
         let sent = self.killer.is_done(killed, &self.handshake)
+            || self.killer.is_done_below(&self.handshake).await
             || self.killer.send(&self.handshake).await.unwrap_or(killed.is_some());
         reached.store(sent, Ordering::Relaxed);
         let never_started = self.over && !self.handshake.started();

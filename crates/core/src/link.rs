@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -43,6 +44,7 @@ struct Inner {
     context: Context,
     background: TaskTracker,
     sudo_password: OnceCell<Secret>,
+    has_told_of_scp: AtomicBool,
 }
 
 /// How long a disconnect waits for kills and clean-ups that are under way.
@@ -74,6 +76,7 @@ impl Link {
             context,
             background: TaskTracker::new(),
             sudo_password: OnceCell::new(),
+            has_told_of_scp: AtomicBool::new(false),
         }))
     }
 
@@ -275,6 +278,13 @@ impl Link {
         self.0.context.reporter.report(self.name(), event);
     }
 
+    /// Says once that scp was wanted, and is not there.
+    pub(crate) fn tell_of_missing_scp(&self) {
+        if !self.0.has_told_of_scp.swap(true, Ordering::Relaxed) {
+            self.report(Event::Detail("no scp there: files go through cat"));
+        }
+    }
+
     /// sudo's password, where it is wanted before it is asked for and was not given. The prompter is asked once for
     /// each link.
     pub(crate) async fn ask_for_password(
@@ -309,8 +319,11 @@ struct NotingFailure<'a> {
 
 impl Drop for NotingFailure<'_> {
     fn drop(&mut self) {
-        if self.failed {
-            self.link.connection().note_failure();
+        // What goes wrong behind another target has gone wrong on that as well.
+        let mut concerned = self.failed.then_some(self.link);
+        while let Some(link) = concerned {
+            link.connection().note_failure();
+            concerned = link.0.outer.as_ref();
         }
     }
 }

@@ -137,6 +137,12 @@ pub trait ProcessControl: Send + Sync {
     /// end was closed: a `kill` through the link is then sent as well.
     fn kill(&self) -> Option<i32>;
 
+    /// Waits for a kill that [`kill`](Self::kill) has begun and could not wait for, and says whether it has surely ended the
+    /// process `pid` of the target with its group. Default: it has begun none.
+    async fn has_ended(&self, _pid: i32) -> bool {
+        false
+    }
+
     /// Tells the terminal its size.
     ///
     /// # Errors

@@ -259,7 +259,11 @@ impl ResolvedTarget {
         data.merge(&self.data);
         if first.needs_outer(&data) {
             let local = self.local.clone().ok_or_else(|| {
-                let message = format!("@{} needs another target to go through", first.name());
+                let name = first.name();
+                let message = format!(
+                    "@{name} goes through another target, and there is no @{LOCAL} to take: name one in front of it, \
+                     or compile the feature `{LOCAL}` in"
+                );
                 Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
             })?;
             way.insert(0, (local, Data::new()));

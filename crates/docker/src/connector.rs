@@ -15,7 +15,7 @@ use crate::{fields, name};
 /// Containers of an engine with Docker's API: `@docker/web1`, `@docker/debian:12`, `@podman/web1`.
 #[derive(Clone, Copy, Debug)]
 pub struct DockerConnector {
-    brand: Brand,
+    pub(crate) brand: Brand,
 }
 
 impl DockerConnector {

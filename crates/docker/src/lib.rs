@@ -10,5 +10,7 @@ mod fields;
 mod name;
 mod nearest;
 mod settings;
+mod ssh_server;
 
 pub use connector::DockerConnector;
+pub use ssh_server::SshServer;

@@ -16,8 +16,12 @@ pub use registry::builtin_registry;
 
 /// The connectors that are compiled in, each under its name.
 pub mod connectors {
+    #[cfg(feature = "chroot")]
+    pub use hostlink_chroot::ChrootConnector;
     #[cfg(feature = "docker")]
     pub use hostlink_docker::DockerConnector;
+    #[cfg(feature = "dockerssh")]
+    pub use hostlink_dockerssh::DockerSshConnector;
     #[cfg(feature = "local")]
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]

@@ -5,8 +5,18 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 4] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 7] {
+    // One that is used by another connector too: what its connections share is shared by all.
+    #[cfg(feature = "ssh")]
+    let ssh = Arc::new(hostlink_ssh::SshConnector::new());
     [
+        (
+            "local",
+            #[cfg(feature = "local")]
+            Some(Arc::new(hostlink_local::LocalConnector)),
+            #[cfg(not(feature = "local"))]
+            None,
+        ),
         (
             "docker",
             #[cfg(feature = "docker")]
@@ -22,16 +32,30 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 4] {
             None,
         ),
         (
-            "local",
-            #[cfg(feature = "local")]
-            Some(Arc::new(hostlink_local::LocalConnector)),
-            #[cfg(not(feature = "local"))]
+            "dockerssh",
+            #[cfg(feature = "dockerssh")]
+            Some(Arc::new(hostlink_dockerssh::DockerSshConnector::docker(ssh.clone()))),
+            #[cfg(not(feature = "dockerssh"))]
+            None,
+        ),
+        (
+            "podmanssh",
+            #[cfg(feature = "dockerssh")]
+            Some(Arc::new(hostlink_dockerssh::DockerSshConnector::podman(ssh.clone()))),
+            #[cfg(not(feature = "dockerssh"))]
+            None,
+        ),
+        (
+            "chroot",
+            #[cfg(feature = "chroot")]
+            Some(Arc::new(hostlink_chroot::ChrootConnector)),
+            #[cfg(not(feature = "chroot"))]
             None,
         ),
         (
             "ssh",
             #[cfg(feature = "ssh")]
-            Some(Arc::new(hostlink_ssh::SshConnector::new())),
+            Some(ssh),
             #[cfg(not(feature = "ssh"))]
             None,
         ),

@@ -3,21 +3,25 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
-use hostlink_core::streams::{chunks, until_hang_up};
+use hostlink_core::streams::chunks;
 use hostlink_core::{
     BoxWrite, Chunk, Error, ErrorKind, ExitStatus, NoControl, Process, ProcessControl, Result,
     Stream, TerminalSize,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
-use tokio::net::unix::pipe;
+use tokio::time::timeout;
 
 use crate::mux::{Mux, NewSession, Opened, SessionEnd};
-use crate::pipes::Pipe;
+use crate::slots::Channel;
+use crate::sockets::pair;
 use crate::transport::Request;
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
@@ -25,6 +29,9 @@ const REFUSED: &str = "Session open refused by peer";
 
 /// The type of a terminal whose user did not say. Programs on it find it everywhere.
 const TERM: &str = "xterm";
+
+/// How long a channel may take to close when all is said on it: a round trip, if the link is alive.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Says whether the login is still there, once a channel has ended without a status.
 pub(crate) type Check = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
@@ -38,61 +45,72 @@ pub(crate) async fn open(
     mux: Mux,
     request: &Request,
     terminal: Option<TerminalSize>,
+    channel: Option<Channel>,
     check: Check,
 ) -> Result<Process> {
     match terminal {
-        Some(size) => on_terminal(mux, request, size, check).await,
-        None => on_pipes(mux, request, check).await,
+        Some(size) => on_terminal(mux, request, size, channel, check).await,
+        None => on_sockets(mux, request, channel, check).await,
     }
 }
 
-async fn on_pipes(mux: Mux, request: &Request, check: Check) -> Result<Process> {
-    let (stdin_there, stdin) = io::pipe().map_err(no_pipe)?;
-    let (stdout, stdout_there) = io::pipe().map_err(no_pipe)?;
-    let (stderr, stderr_there) = io::pipe().map_err(no_pipe)?;
-    // Their other ends belong to ssh, which wants them as they are.
-    let stdin = pipe::Sender::from_owned_fd(stdin.into()).map_err(no_pipe)?;
-    let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(no_pipe)?;
-    let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(no_pipe)?;
-    let given: [OwnedFd; 3] = [stdin_there.into(), stdout_there.into(), stderr_there.into()];
-    let session = open_session(mux, request, false, &given).await?;
+async fn on_sockets(
+    mux: Mux,
+    request: &Request,
+    channel: Option<Channel>,
+    check: Check,
+) -> Result<Process> {
+    let (stdin_there, stdin) = pair()?;
+    let (stdout_there, stdout) = pair()?;
+    let (stderr_there, stderr) = pair()?;
+    let given: [OwnedFd; 3] = [stdin_there, stdout_there, stderr_there];
+    let session = open_session(mux, request, false, &given, channel).await?;
     drop(given);
-    let (stdout, stderr) = (Pipe::new(stdout), Pipe::new(stderr));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
-        stdin: Some(Box::pin(Pipe::new(stdin)) as BoxWrite),
+        stdin: Some(Box::pin(stdin) as BoxWrite),
         output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(NoControl),
     })
 }
 
-/// The near end of the terminal is a pseudo-terminal of ours: ssh takes the size and the modes for the far end from it,
-/// so it is made raw only afterwards.
+/// ssh's standard input is a pseudo-terminal of ours: from it ssh takes the size and the modes for the far end as soon as
+/// it is asked, so it is made raw only afterwards, and nothing is typed before. Output may come sooner than that: it goes
+/// through a socket, which changes no byte of it.
 async fn on_terminal(
     mux: Mux,
     request: &Request,
     size: TerminalSize,
+    channel: Option<Channel>,
     check: Check,
 ) -> Result<Process> {
     let (pty, pts) = pty_process::open().map_err(no_terminal)?;
     let size = pty_process::Size::new(size.rows, size.columns);
     pty.resize(size).map_err(no_terminal)?;
-    let near = pts.as_fd().try_clone_to_owned().map_err(no_pipe)?;
-    let given = [near.try_clone().map_err(no_pipe)?, near.try_clone().map_err(no_pipe)?, near];
+    let (output_there, output) = pair()?;
+    let near = pts.as_fd().try_clone_to_owned().map_err(no_copy)?;
+    // On a terminal the far end has but one output.
+    let errors_there = output_there.try_clone().map_err(no_copy)?;
+    let given = [near, output_there, errors_there];
     let master = master_of(&mux).await;
-    let session = open_session(mux, request, true, &given).await?;
+    let session = open_session(mux, request, true, &given, channel).await?;
     let raw = tcgetattr(&given[0]).and_then(|mut modes| {
         modes.make_raw();
         tcsetattr(&given[0], OptionalActions::Now, &modes)
     });
-    raw.map_err(|error| no_pipe(error.into()))?;
-    let window = pty.as_fd().try_clone_to_owned().map_err(no_pipe)?;
+    raw.map_err(|error| no_copy(error.into()))?;
+    let window = pty.as_fd().try_clone_to_owned().map_err(no_copy)?;
     drop((given, pts));
-    let (reader, writer) = pty.into_split();
+    // While there is output to come, the end of what is typed is no hang-up.
+    let (kept, writer) = pty.into_split();
+    let output = chunks(Stream::Stdout, output).map(move |chunk| {
+        let _kept = &kept;
+        chunk
+    });
     Ok(Process {
         stdin: Some(Box::pin(writer)),
-        output: keeping(until_hang_up(reader), session.clone()),
+        output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(Window { window, master }),
     })
@@ -104,15 +122,19 @@ async fn open_session(
     request: &Request,
     terminal: bool,
     given: &[OwnedFd; 3],
-) -> Result<Arc<Mux>> {
+    channel: Option<Channel>,
+) -> Result<Arc<Session>> {
     let (command, subsystem) = match request {
         Request::Line(line) => (&**line, false),
         Request::Subsystem(name) => (name.as_bytes(), true),
     };
     let session = NewSession { command, subsystem, terminal: terminal.then_some(TERM) };
     match mux.open(&session, given).await {
-        Ok(Opened::Session) => Ok(Arc::new(mux)),
+        Ok(Opened::Session) => Ok(Arc::new(Session::new(mux, channel))),
         Ok(Opened::Refused(reason)) if reason.contains(REFUSED) => {
+            if let Some(channel) = channel {
+                channel.refused();
+            }
             Err(Error::new(ErrorKind::Busy, "the host has no free channel"))
         }
         Ok(Opened::Refused(reason)) => {
@@ -126,32 +148,73 @@ async fn open_session(
     }
 }
 
-fn no_pipe(error: io::Error) -> Error {
-    Error::new(ErrorKind::Connect, format!("no pipe could be opened: {error}")).with_source(error)
+fn no_copy(error: io::Error) -> Error {
+    let message = format!("a terminal cannot be handed to ssh: {error}");
+    Error::new(ErrorKind::Connect, message).with_source(error)
 }
 
 fn no_terminal(error: pty_process::Error) -> Error {
     Error::new(ErrorKind::Connect, "no pseudo-terminal could be opened").with_source(error)
 }
 
-/// Output that the master writes for as long as the connection to it is there.
+/// An open session: the connection that it lasts as long as, and its place among the channels.
+struct Session {
+    /// There until this is dropped.
+    mux: Option<Mux>,
+    channel: Option<Channel>,
+    /// The command's exit code is here.
+    has_ended: AtomicBool,
+    /// All that it wrote is here.
+    is_read: AtomicBool,
+}
+
+impl Session {
+    fn new(mux: Mux, channel: Option<Channel>) -> Self {
+        Self { mux: Some(mux), channel, has_ended: false.into(), is_read: false.into() }
+    }
+}
+
+impl Drop for Session {
+    /// A channel whose two sides have said everything still counts on the host until it is closed: a moment, in which the
+    /// next one might be refused. What is not at its end is given up at once.
+    fn drop(&mut self) {
+        let over = *self.has_ended.get_mut() && *self.is_read.get_mut();
+        if let (true, Some(mux), Some(mut channel)) = (over, self.mux.take(), self.channel.take())
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            channel.close();
+            runtime.spawn(async move {
+                let _ = timeout(CLOSING, mux.closed()).await;
+                drop(channel);
+            });
+        }
+    }
+}
+
+/// Output that the master writes for as long as the session is there.
 fn keeping(
     output: BoxStream<'static, io::Result<Chunk>>,
-    mux: Arc<Mux>,
+    session: Arc<Session>,
 ) -> BoxStream<'static, io::Result<Chunk>> {
-    output
-        .map(move |chunk| {
-            let _kept = &mux;
-            chunk
-        })
-        .boxed()
+    let end = stream::poll_fn(move |_| {
+        session.is_read.store(true, Ordering::Relaxed);
+        Poll::Ready(None)
+    });
+    output.chain(end).boxed()
 }
 
 /// The end of a session without a status means that a signal ended the command, which the protocol does not name, or
 /// that the login is gone: `check` tells.
-async fn ended(mux: Arc<Mux>, check: Check) -> Result<ExitStatus> {
-    match mux.ended().await {
-        SessionEnd::Code(code) => Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255))),
+async fn ended(session: Arc<Session>, check: Check) -> Result<ExitStatus> {
+    let end = match &session.mux {
+        Some(mux) => mux.ended().await,
+        None => SessionEnd::Unknown,
+    };
+    match end {
+        SessionEnd::Code(code) => {
+            session.has_ended.store(true, Ordering::Relaxed);
+            Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)))
+        }
         SessionEnd::Unknown => check().await.map(|()| ExitStatus::UnknownSignal),
     }
 }

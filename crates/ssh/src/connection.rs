@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hostlink_core::transfer::FileTransfer;
+use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, Script,
     Slot, SpawnOptions, quote,
@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::files::Files;
 use crate::host::Host;
-use crate::slots::Slots;
+use crate::reserve::Reserve;
+use crate::settings::FileProtocol;
+use crate::slots::Use;
 use crate::transport::Request;
 
 /// The longest line that a host is sent. dropbear takes 9000 bytes (its `MAX_CMD_LEN`); longer scripts go over standard
@@ -35,7 +37,7 @@ const URGENT_WAITS: [u64; 5] = [10, 20, 40, 80, 160];
 #[derive(Debug)]
 pub(crate) struct SshConnection {
     host: Arc<Host>,
-    slots: Slots,
+    reserve: Reserve,
     files: Files,
     /// Since when the host has refused channels while none was open.
     refused_since: Mutex<Option<Instant>>,
@@ -46,7 +48,7 @@ impl SshConnection {
         let host = Arc::new(host);
         Self {
             files: Files::new(host.clone()),
-            slots: Slots::default(),
+            reserve: Reserve::new(host.clone()),
             refused_since: Mutex::default(),
             host,
         }
@@ -55,7 +57,7 @@ impl SshConnection {
     /// A host that refuses channels although none is open will not have one free in a moment: some allow none at all
     /// (`MaxSessions 0`, sshd_config(5)).
     fn refused(&self, busy: Error) -> Error {
-        let none = self.host.login().is_ok_and(|login| login.open_channels() == 0);
+        let none = self.host.slots().channels() == 0;
         let mut since = self.refused_since.lock();
         if !none {
             *since = None;
@@ -70,45 +72,57 @@ impl SshConnection {
     }
 
     /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of its own.
-    async fn spawn_urgent(&self, request: &Request) -> Result<Process> {
+    async fn spawn_urgent(&self, request: &Request, mut busy: Error) -> Result<Process> {
         for wait in URGENT_WAITS {
+            self.reserve.release();
             sleep(Duration::from_millis(wait)).await;
             let login = self.host.login()?;
             if !login.is_alive() {
                 return Err(Error::new(ErrorKind::LinkLost, "the ssh connection is gone"));
             }
-            match login.open(request, None).await {
-                Err(error) if error.kind() == ErrorKind::Busy => {}
+            let channel = self.host.slots().channel(Use::Kill);
+            match login.open(request, None, Some(channel)).await {
+                Err(error) if error.kind() == ErrorKind::Busy => busy = error,
                 opened => return opened,
             }
         }
-        self.host.spare_login().await?.open(request, None).await
+        if self.host.settings().control_path.is_some() {
+            return Err(busy);
+        }
+        self.host.spare_login().await?.open(request, None, None).await
     }
 }
 
 #[async_trait]
 impl Connection for SshConnection {
     async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
-        let slot = self.slots.take(options.urgent).await?;
+        let asked = Instant::now();
         if options.urgent {
             // What runs is not waited for: a kill on a link that is gone cannot be sent.
             let alive = self.host.login()?.is_alive();
             let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
-            return if alive { Ok(slot) } else { Err(gone()) };
+            return if alive { Ok(Slot::default()) } else { Err(gone()) };
         }
-        self.host.live_login().await?;
+        let slot = self.host.slots().take(|| self.files.give_way()).await?;
+        let login = self.host.live_login_for(asked).await?;
+        self.reserve.hold(&login).await;
         Ok(slot)
     }
 
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
         let request = Request::Line(quote::any_shell(script.argument()));
-        let opened = self.host.login()?.open(&request, options.terminal).await;
+        let slots = self.host.slots();
+        let channel = slots.channel(if options.urgent { Use::Kill } else { Use::Command });
+        let opened = self.host.login()?.open(&request, options.terminal, Some(channel)).await;
         match opened {
             Err(error) if error.kind() == ErrorKind::Busy && options.urgent => {
-                self.spawn_urgent(&request).await
+                self.spawn_urgent(&request, error).await
             }
             Err(error) if error.kind() == ErrorKind::Busy => {
                 self.files.give_way();
+                if slots.has_one() {
+                    self.reserve.release();
+                }
                 Err(self.refused(error))
             }
             opened => {
@@ -119,7 +133,11 @@ impl Connection for SshConnection {
     }
 
     async fn answers(&self) -> Result<()> {
-        let asked = self.host.login()?.open(&Request::Line(b"exec true".to_vec()), None).await;
+        let asked = {
+            let request = Request::Line(b"exec true".to_vec());
+            let channel = self.host.slots().channel(Use::Kill);
+            self.host.login()?.open(&request, None, Some(channel)).await
+        };
         match asked {
             // A refusal is an answer too.
             Err(error) if error.kind() != ErrorKind::Busy => Err(error),
@@ -144,9 +162,18 @@ impl Connection for SshConnection {
         self.files.transfer()
     }
 
+    fn file_program(&self) -> FileProgram {
+        match self.host.settings().file_protocol {
+            FileProtocol::Scp => FileProgram::Scp,
+            _ => FileProgram::Cat,
+        }
+    }
+
     async fn disconnect(&self) -> Result<()> {
-        self.slots.close();
+        self.host.slots().close();
         self.files.close().await;
-        self.host.close().await
+        let closed = self.host.close().await;
+        self.reserve.release();
+        closed
     }
 }

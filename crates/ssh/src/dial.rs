@@ -1,7 +1,6 @@
 //! Byte streams to sockets as seen from the host.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::mux::{Mux, Opened};
 use crate::openssh::{Login, OPEN_LIMIT, limited};
+use crate::sockets::pair;
 
 /// A TCP connection by the master's own `-W`, which says whether somebody listens there.
 pub(crate) async fn tcp(login: &Login, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
@@ -68,18 +68,6 @@ pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<B
 
 fn at(path: &Path) -> Socket<'_> {
     Socket::UnixSocket { path: path.into() }
-}
-
-/// A pair of which ssh gets one end: it wants it to block.
-fn pair() -> Result<(OwnedFd, UnixStream)> {
-    let made = std::os::unix::net::UnixStream::pair().and_then(|(far, near)| {
-        near.set_nonblocking(true)?;
-        Ok((far.into(), UnixStream::from_std(near)?))
-    });
-    made.map_err(|error| {
-        let message = format!("no socket could be opened: {error}");
-        Error::new(ErrorKind::Connect, message).with_source(error)
-    })
 }
 
 /// A TCP connection through the master, which ends it with the connection that asked for it.

@@ -12,6 +12,7 @@ use tokio_util::io::StreamReader;
 use crate::host::Host;
 use crate::settings::FileProtocol;
 use crate::sftp::{OpenSftp, Policy, SftpTransfer, Subsystem};
+use crate::slots::Use;
 use crate::transport::Request;
 
 /// What moves a host's files.
@@ -26,7 +27,7 @@ impl Files {
             FileProtocol::Sftp => Policy::Sftp,
             FileProtocol::Stream | FileProtocol::Scp => return Self(None),
         };
-        let limit = host.settings().connect_timeout.unwrap_or(host.context().connect_timeout);
+        let limit = host.settings().connect_limit(host.context());
         let teller = host.clone();
         let tell = Arc::new(move |text: &str| {
             teller.context().reporter.report(teller.name(), Event::Detail(text));
@@ -60,8 +61,9 @@ struct Opener(Arc<Host>);
 impl OpenSftp for Opener {
     async fn open(&self) -> Result<Subsystem> {
         let login = self.0.live_login().await?;
+        let channel = self.0.slots().channel(Use::Files);
         let Process { stdin, output, exit, control } =
-            login.open(&Request::Subsystem("sftp"), None).await?;
+            login.open(&Request::Subsystem("sftp"), None, Some(channel)).await?;
         let no_input = || Error::new(ErrorKind::LinkLost, "the channel takes no input");
         let bytes = output.filter_map(|chunk| async {
             match chunk {

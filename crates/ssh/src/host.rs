@@ -10,14 +10,18 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::doors::Doors;
-use crate::master::{Master, Run};
+use crate::master::{Failure as Refusal, Master, Run};
 use crate::openssh::OpenSsh;
 use crate::settings::Settings;
+use crate::slots::Slots;
 use crate::transport::Transport;
 
 /// The waits between two tries on a host that turns logins away for their number (`MaxStartups`, sshd_config(5)): the
 /// first is at most so long, and later ones at most so long.
 const DOOR_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// In less time, a host that has just turned a login away is not asked again.
+const LEAST_TRY: Duration = Duration::from_millis(50);
 
 /// One host, with what it takes to log in on it.
 pub(crate) struct Host {
@@ -29,6 +33,8 @@ pub(crate) struct Host {
     login: RwLock<State>,
     /// Held while logging in, so that it is done once for all who wait.
     logging_in: Mutex<Option<Failure>>,
+    /// The channels of the login.
+    slots: Arc<Slots>,
     /// A second login, for kills on a host whose channels are all in use.
     spare: Mutex<Option<Arc<dyn Transport>>>,
 }
@@ -60,7 +66,10 @@ impl Host {
     ) -> Result<Self> {
         let door = Door { name, settings: &settings, context, run: &run, doors: &doors };
         let login = door.log_in().await?;
+        // No second login can be made on a master of the user's: there, a channel is kept sooner.
+        let spares_from = if settings.control_path.is_some() { 2 } else { 3 };
         Ok(Self {
+            slots: Slots::new(spares_from),
             name: name.to_owned(),
             login: RwLock::new(State::Open(login)),
             context: context.clone(),
@@ -78,6 +87,10 @@ impl Host {
 
     pub(crate) fn context(&self) -> &Context {
         &self.context
+    }
+
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -106,11 +119,15 @@ impl Host {
     ///
     /// A login that was begun is given up.
     pub(crate) async fn live_login(&self) -> Result<Arc<dyn Transport>> {
+        self.live_login_for(Instant::now()).await
+    }
+
+    /// The same for somebody who has waited since `asked`.
+    pub(crate) async fn live_login_for(&self, asked: Instant) -> Result<Arc<dyn Transport>> {
         let login = self.login()?;
         if login.is_alive() {
             return Ok(login);
         }
-        let asked = Instant::now();
         let mut failure = self.logging_in.lock().await;
         let login = self.login()?;
         if login.is_alive() {
@@ -138,6 +155,7 @@ impl Host {
             return Err(Error::new(ErrorKind::LinkLost, "the connection was closed"));
         }
         *state = State::Open(fresh.clone());
+        self.slots.renew();
         Ok(fresh)
     }
 
@@ -205,29 +223,49 @@ impl Door<'_> {
             return Ok(Arc::new(OpenSsh::attach(path, self.run.make_master_directory()?).await?));
         }
         let mut retries = self.settings.connect_retries;
-        let mut turned_away = None;
-        let mut full_wait = DOOR_WAITS.0;
+        loop {
+            let failed = match self.attempt().await {
+                Ok(login) => return Ok(login),
+                Err(failed) => failed,
+            };
+            if !failed.retryable || retries == 0 {
+                return Err(failed.error);
+            }
+            retries -= 1;
+            let message = format!("{}: trying again", failed.error);
+            self.context.reporter.report(self.name, Event::Detail(&message));
+            let (least, most) = (self.settings.retry_min_delay, self.settings.retry_max_delay);
+            sleep(least + most.saturating_sub(least).mul_f64(random())).await;
+        }
+    }
+
+    /// One attempt. A host that turns logins away for their number is asked again until the limit is over, in which the
+    /// time at our own door does not count.
+    async fn attempt(&self) -> Result<Arc<dyn Transport>, Refusal> {
+        let mut rest = self.settings.connect_limit(self.context);
+        let (mut longest_wait, mut turned_away) = (DOOR_WAITS.0, None);
         loop {
             let place = self.doors.enter(self.settings).await;
-            let started = Master::start(self.run, self.settings, self.name, self.context).await;
+            let started =
+                Master::start(self.run, self.settings, self.name, self.context, rest).await;
             drop(place);
             let failed = match started {
                 Ok(master) => return Ok(Arc::new(OpenSsh::new(master))),
                 Err(failed) => failed,
             };
-            let first = *turned_away.get_or_insert_with(Instant::now);
-            if failed.turned_away.is_some_and(|limit| first.elapsed() < limit) {
-                sleep(full_wait.mul_f64(random())).await;
-                full_wait = DOOR_WAITS.1.min(full_wait * 2);
-            } else if failed.retryable && retries > 0 {
-                retries -= 1;
-                let message = format!("{}: trying again", failed.error);
-                self.context.reporter.report(self.name, Event::Detail(&message));
-                let (least, most) = (self.settings.retry_min_delay, self.settings.retry_max_delay);
-                sleep(least + most.saturating_sub(least).mul_f64(random())).await;
-            } else {
-                return Err(failed.error);
+            if !failed.turned_away {
+                // A last try that had little time says less than those before.
+                return Err(turned_away.filter(|_| failed.timed_out).unwrap_or(failed));
             }
+            rest = rest.saturating_sub(failed.took);
+            if rest < LEAST_TRY {
+                return Err(failed);
+            }
+            let wait = longest_wait.min(rest / 2).mul_f64(random());
+            sleep(wait).await;
+            rest -= wait;
+            longest_wait = DOOR_WAITS.1.min(longest_wait * 2);
+            turned_away = Some(failed);
         }
     }
 }

@@ -14,10 +14,11 @@ mod master;
 mod mux;
 mod name;
 mod openssh;
-mod pipes;
+mod reserve;
 mod settings;
 mod sftp;
 mod slots;
+mod sockets;
 mod transport;
 
 pub use connector::SshConnector;

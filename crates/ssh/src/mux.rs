@@ -182,6 +182,11 @@ impl Mux {
         }
     }
 
+    /// Waits until the master has closed the session's channel, once the session has ended.
+    pub(crate) async fn closed(&self) {
+        while self.receive().await.is_ok() {}
+    }
+
     async fn send(&self, packet: &[u8]) -> io::Result<()> {
         let whole = string(packet);
         let mut rest = &*whole;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use hostlink_core::{
     Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, TerminalSize,
 };
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::master::{Master, MasterDirectory};
 use crate::mux::Mux;
+use crate::slots::Channel;
 use crate::transport::{Request, Transport};
 use crate::{channel, dial, forwarding};
 
@@ -34,8 +34,6 @@ pub(crate) struct OpenSsh {
     login: Arc<Login>,
     /// Numbers the sockets that streams go through.
     dialled: AtomicU64,
-    /// Held by every channel that is open.
-    channels: Arc<()>,
 }
 
 /// A master, whosever it is.
@@ -114,7 +112,7 @@ impl OpenSsh {
     /// Over a master of ours.
     pub(crate) fn new(master: Master) -> Self {
         let login = Login { socket: master.control_path(), owner: Owner::Ours(master) };
-        Self { login: Arc::new(login), dialled: AtomicU64::new(0), channels: Arc::default() }
+        Self { login: Arc::new(login), dialled: AtomicU64::new(0) }
     }
 
     /// Over a master that the user has started.
@@ -131,34 +129,27 @@ impl OpenSsh {
             );
             Error::new(ErrorKind::Connect, message)
         })?;
-        Ok(Self { login: Arc::new(login), dialled: AtomicU64::new(0), channels: Arc::default() })
-    }
-}
-
-impl OpenSsh {
-    /// The process, whose output keeps count of its channel: the last that is let go of.
-    fn counted(&self, process: Process) -> Process {
-        let channel = self.channels.clone();
-        let output = process.output.map(move |chunk| {
-            let _counted = &channel;
-            chunk
-        });
-        Process { output: output.boxed(), ..process }
+        Ok(Self { login: Arc::new(login), dialled: AtomicU64::new(0) })
     }
 }
 
 #[async_trait]
 impl Transport for OpenSsh {
-    async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process> {
+    async fn open(
+        &self,
+        request: &Request,
+        terminal: Option<TerminalSize>,
+        channel: Option<Channel>,
+    ) -> Result<Process> {
         let login = self.login.clone();
         let check = Box::new(|| Box::pin(async move { login.check().await }) as _);
         let mux = self.login.call().await?;
-        let opened = timeout(OPEN_LIMIT, channel::open(mux, request, terminal, check)).await;
+        let opening = channel::open(mux, request, terminal, channel, check);
+        let opened = timeout(OPEN_LIMIT, opening).await;
         // What was not opened by then is given up with the connection to the master.
         let opened = opened.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::LinkLost, "the host opens no channel: it does not answer"))
         });
-        let opened = opened.map(|process| self.counted(process));
         match opened {
             Err(error) if error.kind() == ErrorKind::LinkLost => {
                 let lost = self.login.check().await.err();
@@ -180,10 +171,6 @@ impl Transport for OpenSsh {
 
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
         forwarding::open(self.login.clone(), forward).await
-    }
-
-    fn open_channels(&self) -> usize {
-        Arc::strong_count(&self.channels) - 1
     }
 
     fn is_alive(&self) -> bool {

@@ -13,7 +13,7 @@ mod unknown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hostlink_core::{Result, Secret, Target};
+use hostlink_core::{Context, Result, Secret, Target};
 
 use self::choice::Port;
 pub(crate) use self::choice::{FileProtocol, HostKeyPolicy};
@@ -50,7 +50,7 @@ pub(crate) struct Settings {
     pub(crate) known_hosts_file: Option<PathBuf>,
     /// What happens to the keys of unknown hosts, if it is not for ssh's configuration to say.
     pub(crate) host_keys: Option<HostKeyPolicy>,
-    /// The limit of one attempt; the context's if not given. More than zero.
+    /// The limit of one attempt, in which a host may turn us away for its number of logins, and be asked again; the context's if not given. More than zero.
     pub(crate) connect_timeout: Option<Duration>,
     /// Further attempts after the first.
     pub(crate) connect_retries: u32,
@@ -93,6 +93,11 @@ impl Settings {
         rules::check(&mut reading, &settings);
         reading.finish()?;
         Ok(settings)
+    }
+
+    /// The limit of one attempt to connect.
+    pub(crate) fn connect_limit(&self, context: &Context) -> Duration {
+        self.connect_timeout.unwrap_or(context.connect_timeout)
     }
 
     /// What could be read; the rest is among the faults.

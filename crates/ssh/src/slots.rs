@@ -1,36 +1,281 @@
-//! How many channels are used at once.
+//! How many channels are used at once, and what a host's refusals tell of how many it has.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hostlink_core::{Error, ErrorKind, Result, Slot};
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-/// Commands at once on one login. sshd allows 10 sessions by default (`MaxSessions`, sshd_config(5)): one is for
-/// files, and one stays free for kills, without which commands that hang could not be ended.
+/// The channels of a login that has not refused one: sshd's default (`MaxSessions`, sshd_config(5)).
+const CHANNELS: usize = 10;
+
+/// Commands at once on one login. One channel is for files, and one stays free for kills, without which commands that
+/// hang could not be ended.
 const COMMANDS: usize = 8;
+
+/// How long after a refusal one more channel is tried. Others may have used the login, and the limit be higher.
+const TRY_MORE: Duration = Duration::from_secs(2);
+
+/// How often one who waits looks again: files do not tell that they no longer need their channel.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a channel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Command,
+    Files,
+    /// A kill, or a channel that is held back for one.
+    Kill,
+}
 
 /// The channels of one login.
 #[derive(Debug)]
-pub(crate) struct Slots(Arc<Semaphore>);
+pub(crate) struct Slots {
+    state: Mutex<State>,
+    /// Who holds it is the next to get a slot.
+    turn: tokio::sync::Mutex<()>,
+    changed: Notify,
+}
 
-impl Default for Slots {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(COMMANDS)))
+#[derive(Debug)]
+struct State {
+    /// As many as the host allows, as far as is known.
+    capacity: usize,
+    /// When the capacity was last learned, or raised.
+    learned: Instant,
+    /// From this capacity on, one channel stays free for kills.
+    spares_from: usize,
+    closed: bool,
+    /// Commands that have a slot.
+    commands: usize,
+    /// Channels of commands that have ended, which still count on the host.
+    closing: usize,
+    files: usize,
+    kills: usize,
+    /// All channels that are open, opening or closing.
+    channels: usize,
+}
+
+impl State {
+    /// Whether a command more may start.
+    fn has_room(&mut self) -> bool {
+        if self.commands >= COMMANDS {
+            return false;
+        }
+        if self.capacity < CHANNELS && self.learned.elapsed() >= TRY_MORE {
+            self.capacity += 1;
+            self.learned = Instant::now();
+        }
+        let running = self.commands + self.closing;
+        let spare = self.kills.max(usize::from(self.capacity >= self.spares_from));
+        running == 0 || running + self.files + spare < self.capacity
     }
 }
 
 impl Slots {
-    /// Waits for a channel. An urgent command takes one that is kept free.
-    pub(crate) async fn take(&self, urgent: bool) -> Result<Slot> {
-        if urgent {
-            return Ok(Slot::default());
-        }
-        let closed = |_| Error::new(ErrorKind::LinkLost, "the connection was closed");
-        self.0.clone().acquire_owned().await.map(Slot::holding).map_err(closed)
+    /// All are free. From a `spares_from` of so many channels on, one is kept for kills.
+    pub(crate) fn new(spares_from: usize) -> Arc<Self> {
+        let state = State {
+            capacity: CHANNELS,
+            learned: Instant::now(),
+            spares_from,
+            closed: false,
+            commands: 0,
+            closing: 0,
+            files: 0,
+            kills: 0,
+            channels: 0,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            turn: Default::default(),
+            changed: Notify::new(),
+        })
     }
 
-    /// Nobody gets a channel any more.
+    /// Waits until a command may start: first come, first served. `wanted` is called where a channel is missing.
+    ///
+    /// # Errors
+    ///
+    /// The connection was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is taken.
+    pub(crate) async fn take(self: &Arc<Self>, wanted: impl Fn()) -> Result<Slot> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let lacks_channel = {
+                let mut state = self.state.lock();
+                if state.closed {
+                    return Err(Error::new(ErrorKind::LinkLost, "the connection was closed"));
+                }
+                if state.has_room() {
+                    state.commands += 1;
+                    return Ok(Slot::holding(Held(self.clone())));
+                }
+                state.commands < COMMANDS
+            };
+            let changed = self.changed.notified();
+            if lacks_channel {
+                wanted();
+                let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+            } else {
+                changed.await;
+            }
+        }
+    }
+
+    /// Counts a channel that is about to be asked for.
+    pub(crate) fn channel(self: &Arc<Self>, usage: Use) -> Channel {
+        let mut state = self.state.lock();
+        state.channels += 1;
+        match usage {
+            Use::Command => {}
+            Use::Files => state.files += 1,
+            Use::Kill => state.kills += 1,
+        }
+        Channel { slots: self.clone(), usage, closing: false }
+    }
+
+    /// How many channels are open, opening or closing.
+    pub(crate) fn channels(&self) -> usize {
+        self.state.lock().channels
+    }
+
+    /// Whether a channel may be held back for kills: there is more than one, and no kill is under way.
+    pub(crate) fn can_spare(&self) -> bool {
+        let state = self.state.lock();
+        state.capacity > 1 && state.kills == 0
+    }
+
+    /// Whether there is but one channel.
+    pub(crate) fn has_one(&self) -> bool {
+        self.state.lock().capacity == 1
+    }
+
+    /// Another login takes the place of the old one: nothing is known of its limit.
+    pub(crate) fn renew(&self) {
+        self.state.lock().capacity = CHANNELS;
+        self.changed.notify_one();
+    }
+
+    /// Nobody gets a slot any more.
     pub(crate) fn close(&self) {
-        self.0.close();
+        self.state.lock().closed = true;
+        self.changed.notify_one();
+    }
+}
+
+/// A command's slot, free again when it is dropped.
+struct Held(Arc<Slots>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.state.lock().commands -= 1;
+        self.0.changed.notify_one();
+    }
+}
+
+/// A channel that counts until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    slots: Arc<Slots>,
+    usage: Use,
+    closing: bool,
+}
+
+impl Channel {
+    /// The command has ended, and gives its slot back before the host has closed the channel.
+    pub(crate) fn close(&mut self) {
+        if self.usage == Use::Command && !self.closing {
+            self.closing = true;
+            self.slots.state.lock().closing += 1;
+        }
+    }
+
+    /// The host refused it: there are no more than the others. Those that are opening may be refused too, and then
+    /// tell more.
+    pub(crate) fn refused(self) {
+        let mut state = self.slots.state.lock();
+        state.capacity = state.capacity.min(state.channels - 1).max(1);
+        state.learned = Instant::now();
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let mut state = self.slots.state.lock();
+        state.channels -= 1;
+        state.closing -= usize::from(self.closing);
+        match self.usage {
+            Use::Command => {}
+            Use::Files => state.files -= 1,
+            Use::Kill => state.kills -= 1,
+        }
+        drop(state);
+        self.slots.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    async fn take(slots: &Arc<Slots>) -> Slot {
+        slots.take(|| {}).await.unwrap()
+    }
+
+    fn is_full(slots: &Arc<Slots>) -> bool {
+        slots.take(|| {}).now_or_never().is_none()
+    }
+
+    #[tokio::test]
+    async fn a_refusal_tells_how_many_there_are() {
+        let slots = Slots::new(3);
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push((take(&slots).await, slots.channel(Use::Command)));
+        }
+        assert!(!is_full(&slots), "the control");
+        slots.channel(Use::Command).refused();
+        assert!(is_full(&slots));
+        held.pop();
+        assert!(is_full(&slots), "one stays free for kills");
+        held.pop();
+        assert!(!is_full(&slots));
+        slots.renew();
+        held.extend([(take(&slots).await, slots.channel(Use::Command))]);
+        held.extend([(take(&slots).await, slots.channel(Use::Command))]);
+        assert!(!is_full(&slots), "another login");
+    }
+
+    #[tokio::test]
+    async fn a_channel_counts_until_it_is_closed() {
+        let slots = Slots::new(3);
+        let (slot, mut channel) = (take(&slots).await, slots.channel(Use::Command));
+        slots.channel(Use::Command).refused();
+        channel.close();
+        drop(slot);
+        assert!(is_full(&slots));
+        drop(channel);
+        assert!(!is_full(&slots));
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_an_error_when_all_is_closed() {
+        let slots = Slots::new(3);
+        let _slot = take(&slots).await;
+        slots.channel(Use::Command).refused();
+        let waits = [slots.clone(), slots.clone()]
+            .map(|slots| tokio::spawn(async move { slots.take(|| {}).await.map(drop) }));
+        tokio::task::yield_now().await;
+        slots.close();
+        for wait in waits {
+            assert_eq!(wait.await.unwrap().unwrap_err().kind(), ErrorKind::LinkLost);
+        }
     }
 }

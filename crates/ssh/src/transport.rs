@@ -5,6 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use hostlink_core::{Duplex, Endpoint, Forward, Forwarding, Process, Result, TerminalSize};
 
+use crate::slots::Channel;
+
 /// What a channel runs on the host.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
@@ -17,22 +19,24 @@ pub(crate) enum Request {
 /// A login on a host, on which channels are opened.
 #[async_trait]
 pub(crate) trait Transport: fmt::Debug + Send + Sync {
-    /// Opens a channel and starts something on it.
+    /// Opens a channel and starts something on it. `channel` is dropped when the host has closed it, and learns of a refusal.
     ///
     /// # Errors
     ///
     /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the channel, which may be for
     /// want of a free one, or where the login had ended before anything was asked; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any more.
-    async fn open(&self, request: &Request, terminal: Option<TerminalSize>) -> Result<Process>;
+    async fn open(
+        &self,
+        request: &Request,
+        terminal: Option<TerminalSize>,
+        channel: Option<Channel>,
+    ) -> Result<Process>;
 
     /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;
 
     /// Forwards a port or a socket until the value is dropped, or the login ends.
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
-
-    /// How many channels of ours are open.
-    fn open_channels(&self) -> usize;
 
     /// Whether the login is there, as far as is known without asking the host.
     fn is_alive(&self) -> bool;

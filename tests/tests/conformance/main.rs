@@ -1,5 +1,6 @@
 //! Every connector through the behaviour suite: one line each.
 
+mod chroot;
 mod ssh;
 
 use std::process::ExitCode;
@@ -7,10 +8,11 @@ use std::sync::Arc;
 
 use hostlink_local::LocalConnector;
 use hostlink_testkit::{
-    ConnectorFixture, LeftOut, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
+    ConnectorFixture, LeftOut, Signals, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
 };
 use hostlink_tests::ssh_host::SshHost;
 
+use crate::chroot::{ChrootFixture, Place};
 use crate::ssh::SshFixture;
 
 /// What a target cannot serve, and why. A row whose cell passes fails the suite.
@@ -66,6 +68,8 @@ const UNSUPPORTED: &[Unsupported] = &[
         case: "a_file_that_is_a_mount_point_is_written_in_place",
         reason: "root of a container may not mount",
     },
+    own_mounts("chroot"),
+    own_mounts("ssh-chroot"),
     no_mount("ssh-dash"),
     no_mount("ssh-fish"),
     no_mount("ssh-tcsh"),
@@ -85,6 +89,11 @@ const fn no_printenv(fixture: &'static str) -> Unsupported {
     let reason =
         "busybox's sh runs printenv within itself, which then does not see what was exported";
     Unsupported { fixture, case: "secret_variables_arrive_and_stdin_follows", reason }
+}
+
+const fn own_mounts(fixture: &'static str) -> Unsupported {
+    let reason = "with chroot_mounts, what one command mounts the next one does not see";
+    Unsupported { fixture, case: "a_file_that_is_a_mount_point_is_written_in_place", reason }
 }
 
 const fn no_mount(fixture: &'static str) -> Unsupported {
@@ -146,6 +155,8 @@ fn main() -> ExitCode {
         .with(SshFixture::new("ssh-dropbear", SshHost::dropbear))
         .with(SshFixture::new("ssh-busybox", SshHost::busybox))
         .with(SshFixture::new("ssh-with_docker", SshHost::container))
+        .with(ChrootFixture::new("chroot", Signals::Numbers, Place::local))
+        .with(ChrootFixture::new("ssh-chroot", Signals::Unknown, Place::over_ssh))
         .with_unsupported(UNSUPPORTED)
         .with_left_out(LEFT_OUT)
         .with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md"))

@@ -8,12 +8,12 @@ use hostlink::ErrorKind;
 use hostlink_tests::cli::{code, hostlink, run, stderr, stdout};
 use hostlink_tests::container::{BUSYBOX, Container};
 use hostlink_tests::docker_target::{DockerTarget, ran};
-use hostlink_tests::engine::Engine;
 use hostlink_tests::keeper::{run_tool, unique_name};
+use hostlink_tests::own_engine::OwnEngine;
 use hostlink_tests::user::TestUser;
 
 /// A container of this name on an engine.
-fn container_on(engine: &Engine) -> String {
+fn container_on(engine: &OwnEngine) -> String {
     engine.load(BUSYBOX);
     let name = unique_name();
     let words = ["run", "--detach", "--interactive", "--net=none", "--name", &name, BUSYBOX, "cat"];
@@ -39,7 +39,7 @@ async fn refused(target: &DockerTarget, kind: ErrorKind, words: &[&str]) {
 
 #[tokio::test]
 async fn data_goes_before_the_environment_and_that_before_the_context() {
-    let engine = Engine::start();
+    let engine = OwnEngine::start();
     let name = container_on(&engine);
     let target = DockerTarget::new(&name);
     let nowhere = "unix:///nowhere/docker.sock";
@@ -71,7 +71,7 @@ async fn data_goes_before_the_environment_and_that_before_the_context() {
 
 #[tokio::test]
 async fn tls_wants_certificates_that_fit() {
-    let engine = Engine::start_with_tls();
+    let engine = OwnEngine::start_with_tls();
     let name = container_on(&engine);
     let certificates = engine.certificates().to_str().unwrap();
     let target = DockerTarget::new(&name).with_variable("DOCKER_HOST", engine.host());
@@ -98,7 +98,7 @@ async fn tls_wants_certificates_that_fit() {
     refused(&target, ErrorKind::Connect, &["DOCKER_HOST"]).await;
     let nowhere = verified.clone().with_variable("DOCKER_CERT_PATH", "/nowhere");
     refused(&nowhere, ErrorKind::Data, &["/nowhere/ca.pem"]).await;
-    let other = Engine::start_with_tls();
+    let other = OwnEngine::start_with_tls();
     let others = other.certificates().to_str().unwrap();
     let others = verified.clone().with_variable("DOCKER_CERT_PATH", others);
     refused(&others, ErrorKind::Connect, &["TLS with 10.", "failed"]).await;

@@ -6,8 +6,8 @@ use hostlink::{ConnectorArguments, Error, ErrorKind, Link, StringCommand};
 use hostlink_tests::cli::becomes_true;
 use hostlink_tests::container::{BUSYBOX, Container};
 use hostlink_tests::docker_target::{DockerTarget, docker, ran};
-use hostlink_tests::engine::Engine;
 use hostlink_tests::keeper::unique_name;
+use hostlink_tests::own_engine::OwnEngine;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What a busy machine may take beside what is measured.
@@ -107,7 +107,7 @@ async fn a_container_that_is_started_anew_midway_is_a_lost_link() {
 #[tokio::test]
 async fn an_engine_that_stops_midway_is_a_lost_link() {
     for by_force in [false, true] {
-        let engine = Engine::start();
+        let engine = OwnEngine::start();
         engine.load(BUSYBOX);
         let name = unique_name();
         let _ = engine.docker([

@@ -108,6 +108,24 @@ async fn what_failed_is_not_committed_on_success() {
 }
 
 #[tokio::test]
+async fn what_failed_in_a_root_within_is_not_committed_either() {
+    let target = DockerTarget::new(BUSYBOX).with("docker_image", BUSYBOX);
+    let link = target.connect().await;
+    assert!(ran(&link, "mkdir /r && cp -a /bin /r/").await.success());
+    link.disconnect().await.unwrap();
+    let origin = Removed(target.committed().unwrap());
+    for (line, is_committed) in [("true", true), ("exit 3", false)] {
+        let mut target = DockerTarget::new(&origin.0).with("docker_commit", "on-success");
+        target.name.push_str("/@chroot//r");
+        let link = target.connect().await;
+        ran(&link, line).await;
+        link.disconnect().await.unwrap();
+        let committed = target.committed().map(Removed);
+        assert_eq!(committed.is_some(), is_committed, "{line}: {:?}", target.told());
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_committed_if_it_never_is() {
     let origin = image_with(&[]);
     let target = DockerTarget::new(&origin.0).with("docker_commit", "never");

@@ -6,14 +6,14 @@ use std::process::Child;
 use hostlink_tests::cli::{self, becomes_true, hostlink, wait_until};
 use hostlink_tests::container::BUSYBOX;
 use hostlink_tests::docker_target::{DockerTarget, Removed, docker, labelled};
-use hostlink_tests::engine::Engine;
+use hostlink_tests::own_engine::OwnEngine;
 use hostlink_tests::processes::process;
 
 /// The command `hostlink` with a command under way in a container of the image.
 struct Running(Child);
 
 impl Running {
-    fn start(engine: &Engine, image: &str) -> Self {
+    fn start(engine: &OwnEngine, image: &str) -> Self {
         let mut command = hostlink([
             "--data",
             "docker_commit=never",
@@ -42,7 +42,7 @@ impl Drop for Running {
     }
 }
 
-fn containers(engine: &Engine) -> Vec<String> {
+fn containers(engine: &OwnEngine) -> Vec<String> {
     let listed =
         engine.docker(["container", "ls", "--all", "--quiet", "--filter", "label=hostlink"]);
     listed.lines().map(str::to_owned).collect()
@@ -50,7 +50,7 @@ fn containers(engine: &Engine) -> Vec<String> {
 
 #[test]
 fn neither_ctrl_c_nor_a_kill_leaves_a_container() {
-    let engine = Engine::start();
+    let engine = OwnEngine::start();
     engine.load(BUSYBOX);
     for signal in ["INT", "TERM", "KILL"] {
         let mut running = Running::start(&engine, BUSYBOX);
@@ -124,7 +124,7 @@ async fn only_what_is_provably_nobodys_is_removed() {
 
 #[test]
 fn of_two_runs_the_one_that_is_killed_is_swept_alone() {
-    let engine = Engine::start();
+    let engine = OwnEngine::start();
     engine.load(BUSYBOX);
     let mut killed = Running::start(&engine, BUSYBOX);
     let first = containers(&engine);

@@ -219,3 +219,47 @@ fn a_user_needs_no_data_where_plain_ssh_needs_no_words() {
         assert_eq!((lines.len(), lines[0]), (2, "# mine, and cut off"), "{known}");
     }
 }
+
+/// The data without a policy for host keys, and with a file of them.
+fn policy_of_the_configuration(known_hosts: &Path) -> Data {
+    let data = believing(known_hosts);
+    data.iter()
+        .filter(|(key, _)| *key != "ssh_strict_host_key_checking")
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_holds_finally_wins_over_our_defaults() {
+    let it = Scene::start();
+    let nobody = file("");
+    let data = policy_of_the_configuration(nobody.path());
+    let strict = "Match final host 127.0.0.1\nStrictHostKeyChecking yes\n";
+    let last = it.home.path().join("last.conf");
+    fs::write(&last, strict).unwrap();
+    let include = format!("Include {}/*.conf\n", text(it.home.path()));
+    for strict in [strict, &include] {
+        let config = format!("{strict}{}", it.host("web"));
+        let error = refusal_of("web", &data, &it.home_with(&config)).await;
+        assert_says(&error, ErrorKind::HostKey, &["is not known"]);
+    }
+    // The control: where it says nothing, our default holds in both passes.
+    let silent = format!("{}Match final all\nCompression no\n", it.host("web"));
+    it.logs_in(&data, &it.home_with(&silent)).await;
+    assert!(!fs::read_to_string(nobody.path()).unwrap().is_empty(), "the new key is kept");
+}
+
+#[tokio::test]
+async fn what_holds_finally_for_a_jump_host_wins_over_our_defaults() {
+    let it = Scene::start();
+    let nobody = file("");
+    let data = policy_of_the_configuration(nobody.path()).with("ssh_proxy_jump", "door");
+    let hosts = format!("{}{}", it.host("web"), it.host("door"));
+    let strict = format!("Match final originalhost door\nStrictHostKeyChecking yes\n{hosts}");
+    let error = refusal_of("web", &data, &it.home_with(&strict)).await;
+    assert_says(&error, ErrorKind::HostKey, &["the jump host", "is not known"]);
+    assert_eq!(it.sshd.logins(), 0);
+    let silent = format!("Match final originalhost door\nCompression no\n{hosts}");
+    it.logs_in(&data, &it.home_with(&silent)).await;
+    assert_eq!(it.sshd.logins(), 2);
+}

@@ -1,14 +1,11 @@
 //! The names of one target, and a login that the user has already.
 
-use std::path::Path;
-use std::process::{Child, Stdio};
-
 use hostlink::{Data, ErrorKind, builtin_registry};
-use hostlink_tests::cli::{code, run, stderr, stdout, wait_for_exit, wait_until};
+use hostlink_tests::cli::{code, run, stderr, stdout, wait_until};
 use hostlink_tests::keys::Key;
-use hostlink_tests::ssh_client::SshClient;
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::user::TestUser;
+use hostlink_tests::users_master::UsersMaster;
 
 use crate::scene::{
     assert_says, believing, connect_to, context, hostlink, key_of, refusal, says, text, user_of,
@@ -63,43 +60,12 @@ async fn data_that_is_given_wins_over_the_name() {
     assert_eq!(user_of(&link).await, user.name());
 }
 
-/// A master that the user started with plain ssh.
-struct UsersMaster {
-    client: SshClient,
-    child: Child,
-}
-
-impl UsersMaster {
-    fn start(sshd: &Sshd, key: &Key, socket: &Path) -> Self {
-        let client = SshClient::new().knows(&sshd.known_hosts()).key(key);
-        let mut command = client.command("ssh");
-        command.args(["-M", "-N", "-S"]).arg(socket).args(["-p", &sshd.port().to_string()]);
-        let child = command.args(["--", "root@127.0.0.1"]).stdout(Stdio::null()).spawn().unwrap();
-        wait_until("the user's master listens", || socket.exists());
-        Self { client, child }
-    }
-
-    /// What `ssh -S SOCKET -O ORDER` says of it.
-    fn answers(&self, socket: &Path, order: &str) -> bool {
-        let mut command = self.client.command("ssh");
-        command.arg("-S").arg(socket).args(["-O", order, "--", "root@127.0.0.1"]);
-        run(command).status.success()
-    }
-}
-
-impl Drop for UsersMaster {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test]
 async fn a_master_of_the_user_is_used_and_left_alive() {
     let sshd = Sshd::builder().start();
     let socket = sshd.dir().join("user's master");
     let mut master = UsersMaster::start(&sshd, &key_of(&sshd), &socket);
-    let data = Data::new().with("ssh_control_path", text(&socket));
+    let data = master.data();
     for _ in 0..2 {
         let link = connect_to("127.0.0.1", &data, &context()).await;
         assert_eq!(user_of(&link).await, "root");
@@ -111,11 +77,11 @@ async fn a_master_of_the_user_is_used_and_left_alive() {
     let link = connect_to("127.0.0.1", &data, &context()).await;
     assert_eq!(user_of(&link).await, "root");
     drop(link);
-    assert!(master.answers(&socket, "check"), "the user's master is gone");
-    assert!(master.child.try_wait().unwrap().is_none());
+    assert!(master.answers("check"), "the user's master is gone");
+    assert!(master.runs());
     assert_eq!(sshd.logins(), 1, "all of it went over the user's login");
-    assert!(master.answers(&socket, "exit"));
-    wait_for_exit(&mut master.child);
+    assert!(master.answers("exit"));
+    wait_until("it ends", || !master.runs());
 }
 
 #[tokio::test]

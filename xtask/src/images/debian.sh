@@ -49,7 +49,7 @@ rm -rf /etc/apt/sources.list.d/*
 END'
 
 mmdebstrap --quiet --mode=root --format=tar --variant=minbase --components="$components" \
-    --include=openssh-server,sudo,opendoas,locales,tar,procps \
+    --include=openssh-server,sudo,opendoas,locales,tar,procps,rsync \
     --aptopt="$settings" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --customize-hook="$customize" \

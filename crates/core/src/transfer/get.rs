@@ -5,12 +5,13 @@ use async_trait::async_trait;
 use super::sink::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
 use super::target::{Remote, failure};
 use super::target_script::Values;
-use super::{GetOptions, Transferred};
+use super::{GetOptions, Transferred, scp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::process::Stream;
 use crate::pump::OutputSink;
 use crate::report::Event;
+use crate::stdin::BoxRead;
 
 impl Link {
     /// Reads a file from the target.
@@ -57,21 +58,31 @@ pub(super) async fn get_stream(
     sink: &mut Sink<'_>,
     options: &GetOptions,
 ) -> Result<Transferred> {
-    let values = Values { path: &remote.path, random: &remote.random, ..Values::default() };
+    let scp = remote.wants_scp();
+    let values = Values { path: &remote.path, random: &remote.random, scp, ..Values::default() };
     let mut receiver = Receiver::new(remote, FileBody { sink, file: None });
-    let ended = remote.read(values.read(), None, &mut receiver).await;
+    let input = scp.then(|| Box::pin(std::io::Cursor::new(scp::GO_ON)) as BoxRead);
+    let ended = remote.read(values.read(), input, &mut receiver).await;
+    if receiver.lacks_scp {
+        remote.link.tell_of_missing_scp();
+    }
     let (body, header, bytes) = receiver.finish(ended)?;
     let in_place = body.commit(options.preserve.then_some(&header)).await?;
     Ok(Transferred { bytes, in_place })
 }
 
-/// Reads `hl ok MODE MTIME`, the content, and a last line that proves the content whole.
+/// Reads `hl ok MODE MTIME` (`hl scp …` before content that is in scp's frame), the content, and a last line that proves the
+/// content whole.
 pub(super) struct Receiver<B> {
     body: B,
     path: String,
     end: String,
     head: Vec<u8>,
     header: Option<Header>,
+    /// The content's frame.
+    scp: Option<scp::Receiving>,
+    /// scp was wanted and is not there.
+    lacks_scp: bool,
     /// The last bytes, which may be the end line.
     tail: Vec<u8>,
     stderr: Vec<u8>,
@@ -92,6 +103,8 @@ impl<B: Body> Receiver<B> {
             end: format!("\nhl {} ", remote.random),
             head: Vec::new(),
             header: None,
+            scp: None,
+            lacks_scp: false,
             tail: Vec::new(),
             stderr: Vec::new(),
             bytes: 0,
@@ -119,7 +132,9 @@ impl<B: Body> Receiver<B> {
             return Err(failure(&said, &self.path, &self.stderr));
         };
         match self.tail.strip_prefix(self.end.as_bytes()) {
-            Some(b"000\n") => Ok((self.body, header, self.bytes)),
+            Some(b"000\n") if self.scp.is_none_or(|scp| scp.is_whole()) => {
+                Ok((self.body, header, self.bytes))
+            }
             Some(_) => Err(failure("read", &self.path, &self.stderr)),
             None => {
                 let message = format!("{} did not arrive whole", self.path);
@@ -140,7 +155,10 @@ impl<B: Body> Receiver<B> {
             self.head.extend_from_slice(&bytes[..=at]);
             bytes = &bytes[at + 1..];
             let line = String::from_utf8_lossy(&self.head).into_owned();
-            let Some(said) = line.strip_prefix("hl ok ") else { return Ok(()) };
+            let said = line.strip_prefix("hl ").and_then(|said| said.split_once(' '));
+            let Some((way @ ("ok" | "scp" | "noscp"), said)) = said else { return Ok(()) };
+            self.scp = (way == "scp").then(scp::Receiving::default);
+            self.lacks_scp = way == "noscp";
             let header = Header::parse(said.trim_end());
             self.header = Some(header);
             self.body.begin(&header).await?;
@@ -148,8 +166,12 @@ impl<B: Body> Receiver<B> {
         let held = self.end.len() + CODE;
         self.tail.extend_from_slice(bytes);
         let ready = self.tail.len().saturating_sub(held);
-        self.body.write(&self.tail[..ready]).await.map_err(not_passed_on)?;
-        self.bytes += ready as u64;
+        let content = match &mut self.scp {
+            Some(scp) => scp.content(&self.tail[..ready], &self.path)?,
+            None => &self.tail[..ready],
+        };
+        self.body.write(content).await.map_err(not_passed_on)?;
+        self.bytes += content.len() as u64;
         self.tail.drain(..ready);
         Ok(())
     }

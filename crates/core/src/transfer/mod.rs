@@ -8,6 +8,7 @@
 mod atomic;
 mod get;
 mod put;
+mod scp;
 mod sink;
 mod source;
 mod stage;
@@ -15,6 +16,7 @@ mod target;
 mod target_script;
 mod tree_get;
 mod tree_put;
+mod writer;
 
 use async_trait::async_trait;
 
@@ -61,6 +63,16 @@ pub trait FileTransfer: Send + Sync {
 
     /// Waits until what dropped transfers have left to clean up is done. The caller limits the time.
     async fn settle(&self) {}
+}
+
+/// What takes and gives a file's bytes on the target where they go through a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileProgram {
+    /// `cat`, which is everywhere.
+    #[default]
+    Cat,
+    /// `scp`, for single files of the connecting user whose size is known; else, and where there is none, `cat`.
+    Scp,
 }
 
 /// How a file or a directory is stored on the target.

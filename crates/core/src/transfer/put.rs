@@ -7,12 +7,13 @@ use async_trait::async_trait;
 
 use super::target::{Counting, Remote, Said, failure, stamp};
 use super::target_script::Values;
-use super::{OpenSource, PutOptions, Source, Transferred};
+use super::{OpenSource, PutOptions, Source, Transferred, scp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::process::Stream;
 use crate::pump::OutputSink;
 use crate::report::Event;
+use crate::stdin::BoxRead;
 
 impl Link {
     /// Stores a file on the target. Readers of `path` see the old file or the new one, never a part.
@@ -120,12 +121,25 @@ async fn store(
     let count = Arc::new(AtomicU64::new(0));
     let length = source.length;
     let input = Counting { inner: source.take_reader(), count: count.clone() };
+    let mut input: BoxRead = Box::pin(input);
+    if let Some(length) = length.filter(|_| values.scp) {
+        let (framed, answers) = scp::sending(input, length);
+        (input, said.answers) = (framed, Some(answers));
+    }
     let script = match length {
         Some(length) => values.store_sized(length),
         None => values.store_unsized(),
     };
-    remote.read(script, Some(Box::pin(input)), said).await?;
+    remote.read(script, Some(input), said).await?;
     let sent = count.load(Ordering::Relaxed);
+    if let Some(answers) = &said.answers {
+        if answers.is_missing() {
+            remote.link.tell_of_missing_scp();
+        }
+        if answers.is_wrong() {
+            return Err(failure(&format!("short {sent}"), &remote.path, b""));
+        }
+    }
     let said = &said.said;
     let status = said.status();
     match status.strip_prefix("stored ").and_then(|rest| rest.split_once(' ')) {
@@ -157,13 +171,22 @@ fn transferred(
 #[derive(Default)]
 struct Storing {
     said: Said,
+    /// scp's, among what the script says.
+    answers: Option<scp::Answers>,
     made: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl OutputSink for Storing {
     async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
-        self.said.write(stream, bytes).await?;
+        match &mut self.answers {
+            Some(answers) if stream == Stream::Stdout => {
+                let own = answers.strip(bytes);
+                self.said.write(Stream::Stdout, &own).await?;
+                self.said.write(Stream::Stderr, &answers.take_refusal()).await?;
+            }
+            _ => self.said.write(stream, bytes).await?,
+        }
         self.made.fetch_or(self.said.has_made(), Ordering::Relaxed);
         Ok(())
     }
@@ -182,6 +205,7 @@ fn values<'a>(remote: &'a Remote<'_>, source: &OpenSource, options: &'a PutOptio
         inode: String::new(),
         mode: mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
         source_mode: format!("{:04o}", source.mode & 0o777),
+        scp: source.length.is_some() && remote.wants_scp(),
         stamp: modified.map(stamp).unwrap_or_default(),
     }
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::atomic::{AtomicFile, Creation, blocking};
+use super::writer::FileWriter;
 use crate::error::{Error, Result};
 
 /// Where a file that is read goes to.
@@ -67,13 +69,18 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
         Ok(Self { body, header })
     }
 
-    /// Appends content.
+    /// Appends content, and gives memory that may be used for more: this content's, or earlier one's.
     ///
     /// # Errors
     ///
-    /// The sink does not take it.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.body.write(bytes).await.map_err(not_passed_on)
+    /// The sink does not take it, or has not taken earlier content.
+    pub async fn write(&mut self, mut content: BytesMut) -> Result<Option<BytesMut>> {
+        if let Some(file) = &mut self.body.file {
+            return file.writer.push(content).await.map_err(not_passed_on);
+        }
+        self.body.write(&content).await.map_err(not_passed_on)?;
+        content.clear();
+        Ok(Some(content))
     }
 
     /// Ends the content, and gives a file its name; with `preserve`, also the mode and the time of the header. True if it was
@@ -152,7 +159,7 @@ impl FileBody<'_, '_> {
 /// An [`AtomicFile`] that is written without blocking the runtime.
 pub(super) struct LocalFile {
     atomic: AtomicFile,
-    writer: tokio::fs::File,
+    writer: FileWriter,
 }
 
 impl LocalFile {
@@ -180,13 +187,13 @@ impl Body for FileBody<'_, '_> {
             Ok((atomic, writer.map_err(failed)?))
         })
         .await?;
-        self.file = Some(LocalFile { atomic, writer: writer.into() });
+        self.file = Some(LocalFile { atomic, writer: FileWriter::new(writer) });
         Ok(())
     }
 
     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match (&mut *self.sink, &mut self.file) {
-            (_, Some(file)) => file.writer.write_all(bytes).await,
+            (_, Some(file)) => file.writer.write(bytes).await,
             (Sink::Buffer(buffer), _) => {
                 buffer.extend_from_slice(bytes);
                 Ok(())

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::FileTransfer;
 use super::target_script::touch_stamp;
+use super::{FileProgram, FileTransfer};
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
@@ -114,6 +114,11 @@ impl<'a> Remote<'a> {
         let command = StringCommand::shell(script);
         let attempt = Attempt::new(self.link, &command, &arguments, &quiet, sink);
         attempt.with_stall_limit(STALL).tracked_by(&self.running).run().await.map(|_| ())
+    }
+
+    /// Whether a single file's bytes are to go through scp.
+    pub(super) fn wants_scp(&self) -> bool {
+        self.link.connection().file_program() == FileProgram::Scp && !self.arguments.is_privileged()
     }
 
     /// A temporary's path on the target, from the same directory as the path itself.

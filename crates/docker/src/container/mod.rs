@@ -19,7 +19,7 @@ use self::found::{Found, Image};
 use self::made::Made;
 use self::owner::Owner;
 use crate::engine::{Engine, told};
-use crate::settings::{CommitPolicy, Settings};
+use crate::settings::{CommitPolicy, Settings, Subject};
 
 /// How long a container that was started may take to run.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -113,6 +113,28 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
         reporter: context.reporter.clone(),
         end: Mutex::new(end),
     })
+}
+
+/// The container that the data names; an image will not do.
+///
+/// # Errors
+///
+/// There is none: the nearest names are told.
+pub(crate) async fn existing(
+    engine: &Engine,
+    settings: &Settings,
+) -> Result<Box<ContainerInspectResponse>> {
+    let subject = match settings.subject.clone() {
+        Subject::Container(name) | Subject::Either(name) => Subject::Container(name),
+        Subject::Image(name) => {
+            let message = format!("{name} is an image: only a container has an SSH server");
+            return Err(Error::new(ErrorKind::Data, message));
+        }
+    };
+    match found::find(engine, &Settings { subject, ..settings.clone() }).await? {
+        Found::Container(found) => Ok(found),
+        Found::Image(_) => unreachable!("a container was asked for"),
+    }
 }
 
 fn run_id() -> Result<String> {

@@ -73,6 +73,7 @@ pub(crate) struct Engine {
     api: Docker,
     shown: String,
     by_command: bool,
+    machine: Option<String>,
 }
 
 /// HTTP to one engine.
@@ -114,6 +115,7 @@ impl Engine {
             Brand::Docker if by_command => IDLE_LIMIT_BY_COMMAND,
             _ => IDLE_LIMIT,
         };
+        let machine = route.machine().map(str::to_owned);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(idle_limit)
             .pool_max_idle_per_host(if by_command { CALLS_BY_COMMAND } else { IDLE })
@@ -135,11 +137,16 @@ impl Engine {
             bollard::API_DEFAULT_VERSION,
         )
         .expect("it only keeps what it is given");
-        Self { brand, http, api, shown, by_command }
+        Self { brand, http, api, shown, by_command, machine }
     }
 
     pub(crate) fn brand(&self) -> Brand {
         self.brand
+    }
+
+    /// The machine that it runs on, as it is known from here; `None` for this one.
+    pub(crate) fn machine(&self) -> Option<&str> {
+        self.machine.as_deref()
     }
 
     /// Whether each connection to it is a command on another target, which has only so many.

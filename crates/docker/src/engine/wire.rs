@@ -41,6 +41,15 @@ pub(super) enum Route {
 }
 
 impl Route {
+    /// The machine that it leads to, as it is known from here; `None` for this one.
+    pub(super) fn machine(&self) -> Option<&str> {
+        match self {
+            Self::Here(Way::Unix(_)) | Self::Command(_) => None,
+            Self::Here(Way::Tcp(host, _) | Way::Tls(host, _, _)) => Some(host),
+            Self::Through(link, _) => Some(link.name()),
+        }
+    }
+
     async fn open(&self) -> Result<Box<dyn Duplex>> {
         match self {
             Self::Here(Way::Unix(path)) => unix(path).await,

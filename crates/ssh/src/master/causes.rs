@@ -1,18 +1,11 @@
 //! The causes that one ssh process may give for the end of a login.
 
 use std::fmt;
-use std::time::Duration;
 
 use hostlink_core::{ErrorKind, quote};
 
 use super::errors::{Failure, Login, failure, locked_key, subject};
 use super::peers::{Peer, Stage};
-
-/// How long a server that says that it is overloaded is tried again.
-const TURNED_AWAY: Duration = Duration::from_secs(60);
-
-/// The same for one that only closes the connection.
-const PERHAPS_TURNED_AWAY: Duration = Duration::from_secs(5);
 
 /// What a server that is no SSH server says first, as ssh tells it.
 const FIRST_LINE: &str = "banner line 0: ";
@@ -178,7 +171,7 @@ fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
     let said = peer.line_with(FIRST_LINE).and_then(|line| line.split_once(FIRST_LINE));
     let (turned_away, message) = match (peer.stage(), said) {
         (Stage::Greeting, Some((_, said))) if TURNING_AWAY.iter().any(|it| said.contains(it)) => (
-            Some(TURNED_AWAY),
+            true,
             format!(
                 "{who} closed the connection at once, saying \"{said}\" (MaxStartups of its sshd?)"
             ),
@@ -190,15 +183,15 @@ fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
             return Some(failure(ErrorKind::Connect, message, false));
         }
         (Stage::Greeting, None) => (
-            Some(PERHAPS_TURNED_AWAY),
+            true,
             format!(
                 "{who} closed the connection before its SSH banner (MaxStartups of its sshd, or a firewall?)"
             ),
         ),
         (Stage::Authentication, _) => {
-            (None, format!("{who} closed the connection during the login: {end}"))
+            (false, format!("{who} closed the connection during the login: {end}"))
         }
-        _ => (None, format!("{who} closed the connection during the SSH handshake: {end}")),
+        _ => (false, format!("{who} closed the connection during the SSH handshake: {end}")),
     };
     Some(Failure { turned_away, ..failure(ErrorKind::Connect, message, true) })
 }

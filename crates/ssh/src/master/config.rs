@@ -11,6 +11,8 @@ use hostlink_core::{Context, Error, ErrorKind, Result};
 
 use crate::settings::{HostKeyPolicy, Settings};
 
+use super::final_pass;
+
 /// What holds where neither the data nor a configuration of ssh says otherwise, in seconds.
 const SERVER_ALIVE_INTERVAL: u32 = 15;
 
@@ -19,6 +21,9 @@ const SERVER_ALIVE_INTERVAL: u32 = 15;
 const LOG: &str = "sshconnect.c:*,sshconnect2.c:*,kex.c:kex_exchange_identification*,\
     ssh.c:resolve_host*,ssh.c:ssh_stdio_confirm*,channels.c:channel_input_open_failure*,\
     packet.c:sshpkt_vfatal*,packet.c:ssh_packet_read_poll_seqnr*,clientloop.c:*alive*";
+
+/// The configuration of all users.
+const SYSTEMS: &str = "/etc/ssh/ssh_config";
 
 /// The name under which the user's own configuration is included.
 pub(crate) const USERS: &str = "user";
@@ -37,7 +42,11 @@ pub(crate) fn write(directory: &Path, settings: &Settings, context: &Context) ->
         // A link, because Include expands wildcards and, in later versions, tokens and variables.
         symlink(users, directory.join(USERS)).map_err(cannot_write)?;
     }
-    let text = render(directory, settings, users.is_some());
+    let systems = settings.config_file.is_none().then(|| PathBuf::from(SYSTEMS));
+    let home = context.home.as_deref();
+    let has_final_pass =
+        users.iter().chain(&systems).any(|file| final_pass::is_asked_for(file, home));
+    let text = render(directory, settings, users.is_some(), has_final_pass);
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -67,7 +76,7 @@ fn users_config(settings: &Settings, context: &Context) -> Result<Option<PathBuf
     Ok(own.filter(|path| path.is_absolute() && path.exists()))
 }
 
-fn render(directory: &Path, settings: &Settings, has_users: bool) -> Vec<u8> {
+fn render(directory: &Path, settings: &Settings, has_users: bool, has_final_pass: bool) -> Vec<u8> {
     // UpdateHostKeys rewrites known_hosts as a whole: of many logins at once, some would lose their lines.
     let mut text = format!(
         "LogLevel ERROR\nLogVerbose {LOG}\nBatchMode no\nNumberOfPasswordPrompts 1\n\
@@ -93,9 +102,10 @@ fn render(directory: &Path, settings: &Settings, has_users: bool) -> Vec<u8> {
         text.push(b'\n');
     }
     if settings.config_file.is_none() {
-        text.extend_from_slice(b"Match all\nInclude /etc/ssh/ssh_config\n");
+        text.extend(format!("Match all\nInclude {SYSTEMS}\n").into_bytes());
     }
-    text.extend_from_slice(b"Match all\n");
+    let last: &[u8] = if has_final_pass { b"Match final all\n" } else { b"Match all\n" };
+    text.extend_from_slice(last);
     text.extend(host_keys(HostKeyPolicy::AcceptNew).into_bytes());
     text.extend(keep_alive_lines(SERVER_ALIVE_INTERVAL).into_bytes());
     text

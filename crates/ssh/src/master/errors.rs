@@ -15,8 +15,12 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     /// Another try may succeed: a refused connection, a time-out, an overloaded server.
     pub(crate) retryable: bool,
-    /// The server has more logins under way than it takes: how long it is worth trying again, whatever the settings say.
-    pub(crate) turned_away: Option<Duration>,
+    /// The server has more logins under way than it takes: no login was tried, and a place may be free in a moment.
+    pub(crate) turned_away: bool,
+    /// The limit was over.
+    pub(crate) timed_out: bool,
+    /// How long it took, without the time that somebody took to answer.
+    pub(crate) took: Duration,
 }
 
 impl From<Failure> for Error {
@@ -27,7 +31,7 @@ impl From<Failure> for Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, retryable: false, turned_away: None }
+        Self { error, retryable: false, turned_away: false, timed_out: false, took: Duration::ZERO }
     }
 }
 
@@ -98,7 +102,7 @@ pub(crate) fn of_deadline(login: &Login<'_>, limit: Duration) -> Failure {
         Stage::Authentication => format!("the login to {who} did not finish within {seconds} s"),
         Stage::Done => format!("logged in, but ssh was not ready within {seconds} s"),
     };
-    failure(ErrorKind::Connect, what, true)
+    Failure { timed_out: true, ..failure(ErrorKind::Connect, what, true) }
 }
 
 /// Says why a link that was in use is gone.

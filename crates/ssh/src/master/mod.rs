@@ -10,6 +10,7 @@ mod causes;
 mod config;
 mod errors;
 mod factors;
+mod final_pass;
 mod group;
 mod known_hosts;
 mod log;
@@ -65,8 +66,7 @@ struct Exit {
 impl Master {
     /// Logs in. `target` is the host's name, for whoever is asked for a secret.
     ///
-    /// The limit is `ssh_connect_timeout`, or else the context's. It holds for all hops together; time that somebody
-    /// takes to answer does not count.
+    /// The limit holds for all hops together; time that somebody takes to answer does not count.
     ///
     /// # Errors
     ///
@@ -80,9 +80,11 @@ impl Master {
         settings: &Settings,
         target: &str,
         context: &Context,
+        limit: Duration,
     ) -> Result<Self, Failure> {
-        let start = Start::new(run, settings, target, context);
-        start.run().await.map_err(|failure| failure.named(target))
+        let start = Start::new(run, settings, target, context, limit);
+        let started = start.run().await;
+        started.map_err(|failure| Failure { took: start.took(), ..failure.named(target) })
     }
 
     /// The path of the control socket.

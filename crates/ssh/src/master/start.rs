@@ -28,7 +28,9 @@ pub(super) struct Start<'a> {
     settings: &'a Settings,
     target: &'a str,
     context: &'a Context,
+    limit: Duration,
     began: Instant,
+    patience: Patience,
 }
 
 impl<'a> Start<'a> {
@@ -37,8 +39,10 @@ impl<'a> Start<'a> {
         settings: &'a Settings,
         target: &'a str,
         context: &'a Context,
+        limit: Duration,
     ) -> Self {
-        Self { run, settings, target, context, began: Instant::now() }
+        let (began, patience) = (Instant::now(), Patience::default());
+        Self { run, settings, target, context, limit, began, patience }
     }
 
     pub(super) async fn run(&self) -> Result<Master, Failure> {
@@ -48,7 +52,6 @@ impl<'a> Start<'a> {
         known_hosts::end_last_line(self.settings, self.context);
         let jumps = self.jumps(&directory).await?;
         let answers = Arc::new(Mutex::new(Answers::new(self.settings, jumps)));
-        let patience = Patience::default();
         let (hopeless, mut is_hopeless) = watch::channel(false);
         let arguments = config::master_arguments(directory.path(), self.settings);
         let (child, group) =
@@ -60,7 +63,7 @@ impl<'a> Start<'a> {
             target: self.target.to_owned(),
             context: self.context.clone(),
             answers: answers.clone(),
-            patience: patience.clone(),
+            patience: self.patience.clone(),
             hopeless,
         };
         let master = watch_over(child, group, directory, askpass);
@@ -77,18 +80,19 @@ impl<'a> Start<'a> {
             if socket.exists() {
                 return Ok(master);
             }
-            if self.began.elapsed().saturating_sub(patience.spent()) > self.limit() {
+            if self.took() > self.limit {
                 let notes = lock(&answers).notes.clone();
                 let log = lock(&master.log);
                 let login =
                     Login { log: &log, notes: &notes, master: master.group.pid(), code: None };
-                return Err(errors::of_deadline(&login, self.limit()));
+                return Err(errors::of_deadline(&login, self.limit));
             }
         }
     }
 
-    fn limit(&self) -> Duration {
-        self.settings.connect_timeout.unwrap_or(self.context.connect_timeout)
+    /// How long it has taken, without the time that somebody took to answer.
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed().saturating_sub(self.patience.spent())
     }
 
     fn failed(&self, master: &Master, answers: &Mutex<Answers>, code: Option<i32>) -> Failure {
@@ -113,7 +117,7 @@ impl<'a> Start<'a> {
             let arguments = config::query_arguments(directory.path(), jump);
             self.query(directory, &format!("jump{number}"), &arguments).await
         });
-        let outputs = tokio::time::timeout(self.limit(), futures::future::join_all(queries)).await;
+        let outputs = tokio::time::timeout(self.limit, futures::future::join_all(queries)).await;
         let outputs = outputs.map_err(|_| {
             let message =
                 "ssh did not read its configuration in time (a Match exec in ssh_config?)";

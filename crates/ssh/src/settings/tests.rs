@@ -64,7 +64,7 @@ fn the_defaults_are_those_that_help_texts_show() {
     let shown = fields::FIELDS.iter().filter(|field| !field.default.is_empty());
     let mut settings =
         parse(shown.map(|field| (field.key, field.default)).collect::<Data>()).unwrap();
-    assert_eq!(settings.connect_timeout, Some(hostlink_core::Context::default().connect_timeout));
+    assert_eq!(settings.connect_timeout, Some(Context::default().connect_timeout));
     assert_eq!(settings.host_keys, Some(HostKeyPolicy::AcceptNew));
     assert_eq!(settings.server_alive_interval, Some(15));
     settings.connect_timeout = None;

@@ -44,9 +44,10 @@ pub(super) async fn get(
     let mut writer = SinkWriter::new(sink, header(&opened)).await?;
     let mut bytes = 0;
     while let Some(content) = reads.next().await.map_err(of)? {
-        session.moving(writer.write(&content)).await.map_err(of)??;
         bytes += content.len() as u64;
-        reads.reuse(content);
+        if let Some(memory) = session.moving(writer.write(content)).await.map_err(of)?? {
+            reads.reuse(memory);
+        }
     }
     // Files of /sys have a size that they never fill; one that is cut off has another size than before.
     let announced = opened.get_size().unwrap_or(0);
@@ -161,10 +162,9 @@ impl<'a> Reads<'a> {
     }
 
     /// The memory of content that has been passed on serves again: fresh memory costs more than the copying.
-    fn reuse(&mut self, mut content: BytesMut) {
-        content.clear();
+    fn reuse(&mut self, memory: BytesMut) {
         if self.spare.len() * (self.session.read_size as usize) < self.share.window() {
-            self.spare.push(content);
+            self.spare.push(memory);
         }
     }
 

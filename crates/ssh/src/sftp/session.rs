@@ -1,17 +1,18 @@
 //! One SFTP session: requests, and the answers to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::io::IoSlice;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use openssh_sftp_client_lowlevel as lowlevel;
-use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,6 @@ const USUAL_SIZE: u32 = 32 * 1024;
 const LARGEST: u32 = 255 * 1024;
 /// Less would be very many requests.
 const SMALLEST: u32 = 4 * 1024;
-const WRITE_BUFFER: usize = 64 * 1024;
 const READ_BUFFER: NonZeroUsize = NonZeroUsize::new(16 * 1024).expect("it is not zero");
 /// For what the server has said before it ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -260,22 +260,59 @@ fn reason(error: &lowlevel::Error) -> String {
 }
 
 async fn write_packets(
-    input: BoxWrite,
+    mut input: BoxWrite,
     mut packets: UnboundedReceiver<Packet>,
 ) -> std::io::Result<()> {
-    let mut writer = BufWriter::with_capacity(WRITE_BUFFER, input);
+    let mut queue = Queue(VecDeque::new());
     while let Some(packet) = packets.recv().await {
-        let mut next = Some(packet);
-        while let Some((header, body)) = next {
-            writer.write_all(&header).await?;
-            for bytes in body {
-                writer.write_all(&bytes).await?;
+        queue.push(packet);
+        while queue.has_remaining() {
+            while let Ok(packet) = packets.try_recv() {
+                queue.push(packet);
             }
-            next = packets.try_recv().ok();
+            if input.write_buf(&mut queue).await? == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
         }
-        writer.flush().await?;
+        input.flush().await?;
     }
     Ok(())
+}
+
+/// Packets that are to be written, many with one call.
+struct Queue(VecDeque<Bytes>);
+
+impl Queue {
+    fn push(&mut self, (header, body): Packet) {
+        self.0.extend([header].into_iter().chain(body).filter(|bytes| !bytes.is_empty()));
+    }
+}
+
+impl Buf for Queue {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], |bytes| bytes)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pairs = slices.iter_mut().zip(&self.0);
+        pairs.map(|(slice, bytes)| *slice = IoSlice::new(bytes)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while count > 0 {
+            let Some(bytes) = self.0.front_mut() else { return };
+            let passed = count.min(bytes.len());
+            bytes.advance(passed);
+            count -= passed;
+            if bytes.is_empty() {
+                self.0.pop_front();
+            }
+        }
+    }
 }
 
 /// A request, in pieces.

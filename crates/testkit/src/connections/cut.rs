@@ -194,6 +194,10 @@ impl ProcessControl for CutControl {
         if *self.lost.borrow() { None } else { self.inner.kill() }
     }
 
+    async fn has_ended(&self, pid: i32) -> bool {
+        self.inner.has_ended(pid).await
+    }
+
     async fn resize(&self, size: TerminalSize) -> Result<()> {
         self.inner.resize(size).await
     }

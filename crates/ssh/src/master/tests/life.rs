@@ -74,7 +74,9 @@ async fn a_dropped_start_leaves_nothing() {
     drop(directory);
     let count = || processes_with(&masters.display().to_string()).len();
     let starting = async {
-        let started = Master::start(&run, &settings, "host", &context).await;
+        let started =
+            Master::start(&run, &settings, "host", &context, settings.connect_limit(&context))
+                .await;
         panic!("nothing can have started: {started:?}");
     };
     let connected = async {
@@ -117,7 +119,15 @@ async fn be_the_starter(directory: &Path) {
     let port = fs::read_to_string(directory.join("port")).unwrap().parse().unwrap();
     let settings = Settings { key: Some(directory.join("user")), ..settings(directory, port) };
     let (run, master) = start(&settings).await.unwrap();
-    let _other = Master::start(&run, &settings, "host", &Context::default()).await.unwrap();
+    let _other = Master::start(
+        &run,
+        &settings,
+        "host",
+        &Context::default(),
+        settings.connect_limit(&Context::default()),
+    )
+    .await
+    .unwrap();
     println!("ready {}", directory_of(&master).display());
     std::future::pending().await
 }
@@ -157,7 +167,9 @@ async fn start_many(directory: &Path) {
     let settings = Settings { key: Some(directory.join("user")), ..settings(directory, port) };
     let context = Context { runtime_directory: Some(directory.join("r")), ..Context::default() };
     let run = Run::new(&context).unwrap();
-    let starts = (0..20).map(|_| Master::start(&run, &settings, "host", &context));
+    let starts = (0..20).map(|_| {
+        Master::start(&run, &settings, "host", &context, settings.connect_limit(&context))
+    });
     let _masters = join_all(starts).await;
     std::future::pending().await
 }
@@ -188,7 +200,9 @@ async fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
     let run = Run::new(&context).unwrap();
     let hosts = (1..=100).map(|number| format!("127.0.1.{number}"));
     let settings: Vec<Settings> = hosts.map(|host| Settings { host, ..sshd.with_key() }).collect();
-    let starts = settings.iter().map(|host| Master::start(&run, host, "host", &context));
+    let starts = settings
+        .iter()
+        .map(|host| Master::start(&run, host, "host", &context, host.connect_limit(&context)));
     let masters: Vec<Master> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
     let text = fs::read_to_string(&known).unwrap();
     let added = text.strip_prefix(odd).and_then(|rest| rest.strip_prefix('\n')).unwrap();
@@ -210,7 +224,9 @@ async fn many_password_logins_at_once_each_get_their_answer() {
     let context = Context::default();
     let run = Run::new(&context).unwrap();
     let settings = user.log_in(sshd.settings());
-    let starts = (0..20).map(|_| Master::start(&run, &settings, "host", &context));
+    let starts = (0..20).map(|_| {
+        Master::start(&run, &settings, "host", &context, settings.connect_limit(&context))
+    });
     let masters: Vec<Master> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
     assert!(masters.iter().all(Master::is_alive));
     assert!(!sshd.log().contains("Failed password"), "{}", sshd.log());

@@ -57,7 +57,9 @@ async fn a_directory_without_programs_is_not_used() {
     mount("noexec", &mounts);
     let context = Context { runtime_directory: Some(mounts.clone()), ..Context::default() };
     let run = Run::new(&context).unwrap();
-    let master = Master::start(&run, &settings, "host", &context).await.unwrap();
+    let master = Master::start(&run, &settings, "host", &context, settings.connect_limit(&context))
+        .await
+        .unwrap();
     assert!(!master.control_path().starts_with(&mounts));
 }
 
@@ -73,7 +75,9 @@ async fn an_askpass_that_cannot_be_run_is_told() {
     let context = Context { runtime_directory: Some(mounts.clone()), ..Context::default() };
     let run = Run::new(&context).unwrap();
     mount("remount,noexec", &mounts);
-    let failed = Master::start(&run, &settings, "host", &context).await.unwrap_err();
+    let failed = Master::start(&run, &settings, "host", &context, settings.connect_limit(&context))
+        .await
+        .unwrap_err();
     assert_eq!((failed.error.kind(), failed.retryable), (ErrorKind::Connect, false));
     let message = failed.error.message();
     assert!(message.starts_with("ssh asks for a secret, and cannot run "), "{message}");
@@ -84,7 +88,9 @@ async fn an_askpass_that_cannot_be_run_is_told() {
         key: Some(directory.join("user")),
         ..settings
     };
-    Master::start(&run, &with_key, "host", &context).await.unwrap();
+    Master::start(&run, &with_key, "host", &context, with_key.connect_limit(&context))
+        .await
+        .unwrap();
 }
 
 fn registered(directory: &Path) -> Vec<String> {

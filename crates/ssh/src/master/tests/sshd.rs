@@ -228,7 +228,8 @@ pub(super) async fn start_in(
     context: &Context,
 ) -> Result<(Run, Master), Failure> {
     let run = Run::new(context)?;
-    let master = Master::start(&run, settings, "host", context).await?;
+    let master =
+        Master::start(&run, settings, "host", context, settings.connect_limit(context)).await?;
     Ok((run, master))
 }
 

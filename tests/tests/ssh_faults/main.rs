@@ -2,21 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
 
+mod doors;
+
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
-use hostlink::{
-    ConnectorArguments, Context, Error, ErrorKind, Link, StringCommand, builtin_registry,
-};
+use hostlink::{ConnectorArguments, Context, Error, ErrorKind, Link, RunOptions, StringCommand};
 use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
 use hostlink_tests::keeper::Keeper;
 use hostlink_tests::ssh_target::{Details, SshTarget, Traces, said};
 use hostlink_tests::sshd::{Sshd, Subsystem};
-use hostlink_tests::unreachable::Blackhole;
 use hostlink_tests::user::TestUser;
+use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 
 /// The limit that a user sets.
@@ -62,9 +62,12 @@ fn old_file() -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
-/// Bytes that never end.
-fn endless() -> Source {
-    Source::reader(tokio::io::repeat(b'x'))
+/// Bytes that never end, said to be so many, as scp wants to know, or not.
+fn endless(way: &str) -> Source {
+    match way {
+        "scp" => Source::sized_reader(tokio::io::repeat(b'x'), 1 << 50),
+        _ => Source::reader(tokio::io::repeat(b'x')),
+    }
 }
 
 /// A file that is far too long to be moved within a test.
@@ -84,8 +87,8 @@ async fn is_under_way(path: &Path) {
     assert!(spawn_blocking(|| becomes_true(filled)).await.unwrap(), "the control: it moves");
 }
 
-/// The two ways that files go.
-const WAYS: [&str; 2] = ["sftp", "stream"];
+/// The ways that files go.
+const WAYS: [&str; 3] = ["sftp", "stream", "scp"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
@@ -99,7 +102,7 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
             let options = puts(ConnectorArguments::new().with_timeout(Duration::from_secs(8)));
             tokio::spawn(async move {
                 let begun = Instant::now();
-                (link.put_file(endless(), &path, &options).await, begun.elapsed())
+                (link.put_file(endless(way), &path, &options).await, begun.elapsed())
             })
         };
         let get = {
@@ -135,6 +138,39 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
     }
 }
 
+/// Silence is taken for the end of what a command left behind only where the link gives a sign of life.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_that_a_stopped_server_holds_back_is_waited_for() {
+    let target = SshTarget::start(Sshd::builder());
+    let link = target.connect().await;
+    let (directory, silence) = (tempfile::tempdir().unwrap(), Duration::from_secs(2));
+    let [goes, written] = ["goes", "written"].map(|name| directory.path().join(name));
+    let line = format!(
+        "(until [ -e {} ]; do sleep 0.05; done; echo late; echo >{}) & echo done",
+        goes.display(),
+        written.display(),
+    );
+    let running = {
+        let link = link.clone();
+        let options = RunOptions { output_silence: silence, ..RunOptions::default() };
+        tokio::spawn(async move {
+            let (command, arguments) = (StringCommand::shell(line), ConnectorArguments::new());
+            link.run_shell_command_with(&command, &arguments, &options).await
+        })
+    };
+    // By now the command has ended, and what it left behind has not spoken.
+    tokio::time::sleep(silence / 2).await;
+    target.sshd.stop();
+    fs::write(&goes, "").unwrap();
+    assert!(spawn_blocking(move || becomes_true(|| written.exists())).await.unwrap());
+    tokio::time::sleep(silence * 2).await;
+    assert!(!running.is_finished(), "nobody could tell that there is no more");
+    target.sshd.cont();
+    let output = within("the rest", LIMIT, running).await.unwrap().unwrap();
+    assert_eq!((&*output.stdout(), output.output_open()), (&b"done\nlate\n"[..], false));
+    link.disconnect().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() {
     for way in WAYS {
@@ -145,7 +181,7 @@ async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() 
         let options = puts(ConnectorArguments::new().with_timeout(Duration::from_secs(4)));
         let put = {
             let link = link.clone();
-            tokio::spawn(async move { link.put_file(endless(), &path, &options).await })
+            tokio::spawn(async move { link.put_file(endless(way), &path, &options).await })
         };
         is_under_way(&there).await;
         target.sshd.stop();
@@ -155,18 +191,6 @@ async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() 
         link.disconnect().await.unwrap();
         assert!(holds_only(&there, b"old"), "{way}");
     }
-}
-
-#[tokio::test]
-async fn an_address_that_drops_packets_is_given_up() {
-    let hole = Blackhole::new();
-    let data = hostlink::Data::new().with("ssh_connect_timeout", 2).with("ssh_config_file", "none");
-    let (registry, context) = (builtin_registry(), Context::default());
-    let name = hole.address().to_string();
-    let error = within("connect", LIMIT, registry.connect(&name, &data, &context)).await;
-    let error = error.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connect);
-    assert!(error.to_string().contains("timed out"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,7 +203,7 @@ async fn a_server_that_is_killed_loses_what_is_under_way() {
         let (putting, getting, running) = (link.clone(), link.clone(), link.clone());
         let (sink, arguments) = (here.clone(), ConnectorArguments::new());
         let put = tokio::spawn(async move {
-            putting.put_file(endless(), &path, &PutOptions::default()).await.unwrap_err()
+            putting.put_file(endless(way), &path, &PutOptions::default()).await.unwrap_err()
         });
         let get = tokio::spawn(async move {
             getting.get_file(&source, sink, &GetOptions::default()).await.unwrap_err()
@@ -245,10 +269,17 @@ async fn a_disk_that_is_full_keeps_the_old_file() {
         let (file, path) = (disk.join("file"), format!("{at}/file"));
         let options = PutOptions::default();
         link.put_file(b"old".to_vec(), &path, &options).await.unwrap();
-        for source in [Source::bytes(vec![b'x'; 4 << 20]), endless()] {
+        // scp takes all there is before it says that it could not write it.
+        let long = match way {
+            "scp" => Source::sized_reader(tokio::io::repeat(b'x').take(64 << 20), 64 << 20),
+            _ => endless(way),
+        };
+        for source in [Source::bytes(vec![b'x'; 4 << 20]), long] {
             let put = link.put_file(source, &path, &options);
             let error = within("put", LIMIT, put).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");
+            // An SFTP server says no more than that it failed.
+            assert!(way == "sftp" || error.to_string().contains("No space left"), "{error}");
             assert!(holds_only(&file, b"old"), "{way}");
         }
         link.disconnect().await.unwrap();

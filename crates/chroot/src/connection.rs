@@ -1,0 +1,97 @@
+//! The connection to a root: everything goes through the one to the target that it is on.
+
+use async_trait::async_trait;
+use hostlink_core::{
+    Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Link, MAX_ARGUMENT,
+    Process, Result, Script, Slot, SpawnOptions, make_unix_command,
+};
+
+use crate::entry::{self, Tools};
+use crate::settings::Settings;
+
+/// What core writes around a command of ours, at most.
+const ANNOUNCEMENTS: usize = 2 * 1024;
+
+/// A root directory of a target.
+#[derive(Debug)]
+pub(crate) struct ChrootConnection {
+    outer: Link,
+    settings: Settings,
+    tools: Tools,
+}
+
+impl ChrootConnection {
+    pub(crate) fn new(outer: Link, settings: Settings, tools: Tools) -> Self {
+        Self { outer, settings, tools }
+    }
+
+    fn outer(&self) -> &dyn Connection {
+        self.outer.connection()
+    }
+
+    /// A path leads through the links of the root it is meant in, which only a process inside follows rightly.
+    fn refuse_socket(&self, endpoint: &Endpoint) -> Result<()> {
+        let Endpoint::Unix(path) = endpoint else { return Ok(()) };
+        let message = format!(
+            "{path}: sockets inside {} cannot be reached, since a link in it could lead out; TCP ports can",
+            self.settings.root
+        );
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+}
+
+#[async_trait]
+impl Connection for ChrootConnection {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        self.outer().slot(options).await
+    }
+
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        let line = entry::line(&self.tools, &self.settings.root, script.argument());
+        self.outer.spawn_command(&line, &self.settings.privilege, options).await
+    }
+
+    /// The shell outside becomes chroot, and that the one inside.
+    fn knows_groups(&self) -> bool {
+        self.outer().knows_groups() && !self.settings.privilege.is_privileged()
+    }
+
+    /// The script is an argument of chroot, whatever way it takes to there. On a terminal there is only one.
+    fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
+        if script.len() > MAX_ARGUMENT {
+            return false;
+        }
+        if options.terminal.is_none() {
+            return true;
+        }
+        let line = entry::line(&self.tools, &self.settings.root, script);
+        make_unix_command(&line, &self.settings.privilege).is_ok_and(|line| {
+            let mut line = line.get_raw_value();
+            line.resize(line.len() + ANNOUNCEMENTS, b'\n');
+            self.outer().fits(&line, options)
+        })
+    }
+
+    async fn answers(&self) -> Result<()> {
+        self.outer().answers().await
+    }
+
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        self.refuse_socket(to)?;
+        self.outer.dial(to).await
+    }
+
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        match forward {
+            Forward::Local { to: there, .. } | Forward::Remote { listen: there, .. } => {
+                self.refuse_socket(there)?;
+            }
+            Forward::Dynamic { .. } => {}
+        }
+        self.outer.forward(forward).await
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Where the SSH server of a container is.
+
+use bollard::models::{ContainerInspectResponse, PortBinding};
+use hostlink_core::{Context, Error, ErrorKind, Result, Target};
+
+use crate::brand::Brand;
+use crate::connector::DockerConnector;
+use crate::container;
+use crate::engine::Engine;
+use crate::settings::Settings;
+
+/// An SSH server in a container, as it is reached from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshServer {
+    /// An address or a host's name.
+    pub address: String,
+    /// The port there.
+    pub port: u16,
+    /// The container's ID.
+    pub container: String,
+}
+
+impl DockerConnector {
+    /// Asks the engine where the SSH server of a target's container is: at a published port, or at the container's own
+    /// address. `port` is the one in the container.
+    ///
+    /// # Errors
+    ///
+    /// What [`connect`](hostlink_core::Connector::connect) says of the engine and of a container that is not there;
+    /// [`ErrorKind::Connect`] for one that does not run, or has no address that is reached from here.
+    pub async fn ssh_server(
+        &self,
+        target: &Target,
+        context: &Context,
+        port: u16,
+    ) -> Result<SshServer> {
+        let settings = Settings::parse(target, self.brand)?;
+        let engine = Engine::open(self.brand, &settings, target, context).await?;
+        let found = container::existing(&engine, &settings).await?;
+        address(self.brand, &found, engine.machine(), port)
+    }
+}
+
+/// `machine` is where the engine publishes ports, as seen from here; `None` if that is this machine.
+fn address(
+    brand: Brand,
+    found: &ContainerInspectResponse,
+    machine: Option<&str>,
+    port: u16,
+) -> Result<SshServer> {
+    let name = found.name.as_deref().unwrap_or_default().trim_start_matches('/');
+    let word = brand.word();
+    let refused = |problem: String| Err(Error::new(ErrorKind::Connect, problem));
+    if !container::is(found, |state| state.running) {
+        return refused(format!(
+            "the container {name} does not run, so its SSH server does not: `{word} start {name}`"
+        ));
+    }
+    let container = found.id.clone().unwrap_or_else(|| name.to_owned());
+    if let Some((address, port)) = published(found, machine, port) {
+        return Ok(SshServer { address, port, container });
+    }
+    if let Some(machine) = machine {
+        return refused(format!(
+            "the container {name} publishes no port {port}, and its own address is known on {machine} alone: \
+             `{word} run -p` publishes it"
+        ));
+    }
+    match own_address(found) {
+        Some(address) => Ok(SshServer { address, port, container }),
+        None => refused(format!(
+            "the container {name} publishes no port {port} and has no address of its own: `{word} run -p` publishes it"
+        )),
+    }
+}
+
+fn published(
+    found: &ContainerInspectResponse,
+    machine: Option<&str>,
+    port: u16,
+) -> Option<(String, u16)> {
+    let ports = found.network_settings.as_ref()?.ports.as_ref()?;
+    let bindings = ports.get(&format!("{port}/tcp"))?.as_ref()?;
+    bindings.iter().find_map(|PortBinding { host_ip, host_port }| {
+        let port = host_port.as_deref()?.parse().ok()?;
+        let address = match host_ip.as_deref().unwrap_or_default() {
+            // At all addresses of that machine.
+            "" | "0.0.0.0" | "::" => machine.unwrap_or("127.0.0.1"),
+            address => address,
+        };
+        Some((address.to_owned(), port))
+    })
+}
+
+fn own_address(found: &ContainerInspectResponse) -> Option<String> {
+    let networks = found.network_settings.as_ref()?.networks.as_ref()?;
+    let addresses = networks.values().flat_map(|network| {
+        [network.ip_address.as_deref(), network.global_ipv6_address.as_deref()]
+    });
+    addresses.flatten().find(|address| !address.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn inspected(running: bool, ports: serde_json::Value) -> ContainerInspectResponse {
+        serde_json::from_value(json!({
+            "Id": "0a1b", "Name": "/app", "State": { "Running": running },
+            "NetworkSettings": {
+                "Ports": ports,
+                "Networks": { "none": { "IPAddress": "" }, "bridge": { "IPAddress": "172.17.0.2" } },
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_published_port_comes_first_and_then_the_containers_address() {
+        let at = |machine, ports: serde_json::Value, port| {
+            let server = address(Brand::Docker, &inspected(true, ports), machine, port);
+            server.map(|it| (it.address, it.port)).map_err(|error| error.to_string())
+        };
+        let everywhere =
+            json!({"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": "49153"}], "80/tcp": null});
+        let one = json!({"22/tcp": [{"HostIp": "127.0.0.5", "HostPort": "2022"}]});
+        assert_eq!(at(None, everywhere.clone(), 22), Ok(("127.0.0.1".into(), 49153)));
+        assert_eq!(at(Some("engine.example"), everywhere.clone(), 22).unwrap().0, "engine.example");
+        assert_eq!(at(None, one, 22), Ok(("127.0.0.5".into(), 2022)));
+        assert_eq!(at(None, everywhere.clone(), 2022), Ok(("172.17.0.2".into(), 2022)));
+        assert!(at(Some("engine.example"), everywhere, 2022).unwrap_err().contains("run -p"));
+    }
+
+    #[test]
+    fn a_container_that_is_stopped_has_no_server() {
+        let error = address(Brand::Docker, &inspected(false, json!({})), None, 22).unwrap_err();
+        assert!(error.to_string().contains("docker start app"), "{error}");
+    }
+}

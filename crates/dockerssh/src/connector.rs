@@ -1,0 +1,148 @@
+//! The connectors `@dockerssh` and `@podmanssh`.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use hostlink_core::{
+    Connection, Connector, Context, Data, DataField, DataReader, NameData, Result, Target, Value,
+};
+use hostlink_docker::{DockerConnector, SshServer};
+use hostlink_ssh::SshConnector;
+
+use crate::name::{self, Meaning};
+
+/// Where SSH servers listen that nobody has told otherwise.
+const SSH_PORT: u16 = 22;
+
+static DOCKER_FIELDS: LazyLock<Vec<DataField>> =
+    LazyLock::new(|| fields(DockerConnector::docker()));
+static PODMAN_FIELDS: LazyLock<Vec<DataField>> =
+    LazyLock::new(|| fields(DockerConnector::podman()));
+
+/// Both connectors' fields: which of them count is in the name.
+fn fields(engine: DockerConnector) -> Vec<DataField> {
+    [engine.data_fields(), SshConnector::new().data_fields()].concat()
+}
+
+/// Containers behind SSH: `@dockerssh/web1:app` is the container `app` on the engine of `web1`, and `@dockerssh/app` the container
+/// `app` here by its own SSH server.
+#[derive(Debug)]
+pub struct DockerSshConnector {
+    name: &'static str,
+    engine: DockerConnector,
+    fields: &'static LazyLock<Vec<DataField>>,
+    ssh: Arc<SshConnector>,
+}
+
+impl DockerSshConnector {
+    /// `@dockerssh`, whose logins share what those of `ssh` do.
+    #[must_use]
+    pub fn docker(ssh: Arc<SshConnector>) -> Self {
+        Self { name: "dockerssh", engine: DockerConnector::docker(), fields: &DOCKER_FIELDS, ssh }
+    }
+
+    /// `@podmanssh`, likewise.
+    #[must_use]
+    pub fn podman(ssh: Arc<SshConnector>) -> Self {
+        Self { name: "podmanssh", engine: DockerConnector::podman(), fields: &PODMAN_FIELDS, ssh }
+    }
+}
+
+impl DockerSshConnector {
+    /// The port in the container; `data` has been checked.
+    fn port(&self, data: &Data) -> u16 {
+        let field = self.ssh.data_fields().iter().find(|field| field.key == "ssh_port");
+        let said: Option<u32> = field.and_then(|field| DataReader::new(data).get(field));
+        said.and_then(|port| port.try_into().ok()).unwrap_or(SSH_PORT)
+    }
+}
+
+#[async_trait]
+impl Connector for DockerSshConnector {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn description(&self) -> &'static str {
+        match self.name {
+            "dockerssh" => {
+                "Containers of Docker on a host behind SSH, or with an SSH server of their own."
+            }
+            _ => "Containers of Podman on a host behind SSH, or with an SSH server of their own.",
+        }
+    }
+
+    fn needs_outer(&self, data: &Data) -> bool {
+        self.engine.needs_outer(data)
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        self.fields
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        context: &Context,
+    ) -> Result<Vec<NameData>> {
+        let label = |text: &str| format!("@{}/{text}", self.name);
+        match name::parse(self.name, argument)? {
+            Meaning::OnHost { host, name } => {
+                let target = format!("@ssh/{host}/@{}/{name}", self.engine.name());
+                let label = label(argument.unwrap_or_default());
+                Ok(vec![NameData::new(label).with_target(target)])
+            }
+            Meaning::Container(text) => {
+                let found = self.engine.make_names_data(Some(text), context).await?;
+                Ok(found.into_iter().map(|it| NameData { name: label(text), ..it }).collect())
+            }
+        }
+    }
+
+    fn check(&self, target: &Target, context: &Context) -> Result<()> {
+        self.engine.check(target, context)?;
+        self.ssh.check(target, context)
+    }
+
+    /// Connects to a container by its own SSH server.
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
+        self.check(target, context)?;
+        let server = self.engine.ssh_server(target, context, self.port(&target.data)).await?;
+        let data = login_data(&target.data, server);
+        let name = target.name.clone();
+        self.ssh.connect(&Target { name, data, outer: None }, context).await
+    }
+}
+
+/// What `@ssh` needs to know of the container's server, over what the host's data says.
+fn login_data(given: &Data, server: SshServer) -> Data {
+    let mut data = given.clone();
+    data.insert("ssh_hostname", server.address);
+    data.insert("ssh_port", i64::from(server.port));
+    let mut options = match given.get("ssh_options") {
+        Some(Value::List(options)) => options.clone(),
+        Some(option) => vec![option.clone()],
+        None => Vec::new(),
+    };
+    // The first one that is given counts (ssh_config(5)).
+    options.push(Value::from(format!("HostKeyAlias=container-{}", server.container)));
+    data.insert("ssh_options", Value::List(options));
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_containers_server_is_what_the_login_goes_to() {
+        let given = Data::new().with("ssh_user", "app").with("ssh_port", 2022);
+        let server =
+            SshServer { address: "172.17.0.2".into(), port: 2022, container: "0a1b".into() };
+        let data = login_data(&given, server);
+        assert_eq!(data.get("ssh_user"), Some(&Value::from("app")));
+        assert_eq!(data.get("ssh_hostname"), Some(&Value::from("172.17.0.2")));
+        let alias = Value::from("HostKeyAlias=container-0a1b");
+        assert_eq!(data.get("ssh_options"), Some(&Value::List(vec![alias])));
+    }
+}

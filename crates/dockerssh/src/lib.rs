@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+mod connector;
+mod name;
+
+pub use connector::DockerSshConnector;

@@ -1,0 +1,168 @@
+//! Whether ssh will read a configuration twice.
+//!
+//! It does so where a `Match` names `final` (ssh_config(5)), wherever that stands. Defaults of ours would be there first if
+//! they did not wait for that pass too; yet to ask for it is no choice of ours, as `Host` lines then match the `HostName`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// As deep as ssh goes.
+const DEPTH: usize = 16;
+
+/// Whether the file asks for the final pass, or one that it includes. `home` is where relative includes are looked for,
+/// in `.ssh`.
+///
+/// An include with a wildcard in another place than its last name, a token or a variable is not followed: then our
+/// defaults win over a `Match final`.
+pub(super) fn is_asked_for(file: &Path, home: Option<&Path>) -> bool {
+    asks(file, home, DEPTH)
+}
+
+fn asks(file: &Path, home: Option<&Path>, depth: usize) -> bool {
+    // What cannot be read is for ssh to tell.
+    let Ok(text) = fs::read(file) else { return false };
+    String::from_utf8_lossy(&text).lines().any(|line| {
+        let (keyword, words) = directive(line);
+        match &*keyword.to_ascii_lowercase() {
+            "match" => names_final(&words),
+            "include" if depth > 0 => words
+                .iter()
+                .flat_map(|pattern| included(pattern, home))
+                .any(|file| asks(&file, home, depth - 1)),
+            _ => false,
+        }
+    })
+}
+
+/// A line's keyword and words; `=` may stand after the first.
+fn directive(line: &str) -> (&str, Vec<String>) {
+    let line = line.trim_start();
+    let end = line.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(line.len());
+    let (keyword, rest) = line.split_at(end);
+    let rest = rest.trim_start();
+    (keyword, words(rest.strip_prefix('=').unwrap_or(rest)))
+}
+
+/// Words between blanks, in which quotes hold blanks; up to a comment.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for character in text.chars() {
+        match character {
+            '"' | '\'' if quote.is_none() => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            _ if quote == Some(character) => quote = None,
+            '#' if word.is_none() => break,
+            _ if quote.is_none() && character.is_ascii_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Whether `final` is a criterion, and not what one is compared to.
+fn names_final(words: &[String]) -> bool {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match &*word.trim_start_matches('!').to_ascii_lowercase() {
+            "final" => return true,
+            "all" | "canonical" => {}
+            criterion if criterion.contains('=') => {}
+            _ => {
+                words.next();
+            }
+        }
+    }
+    false
+}
+
+/// The files that a pattern stands for.
+fn included(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
+    let path = match (pattern.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        // An absolute pattern stays as it is.
+        (None, Some(home)) => home.join(".ssh").join(pattern),
+        (_, None) => PathBuf::from(pattern),
+    };
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Vec::new();
+    };
+    let name = name.to_string_lossy();
+    if !name.contains(['*', '?']) {
+        return vec![path];
+    }
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    // As glob(7) has it, hidden files are not meant.
+    let meant = names.filter(|found| {
+        let found = found.to_string_lossy();
+        !found.starts_with('.') && fits(name.as_bytes(), found.as_bytes())
+    });
+    meant.map(|found| directory.join(found)).collect()
+}
+
+/// Whether a name fits a pattern of `*` and `?`.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|from| fits(rest, &name[from..])),
+        ([b'?', pattern @ ..], [_, name @ ..]) => fits(pattern, name),
+        ([left, pattern @ ..], [right, name @ ..]) => left == right && fits(pattern, name),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_asked_for_in(text: &str) -> bool {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        is_asked_for(file.path(), None)
+    }
+
+    #[test]
+    fn a_criterion_asks_for_it() {
+        for (text, asked) in [
+            ("Match final all", true),
+            ("Host x\n  match host web !FINAL\n", true),
+            ("Match=final all", true),
+            ("Match \"final\" all", true),
+            ("Match exec \"test a b\" final", true),
+            ("Match host=a final", true),
+            ("Match user final", false),
+            ("Match exec \"echo final\"", false),
+            ("Match all # final", false),
+            ("# Match final", false),
+            ("Host final\nUser final", false),
+        ] {
+            assert_eq!(is_asked_for_in(text), asked, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_included_ask_for_it() {
+        let home = tempfile::tempdir().unwrap();
+        let ssh = home.path().join(".ssh");
+        fs::create_dir_all(ssh.join("config.d")).unwrap();
+        fs::write(ssh.join("config.d/a.conf"), "Match final all\n").unwrap();
+        fs::write(ssh.join("again"), "Include again\n").unwrap();
+        let absolute = ssh.join("config.d/a.conf").display().to_string();
+        for (include, asked) in [
+            ("config.d/*.conf", true),
+            ("config.d/?.conf", true),
+            ("nothing config.d/a.conf", true),
+            ("~/.ssh/config.d/*", true),
+            (&absolute, true),
+            ("config.d/*.txt", false),
+            ("again", false),
+        ] {
+            let config = ssh.join("config");
+            fs::write(&config, format!("Host x\nInclude {include}\n")).unwrap();
+            assert_eq!(is_asked_for(&config, Some(home.path())), asked, "{include}");
+        }
+    }
+}
