@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use futures::stream::{BoxStream, StreamExt};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{BoxStream, Fuse, StreamExt};
 use hostlink_core::{
-    BoxWrite, Chunk, ConnectorArguments, Duplex, Error, ErrorKind, Link, ProcessControl, Result,
-    Slot, SpawnOptions, Stream, StringCommand,
+    BoxWrite, Chunk, ConnectorArguments, Duplex, Error, ErrorKind, ExitStatus, Link,
+    ProcessControl, Result, Slot, SpawnOptions, Stream, StringCommand,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -35,7 +36,8 @@ impl Stdio {
         };
         Ok(Box::new(Piped {
             stdin,
-            output: process.output,
+            output: process.output.fuse(),
+            exit: Some(process.exit),
             control: process.control,
             pending: Bytes::new(),
             said: Vec::new(),
@@ -48,7 +50,9 @@ impl Stdio {
 /// A running command as a stream. Dropping it ends the command.
 struct Piped {
     stdin: BoxWrite,
-    output: BoxStream<'static, io::Result<Chunk>>,
+    output: Fuse<BoxStream<'static, io::Result<Chunk>>>,
+    /// Until it has been heard.
+    exit: Option<BoxFuture<'static, Result<ExitStatus>>>,
     control: Box<dyn ProcessControl>,
     pending: Bytes,
     said: Vec<u8>,
@@ -81,6 +85,15 @@ impl AsyncRead for Piped {
                     self.said.extend_from_slice(&bytes[..room.min(bytes.len())]);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                // The end of its output may also be the link's.
+                Poll::Ready(None) if self.exit.is_some() => {
+                    let ended = self.exit.as_mut().map(|exit| exit.poll_unpin(context));
+                    let Some(Poll::Ready(ended)) = ended else { return Poll::Pending };
+                    self.exit = None;
+                    if let Err(lost) = ended {
+                        return Poll::Ready(Err(io::Error::other(lost)));
+                    }
+                }
                 // A command that has reached no engine says why.
                 Poll::Ready(None) if self.silent && !self.said.is_empty() => {
                     let said = String::from_utf8_lossy(&self.said).trim().to_owned();
