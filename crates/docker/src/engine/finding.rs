@@ -105,7 +105,7 @@ impl Search {
         let with = if sudo { "sudo " } else { "" };
         let shown = format!("{with}{} system dial-stdio", self.brand.word());
         let stdio = Stdio { link: link.clone(), brand: self.brand, arguments };
-        let found = self.try_route(Route::Command(stdio), shown).await;
+        let found = self.try_route(Route::Command(Box::new(stdio)), shown).await;
         if found.is_none() {
             self.look_at_sockets(link).await;
         }

@@ -267,7 +267,7 @@ async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, Ap
 
 async fn bytes(response: Response<Incoming>) -> Result<Bytes, ApiError> {
     let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-    Ok(body.map_err(|error| io::Error::other(error))?.to_bytes())
+    Ok(body.map_err(io::Error::other)?.to_bytes())
 }
 
 fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ApiError {

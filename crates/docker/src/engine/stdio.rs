@@ -2,21 +2,27 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{BoxStream, Fuse, StreamExt};
+use futures::stream::{self, BoxStream, Fuse, StreamExt};
 use hostlink_core::{
     BoxWrite, Chunk, ConnectorArguments, Duplex, Error, ErrorKind, ExitStatus, Link,
     ProcessControl, Result, Slot, SpawnOptions, Stream, StringCommand,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::brand::Brand;
 
 /// As much of what the command writes to standard error as an error shows.
 const MOST_SAID: usize = 2000;
+
+/// How long the command may take to end once nobody uses it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Starts the engine's command on a link.
 pub(super) struct Stdio {
@@ -35,35 +41,51 @@ impl Stdio {
             return Err(Error::new(ErrorKind::Connect, "the engine's command has no input"));
         };
         Ok(Box::new(Piped {
-            stdin,
+            stdin: Some(stdin),
             output: process.output.fuse(),
-            exit: Some(process.exit),
-            control: process.control,
             pending: Bytes::new(),
             said: Vec::new(),
             silent: true,
-            _slot: slot,
+            rest: Some(Rest { exit: process.exit, control: process.control, _slot: slot }),
         }))
     }
 }
 
 /// A running command as a stream. Dropping it ends the command.
 struct Piped {
-    stdin: BoxWrite,
+    stdin: Option<BoxWrite>,
     output: Fuse<BoxStream<'static, io::Result<Chunk>>>,
-    /// Until it has been heard.
-    exit: Option<BoxFuture<'static, Result<ExitStatus>>>,
-    control: Box<dyn ProcessControl>,
     pending: Bytes,
     said: Vec<u8>,
     /// The engine has not said anything yet.
     silent: bool,
+    /// Until the command's end has been heard.
+    rest: Option<Rest>,
+}
+
+/// What is left of the command when nobody uses its streams any more.
+struct Rest {
+    exit: BoxFuture<'static, Result<ExitStatus>>,
+    control: Box<dyn ProcessControl>,
+    /// Free when the command has ended.
     _slot: Slot,
 }
 
 impl Drop for Piped {
+    /// The end of its input ends it, unless the engine has more to say to nobody.
     fn drop(&mut self) {
-        self.control.kill();
+        self.stdin = None;
+        let Some(mut rest) = self.rest.take() else { return };
+        let output = std::mem::replace(&mut self.output, stream::empty().boxed().fuse());
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let reading = output.for_each(|_| std::future::ready(()));
+            let ended = async { tokio::join!(reading, &mut rest.exit) };
+            if timeout(GRACE, ended).await.is_err() {
+                rest.control.kill();
+                let _ = timeout(GRACE, &mut rest.exit).await;
+            }
+        });
     }
 }
 
@@ -85,21 +107,20 @@ impl AsyncRead for Piped {
                     self.said.extend_from_slice(&bytes[..room.min(bytes.len())]);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                // The end of its output may also be the link's.
-                Poll::Ready(None) if self.exit.is_some() => {
-                    let ended = self.exit.as_mut().map(|exit| exit.poll_unpin(context));
-                    let Some(Poll::Ready(ended)) = ended else { return Poll::Pending };
-                    self.exit = None;
-                    if let Err(lost) = ended {
-                        return Poll::Ready(Err(io::Error::other(lost)));
+                Poll::Ready(None) => {
+                    // The end of its output may also be the link's.
+                    if let Some(rest) = &mut self.rest {
+                        let ended = ready!(rest.exit.poll_unpin(context));
+                        self.rest = None;
+                        ended.map_err(io::Error::other)?;
                     }
+                    // A command that has reached no engine says why.
+                    if self.silent && !self.said.is_empty() {
+                        let said = String::from_utf8_lossy(&self.said).trim().to_owned();
+                        return Poll::Ready(Err(io::Error::other(said)));
+                    }
+                    return Poll::Ready(Ok(()));
                 }
-                // A command that has reached no engine says why.
-                Poll::Ready(None) if self.silent && !self.said.is_empty() => {
-                    let said = String::from_utf8_lossy(&self.said).trim().to_owned();
-                    return Poll::Ready(Err(io::Error::other(said)));
-                }
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
             }
         }
         let length = self.pending.len().min(buffer.remaining());
@@ -115,14 +136,26 @@ impl AsyncWrite for Piped {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stdin.as_mut().poll_write(context, bytes)
+        match &mut self.stdin {
+            Some(stdin) => stdin.as_mut().poll_write(context, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stdin.as_mut().poll_flush(context)
+        match &mut self.stdin {
+            Some(stdin) => stdin.as_mut().poll_flush(context),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stdin.as_mut().poll_shutdown(context)
+        let Some(stdin) = &mut self.stdin else { return Poll::Ready(Ok(())) };
+        let closed = stdin.as_mut().poll_shutdown(context);
+        if closed.is_ready() {
+            // A pipe's end is its drop.
+            self.stdin = None;
+        }
+        closed
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Route {
     /// From another target, to a socket as seen from there.
     Through(Link, Endpoint),
     /// By the engine's own command on another target.
-    Command(Stdio),
+    Command(Box<Stdio>),
 }
 
 impl Route {

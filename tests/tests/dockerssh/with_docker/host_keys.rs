@@ -45,11 +45,12 @@ fn learning(server: &SshContainer, known: &std::path::Path) -> Data {
 async fn a_key_that_has_changed_is_removed_by_the_containers_name() {
     let server = SshContainer::start_published(Engine::Docker);
     let name = format!("@dockerssh/{}", server.container().name());
-    let known = tempfile::NamedTempFile::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let known = directory.path().join("known_hosts");
     let another = hostlink_tests::keys::Keys::new().make(hostlink_tests::keys::KeyType::Ed25519);
     let alias = format!("container-{}", id(server.container()));
-    fs::write(known.path(), format!("{alias} {}\n", another.public().trim())).unwrap();
-    let data = learning(&server, known.path());
+    fs::write(&known, format!("{alias} {}\n", another.public().trim())).unwrap();
+    let data = learning(&server, &known);
     let error = refused(&name, &data).await;
     assert_eq!(error.kind(), ErrorKind::HostKey);
     let text = error.to_string();
@@ -60,10 +61,7 @@ async fn a_key_that_has_changed_is_removed_by_the_containers_name() {
     assert_eq!(cli::code(&done), 0, "{}", cli::stderr(&done));
     let link = connect(&name, &data).await;
     link.disconnect().await.unwrap();
-    assert_eq!(fs::read_to_string(known.path()).unwrap(), known_by_id(&server));
-    fs::remove_file(known.path().with_extension("old"))
-        .or_else(|_| fs::remove_file(format!("{}.old", known.path().display())))
-        .unwrap();
+    assert_eq!(fs::read_to_string(&known).unwrap(), known_by_id(&server));
 }
 
 #[tokio::test]
