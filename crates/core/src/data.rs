@@ -165,9 +165,45 @@ pub(crate) fn faults_to_result(faults: &[Fault]) -> Result<()> {
     Err(Error::new(ErrorKind::Data, all.join("; ")))
 }
 
+/// What several checks of data found wrong, in one error, so that the user sees it all at once. Another error than
+/// [`ErrorKind::Data`] is told alone.
+///
+/// # Errors
+///
+/// What the checks found, if they found anything.
+pub fn all_checks(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+    let mut found: Vec<Error> = Vec::new();
+    for error in checks.into_iter().filter_map(Result::err) {
+        if error.kind() != ErrorKind::Data {
+            return Err(error);
+        }
+        // Two links of a chain may read the same key.
+        if found.iter().all(|known| known.message() != error.message()) {
+            found.push(error);
+        }
+    }
+    if found.len() < 2 {
+        return found.pop().map_or(Ok(()), Err);
+    }
+    let messages: Vec<&str> = found.iter().map(Error::message).collect();
+    let joined = Error::new(ErrorKind::Data, messages.join("; "));
+    let target = found.iter().find_map(Error::target);
+    Err(target.into_iter().fold(joined, Error::with_target))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checks_are_joined_in_one_error() {
+        let data = |message: &str| Err(Error::new(ErrorKind::Data, message));
+        let joined = all_checks([Ok(()), data("a"), data("b"), data("a")]).unwrap_err();
+        assert_eq!((joined.kind(), joined.message()), (ErrorKind::Data, "a; b"));
+        let other = Err(Error::new(ErrorKind::Unsupported, "c"));
+        assert_eq!(all_checks([data("a"), other]).unwrap_err().message(), "c");
+        assert!(all_checks([Ok(()), Ok(())]).is_ok());
+    }
 
     const PORT: DataField =
         DataField { key: "port", description: "", type_name: "number", default: "", secret: false };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::arguments::ConnectorArguments;
 use crate::connector::{Connector, Context, NameData, Target};
-use crate::data::{Data, DataField};
+use crate::data::{Data, DataField, all_checks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::name::{NameLink, TargetName};
@@ -240,15 +240,14 @@ impl ResolvedTarget {
     /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
     pub fn check(&self, context: &Context) -> Result<()> {
         let way = self.way()?;
-        for (index, (connector, _)) in way.iter().enumerate() {
+        let checks = way.iter().enumerate().map(|(index, (connector, _))| {
             if !connector.handles_execution() {
                 let message = format!("@{} lists hosts and runs nothing", connector.name());
-                return Err(Error::new(ErrorKind::Unsupported, message).with_target(&self.name));
+                return Err(Error::new(ErrorKind::Unsupported, message));
             }
-            let checked = connector.check(&self.target(&way, index), context);
-            checked.map_err(|error| error.with_target(&self.name))?;
-        }
-        Ok(())
+            connector.check(&self.target(&way, index), context)
+        });
+        all_checks(checks).map_err(|error| error.with_target(&self.name))
     }
 
     /// The connectors to go through, this machine's in front if the first one needs another target.

@@ -1,13 +1,15 @@
 //! Where the SSH server of a container is.
 
+use std::net::IpAddr;
+
 use bollard::models::{ContainerInspectResponse, PortBinding};
-use hostlink_core::{Context, Error, ErrorKind, Result, Target};
+use hostlink_core::{Connector, Context, Error, ErrorKind, Result, Target};
 
 use crate::brand::Brand;
 use crate::connector::DockerConnector;
 use crate::container;
 use crate::engine::Engine;
-use crate::settings::Settings;
+use crate::settings::{Settings, Subject};
 
 /// An SSH server in a container, as it is reached from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,23 @@ pub struct SshServer {
 }
 
 impl DockerConnector {
+    /// Checks what [`ssh_server`](Self::ssh_server) is asked, without reaching the engine.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`] with everything that is wrong.
+    pub fn check_ssh_server(&self, target: &Target, context: &Context) -> Result<()> {
+        self.check(target, context)?;
+        match Settings::parse(target, self.brand)?.subject {
+            Subject::Image(_) => {
+                let message =
+                    "docker_image: an image has no SSH server: name a container that runs";
+                Err(Error::new(ErrorKind::Data, message))
+            }
+            Subject::Container(_) | Subject::Either(_) => Ok(()),
+        }
+    }
+
     /// Asks the engine where the SSH server of a target's container is: at a published port, or at the container's own
     /// address. `port` is the one in the container.
     ///
@@ -34,6 +53,7 @@ impl DockerConnector {
         context: &Context,
         port: u16,
     ) -> Result<SshServer> {
+        self.check_ssh_server(target, context)?;
         let settings = Settings::parse(target, self.brand)?;
         let engine = Engine::open(self.brand, &settings, target, context).await?;
         let found = container::existing(&engine, &settings).await?;
@@ -56,13 +76,18 @@ fn address(
             "the container {name} does not run, so its SSH server does not: `{word} start {name}`"
         ));
     }
+    if container::is(found, |state| state.paused) {
+        return refused(format!(
+            "the container {name} is paused, and its SSH server with it: `{word} unpause {name}`"
+        ));
+    }
     let container = found.id.clone().unwrap_or_else(|| name.to_owned());
     if let Some((address, port)) = published(found, machine, port) {
         return Ok(SshServer { address, port, container });
     }
     if let Some(machine) = machine {
         return refused(format!(
-            "the container {name} publishes no port {port}, and its own address is known on {machine} alone: \
+            "the container {name} publishes no port {port} that is reached from here, and its own address is known on {machine} alone: \
              `{word} run -p` publishes it"
         ));
     }
@@ -83,13 +108,21 @@ fn published(
     let bindings = ports.get(&format!("{port}/tcp"))?.as_ref()?;
     bindings.iter().find_map(|PortBinding { host_ip, host_port }| {
         let port = host_port.as_deref()?.parse().ok()?;
-        let address = match host_ip.as_deref().unwrap_or_default() {
+        let address = match (host_ip.as_deref().unwrap_or_default(), machine) {
             // At all addresses of that machine.
-            "" | "0.0.0.0" | "::" => machine.unwrap_or("127.0.0.1"),
-            address => address,
+            ("" | "0.0.0.0" | "::", machine) => machine.unwrap_or("127.0.0.1"),
+            // Its loopback is not ours.
+            (address, Some(machine)) if is_loopback(address) && !is_loopback(machine) => {
+                return None;
+            }
+            (address, _) => address,
         };
         Some((address.to_owned(), port))
     })
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn own_address(found: &ContainerInspectResponse) -> Option<String> {
@@ -126,6 +159,9 @@ mod tests {
         let everywhere =
             json!({"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": "49153"}], "80/tcp": null});
         let one = json!({"22/tcp": [{"HostIp": "127.0.0.5", "HostPort": "2022"}]});
+        let beyond = at(Some("engine.example"), one.clone(), 22).unwrap_err();
+        assert!(beyond.contains("no port 22 that is reached from here"), "{beyond}");
+        assert_eq!(at(Some("localhost"), one.clone(), 22), Ok(("127.0.0.5".into(), 2022)));
         assert_eq!(at(None, everywhere.clone(), 22), Ok(("127.0.0.1".into(), 49153)));
         assert_eq!(at(Some("engine.example"), everywhere.clone(), 22).unwrap().0, "engine.example");
         assert_eq!(at(None, one, 22), Ok(("127.0.0.5".into(), 2022)));

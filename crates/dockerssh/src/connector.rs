@@ -5,11 +5,15 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use hostlink_core::{
     Connection, Connector, Context, Data, DataField, DataReader, NameData, Result, Target, Value,
+    all_checks,
 };
 use hostlink_docker::{DockerConnector, SshServer};
 use hostlink_ssh::SshConnector;
 
 use crate::name::{self, Meaning};
+
+/// What the engine knows better than the user.
+const HOSTNAME: &str = "ssh_hostname";
 
 /// Where SSH servers listen that nobody has told otherwise.
 const SSH_PORT: u16 = 22;
@@ -100,8 +104,18 @@ impl Connector for DockerSshConnector {
     }
 
     fn check(&self, target: &Target, context: &Context) -> Result<()> {
-        self.engine.check(target, context)?;
-        self.ssh.check(target, context)
+        let mut reader = DataReader::new(&target.data);
+        if target.data.get(HOSTNAME).is_some() {
+            reader.fault(HOSTNAME, "the engine says where the container is: leave it out");
+        }
+        // Any address will do: the engine has not been asked yet.
+        let data = target.data.clone().with(HOSTNAME, "127.0.0.1");
+        let login = Target { data, ..target.clone() };
+        all_checks([
+            reader.finish(),
+            self.engine.check_ssh_server(target, context),
+            self.ssh.check(&login, context),
+        ])
     }
 
     /// Connects to a container by its own SSH server.
@@ -117,8 +131,12 @@ impl Connector for DockerSshConnector {
 /// What `@ssh` needs to know of the container's server, over what the host's data says.
 fn login_data(given: &Data, server: SshServer) -> Data {
     let mut data = given.clone();
-    data.insert("ssh_hostname", server.address);
+    data.insert(HOSTNAME, server.address);
     data.insert("ssh_port", i64::from(server.port));
+    // A master is logged in already, and has looked at the key.
+    if given.get("ssh_control_path").is_some() {
+        return data;
+    }
     let mut options = match given.get("ssh_options") {
         Some(Value::List(options)) => options.clone(),
         Some(option) => vec![option.clone()],
@@ -144,5 +162,12 @@ mod tests {
         assert_eq!(data.get("ssh_hostname"), Some(&Value::from("172.17.0.2")));
         let alias = Value::from("HostKeyAlias=container-0a1b");
         assert_eq!(data.get("ssh_options"), Some(&Value::List(vec![alias])));
+    }
+
+    #[test]
+    fn a_master_of_the_users_is_told_nothing_of_keys() {
+        let given = Data::new().with("ssh_control_path", "/run/master");
+        let server = SshServer { address: "172.17.0.2".into(), port: 22, container: "0a1b".into() };
+        assert_eq!(login_data(&given, server).get("ssh_options"), None);
     }
 }

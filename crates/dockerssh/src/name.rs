@@ -31,6 +31,9 @@ pub(crate) fn parse<'a>(connector: &str, argument: Option<&'a str>) -> Result<Me
     };
     let text =
         argument.filter(|text| !text.is_empty()).ok_or_else(|| refused("it names nothing"))?;
+    if text.contains("://") {
+        return Err(refused("HOST stands here without a scheme"));
+    }
     let Some(colon) = first_colon(text) else { return Ok(Meaning::Container(text)) };
     let (host, name) = (&text[..colon], &text[colon + 1..]);
     let (host, name) = match name.split_once(':') {
@@ -85,6 +88,10 @@ mod tests {
             (Some(""), "@dockerssh/: it names nothing; "),
             (Some(":app"), "@dockerssh/:app: there is no host before the colon; "),
             (Some("web1:"), "@dockerssh/web1:: there is no container or image behind the colon; "),
+            (
+                Some("ssh://web1:app"),
+                "@dockerssh/ssh://web1:app: HOST stands here without a scheme",
+            ),
             (Some("web1:22:"), "@dockerssh/web1:22:: there is no container or image"),
         ] {
             let error = parse("dockerssh", argument).unwrap_err();

@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use futures::future::BoxFuture;
 use hostlink_core::{Duplex, Error, ErrorKind, Result};
 use openssh::{ForwardType, Session, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,7 +18,7 @@ use crate::openssh::{Login, OPEN_LIMIT, limited};
 use crate::sockets::pair;
 
 /// A TCP connection by the master's own `-W`, which says whether somebody listens there.
-pub(crate) async fn tcp(login: &Login, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+pub(crate) async fn tcp(login: Arc<Login>, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
     let (far_in, near_out) = pair()?;
     let (far_out, near_in) = pair()?;
     let mux = login.call().await?;
@@ -34,7 +35,8 @@ pub(crate) async fn tcp(login: &Login, host: &str, port: u16) -> Result<Box<dyn 
         }
         Err(_) => return Err(refused("no answer")),
     }
-    Ok(Box::new(Dialled { streams: tokio::io::join(near_in, near_out), _mux: mux }))
+    let streams = tokio::io::join(near_in, near_out);
+    Ok(Box::new(Dialled { streams, login, end: End::Ahead, _mux: Some(mux) }))
 }
 
 /// A Unix socket by a forward, as ssh's `-W` only knows them since 9.4. It is asked for in a task of its own, so that
@@ -43,6 +45,7 @@ pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<B
     // A socket's name is never used twice: ssh leaves the file behind, and then cannot listen there again.
     let here = login.directory().join(format!("d{number}"));
     let there = path.to_owned();
+    let held = login.clone();
     let dialling = tokio::spawn(async move {
         let session = Session::resume_mux(login.socket.as_path().into(), None);
         let refused = |error| {
@@ -63,30 +66,59 @@ pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<B
         })
     });
     let gone = |_| Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
-    Ok(Box::new(dialling.await.map_err(gone)??))
+    let stream = dialling.await.map_err(gone)??;
+    Ok(Box::new(Dialled { streams: stream, login: held, end: End::Ahead, _mux: None }))
 }
 
 fn at(path: &Path) -> Socket<'_> {
     Socket::UnixSocket { path: path.into() }
 }
 
-/// A TCP connection through the master, which ends it with the connection that asked for it.
-struct Dialled {
-    streams: tokio::io::Join<UnixStream, UnixStream>,
-    _mux: Mux,
+/// A connection through the master. One to a TCP port ends with the connection to the master that asked for it.
+struct Dialled<S> {
+    streams: S,
+    login: Arc<Login>,
+    end: End,
+    _mux: Option<Mux>,
 }
 
-impl AsyncRead for Dialled {
+/// A stream's end may also be the login's, with output on its way that is now lost.
+enum End {
+    Ahead,
+    /// It has come, and the login is looked at.
+    InDoubt(BoxFuture<'static, Result<()>>),
+    Certain,
+}
+
+impl<S: AsyncRead + Unpin + Send> AsyncRead for Dialled<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.streams).poll_read(context, buffer)
+        let this = &mut *self;
+        loop {
+            match &mut this.end {
+                End::Certain => return Poll::Ready(Ok(())),
+                End::InDoubt(check) => {
+                    let checked = ready!(check.as_mut().poll(context));
+                    this.end = End::Certain;
+                    return Poll::Ready(checked.map_err(io::Error::other));
+                }
+                End::Ahead => {}
+            }
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.streams).poll_read(context, buffer))?;
+            if buffer.filled().len() > before || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let login = this.login.clone();
+            this.end = End::InDoubt(Box::pin(async move { login.check().await }));
+        }
     }
 }
 
-impl AsyncWrite for Dialled {
+impl<S: AsyncWrite + Unpin + Send> AsyncWrite for Dialled<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -161,7 +161,7 @@ impl Transport for OpenSsh {
 
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         match to {
-            Endpoint::Tcp(host, port) => dial::tcp(&self.login, host, *port).await,
+            Endpoint::Tcp(host, port) => dial::tcp(self.login.clone(), host, *port).await,
             Endpoint::Unix(path) => {
                 let number = self.dialled.fetch_add(1, Ordering::Relaxed);
                 dial::unix(self.login.clone(), number, path).await

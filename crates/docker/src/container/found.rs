@@ -37,10 +37,7 @@ pub(super) struct Image {
 /// There is none: the nearest names are told.
 pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> {
     match &settings.subject {
-        Subject::Container(name) => match container(engine, name).await? {
-            Some(found) => Ok(Found::Container(found)),
-            None => Err(no_container(engine, name).await),
-        },
+        Subject::Container(name) => existing(engine, name).await.map(Found::Container),
         Subject::Image(name) => image(engine, name, settings, false).await.map(Found::Image),
         Subject::Either(name) => {
             if name::may_be_container(name)
@@ -50,6 +47,18 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
             }
             image(engine, name, settings, true).await.map(Found::Image)
         }
+    }
+}
+
+/// Finds a container.
+///
+/// # Errors
+///
+/// There is none: the nearest names are told.
+pub(super) async fn existing(engine: &Engine, name: &str) -> Result<Box<ContainerInspectResponse>> {
+    match container(engine, name).await? {
+        Some(found) => Ok(found),
+        None => Err(no_container(engine, name).await),
     }
 }
 

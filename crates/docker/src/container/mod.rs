@@ -115,7 +115,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
     })
 }
 
-/// The container that the data names; an image will not do.
+/// The container that the data names, which is no image.
 ///
 /// # Errors
 ///
@@ -124,17 +124,9 @@ pub(crate) async fn existing(
     engine: &Engine,
     settings: &Settings,
 ) -> Result<Box<ContainerInspectResponse>> {
-    let subject = match settings.subject.clone() {
-        Subject::Container(name) | Subject::Either(name) => Subject::Container(name),
-        Subject::Image(name) => {
-            let message = format!("{name} is an image: only a container has an SSH server");
-            return Err(Error::new(ErrorKind::Data, message));
-        }
-    };
-    match found::find(engine, &Settings { subject, ..settings.clone() }).await? {
-        Found::Container(found) => Ok(found),
-        Found::Image(_) => unreachable!("a container was asked for"),
-    }
+    let (Subject::Container(name) | Subject::Either(name) | Subject::Image(name)) =
+        &settings.subject;
+    found::existing(engine, name).await
 }
 
 fn run_id() -> Result<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bollard::errors::Error as ApiError;
 use hostlink_core::{
     ConnectorArguments, Context, Endpoint, Error, ErrorKind, Link, Result, StringCommand, Target,
-    Value,
+    Value, quote,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -46,7 +46,7 @@ pub(super) async fn find(
         None => search.here(place::here(brand, data, context)?).await,
         Some(link) => search.there(link, data, settings.sudo, &target.data).await?,
     };
-    found.ok_or_else(|| search.nothing(settings.sudo))
+    found.ok_or_else(|| search.nothing(settings.sudo, target.outer.is_some()))
 }
 
 /// What was tried, and how it ended.
@@ -54,7 +54,15 @@ struct Search {
     brand: Brand,
     limit: Duration,
     deadline: Instant,
-    tried: Vec<(String, ErrorKind, String)>,
+    tried: Vec<Tried>,
+}
+
+struct Tried {
+    shown: String,
+    /// A socket's path on another target.
+    socket: Option<String>,
+    kind: ErrorKind,
+    why: String,
 }
 
 impl Search {
@@ -93,19 +101,20 @@ impl Search {
                 }
             }
         }
-        if is_said && !sudo {
-            return Ok(None);
-        }
         let arguments = self.arguments(sudo, data, target)?;
         let with = if sudo { "sudo " } else { "" };
-        let shown = format!("{with}{} system dial-stdio on {}", self.brand.word(), link.name());
+        let shown = format!("{with}{} system dial-stdio", self.brand.word());
         let stdio = Stdio { link: link.clone(), brand: self.brand, arguments };
-        Ok(self.try_route(Route::Command(Box::new(stdio)), shown).await)
+        let found = self.try_route(Route::Command(Box::new(stdio)), shown).await;
+        if found.is_none() {
+            self.look_at_sockets(link).await;
+        }
+        Ok(found)
     }
 
     async fn try_there(&mut self, link: &Link, places: Vec<Place>) -> Option<Engine> {
         for place in places {
-            let shown = format!("{place} on {}", link.name());
+            let shown = place.to_string();
             let endpoint = match place.way {
                 Way::Unix(path) => Endpoint::Unix(path),
                 Way::Tcp(host, port) | Way::Tls(host, port, _) => Endpoint::Tcp(host, port),
@@ -119,15 +128,48 @@ impl Search {
         None
     }
 
+    /// What a line for the shell of another target writes.
+    async fn ask(&self, link: &Link, line: &str) -> String {
+        let arguments = ConnectorArguments::new().with_timeout(self.limit);
+        let said = link.run_shell_command(&StringCommand::shell(line), &arguments).await;
+        said.map(|said| String::from_utf8_lossy(&said.stdout()).into_owned()).unwrap_or_default()
+    }
+
+    /// Says of sockets why they could not be opened: whoever forwards them does not tell.
+    async fn look_at_sockets(&mut self, link: &Link) {
+        let sockets = || self.tried.iter().filter_map(|it| it.socket.as_deref());
+        let look = |path: &str| {
+            let path = quote::shell(path.as_bytes());
+            let path = String::from_utf8_lossy(&path).into_owned();
+            format!(
+                "if [ -w {path} ]; then echo open; elif [ -e {path} ]; then echo closed; else echo none; fi\n"
+            )
+        };
+        let script: String = sockets().map(look).collect();
+        if script.is_empty() {
+            return;
+        }
+        let said = self.ask(link, &script).await;
+        let tried = self.tried.iter_mut().filter(|it| it.socket.is_some());
+        for (tried, said) in tried.zip(said.lines()) {
+            match said {
+                "closed" => {
+                    tried.kind = ErrorKind::PermissionDenied;
+                    tried.why = "permission denied".to_owned();
+                }
+                "none" => tried.why = "there is no such socket".to_owned(),
+                _ => {
+                    let why = "nobody listens, or the host does not forward it";
+                    tried.why = format!("{why} ({})", tried.why);
+                }
+            }
+        }
+    }
+
     /// The sockets of an engine that runs as the user there.
     async fn places_of_user(&mut self, link: &Link) -> Vec<Place> {
         const ASK: &str = r#"echo "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"; echo "$HOME""#;
-        let arguments = ConnectorArguments::new().with_timeout(self.limit);
-        let command = StringCommand::shell(ASK);
-        let Ok(said) = link.run_shell_command(&command, &arguments).await else {
-            return Vec::new();
-        };
-        let said = String::from_utf8_lossy(&said.stdout()).into_owned();
+        let said = self.ask(link, ASK).await;
         let mut lines = said.lines();
         let (runtime, home) = (lines.next(), lines.next());
         let known = place::usual(self.brand, None, None);
@@ -166,6 +208,10 @@ impl Search {
 
     /// Asks for the version: an engine that is not there shows only at the first question.
     async fn try_route(&mut self, route: Route, shown: String) -> Option<Engine> {
+        let socket = match &route {
+            Route::Through(_, Endpoint::Unix(path)) => Some(path.clone()),
+            _ => None,
+        };
         let engine = Engine::behind(self.brand, route, shown.clone(), self.limit);
         let asked = timeout_at(self.deadline, engine.api().version()).await;
         let error = match asked {
@@ -174,44 +220,58 @@ impl Search {
             Err(_) => ApiError::RequestTimeoutError,
         };
         let (kind, why) = match our_own(&error) {
-            Some(own) => (own.kind(), own.to_string()),
+            Some(own) => (own.kind(), with_last_words(own)),
             None => (ErrorKind::Connect, words(&error)),
         };
-        self.tried.push((shown, kind, why));
+        self.tried.push(Tried { shown, socket, kind, why });
         None
     }
 
     /// The error for an engine that was not found.
-    fn nothing(&self, sudo: bool) -> Error {
+    fn nothing(&self, sudo: bool, through: bool) -> Error {
         let (name, word) = (self.brand.name(), self.brand.word());
-        let denied = |why: &str| why.to_lowercase().contains("permission denied");
-        let is_denied = |(_, kind, why): &(String, ErrorKind, String)| {
-            *kind == ErrorKind::PermissionDenied || denied(why)
+        let is_denied = |it: &&Tried| {
+            it.kind == ErrorKind::PermissionDenied
+                || it.why.to_lowercase().contains("permission denied")
         };
+        let there = if through { " there" } else { "" };
         let tried: Vec<String> =
-            self.tried.iter().map(|(place, _, why)| format!("{place}: {why}")).collect();
+            self.tried.iter().map(|Tried { shown, why, .. }| format!("{shown}: {why}")).collect();
         let tried = tried.join("; ");
-        if !sudo && let Some((place, ..)) = self.tried.iter().find(|it| is_denied(it)) {
+        if !sudo && self.tried.iter().any(|it| is_denied(&it)) {
             let group = match self.brand {
                 Brand::Docker => "join the group docker, or ",
                 Brand::Podman => "",
             };
             let message = format!(
-                "you may not use the {name} engine at {place}: {group}set docker_sudo ({tried})"
+                "you may not use the {name} engine{there}: {group}set docker_sudo ({tried})"
             );
             return Error::new(ErrorKind::PermissionDenied, message);
         }
         let kind = match &self.tried[..] {
-            [(_, kind, _)] => *kind,
+            [only] => only.kind,
             _ => ErrorKind::Connect,
         };
-        let where_to_say = match self.brand {
-            Brand::Docker => "docker_host or DOCKER_HOST",
-            Brand::Podman => "podman_socket or CONTAINER_HOST",
+        if kind == ErrorKind::Privilege {
+            let message = format!("cannot reach the {name} engine{there} as root ({tried})");
+            return Error::new(kind, message);
+        }
+        let where_to_say = match (self.brand, through) {
+            (Brand::Docker, false) => "docker_host or DOCKER_HOST say",
+            (Brand::Podman, false) => "podman_socket or CONTAINER_HOST say",
+            // The environment is not the other target's.
+            (brand, true) => &format!("{} says", fields::place(brand).key),
         };
         let message = format!(
-            "no {name} engine answers ({tried}): is {word} running? {where_to_say} say where it is"
+            "no {name} engine answers{there} ({tried}): is {word} running? {where_to_say} where it is"
         );
         Error::new(kind, message)
     }
+}
+
+/// What an error says, and what the other side wrote last, on one line.
+fn with_last_words(error: &Error) -> String {
+    let tail = error.stderr_tail().unwrap_or_default();
+    let said = tail.lines().map(str::trim).filter(|line| !line.is_empty());
+    [error.message()].into_iter().chain(said).collect::<Vec<_>>().join("; ")
 }

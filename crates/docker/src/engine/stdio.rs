@@ -2,12 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, BoxStream, Fuse, StreamExt};
 use hostlink_core::{
     BoxWrite, Chunk, ConnectorArguments, Duplex, Error, ErrorKind, ExitStatus, Link,
     ProcessControl, Result, Slot, SpawnOptions, Stream, StringCommand,
@@ -42,7 +42,7 @@ impl Stdio {
         };
         Ok(Box::new(Piped {
             stdin: Some(stdin),
-            output: process.output,
+            output: process.output.fuse(),
             pending: Bytes::new(),
             said: Vec::new(),
             silent: true,
@@ -54,11 +54,12 @@ impl Stdio {
 /// A running command as a stream. Dropping it ends the command.
 struct Piped {
     stdin: Option<BoxWrite>,
-    output: BoxStream<'static, io::Result<Chunk>>,
+    output: Fuse<BoxStream<'static, io::Result<Chunk>>>,
     pending: Bytes,
     said: Vec<u8>,
     /// The engine has not said anything yet.
     silent: bool,
+    /// Until the command's end has been heard.
     rest: Option<Rest>,
 }
 
@@ -75,7 +76,7 @@ impl Drop for Piped {
     fn drop(&mut self) {
         self.stdin = None;
         let Some(mut rest) = self.rest.take() else { return };
-        let output = std::mem::replace(&mut self.output, stream::empty().boxed());
+        let output = std::mem::replace(&mut self.output, stream::empty().boxed().fuse());
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             let reading = output.for_each(|_| std::future::ready(()));
@@ -106,12 +107,20 @@ impl AsyncRead for Piped {
                     self.said.extend_from_slice(&bytes[..room.min(bytes.len())]);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                // A command that has reached no engine says why.
-                Poll::Ready(None) if self.silent && !self.said.is_empty() => {
-                    let said = String::from_utf8_lossy(&self.said).trim().to_owned();
-                    return Poll::Ready(Err(io::Error::other(said)));
+                Poll::Ready(None) => {
+                    // The end of its output may also be the link's.
+                    if let Some(rest) = &mut self.rest {
+                        let ended = ready!(rest.exit.poll_unpin(context));
+                        self.rest = None;
+                        ended.map_err(io::Error::other)?;
+                    }
+                    // A command that has reached no engine says why.
+                    if self.silent && !self.said.is_empty() {
+                        let said = String::from_utf8_lossy(&self.said).trim().to_owned();
+                        return Poll::Ready(Err(io::Error::other(said)));
+                    }
+                    return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
             }
         }
         let length = self.pending.len().min(buffer.remaining());

@@ -1,0 +1,189 @@
+//! How the engine of a host is reached by users who may do more or less there.
+
+use hostlink::{Context, Data, ErrorKind, builtin_registry};
+use hostlink_tests::cli::{code, stderr, stdout};
+use hostlink_tests::container::{Container, DEBIAN};
+use hostlink_tests::docker_host::DockerHost;
+use hostlink_tests::engine::Engine;
+use hostlink_tests::ssh_target::said;
+use hostlink_tests::sudoer::Sudoer;
+use hostlink_tests::{cli, user::TestUser};
+
+use super::scene::{connect, hostlink, on, refused, run};
+
+/// A command runs in the container, and the login has been the only one.
+async fn is_reached(host: &DockerHost, data: &Data) {
+    let container = Container::start(DEBIAN);
+    let link = connect(&on(host, container.name()), data).await;
+    let hostname = container.shell("hostname");
+    assert_eq!(said(&link, "hostname").await, hostname);
+    link.disconnect().await.unwrap();
+    assert_eq!(host.sshd().logins(), 1);
+}
+
+#[tokio::test]
+async fn root_reaches_it() {
+    let host = DockerHost::root();
+    is_reached(&host, &host.data()).await;
+}
+
+#[tokio::test]
+async fn a_member_of_the_group_reaches_it() {
+    let host = DockerHost::member();
+    is_reached(&host, &host.data()).await;
+}
+
+#[tokio::test]
+async fn a_user_without_the_command_reaches_it_by_the_socket() {
+    let host = DockerHost::without_command();
+    is_reached(&host, &host.data()).await;
+}
+
+#[tokio::test]
+async fn a_user_without_forwarding_reaches_it_by_the_command() {
+    let host = DockerHost::without_forwarding();
+    is_reached(&host, &host.data()).await;
+}
+
+#[tokio::test]
+async fn a_sudoer_reaches_it_as_root() {
+    let host = DockerHost::sudoer();
+    is_reached(&host, &host.data().with("docker_sudo", true)).await;
+}
+
+/// The socket that data names is the host's, and the command is told of it, too.
+#[tokio::test]
+async fn the_engines_place_is_that_on_the_host() {
+    for host in [DockerHost::member(), DockerHost::without_forwarding()] {
+        is_reached(&host, &host.data().with("docker_host", "unix:///run/docker.sock")).await;
+    }
+    let host = DockerHost::root();
+    let data = host.data().with("docker_host", "unix:///nowhere/docker.sock");
+    let error = refused(&on(&host, "c"), &data).await;
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().contains("/nowhere/docker.sock (docker_host)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_of_docker_sudo() {
+    let host = DockerHost::stranger();
+    let error = refused(&on(&host, "c"), &host.data()).await;
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let text = error.to_string();
+    for part in ["docker_sudo", "/var/run/docker.sock", "docker system dial-stdio"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(text.matches("@dockerssh/").count(), 1, "the target is named once: {text}");
+    // Who may not use sudo either is told so.
+    let data = host.data().with("docker_sudo", true).with("_sudo_password", "wrong");
+    let error = refused(&on(&host, "c"), &data).await;
+    assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
+}
+
+#[tokio::test]
+async fn a_stranger_without_the_command_is_told_of_docker_sudo() {
+    let host = DockerHost::without_command();
+    let stranger = TestUser::create("/bin/bash");
+    let data = host.data().with("ssh_user", stranger.name());
+    let error = refused(&on(&host, "c"), &data).await;
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let text = error.to_string();
+    assert!(text.contains("docker_sudo") && text.contains("sock: permission denied"), "{text}");
+}
+
+#[tokio::test]
+async fn a_host_without_an_engine_says_where_it_was_looked_for() {
+    // Podman's service is somewhere else, and this user has none of his own.
+    let host = DockerHost::without_command();
+    let name = format!("@podmanssh/{}:c", host.address());
+    let error = refused(&name, &host.data()).await;
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+    let text = error.to_string();
+    for part in [
+        "no Podman engine answers",
+        "/run/podman/podman.sock",
+        "podman system dial-stdio",
+        "podman_socket",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("there is no such socket"), "{text}");
+    assert!(text.contains("not found"), "what the command said: {text}");
+    assert_eq!(text.matches("@podmanssh/").count(), 1, "the target is named once: {text}");
+}
+
+#[tokio::test]
+async fn a_password_for_sudo_is_given_or_refused_quickly() {
+    let host = DockerHost::stranger();
+    let user = host.user().to_owned();
+    let password = "correct horse";
+    let set = cli::run_with_input(
+        cli::command("chpasswd".as_ref(), [""; 0]),
+        format!("{user}:{password}\n").as_bytes(),
+    );
+    assert_eq!(code(&set), 0, "{}", stderr(&set));
+    let _sudoer = Sudoer::with_password(&user);
+    let data = host.data().with("docker_sudo", true);
+    let wrong = data.clone().with("_sudo_password", "wrong");
+    for (data, why) in [(&data, "a password is required"), (&wrong, "password was not accepted")] {
+        let error = refused(&on(&host, "c"), data).await;
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
+        assert!(error.to_string().contains("sudo docker system dial-stdio"), "{error}");
+        assert!(!error.to_string().contains(password), "{error}");
+    }
+    let container = Container::start(DEBIAN);
+    let data = data.with("_sudo_password", password);
+    let link = connect(&on(&host, container.name()), &data).await;
+    assert_eq!(said(&link, "id -u").await, "0\n");
+    link.disconnect().await.unwrap();
+}
+
+/// Both names build the same, and say the same.
+#[tokio::test]
+async fn the_short_name_and_the_chain_are_the_same() {
+    let (host, container) = (DockerHost::member(), Container::start(DEBIAN));
+    let data = host.data().with("docker_user", "plain").with("docker_workdir", "/usr/share");
+    let short = on(&host, container.name());
+    let chain = format!("@ssh/{}/@docker/{}", host.address(), container.name());
+    let line = "id -un; pwd; hostname; echo error >&2; exit 3";
+    let mut outputs = Vec::new();
+    for name in [&short, &chain] {
+        let link = connect(name, &data).await;
+        assert_eq!(link.name(), name);
+        let output = run(&link, line).await.unwrap();
+        outputs.push((output.stdout(), output.stderr(), output.exit_code()));
+        link.disconnect().await.unwrap();
+    }
+    let expected = format!("plain\n/usr/share\n{}", container.shell("hostname"));
+    assert_eq!(outputs[0], (expected.into_bytes(), b"error\n".to_vec(), Some(3)));
+    assert_eq!(outputs[0], outputs[1]);
+    let context = Context::default();
+    let registry = builtin_registry();
+    let short_ones = registry.resolve(&short, &context).await.unwrap();
+    assert_eq!(short_ones[0].groups, ["@dockerssh"]);
+    let chained = registry.resolve(&chain, &context).await.unwrap();
+    assert_eq!(chained[0].groups, ["@docker"]);
+    let fields = |targets: &[hostlink::ResolvedTarget]| -> Vec<&str> {
+        targets[0].data_fields().map(|field| field.key).collect()
+    };
+    assert_eq!(fields(&short_ones), fields(&chained));
+    for name in [&short, &chain] {
+        let output = cli::run(hostlink(&data, &["--json", name, "exec", "--", line]));
+        let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!((&object["host"], &object["exit_code"]), (&name.as_str().into(), &3.into()));
+        assert_eq!(object["error"], serde_json::Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_container_is_told_with_the_nearest_name() {
+    let (host, container) = (DockerHost::member(), Container::start(DEBIAN));
+    let known = container.name();
+    let name = on(&host, &format!("{known}x"));
+    let error = refused(&name, &host.data()).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.target(), Some(&*name));
+    assert!(error.to_string().contains(&format!("did you mean {known}")), "{error}");
+    assert_eq!(Engine::Docker.list(known).len(), 1, "the control");
+}
