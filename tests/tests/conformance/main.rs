@@ -1,6 +1,7 @@
 //! Every connector through the behaviour suite: one line each.
 
 mod chroot;
+mod containers;
 mod ssh;
 
 use std::process::ExitCode;
@@ -10,9 +11,11 @@ use hostlink_local::LocalConnector;
 use hostlink_testkit::{
     ConnectorFixture, LeftOut, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
 };
+use hostlink_tests::engine::Engine;
 use hostlink_tests::ssh_host::SshHost;
 
 use crate::chroot::ChrootFixture;
+use crate::containers::{ContainerFixture, Way};
 use crate::ssh::SshFixture;
 
 /// What a target cannot serve, and why. A row whose cell passes fails the suite.
@@ -157,6 +160,12 @@ fn main() -> ExitCode {
         .with(SshFixture::new("ssh-with_docker", SshHost::container))
         .with(ChrootFixture::new("chroot", None))
         .with(ChrootFixture::new("ssh-chroot", Some(SshHost::sudoer)))
+        .with(ContainerFixture::new("docker-with_docker", Way::Debian(Engine::Docker)))
+        .with(ContainerFixture::new("docker-busybox-with_docker", Way::Busybox))
+        .with(ContainerFixture::new("podman-with_docker", Way::Debian(Engine::Podman)))
+        .with(ContainerFixture::new("dockerssh-with_docker", Way::OnHost))
+        .with(SshFixture::new("dockerssh-sshd-with_docker", SshHost::container_by_name))
+        .with(ContainerFixture::new("docker-chroot-with_docker", Way::Root))
         .with_unsupported(UNSUPPORTED)
         .with_left_out(LEFT_OUT)
         .with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md"))
