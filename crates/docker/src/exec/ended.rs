@@ -55,6 +55,7 @@ impl Exec {
             if state["Running"] == json!(false)
                 && let Some(code) = state["ExitCode"].as_i64()
             {
+                self.has_ended();
                 return Ok(code);
             }
         }
