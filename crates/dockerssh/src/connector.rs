@@ -101,7 +101,11 @@ impl Connector for DockerSshConnector {
 
     fn check(&self, target: &Target, context: &Context) -> Result<()> {
         self.engine.check(target, context)?;
-        self.ssh.check(target, context)
+        // Only the engine knows where the server is.
+        let port = self.port(&target.data);
+        let server = SshServer { address: "127.0.0.1".to_owned(), port, container: String::new() };
+        let data = login_data(&target.data, server);
+        self.ssh.check(&Target { data, ..target.clone() }, context)
     }
 
     /// Connects to a container by its own SSH server.

@@ -57,9 +57,12 @@ pub(crate) async fn start(
     let (over, is_over) = oneshot::channel();
     let output = if tty { chunks(Stream::Stdout, read) } else { frames(read) };
     let exec = Exec::new(container.clone(), id, tty);
-    if let Some(size) = options.terminal {
+    if let Some(size) = options.terminal
+        && exec.engine().brand() == Brand::Docker
+    {
         let exec = exec.clone();
-        // An engine knows the terminal a moment after it has said that the command is started.
+        // An engine knows the terminal a moment after it has said that the command is started. Podman, told so of a command that
+        // is just ending, says that it ended with 0.
         let turn = exec.resizing.clone().lock_owned().await;
         tokio::spawn(async move {
             exec.resize_soon(size).await;
