@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -128,6 +128,21 @@ impl SshContainer {
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.files.path().join("known_hosts")
+    }
+
+    /// Has [`known_hosts()`](Self::known_hosts) know the host by the container's ID too, as hostlink looks for one that an
+    /// engine has told it of.
+    ///
+    /// # Panics
+    ///
+    /// If the container is gone.
+    pub fn is_known_as_container(&self) {
+        let engine = self.container.engine();
+        let id = engine.say(["container", "inspect", "--format", "{{.Id}}", self.container.name()]);
+        let line = format!("container-{} {}\n", id.trim(), self.host_key());
+        let file = fs::OpenOptions::new().append(true).open(self.known_hosts());
+        let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        written.expect("the folder can be written");
     }
 
     /// The public host key, as in a file of known hosts: its type and the key.

@@ -120,6 +120,25 @@ impl SshHost {
         }
     }
 
+    /// The same, by the container's name: the engine knows where the server is.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not start.
+    #[must_use]
+    pub fn container_by_name() -> Self {
+        let server = SshContainer::start();
+        server.is_known_as_container();
+        Self {
+            target: format!("@dockerssh/{}", server.container().name()),
+            user: "root".into(),
+            port: server.address().port(),
+            key: server.identity(),
+            known_hosts: server.known_hosts(),
+            _kept: Box::new(server),
+        }
+    }
+
     /// All that is needed to log in with a key.
     #[must_use]
     pub fn data(&self) -> Data {

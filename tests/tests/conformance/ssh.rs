@@ -3,8 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use hostlink::connectors::SshConnector;
-use hostlink::{Context, Error, ErrorKind, Link, Registry, Result};
+use hostlink::{Context, Error, ErrorKind, Link, Registry, Result, builtin_registry};
 use hostlink_testkit::{Fixture, Signals, WithoutFastPaths};
 use hostlink_tests::ssh_host::SshHost;
 
@@ -23,9 +22,7 @@ pub(crate) struct SshFixture {
 impl SshFixture {
     /// The host that `start` makes, as the column `name`.
     pub(crate) fn new(name: &'static str, start: fn() -> SshHost) -> Self {
-        let mut registry = Registry::new();
-        registry.register(Arc::new(SshConnector::new()));
-        Self { name, start, host: Arc::default(), registry, fast_paths: true }
+        Self { name, start, host: Arc::default(), registry: builtin_registry(), fast_paths: true }
     }
 
     /// With SFTP hidden: files go through commands.

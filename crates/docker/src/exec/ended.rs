@@ -25,6 +25,9 @@ const SECOND_TRY: Duration = Duration::from_millis(200);
 /// What `kill -KILL` makes a shell say, and what the end of a container does to everything in it.
 const KILLED: i64 = 137;
 
+/// What a command has that the engine could not start, since the container was ending: it also says why in its output.
+const NOT_STARTED: i64 = 126;
+
 /// Resolves when the command has ended. `over` resolves when its output has.
 pub(super) fn ended(
     exec: Exec,
@@ -33,7 +36,7 @@ pub(super) fn ended(
     Box::pin(async move {
         let mut life = None;
         let code = exec.code(over, &mut life).await?;
-        if code == KILLED {
+        if [KILLED, NOT_STARTED].contains(&code) {
             exec.check_container(life).await?;
         }
         Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)))
@@ -66,6 +69,7 @@ impl Exec {
             if state["Running"] == json!(false)
                 && let Some(code) = state["ExitCode"].as_i64()
             {
+                self.has_ended();
                 return Ok(code);
             }
         }

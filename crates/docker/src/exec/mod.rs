@@ -1,26 +1,27 @@
 //! Commands in a container.
 
+mod ahead;
 mod ended;
 mod frames;
 mod stdin;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::query_parameters::ResizeExecOptions;
-use futures::stream::{BoxStream, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Chunk, Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions,
-    Stream, TerminalSize,
+    Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions, Stream,
+    TerminalSize,
 };
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::frames::frames;
 use self::stdin::Stdin;
+use crate::brand::Brand;
 use crate::container::Container;
 use crate::engine::{CALL_LIMIT, Engine, status, told};
 
@@ -54,17 +55,24 @@ pub(crate) async fn start(
     let (read, write) = tokio::io::split(stream);
     let (over, is_over) = oneshot::channel();
     let output = if tty { chunks(Stream::Stdout, read) } else { frames(read) };
-    let exec = Exec { container: container.clone(), id };
-    if let Some(size) = options.terminal {
+    let exec = Exec::new(container.clone(), id, tty);
+    if let Some(size) = options.terminal
+        && exec.engine().brand() == Brand::Docker
+    {
         let exec = exec.clone();
-        // An engine knows the terminal a moment after it has said that the command is started.
-        tokio::spawn(async move { exec.resize_soon(size).await });
+        // An engine knows the terminal a moment after it has said that the command is started. Podman, told so of a command that
+        // is just ending, says that it ended with 0.
+        let turn = exec.resizing.clone().lock_owned().await;
+        tokio::spawn(async move {
+            exec.resize_soon(size).await;
+            drop(turn);
+        });
     }
     let control: Box<dyn ProcessControl> =
         if tty { Box::new(Window(exec.clone())) } else { Box::new(NoControl) };
     Ok(Process {
         stdin: Some(Box::pin(Stdin::new(write, tty))),
-        output: telling_its_end(output, over),
+        output: ahead::read(exec.clone(), output, over),
         exit: ended::ended(exec, is_over),
         control,
     })
@@ -118,9 +126,27 @@ async fn refused(container: &Container, doing: &str, error: bollard::errors::Err
 struct Exec {
     container: Arc<Container>,
     id: String,
+    tty: bool,
+    /// When it was first seen to have ended.
+    ended_at: Arc<OnceLock<Instant>>,
+    /// Held while the terminal is told a size: the first one must not come last.
+    resizing: Arc<Mutex<()>>,
 }
 
 impl Exec {
+    fn new(container: Arc<Container>, id: String, tty: bool) -> Self {
+        Self { container, id, tty, ended_at: Arc::default(), resizing: Arc::default() }
+    }
+
+    fn has_ended(&self) {
+        self.ended_at.get_or_init(Instant::now);
+    }
+
+    /// Docker ends output that something still holds. Nothing of the kind is known of terminals.
+    fn is_cut_off_by_engine(&self) -> bool {
+        !self.tty && self.engine().brand() == Brand::Docker
+    }
+
     fn engine(&self) -> &Engine {
         &self.container.engine
     }
@@ -148,22 +174,9 @@ impl ProcessControl for Window {
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<()> {
+        let _turn = self.0.resizing.lock().await;
         self.0.resize(size).await.map_err(|error| {
             told("the terminal's size cannot be set", error).with_kind(ErrorKind::Unsupported)
         })
     }
-}
-
-/// Output that says when it has ended, or nobody reads it any more.
-fn telling_its_end(
-    output: BoxStream<'static, std::io::Result<Chunk>>,
-    over: oneshot::Sender<()>,
-) -> BoxStream<'static, std::io::Result<Chunk>> {
-    let end = async move {
-        // Nobody may wait for it.
-        let _ = over.send(());
-        None
-    };
-    let end = futures::stream::once(end).filter_map(std::future::ready);
-    output.chain(end).boxed()
 }

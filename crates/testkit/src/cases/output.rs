@@ -20,6 +20,7 @@ cases![
     nul_bytes_in_output_arrive,
     output_arrives_while_the_command_runs,
     a_slow_reader_slows_the_command_and_loses_nothing,
+    what_an_ended_command_wrote_waits_for_a_slow_reader,
     an_output_limit_keeps_the_head_and_says_so,
     a_command_may_close_its_output_early,
 ];
@@ -134,6 +135,25 @@ async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> any
     ensure!(!early?, "all was read ahead of a reader that takes nothing");
     ensure!(sink.bytes == MUCH + 2, "{} bytes", sink.bytes);
     ensure!(scene.holds("[ -e written ]").await?, "the file that tells is looked for in vain");
+    Ok(())
+}
+
+/// As much as a container's engine holds: it throws the rest away some time after the command's end.
+async fn what_an_ended_command_wrote_waits_for_a_slow_reader(scene: &Scene) -> anyhow::Result<()> {
+    for much in [1_300_000, 1_400_000] {
+        let command = format!("head -c {much} /dev/zero").into();
+        let (open, gate) = oneshot::channel();
+        let mut sink = Slow { bytes: 0, gate: Some(gate) };
+        let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
+        let run = scene.link.run_streaming(&command, &plain, &options, &mut sink);
+        let opening = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let _ = open.send(());
+        };
+        let (output, ()) = tokio::join!(run, opening);
+        output?.check()?;
+        ensure!(sink.bytes == much, "{} of {much} bytes", sink.bytes);
+    }
     Ok(())
 }
 

@@ -70,7 +70,8 @@ async fn without_get_pty_there_is_no_terminal(scene: &Scene) -> anyhow::Result<(
 
 async fn timeout_on_a_terminal_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    let line = format!("sleep {seconds} & sleep {seconds}");
+    // A shell becomes its last command, if it likes.
+    let line = format!("sleep {seconds} & sleep {seconds}; :");
     let arguments = plain().with_get_pty(true).with_timeout(Duration::from_secs(2));
     let run = scene.run_with(line, &arguments);
     let (result, seen) = tokio::join!(run, scene.expect_processes(&seconds, 3));

@@ -1,0 +1,93 @@
+//! Reads what a command writes without waiting for whoever wants it.
+//!
+//! The engine keeps the rest of an ended command's output for two seconds. Until it is read, no other command starts in the
+//! container, a kill neither; what is not read by then is lost, and nothing says so. The rest is what its buffers hold: little more than
+//! 1 MiB.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use hostlink_core::Chunk;
+use serde_json::json;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::sleep;
+
+use super::Exec;
+
+/// How many chunks of a running command are read ahead.
+const AHEAD: usize = 4;
+
+/// How often a command whose output nobody takes is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Output that ends so long after its command was cut off by the engine: something still holds it.
+const CUT_OFF: Duration = Duration::from_secs(1);
+
+type Item = (io::Result<Chunk>, Option<OwnedSemaphorePermit>);
+
+/// The output, read ahead; `over` is told when it ends. Where it was cut off, the stream does not end.
+pub(super) fn read(
+    exec: Exec,
+    output: BoxStream<'static, io::Result<Chunk>>,
+    over: oneshot::Sender<()>,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    let (sender, receiver) = unbounded_channel();
+    let reader = Reader { exec, room: Arc::new(Semaphore::new(AHEAD)), sender };
+    tokio::spawn(reader.run(output, over));
+    let next = |mut receiver: UnboundedReceiver<Item>| async move {
+        let (chunk, _room) = receiver.recv().await?;
+        Some((chunk, receiver))
+    };
+    stream::unfold(receiver, next).boxed()
+}
+
+struct Reader {
+    exec: Exec,
+    room: Arc<Semaphore>,
+    sender: UnboundedSender<Item>,
+}
+
+impl Reader {
+    async fn run(
+        self,
+        mut output: BoxStream<'static, io::Result<Chunk>>,
+        over: oneshot::Sender<()>,
+    ) {
+        loop {
+            let chunk = tokio::select! {
+                chunk = output.next() => chunk,
+                () = self.sender.closed() => return,
+            };
+            let Some(chunk) = chunk else { break };
+            let room = self.room().await;
+            if self.sender.send((chunk, room)).is_err() {
+                return;
+            }
+        }
+        let is_cut_off = self.exec.ended_at.get().is_some_and(|at| at.elapsed() > CUT_OFF);
+        if is_cut_off && self.exec.is_cut_off_by_engine() {
+            self.sender.closed().await;
+        }
+        // Nobody may wait for it.
+        let _ = over.send(());
+    }
+
+    /// Waits until there is room for a chunk; `None` where it must be read without.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        while self.exec.ended_at.get().is_none() {
+            tokio::select! {
+                room = self.room.clone().acquire_owned() => return room.ok(),
+                () = self.sender.closed() => return None,
+                () = sleep(LOOK) => {}
+            }
+            let state = self.exec.engine().get(&format!("/exec/{}/json", self.exec.id)).await;
+            if state.is_ok_and(|state| state["Running"] == json!(false)) {
+                self.exec.has_ended();
+            }
+        }
+        None
+    }
+}
