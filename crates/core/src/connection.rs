@@ -103,6 +103,10 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         FileProgram::Cat
     }
 
+    /// Hears that a command was not successful, or that it or a transfer failed or was given up. Called before
+    /// [`disconnect`](Self::disconnect), for connections that end in another way then. Default: nothing.
+    fn note_failure(&self) {}
+
     /// Closes the connection. It may be called twice, and is `Ok` on a dead link.
     ///
     /// # Errors

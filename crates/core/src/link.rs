@@ -122,7 +122,9 @@ impl Link {
         arguments: &ConnectorArguments,
         options: &RunOptions,
     ) -> Result<CommandOutput> {
-        run::run(self, command, arguments, options, &mut Ignore).await
+        let mut sink = Ignore;
+        let ran = run::run(self, command, arguments, options, &mut sink);
+        self.noting_failure(ran, CommandOutput::success).await
     }
 
     /// As [`run_shell_command_with`](Self::run_shell_command_with), and hands output to `sink` as it arrives.
@@ -140,7 +142,8 @@ impl Link {
         options: &RunOptions,
         sink: &mut dyn OutputSink,
     ) -> Result<CommandOutput> {
-        run::run(self, command, arguments, options, sink).await
+        let ran = run::run(self, command, arguments, options, sink);
+        self.noting_failure(ran, CommandOutput::success).await
     }
 
     /// Starts a command on a terminal of its own, for somebody to type at: a shell
@@ -259,6 +262,18 @@ impl Link {
         timeout(BACKGROUND_LIMIT, settled).await.is_ok()
     }
 
+    /// Does `work`, and tells the connection if it fails, is given up, or its result is not `good`.
+    pub(crate) async fn noting_failure<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        good: impl FnOnce(&T) -> bool,
+    ) -> Result<T> {
+        let mut noting = NotingFailure { link: self, failed: true };
+        let done = work.await;
+        noting.failed = !done.as_ref().is_ok_and(good);
+        done
+    }
+
     pub(crate) fn report(&self, event: Event<'_>) {
         self.0.context.reporter.report(self.name(), event);
     }
@@ -293,6 +308,23 @@ impl Link {
     ) -> Option<JoinHandle<T>> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         Some(self.0.background.spawn_on(work, &runtime))
+    }
+}
+
+/// Tells the connection of a failure when it is dropped.
+struct NotingFailure<'a> {
+    link: &'a Link,
+    failed: bool,
+}
+
+impl Drop for NotingFailure<'_> {
+    fn drop(&mut self) {
+        // What goes wrong behind another target has gone wrong on that as well.
+        let mut concerned = self.failed.then_some(self.link);
+        while let Some(link) = concerned {
+            link.connection().note_failure();
+            concerned = link.0.outer.as_ref();
+        }
     }
 }
 

@@ -56,6 +56,10 @@ impl Connection for DockerConnection {
         engine.api().ping().await.map(|_| ()).map_err(|error| engine.does_not_answer(error))
     }
 
+    fn note_failure(&self) {
+        self.container.note_failure();
+    }
+
     async fn disconnect(&self) -> Result<()> {
         self.slots.close();
         self.container.close().await

@@ -9,7 +9,6 @@ mod exec;
 mod fields;
 mod name;
 mod nearest;
-mod results;
 mod settings;
 mod ssh_server;
 

@@ -12,6 +12,8 @@ pub(crate) fn hint<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> St
         .collect();
     near.sort_unstable();
     near.dedup();
+    let nearest = near.first().map_or(0, |(distance, _)| *distance);
+    near.retain(|(distance, _)| *distance <= nearest + 1);
     let names: Vec<&str> = near.into_iter().take(MOST).map(|(_, name)| name).collect();
     if names.is_empty() {
         String::new()

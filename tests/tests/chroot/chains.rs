@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink::connectors::{ChrootConnector, LocalConnector, SshConnector};
+use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
     Connection, Connector, ConnectorArguments, Context, Data, DataField, Error, ErrorKind,
     NameData, Registry, Result, StringCommand, Target,
 };
-use hostlink_tests::chroot::Root;
+use hostlink_tests::chroot::{Root, with_mounts};
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
+use hostlink_tests::container::{Container, DEBIAN};
 use hostlink_tests::ssh_target::said;
 
 use crate::scene::{Somebody, connect, run};
@@ -134,12 +136,7 @@ async fn a_chain_reaches_what_it_names() {
         assert_eq!(said(&link, "cat /mark").await, "outer");
         link.disconnect().await.unwrap();
     }
-    // The outer root has no chroot of its own until it is given one.
     let deeper = format!("{}/@chroot//srv/in", root.target());
-    let error = connect(&deeper, &Data::new()).await.map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("the target has no program chroot"), "{error}");
-    std::fs::copy("/usr/bin/busybox", root.path("bin/busybox")).unwrap();
-    std::os::unix::fs::symlink("busybox", root.path("bin/chroot")).unwrap();
     let link = connect(&deeper, &Data::new()).await.unwrap();
     assert_eq!(said(&link, "cat /mark").await, "inner");
     let seconds = unique_seconds();
@@ -151,6 +148,54 @@ async fn a_chain_reaches_what_it_names() {
     let link = connect(&somebody.target(&root), &somebody.data()).await.unwrap();
     assert_eq!(said(&link, "cat /mark").await, "outer");
     link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_root_within_a_container_is_entered_with_docker() {
+    let root = Root::busybox();
+    let volume = format!("--volume={}:/r", root.dir().display());
+    // Without that capability there are no mounts of a command's own.
+    let container = Container::start_with(DEBIAN, &["--cap-add=SYS_ADMIN", &volume]);
+    let name = format!("@docker/{}/@chroot//r", container.name());
+    let link = connect(&name, &Data::new()).await.unwrap();
+    let options = PutOptions::default();
+    link.put_file(Source::bytes("content"), "/srv/file", &options).await.unwrap();
+    assert_eq!(std::fs::read(root.path("srv/file")).unwrap(), b"content");
+    assert_eq!(said(&link, "cat /srv/file; ls /proc").await, "content");
+    let seconds = unique_seconds();
+    let limited = ConnectorArguments::new().with_timeout(Duration::from_secs(2));
+    let error = run(&link, &format!("sleep {seconds} & sleep {seconds}"), &limited).await;
+    assert_eq!(error.unwrap_err().kill_confirmed(), Some(true));
+    wait_until("nothing is left", || count_running("sleep", &seconds) == 0);
+    link.disconnect().await.unwrap();
+    std::fs::create_dir_all(root.path("proc")).unwrap();
+    let link = connect(&name, &with_mounts()).await.unwrap();
+    assert_eq!(said(&link, "[ -e /proc/self ] && echo mounted").await, "mounted\n");
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_chroot_that_the_shell_has_within_itself_is_one() {
+    let root = Root::busybox();
+    std::fs::create_dir_all(root.path("srv/in/bin")).unwrap();
+    std::fs::copy(root.path("bin/busybox"), root.path("srv/in/bin/busybox")).unwrap();
+    std::os::unix::fs::symlink("busybox", root.path("srv/in/bin/sh")).unwrap();
+    std::fs::remove_file(root.path("bin/chroot")).unwrap();
+    let deeper = format!("{}/@chroot//srv/in", root.target());
+    let link = connect(&deeper, &Data::new()).await.unwrap();
+    assert_eq!(said(&link, "echo /*").await, "/bin\n");
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_target_without_chroot_is_told_so() {
+    let root = Root::debian();
+    std::fs::create_dir_all(root.path("srv/in")).unwrap();
+    std::fs::remove_file(root.path("usr/sbin/chroot")).unwrap();
+    let deeper = format!("{}/@chroot//srv/in", root.target());
+    let error = connect(&deeper, &Data::new()).await.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("the target has no program chroot"), "{error}");
 }
 
 #[tokio::test]

@@ -2,8 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hostlink::{ConnectorArguments, Data, Endpoint, ErrorKind, Forward};
+use async_trait::async_trait;
+use hostlink::{
+    ConnectorArguments, Context, Data, Endpoint, ErrorKind, Forward, Prompter, Result, Secret,
+    builtin_registry,
+};
 use hostlink_tests::binary;
 use hostlink_tests::chroot::{Root, target};
 use hostlink_tests::cli;
@@ -97,6 +103,41 @@ async fn the_rights_to_enter_are_asked_for_by_the_name_of_their_key() {
     assert!(error.to_string().contains("chroot_sudo_user"), "{error}");
 }
 
+/// Knows one answer, and counts the questions.
+#[derive(Debug)]
+struct Answers(&'static str, AtomicUsize);
+
+#[async_trait]
+impl Prompter for Answers {
+    async fn ask_secret(&self, _target: &str, question: &str) -> Result<Secret> {
+        assert!(question.contains("sudo"), "{question}");
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(Secret::from(self.0))
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_was_not_given_is_asked_for_once() {
+    let (root, somebody) = (Root::busybox(), Somebody::asked());
+    for (answer, right) in [(PASSWORD, true), ("hunter2", false)] {
+        let prompter = Arc::new(Answers(answer, AtomicUsize::new(0)));
+        let context = Context { prompter: prompter.clone(), ..Context::default() };
+        let registry = builtin_registry();
+        match registry.connect(&somebody.target(&root), &somebody.data(), &context).await {
+            Ok(link) => {
+                assert!(right);
+                assert_eq!(said(&link, "id -u").await, "0\n");
+                link.disconnect().await.unwrap();
+            }
+            Err(error) => {
+                assert!(!right, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
+            }
+        }
+        assert_eq!(prompter.1.load(Ordering::Relaxed), 1);
+    }
+}
+
 #[tokio::test]
 async fn the_rights_of_a_command_are_those_of_a_user_inside() {
     let root = Root::busybox();
@@ -132,7 +173,7 @@ async fn long_commands_and_secrets_get_in() {
             let output = run(&link, &line, &plain().with_stdin("input")).await.unwrap();
             assert_eq!(output.stdout_lines().concat(), format!("{length}input"));
         }
-        let secret = hostlink::Secret::from("hunter2");
+        let secret = Secret::from("hunter2");
         let arguments = plain().with_env_var("WORD", secret).with_stdin("input");
         let output = run(&link, "printenv WORD; cat", &arguments).await.unwrap();
         assert_eq!(output.stdout(), b"hunter2\ninput");

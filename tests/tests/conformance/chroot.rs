@@ -1,6 +1,6 @@
-//! Root directories, on this machine and on a host over SSH.
+//! Root directories: on this machine, on a host over SSH.
 
-use std::path::{Path, PathBuf};
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -15,49 +15,57 @@ const ROOT: &str = "HOSTLINK_TESTS_ROOT";
 /// A root with mounts, since the suite looks for processes in /proc.
 pub(crate) struct ChrootFixture {
     name: &'static str,
-    host: Option<fn() -> SshHost>,
+    start: fn() -> Place,
+    signals: Signals,
     place: Arc<OnceLock<Place>>,
     registry: Registry,
 }
 
-/// A root, and the host that it is reached on.
-struct Place {
-    dir: PathBuf,
+/// A root, and what it is reached through.
+pub(crate) struct Place {
+    name: String,
     host: Option<SshHost>,
-    _root: Option<Root>,
+    _kept: Box<dyn Any + Send + Sync>,
 }
 
 impl ChrootFixture {
-    /// A root of this machine, entered from there or from a `host` on it, as the column `name`.
-    pub(crate) fn new(name: &'static str, host: Option<fn() -> SshHost>) -> Self {
-        Self { name, host, place: Arc::default(), registry: builtin_registry() }
+    /// A root that `start` makes, as the column `name`.
+    pub(crate) fn new(name: &'static str, signals: Signals, start: fn() -> Place) -> Self {
+        Self { name, start, signals, place: Arc::default(), registry: builtin_registry() }
     }
 }
 
 impl Place {
-    fn start(host: Option<fn() -> SshHost>) -> Self {
+    /// On this machine.
+    pub(crate) fn local() -> Self {
         let root = Root::debian();
-        Self { dir: root.dir(), host: host.map(|start| start()), _root: Some(root) }
+        Self { name: root.target(), host: None, _kept: Box::new(root) }
+    }
+
+    /// The same as a user enters it who comes over SSH, and is not root.
+    pub(crate) fn over_ssh() -> Self {
+        let (root, host) = (Root::debian(), SshHost::sudoer());
+        let name = format!("@ssh/{}/{}", host.target, target(&root.dir()));
+        Self { name, host: Some(host), _kept: Box::new(root) }
     }
 
     fn described(text: &str) -> Self {
-        let (dir, host) = text.split_once('\n').unwrap_or((text, ""));
+        let (name, host) = text.split_once('\n').unwrap_or((text, ""));
         let host = (!host.is_empty()).then(|| SshHost::described(host));
-        Self { dir: dir.into(), host, _root: None }
+        Self { name: name.to_owned(), host, _kept: Box::new(()) }
     }
 
     fn description(&self) -> String {
         let host = self.host.as_ref().map(SshHost::description).unwrap_or_default();
-        format!("{}\n{host}", self.dir.display())
+        format!("{}\n{host}", self.name)
     }
 
-    /// A user who is not root needs sudo to enter.
     fn target(&self) -> (String, Data) {
-        let inside = target(Path::new(&self.dir));
-        let Some(host) = &self.host else { return (inside, with_mounts()) };
-        let mut data = host.data();
-        data.merge(&with_mounts().with("chroot_sudo", true));
-        (format!("@ssh/{}/{inside}", host.target), data)
+        let mut data = with_mounts();
+        if let Some(host) = &self.host {
+            data.merge(&host.data().with("chroot_sudo", true));
+        }
+        (self.name.clone(), data)
     }
 }
 
@@ -68,10 +76,10 @@ impl Fixture for ChrootFixture {
     }
 
     async fn connect(&self, context: &Context) -> Result<Link> {
-        let (place, host) = (self.place.clone(), self.host);
+        let (place, start) = (self.place.clone(), self.start);
         let find = move || match std::env::var(ROOT) {
             Ok(description) => Place::described(&description),
-            Err(_) => Place::start(host),
+            Err(_) => start(),
         };
         let started = tokio::task::spawn_blocking(move || place.get_or_init(find).target());
         let (name, data) = started.await.map_err(|error| {
@@ -81,7 +89,7 @@ impl Fixture for ChrootFixture {
     }
 
     fn signals(&self) -> Signals {
-        if self.host.is_some() { Signals::Unknown } else { Signals::Numbers }
+        self.signals
     }
 
     fn child_environment(&self) -> Vec<(String, String)> {

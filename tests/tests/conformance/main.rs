@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use hostlink_local::LocalConnector;
 use hostlink_testkit::{
-    ConnectorFixture, LeftOut, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
+    ConnectorFixture, LeftOut, Signals, SpawnOnlyConnector, Suite, Unsupported, WithoutFastPaths,
 };
 use hostlink_tests::ssh_host::SshHost;
 
-use crate::chroot::ChrootFixture;
+use crate::chroot::{ChrootFixture, Place};
 use crate::ssh::SshFixture;
 
 /// What a target cannot serve, and why. A row whose cell passes fails the suite.
@@ -155,8 +155,8 @@ fn main() -> ExitCode {
         .with(SshFixture::new("ssh-dropbear", SshHost::dropbear))
         .with(SshFixture::new("ssh-busybox", SshHost::busybox))
         .with(SshFixture::new("ssh-with_docker", SshHost::container))
-        .with(ChrootFixture::new("chroot", None))
-        .with(ChrootFixture::new("ssh-chroot", Some(SshHost::sudoer)))
+        .with(ChrootFixture::new("chroot", Signals::Numbers, Place::local))
+        .with(ChrootFixture::new("ssh-chroot", Signals::Unknown, Place::over_ssh))
         .with_unsupported(UNSUPPORTED)
         .with_left_out(LEFT_OUT)
         .with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md"))

@@ -48,7 +48,8 @@ impl Link {
             }
             get_stream(&remote, &mut sink, options).await
         };
-        get.await.map_err(|error| error.with_target(self.name()))
+        let done = self.noting_failure(get, |_| true).await;
+        done.map_err(|error| error.with_target(self.name()))
     }
 }
 

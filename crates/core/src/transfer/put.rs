@@ -51,7 +51,8 @@ impl Link {
             }
             put_stream(&remote, source, options).await
         };
-        put.await.map_err(|error| error.with_target(self.name()))
+        let done = self.noting_failure(put, |_| true).await;
+        done.map_err(|error| error.with_target(self.name()))
     }
 }
 

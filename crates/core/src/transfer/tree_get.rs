@@ -54,7 +54,8 @@ impl Link {
             let stage = blocking(move || Stage::create(&destination)).await?;
             get_tree(&remote, stage).await
         };
-        get.await.map_err(|error| error.with_target(self.name()))
+        let done = self.noting_failure(get, |_| true).await;
+        done.map_err(|error| error.with_target(self.name()))
     }
 }
 

@@ -57,7 +57,8 @@ impl Link {
             }
             put_tree(&remote, source.clone(), &metadata, options).await
         };
-        put.await.map_err(|error| error.with_target(self.name()))
+        let done = self.noting_failure(put, |_| true).await;
+        done.map_err(|error| error.with_target(self.name()))
     }
 }
 

@@ -7,6 +7,7 @@ mod owner;
 mod sweep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
@@ -18,7 +19,6 @@ use self::found::{Found, Image};
 use self::made::Made;
 use self::owner::Owner;
 use crate::engine::{Engine, told};
-use crate::results::Results;
 use crate::settings::{CommitPolicy, Settings, Subject};
 
 /// How long a container that was started may take to run.
@@ -42,7 +42,8 @@ pub(crate) struct Container {
     /// As it is told to users.
     pub(crate) shown: String,
     pub(crate) settings: Settings,
-    pub(crate) results: Results,
+    /// A command, put or get has failed.
+    has_failed: AtomicBool,
     target: String,
     reporter: Arc<dyn Reporter>,
     end: Mutex<Option<End>>,
@@ -107,7 +108,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
         id,
         shown,
         settings,
-        results: Results::default(),
+        has_failed: AtomicBool::new(false),
         target: name.to_owned(),
         reporter: context.reporter.clone(),
         end: Mutex::new(end),
@@ -200,6 +201,11 @@ impl Container {
         }
     }
 
+    /// Something that was done in it did not go well.
+    pub(crate) fn note_failure(&self) {
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
     async fn stop(&self) -> Result<()> {
         let stopped = self.engine.long_api().stop_container(&self.id, None).await;
         match stopped {
@@ -213,7 +219,7 @@ impl Container {
     async fn commit(&self, origin: &Image, owner: Option<&Owner>) -> Result<()> {
         match self.settings.commit {
             CommitPolicy::Never => return Ok(()),
-            CommitPolicy::OnSuccess if self.results.has_failed() => {
+            CommitPolicy::OnSuccess if self.has_failed.load(Ordering::Relaxed) => {
                 self.tell(Event::Notice("not committed, since something failed (docker_commit)"));
                 return Ok(());
             }
@@ -231,7 +237,21 @@ impl Container {
         Ok(())
     }
 
+    /// Stops, without waiting for it, what would otherwise run on. What is ours goes with its stream.
+    fn let_go(&mut self) {
+        let Some(End::Stop) = self.end.get_mut().take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (engine, id) = (self.engine.clone(), self.id.clone());
+        runtime.spawn(async move { engine.long_api().stop_container(&id, None).await });
+    }
+
     fn tell(&self, event: Event<'_>) {
         self.reporter.report(&self.target, event);
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }

@@ -53,6 +53,9 @@ pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Podman closes what is idle for 5 s.
 const IDLE_LIMIT: Duration = Duration::from_secs(3);
 
+/// A command on another target takes long to start, and with sudo longer still. Docker does not mind it to be idle.
+const IDLE_LIMIT_BY_COMMAND: Duration = Duration::from_secs(60);
+
 /// Connections that are kept for the next call.
 const IDLE: usize = 4;
 
@@ -108,10 +111,14 @@ impl Engine {
     /// An engine behind a route, which may not be there.
     fn behind(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
         let by_command = matches!(route, Route::Command(_));
+        let idle_limit = match brand {
+            Brand::Docker if by_command => IDLE_LIMIT_BY_COMMAND,
+            _ => IDLE_LIMIT,
+        };
         let machine = route.machine().map(str::to_owned);
         let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(if by_command { 1 } else { IDLE })
+            .pool_idle_timeout(idle_limit)
+            .pool_max_idle_per_host(if by_command { CALLS_BY_COMMAND } else { IDLE })
             .pool_timer(TokioTimer::new())
             .build(Dialler { limit, to: Arc::new(route) });
         let calls = if by_command { CALLS_BY_COMMAND } else { Semaphore::MAX_PERMITS };

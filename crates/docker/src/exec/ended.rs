@@ -31,16 +31,22 @@ pub(super) fn ended(
     over: oneshot::Receiver<()>,
 ) -> BoxFuture<'static, Result<ExitStatus>> {
     Box::pin(async move {
-        let code = exec.code(over).await?;
+        let mut life = None;
+        let code = exec.code(over, &mut life).await?;
         if code == KILLED {
-            exec.check_container().await?;
+            exec.check_container(life).await?;
         }
         Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)))
     })
 }
 
 impl Exec {
-    async fn code(&self, mut over: oneshot::Receiver<()>) -> Result<i64> {
+    /// The exit code; `life` becomes the container's, for commands that are not over at once.
+    async fn code(
+        &self,
+        mut over: oneshot::Receiver<()>,
+        life: &mut Option<String>,
+    ) -> Result<i64> {
         let ((mut wait, mut longest), mut is_over) = (WHILE_OPEN, false);
         loop {
             tokio::select! {
@@ -48,7 +54,12 @@ impl Exec {
                     is_over = true;
                     (wait, longest) = ONCE_OVER;
                 }
-                () = sleep(wait) => wait = longest.min(wait * 2),
+                () = sleep(wait) => {
+                    wait = longest.min(wait * 2);
+                    if life.is_none() {
+                        *life = self.life().await;
+                    }
+                }
             }
             let state = self.inspect().await?;
             // One that has not started yet has no code.
@@ -87,20 +98,33 @@ impl Exec {
 
     /// Tells a command that was killed from a container that was: nothing in a container outlives its first process. A
     /// container that is just ending may still be called running, so another command has to run in it.
-    async fn check_container(&self) -> Result<()> {
-        if self.answers().await {
-            return Ok(());
-        }
-        match what_became_of(&self.container).await {
-            Some(gone) => {
-                Err(Error::new(ErrorKind::LinkLost, format!("{gone} while the command ran")))
+    async fn check_container(&self, life: Option<String>) -> Result<()> {
+        let answers = self.answers().await;
+        let ended = match what_became_of(&self.container).await {
+            Some(became) => Some(became),
+            // One that starts nothing is full, or its `sh` is gone.
+            None if !answers => None,
+            None if life.is_some() && life != self.life().await => {
+                Some(format!("the container {} was started anew", self.container.shown))
             }
-            // It runs, and starts nothing: it is full, or its `sh` is gone.
+            None => None,
+        };
+        match ended {
+            Some(ended) => {
+                let message = format!("{ended} while the command ran");
+                Err(Error::new(ErrorKind::LinkLost, message))
+            }
             None => Ok(()),
         }
     }
 
-    /// Whether a command can run in the container, and this one is of the same life of it.
+    /// When the container was started, as the engine writes it.
+    async fn life(&self) -> Option<String> {
+        let found = self.engine().api().inspect_container(&self.container.id, None).await;
+        found.ok()?.state?.started_at
+    }
+
+    /// Whether a command can run in the container.
     async fn answers(&self) -> bool {
         let path = format!("/containers/{}/exec", self.container.id);
         let body = json!({ "Cmd": ["sh", "-c", ":"] });
@@ -108,9 +132,7 @@ impl Exec {
         let Some(id) = created["Id"].as_str() else { return false };
         let start = format!("/exec/{id}/start");
         let detached = json!({ "Detach": true });
-        let started = self.engine().post(&start, &detached, CALL_LIMIT).await;
-        // The engine forgets the commands of a container that has ended.
-        started.is_ok() && self.engine().get(&format!("/exec/{}/json", self.id)).await.is_ok()
+        self.engine().post(&start, &detached, CALL_LIMIT).await.is_ok()
     }
 }
 

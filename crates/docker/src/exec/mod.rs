@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::query_parameters::ResizeExecOptions;
-use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Chunk, Error, ErrorKind, ExitStatus, NoControl, Process, ProcessControl, Result, Script,
-    SpawnOptions, Stream, TerminalSize,
+    Chunk, Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions,
+    Stream, TerminalSize,
 };
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -63,12 +62,10 @@ pub(crate) async fn start(
     }
     let control: Box<dyn ProcessControl> =
         if tty { Box::new(Window(exec.clone())) } else { Box::new(NoControl) };
-    let exit = ended::ended(exec, is_over);
-    let exit = if options.urgent { exit } else { counted(container.clone(), exit) };
     Ok(Process {
         stdin: Some(Box::pin(Stdin::new(write, tty))),
         output: telling_its_end(output, over),
-        exit,
+        exit: ended::ended(exec, is_over),
         control,
     })
 }
@@ -169,30 +166,4 @@ fn telling_its_end(
     };
     let end = futures::stream::once(end).filter_map(std::future::ready);
     output.chain(end).boxed()
-}
-
-/// Counts what becomes of a command, also where nobody waits for its end.
-fn counted(
-    container: Arc<Container>,
-    exit: BoxFuture<'static, Result<ExitStatus>>,
-) -> BoxFuture<'static, Result<ExitStatus>> {
-    let unfinished = Unfinished(Some(container));
-    Box::pin(async move {
-        let mut unfinished = unfinished;
-        let ended = exit.await;
-        if let Some(container) = unfinished.0.take() {
-            container.results.take(&ended);
-        }
-        ended
-    })
-}
-
-struct Unfinished(Option<Arc<Container>>);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(container) = &self.0 {
-            container.results.fail();
-        }
-    }
 }

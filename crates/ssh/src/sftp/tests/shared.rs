@@ -40,6 +40,9 @@ async fn a_command_is_taken_where_no_channel_is_free_and_sftp_the_next_time() {
 struct Spring {
     opened: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_open: bool,
+    /// How many are asked for bytes.
+    asked: Arc<AtomicUsize>,
+    is_asked: bool,
     given: Arc<AtomicUsize>,
 }
 
@@ -49,6 +52,9 @@ impl AsyncRead for Spring {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if !std::mem::replace(&mut self.is_asked, true) {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.is_open {
             std::task::ready!(self.opened.as_mut().poll(context));
             self.is_open = true;
@@ -65,22 +71,22 @@ impl AsyncRead for Spring {
 async fn many_files_on_a_connection_that_stalls_share_their_memory() {
     const FILES: usize = 100;
     let scene = Arc::new(Scene::new());
-    let (open, given) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
+    let open = CancellationToken::new();
+    let [asked, given] = [(); 2].map(|()| Arc::<AtomicUsize>::default());
     let puts: Vec<_> = (0..FILES)
         .map(|number| {
             let opened = Box::pin(open.clone().cancelled_owned());
-            let spring = Spring { opened, is_open: false, given: given.clone() };
+            let (asked, given) = (asked.clone(), given.clone());
+            let spring = Spring { opened, is_open: false, asked, is_asked: false, given };
             let (scene, source) = (scene.clone(), Source::sized_reader(spring, 1 << 40));
             tokio::spawn(async move { scene.put(source, &format!("f{number}")).await })
         })
         .collect();
-    until("all are under way", || async { scene.leftovers().len() == FILES }).await;
-    // The probe for the umask was one of them, perhaps: wait until all wait for their sources.
-    settle().await;
+    until("all wait for their sources", || async { asked.load(Ordering::Relaxed) == FILES }).await;
+    assert_eq!(scene.leftovers().len(), FILES);
     scene.server.signal(Signal::STOP);
     open.cancel();
-    settle().await;
-    let given = given.load(Ordering::Relaxed);
+    let given = steady(&given).await;
     scene.server.kill();
     for put in join_all(puts).await {
         assert_eq!(put.unwrap().unwrap_err().kind(), ErrorKind::LinkLost);
@@ -88,9 +94,13 @@ async fn many_files_on_a_connection_that_stalls_share_their_memory() {
     assert!(given > FILES * 1000 && given < 128 << 20, "{given} bytes were taken");
 }
 
-/// Lets every task go on as far as it can without the server.
-async fn settle() {
-    for _ in 0..20_000 {
-        tokio::task::yield_now().await;
+/// The number when it has stood still for a while.
+async fn steady(number: &AtomicUsize) -> usize {
+    loop {
+        let before = number.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if before > 0 && number.load(Ordering::Relaxed) == before {
+            return before;
+        }
     }
 }

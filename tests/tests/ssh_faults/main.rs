@@ -2,24 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
 
+mod doors;
+
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
-use hostlink::{
-    ConnectorArguments, Context, Error, ErrorKind, Link, RunOptions, StringCommand,
-    builtin_registry,
-};
+use hostlink::{ConnectorArguments, Context, Error, ErrorKind, Link, RunOptions, StringCommand};
 use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
 use hostlink_tests::keeper::Keeper;
 use hostlink_tests::ssh_target::{Details, SshTarget, Traces, said};
 use hostlink_tests::sshd::{Sshd, Subsystem};
-use hostlink_tests::unreachable::Blackhole;
 use hostlink_tests::user::TestUser;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_blocking;
 
 /// The limit that a user sets.
@@ -193,74 +190,6 @@ async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() 
         target.sshd.cont();
         link.disconnect().await.unwrap();
         assert!(holds_only(&there, b"old"), "{way}");
-    }
-}
-
-#[tokio::test]
-async fn an_address_that_drops_packets_is_given_up() {
-    let hole = Blackhole::new();
-    let data = hostlink::Data::new().with("ssh_connect_timeout", 2).with("ssh_config_file", "none");
-    let (registry, context) = (builtin_registry(), Context::default());
-    let name = hole.address().to_string();
-    let error = within("connect", LIMIT, registry.connect(&name, &data, &context)).await;
-    let error = error.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connect);
-    assert!(error.to_string().contains("timed out"), "{error}");
-}
-
-/// Ends connections as soon as they are there, as a firewall does.
-async fn hang_up(listener: TcpListener) {
-    while let Ok((stream, _)) = listener.accept().await {
-        drop(stream);
-    }
-}
-
-#[tokio::test]
-async fn a_door_that_stays_full_is_given_up_when_the_time_to_connect_is_over() {
-    let overloaded = SshTarget::start(Sshd::builder().max_startups("1:100:1"));
-    let address = (overloaded.sshd.address(), overloaded.sshd.port());
-    let held = let_in(address).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let hangs_up = listener.local_addr().unwrap().port();
-    tokio::spawn(hang_up(listener));
-    let limit = Duration::from_secs(3);
-    let context = Context { connect_timeout: limit, ..Context::default() };
-    for (port, retries, words) in [
-        (overloaded.sshd.port(), 0, "MaxStartups"),
-        (overloaded.sshd.port(), 1, "MaxStartups"),
-        (hangs_up, 0, "before its SSH banner"),
-    ] {
-        let data = overloaded.data.clone().with("ssh_port", i64::from(port));
-        let data = data.with("ssh_connect_retries", retries);
-        let registry = builtin_registry();
-        let attempts = u32::try_from(retries).unwrap() + 1;
-        let begun = Instant::now();
-        let connect = registry.connect("127.0.0.1", &data, &context);
-        let error = within(words, limit * attempts, connect).await.unwrap_err();
-        assert!(begun.elapsed() > limit * attempts - Duration::from_secs(1), "it is tried again");
-        assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
-        assert!(error.to_string().contains(words), "{error}");
-    }
-    // A place is free in time.
-    let connect = tokio::spawn(async move {
-        let patient = Context { connect_timeout: Duration::from_secs(60), ..Context::default() };
-        overloaded.connect_in(&patient).await.map(|link| (link, overloaded))
-    });
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    drop(held);
-    let (link, _target) = connect.await.unwrap().unwrap();
-    assert_eq!(said(&link, "echo in").await, "in\n");
-    link.disconnect().await.unwrap();
-}
-
-/// A connection that is greeted, and does not log in. Others of the fixture's may still be counted before.
-async fn let_in(address: (std::net::IpAddr, u16)) -> TcpStream {
-    loop {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let mut banner = [0; 4];
-        if stream.read_exact(&mut banner).await.is_ok() && &banner == b"SSH-" {
-            return stream;
-        }
     }
 }
 

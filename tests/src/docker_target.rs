@@ -1,0 +1,136 @@
+//! A target of `@docker`, and what is told about it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use hostlink::{
+    CommandOutput, ConnectorArguments, Context, Data, Event, Link, Reporter, Result, StringCommand,
+    Value, builtin_registry,
+};
+
+use crate::cli;
+use crate::container::succeed;
+
+/// A target's name, its data, and what is told about it.
+#[derive(Clone, Debug)]
+pub struct DockerTarget {
+    /// The name.
+    pub name: String,
+    /// The data.
+    pub data: Data,
+    /// What connecting is given.
+    pub context: Context,
+    told: Arc<Told>,
+}
+
+impl DockerTarget {
+    /// A container, or an image, of the machine's engine.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let told = Arc::new(Told::default());
+        let context = Context { reporter: told.clone(), ..Context::default() };
+        Self { name: format!("@docker/{name}"), data: Data::new(), context, told }
+    }
+
+    /// Adds to the data.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.data.insert(key, value);
+        self
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.context.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A link to it.
+    ///
+    /// # Errors
+    ///
+    /// The connector's.
+    pub async fn try_connect(&self) -> Result<Link> {
+        builtin_registry().connect(&self.name, &self.data, &self.context).await
+    }
+
+    /// A link to it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub async fn connect(&self) -> Link {
+        self.try_connect().await.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    /// The image that was made at the end.
+    #[must_use]
+    pub fn committed(&self) -> Option<String> {
+        let told = self.told();
+        let line = told.iter().rev().find_map(|line| line.strip_prefix("committed to "))?;
+        line.split(' ').next().map(str::to_owned)
+    }
+
+    /// What was told that is no detail.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        self.told.0.lock().expect("nobody panics with it").clone()
+    }
+}
+
+/// Keeps notices and warnings.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Reporter for Told {
+    fn report(&self, _target: &str, event: Event<'_>) {
+        if let Event::Notice(text) | Event::Warning(text) = event {
+            self.0.lock().expect("nobody panics with it").push(text.to_owned());
+        }
+    }
+}
+
+/// Runs a line for the shell.
+///
+/// # Panics
+///
+/// If it cannot be run. How it ends is for the caller to see.
+pub async fn ran(link: &Link, line: &str) -> CommandOutput {
+    let arguments = ConnectorArguments::new();
+    let output = link.run_shell_command(&StringCommand::shell(line), &arguments).await;
+    output.unwrap_or_else(|error| panic!("{line}: {error:?}"))
+}
+
+/// What the docker command prints, trimmed.
+///
+/// # Panics
+///
+/// If it fails.
+pub fn docker<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
+    succeed(cli::command(Path::new("docker"), words), b"").trim().to_owned()
+}
+
+/// The containers of this engine with a label, whether they run or not.
+#[must_use]
+pub fn labelled(label: &str) -> Vec<String> {
+    let filter = format!("label={label}");
+    let listed = docker(["container", "ls", "--all", "--no-trunc", "--quiet", "--filter", &filter]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+/// An image that goes with this value.
+#[derive(Debug)]
+pub struct Removed(pub String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let remove = ["image", "rm", "--force", &self.0];
+        let _ = cli::run(cli::command(Path::new("docker"), remove));
+    }
+}

@@ -1,0 +1,204 @@
+//! Containers and engines that stop, or go away while they are used.
+
+use std::time::{Duration, Instant};
+
+use hostlink::{ConnectorArguments, Error, ErrorKind, Link, StringCommand};
+use hostlink_tests::cli::becomes_true;
+use hostlink_tests::container::{BUSYBOX, Container};
+use hostlink_tests::docker_target::{DockerTarget, docker, ran};
+use hostlink_tests::keeper::unique_name;
+use hostlink_tests::own_engine::OwnEngine;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// What a busy machine may take beside what is measured.
+const SLACK: Duration = Duration::from_secs(20);
+
+/// A container that somebody else has made.
+struct Theirs(String);
+
+impl Theirs {
+    fn new(words: &[&str]) -> Self {
+        let name = unique_name();
+        let fixed =
+            ["run", "--detach", "--interactive", "--label", "hostlink.test", "--name", &name];
+        docker(fixed.iter().chain(words));
+        Self(name)
+    }
+
+    fn state(&self) -> String {
+        docker(["inspect", "--format", "{{.State.Status}}", &self.0])
+    }
+}
+
+impl Drop for Theirs {
+    fn drop(&mut self) {
+        let remove = ["rm", "--force", "--volumes", &self.0];
+        let _ = hostlink_tests::cli::run(hostlink_tests::cli::command("docker".as_ref(), remove));
+    }
+}
+
+/// Starts a command that does not end by itself, and waits until it runs.
+async fn under_way(link: &Link) -> JoinHandle<Error> {
+    let mark = format!("/tmp/{}", unique_name());
+    let command = StringCommand::shell(format!("echo before; : >{mark}; sleep 4242"));
+    let running = {
+        let link = link.clone();
+        tokio::spawn(async move {
+            link.run_shell_command(&command, &ConnectorArguments::new()).await.unwrap_err()
+        })
+    };
+    let deadline = Instant::now() + SLACK;
+    while !ran(link, &format!("test -e {mark}")).await.success() {
+        assert!(Instant::now() < deadline, "the control: it runs");
+    }
+    running
+}
+
+async fn next_error(link: &Link) -> Error {
+    let command = StringCommand::shell("true");
+    link.run_shell_command(&command, &ConnectorArguments::new()).await.unwrap_err()
+}
+
+async fn lost(running: JoinHandle<Error>) -> String {
+    let begun = Instant::now();
+    let error = running.await.unwrap();
+    println!("noticed after {:.1?}", begun.elapsed());
+    assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
+    assert_eq!(error.kind(), ErrorKind::LinkLost, "{error:?}");
+    assert_eq!(error.output().unwrap().stdout(), b"before\n");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_container_that_is_removed_midway_is_a_lost_link() {
+    let container = Theirs::new(&[BUSYBOX, "cat"]);
+    let link = DockerTarget::new(&container.0).connect().await;
+    let running = under_way(&link).await;
+    docker(["rm", "--force", &container.0]);
+    let error = lost(running).await;
+    assert!(error.contains("was removed") || error.contains("ended"), "{error}");
+    assert_eq!(next_error(&link).await.kind(), ErrorKind::LinkLost);
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_container_that_is_killed_midway_is_a_lost_link() {
+    let container = Theirs::new(&[BUSYBOX, "cat"]);
+    let link = DockerTarget::new(&container.0).connect().await;
+    let running = under_way(&link).await;
+    docker(["kill", &container.0]);
+    let error = lost(running).await;
+    assert!(error.contains("ended (exit code 137) while the command ran"), "{error}");
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_container_that_is_started_anew_midway_is_a_lost_link() {
+    let container = Theirs::new(&[BUSYBOX, "cat"]);
+    let link = DockerTarget::new(&container.0).connect().await;
+    let running = under_way(&link).await;
+    docker(["restart", "--time=0", &container.0]);
+    lost(running).await;
+    // Its next life serves as well.
+    assert!(ran(&link, "true").await.success());
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_stops_midway_is_a_lost_link() {
+    for by_force in [false, true] {
+        let engine = OwnEngine::start();
+        engine.load(BUSYBOX);
+        let name = unique_name();
+        let _ = engine.docker([
+            "run",
+            "--detach",
+            "--interactive",
+            "--net=none",
+            "--name",
+            &name,
+            BUSYBOX,
+            "cat",
+        ]);
+        let target = DockerTarget::new(&name).with("docker_host", engine.host());
+        let link = target.connect().await;
+        let running = under_way(&link).await;
+        if by_force {
+            engine.kill();
+        } else {
+            engine.stop();
+        }
+        lost(running).await;
+        assert_eq!(next_error(&link).await.kind(), ErrorKind::LinkLost);
+        let begun = Instant::now();
+        link.disconnect().await.unwrap();
+        assert!(begun.elapsed() < SLACK);
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_container_is_started_and_stopped_again() {
+    let container =
+        Theirs::new(&[BUSYBOX, "sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]);
+    docker(["stop", &container.0]);
+    assert_eq!(container.state(), "exited");
+    let link = DockerTarget::new(&container.0).connect().await;
+    assert_eq!(container.state(), "running");
+    assert!(ran(&link, "echo kept >/kept").await.success());
+    link.disconnect().await.unwrap();
+    assert_eq!(container.state(), "exited");
+    docker(["start", &container.0]);
+    let link = DockerTarget::new(&container.0).connect().await;
+    assert_eq!(ran(&link, "cat /kept").await.stdout(), b"kept\n");
+    link.disconnect().await.unwrap();
+    assert_eq!(container.state(), "running", "it ran before, so it runs after");
+    docker(["stop", &container.0]);
+    let link = DockerTarget::new(&container.0).connect().await;
+    drop(link);
+    let name = container.0.clone();
+    let state = move || docker(["inspect", "--format", "{{.State.Status}}", &name]) == "exited";
+    assert!(spawn_blocking(move || becomes_true(state)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_run_commands_is_left_as_it_was() {
+    let paused = Theirs::new(&[BUSYBOX, "cat"]);
+    docker(["pause", &paused.0]);
+    let error = DockerTarget::new(&paused.0).try_connect().await.unwrap_err();
+    assert!(error.to_string().contains("is paused: `docker unpause"), "{error}");
+    assert_eq!(paused.state(), "paused");
+    docker(["unpause", &paused.0]);
+
+    let brief = Theirs::new(&[BUSYBOX, "sh", "-c", "exit 4"]);
+    docker(["wait", &brief.0]);
+    let error = DockerTarget::new(&brief.0).try_connect().await;
+    // It may still be there when it is looked at; then the first command finds it gone.
+    let error = match error {
+        Err(error) => error,
+        Ok(link) => {
+            let command = StringCommand::shell("sleep 1");
+            let run = link.run_shell_command(&command, &ConnectorArguments::new()).await;
+            let _ = link.disconnect().await;
+            run.unwrap_err()
+        }
+    };
+    assert!(error.to_string().contains("(exit code 4)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_container_and_an_image_are_found_by_name_and_by_id() {
+    let container = Container::start(BUSYBOX);
+    let id = docker(["inspect", "--format", "{{.Id}}", container.name()]);
+    for name in [container.name(), &id, &id[..12]] {
+        let link = DockerTarget::new(name).connect().await;
+        assert!(ran(&link, "true").await.success());
+        link.disconnect().await.unwrap();
+        let target = DockerTarget::new("x").with("docker_identifier", name);
+        target.with("docker_container_id", name).connect().await.disconnect().await.unwrap();
+    }
+    let image = docker(["image", "inspect", "--format", "{{.Id}}", BUSYBOX]);
+    for name in [&image[..], image.trim_start_matches("sha256:")] {
+        let target = DockerTarget::new(name).with("docker_commit", "never");
+        target.connect().await.disconnect().await.unwrap();
+    }
+}

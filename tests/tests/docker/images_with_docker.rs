@@ -1,0 +1,185 @@
+//! Containers that are made of images, and the images that they become.
+
+use std::fs;
+
+use hostlink::{ConnectorArguments, StringCommand};
+use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr};
+use hostlink_tests::container::{BUSYBOX, DEBIAN};
+use hostlink_tests::docker_target::{DockerTarget, Removed, docker, labelled, ran};
+use hostlink_tests::keeper::unique_name;
+use tokio::task::spawn_blocking;
+
+/// The containers of hostlink's that were made of an image.
+fn made_of(image: &str) -> Vec<String> {
+    let filters = ["--filter", "label=hostlink.owner", "--filter", &format!("ancestor={image}")];
+    let fixed = ["container", "ls", "--all", "--no-trunc", "--quiet"];
+    docker(fixed.into_iter().chain(filters)).lines().map(str::to_owned).collect()
+}
+
+/// An image of its own, so that nobody else makes containers of it.
+fn image_with(changes: &[&str]) -> Removed {
+    let name = format!("{}:1", unique_name());
+    let container = docker(["create", BUSYBOX, "true"]);
+    let changes = changes.iter().flat_map(|change| ["--change", change]);
+    let words = ["commit"].into_iter().chain(changes).chain([&*container, &name]);
+    docker(words);
+    docker(["rm", &container]);
+    Removed(name)
+}
+
+fn config_of(image: &str) -> String {
+    docker(["image", "inspect", "--format", "{{json .Config}}", image])
+}
+
+#[tokio::test]
+async fn an_image_is_run_and_committed_with_its_configuration() {
+    let origin = image_with(&[
+        r#"ENTRYPOINT ["/bin/echo","entry"]"#,
+        r#"CMD ["word"]"#,
+        "USER 1000:1000",
+        "WORKDIR /srv",
+        "ENV KEY=value",
+        "LABEL theirs=yes",
+        "EXPOSE 80/tcp",
+        "VOLUME /data",
+    ]);
+    let tag = format!("{}/made:2", unique_name());
+    let target = DockerTarget::new(&origin.0).with("docker_tag", tag.as_str());
+    let link = target.connect().await;
+    let made = made_of(&origin.0);
+    assert_eq!(made.len(), 1);
+    let labels = docker(["inspect", "--format", "{{json .Config.Labels}}", &made[0]]);
+    assert!(
+        labels.contains(r#""hostlink.owner":""#) && labels.contains(r#""hostlink":""#),
+        "{labels}"
+    );
+    assert_eq!(ran(&link, "id -u; pwd; echo $KEY").await.stdout(), b"1000\n/srv\nvalue\n");
+    assert!(ran(&link, "echo change >/tmp/change").await.success());
+    link.disconnect().await.unwrap();
+    link.disconnect().await.unwrap();
+
+    let committed = Removed(target.committed().unwrap());
+    assert!(committed.0.starts_with("sha256:"), "{committed:?}");
+    assert_eq!(docker(["image", "inspect", "--format", "{{.Id}}", &tag]), committed.0);
+    assert_eq!(config_of(&committed.0), config_of(&origin.0));
+    let words = ["run", "--rm", "--entrypoint", "cat", &tag, "/tmp/change"];
+    assert_eq!(docker(words), "change");
+    assert_eq!(docker(["run", "--rm", &tag]), "entry word");
+    assert!(labelled("hostlink.owner").iter().all(|id| *id != made[0]));
+    assert_eq!(docker(["image", "ls", "--quiet", "--filter", "label=hostlink.half-made"]), "");
+    assert_eq!(target.told(), [format!("committed to {} ({tag})", committed.0)]);
+}
+
+#[tokio::test]
+async fn an_image_with_nothing_but_busybox_keeps_its_empty_configuration() {
+    for image in [BUSYBOX, DEBIAN] {
+        let target = DockerTarget::new(image).with("docker_image", image);
+        let link = target.connect().await;
+        assert!(ran(&link, "echo x >/x").await.success());
+        link.disconnect().await.unwrap();
+        let committed = Removed(target.committed().unwrap());
+        assert_eq!(config_of(&committed.0), config_of(image));
+    }
+}
+
+#[tokio::test]
+async fn what_failed_is_not_committed_on_success() {
+    let origin = image_with(&[]);
+    for (line, is_committed) in [("true", true), ("exit 3", false)] {
+        let target = DockerTarget::new(&origin.0).with("docker_commit", "on-success");
+        let link = target.connect().await;
+        ran(&link, line).await;
+        link.disconnect().await.unwrap();
+        let committed = target.committed().map(Removed);
+        assert_eq!(committed.is_some(), is_committed, "{line}: {:?}", target.told());
+        assert!(made_of(&origin.0).is_empty());
+    }
+    // A put that fails is a failure too.
+    let target = DockerTarget::new(&origin.0).with("docker_commit", "on-success");
+    let link = target.connect().await;
+    let source = tempfile::NamedTempFile::new().unwrap();
+    fs::write(source.path(), "x").unwrap();
+    let put = hostlink::transfer::PutOptions::default();
+    let put = link.put_file(source.path(), "/nowhere/there/x", &put).await;
+    assert!(put.is_err());
+    link.disconnect().await.unwrap();
+    let committed = target.committed().map(Removed);
+    assert!(committed.is_none(), "{:?}", target.told());
+}
+
+#[tokio::test]
+async fn what_failed_in_a_root_within_is_not_committed_either() {
+    let target = DockerTarget::new(BUSYBOX).with("docker_image", BUSYBOX);
+    let link = target.connect().await;
+    assert!(ran(&link, "mkdir /r && cp -a /bin /r/").await.success());
+    link.disconnect().await.unwrap();
+    let origin = Removed(target.committed().unwrap());
+    for (line, is_committed) in [("true", true), ("exit 3", false)] {
+        let mut target = DockerTarget::new(&origin.0).with("docker_commit", "on-success");
+        target.name.push_str("/@chroot//r");
+        let link = target.connect().await;
+        ran(&link, line).await;
+        link.disconnect().await.unwrap();
+        let committed = target.committed().map(Removed);
+        assert_eq!(committed.is_some(), is_committed, "{line}: {:?}", target.told());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_committed_if_it_never_is() {
+    let origin = image_with(&[]);
+    let target = DockerTarget::new(&origin.0).with("docker_commit", "never");
+    let link = target.connect().await;
+    assert!(ran(&link, "true").await.success());
+    assert_eq!(made_of(&origin.0).len(), 1);
+    link.disconnect().await.unwrap();
+    assert!(made_of(&origin.0).is_empty());
+    assert!(target.told().is_empty(), "{:?}", target.told());
+}
+
+#[tokio::test]
+async fn a_link_that_is_dropped_leaves_neither_container_nor_image() {
+    let origin = image_with(&[]);
+    let target = DockerTarget::new(&origin.0);
+    let link = target.connect().await;
+    assert!(ran(&link, "true").await.success());
+    assert_eq!(made_of(&origin.0).len(), 1);
+    drop(link);
+    let gone = {
+        let name = origin.0.clone();
+        move || becomes_true(|| made_of(&name).is_empty())
+    };
+    assert!(spawn_blocking(gone).await.unwrap());
+    assert!(target.told().is_empty(), "{:?}", target.told());
+}
+
+#[tokio::test]
+async fn zombies_are_reaped_in_a_container_of_an_image() {
+    let link = DockerTarget::new(BUSYBOX).with("docker_commit", "never").connect().await;
+    let line = "(sleep 0.1 &) ; sleep 0.5; for it in /proc/[0-9]*/stat; do read -r x <$it; case $x in *') Z '*) echo $x;; esac; done";
+    assert_eq!(ran(&link, line).await.stdout(), b"");
+    link.disconnect().await.unwrap();
+}
+
+#[test]
+fn the_command_tells_the_new_image_and_leaves_no_container() {
+    let origin = image_with(&[]);
+    let output = run(hostlink([&format!("@docker/{}", origin.0), "exec", "--", "echo x >/x"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let told = stderr(&output);
+    let (_, id) = told.trim().split_once("committed to ").unwrap();
+    let committed = Removed(id.to_owned());
+    assert_eq!(docker(["run", "--rm", &committed.0, "cat", "/x"]), "x");
+    assert!(made_of(&origin.0).is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_is_in_no_argument_of_an_exec() {
+    let link = DockerTarget::new(BUSYBOX).with("docker_commit", "never").connect().await;
+    let look = r#"cat /proc/[0-9]*/cmdline | tr '\0' '\n'"#;
+    let command = StringCommand::shell(format!(": marker; {look}; : ")).secret("hunter2");
+    let output = link.run_shell_command(&command, &ConnectorArguments::new()).await.unwrap();
+    let shown = String::from_utf8(output.stdout()).unwrap();
+    assert!(shown.contains("sh") && !shown.contains("hunter2"), "{shown}");
+    link.disconnect().await.unwrap();
+}

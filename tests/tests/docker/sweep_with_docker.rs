@@ -1,0 +1,142 @@
+//! What a run leaves that was killed, and who removes it.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+
+use hostlink_tests::cli::{self, becomes_true, hostlink, wait_until};
+use hostlink_tests::container::BUSYBOX;
+use hostlink_tests::docker_target::{DockerTarget, Removed, docker, labelled};
+use hostlink_tests::own_engine::OwnEngine;
+use hostlink_tests::processes::process;
+
+/// The command `hostlink` with a command under way in a container of the image.
+struct Running(Child);
+
+impl Running {
+    fn start(engine: &OwnEngine, image: &str) -> Self {
+        let mut command = hostlink([
+            "--data",
+            "docker_commit=never",
+            &format!("@docker/{image}"),
+            "exec",
+            "--",
+            "echo ready; sleep 4242",
+        ]);
+        let mut child = command.env("DOCKER_HOST", engine.host()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self(child)
+    }
+
+    fn signal(&mut self, name: &str) {
+        cli::send_signal(&self.0, name);
+        cli::wait_for_exit(&mut self.0);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn containers(engine: &OwnEngine) -> Vec<String> {
+    let listed =
+        engine.docker(["container", "ls", "--all", "--quiet", "--filter", "label=hostlink"]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn neither_ctrl_c_nor_a_kill_leaves_a_container() {
+    let engine = OwnEngine::start();
+    engine.load(BUSYBOX);
+    for signal in ["INT", "TERM", "KILL"] {
+        let mut running = Running::start(&engine, BUSYBOX);
+        assert_eq!(containers(&engine).len(), 1, "the control");
+        running.signal(signal);
+        wait_until("the engine removes it", || containers(&engine).is_empty());
+    }
+    assert_eq!(engine.docker(["volume", "ls", "--quiet"]), "");
+    assert_eq!(engine.docker(["image", "ls", "--all", "--quiet"]).lines().count(), 1);
+}
+
+/// Makes a container that nothing holds, with an owner's label.
+fn plant(owner: &str) -> String {
+    let label = format!("hostlink.owner={owner}");
+    let fixed = ["create", "--label", "hostlink.test", "--label", "hostlink=planted"];
+    docker(fixed.iter().copied().chain(["--label", &label, BUSYBOX, "true"]))
+}
+
+#[tokio::test]
+async fn only_what_is_provably_nobodys_is_removed() {
+    let name = BUSYBOX;
+    let living = DockerTarget::new(name).with("docker_commit", "never");
+    let link = living.connect().await;
+    let me = std::process::id();
+    let mut owners = labelled("hostlink.owner").into_iter().map(|id| {
+        docker(["inspect", "--format", r#"{{index .Config.Labels "hostlink.owner"}}"#, &id])
+    });
+    let mine = owners.find(|it| it.split('/').nth(2) == Some(&me.to_string())).unwrap();
+    let [machine, boot, pid, start] = mine.split('/').collect::<Vec<_>>()[..] else {
+        panic!("{mine}")
+    };
+    assert_eq!(process(me).unwrap().start.to_string(), start);
+
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let dead = child.id();
+    child.wait().unwrap();
+    let to_go = [
+        format!("{machine}/{boot}/{dead}/1"),
+        format!("{machine}/{boot}/{pid}/1"),
+        format!("{machine}/another-boot/{pid}/{start}"),
+    ];
+    let to_stay = [
+        mine.clone(),
+        format!("another-machine/{boot}/{dead}/1"),
+        "nonsense".to_owned(),
+        String::new(),
+    ];
+    let [gone, stays] = [&to_go[..], &to_stay[..]]
+        .map(|owners| owners.iter().map(|owner| Removed(plant(owner))).collect::<Vec<_>>());
+    let half_made = {
+        let change = format!("LABEL hostlink.half-made={machine}/{boot}/{dead}/1");
+        Removed(docker(["commit", "--change", &change, &stays[0].0]))
+    };
+    let second = DockerTarget::new(name).with("docker_commit", "never").connect().await;
+    second.disconnect().await.unwrap();
+
+    let there = labelled("hostlink.owner");
+    for (owner, id) in to_go.iter().zip(&gone) {
+        assert!(!there.contains(&id.0), "{owner}");
+    }
+    for (owner, id) in to_stay.iter().zip(&stays) {
+        assert!(there.contains(&id.0), "{owner}");
+        docker(["rm", &id.0]);
+    }
+    let images = docker(["image", "ls", "--all", "--no-trunc", "--quiet"]);
+    assert!(!images.contains(&half_made.0), "{images}");
+    let output = hostlink_tests::docker_target::ran(&link, "echo alive").await;
+    assert_eq!(output.stdout(), b"alive\n");
+    link.disconnect().await.unwrap();
+}
+
+#[test]
+fn of_two_runs_the_one_that_is_killed_is_swept_alone() {
+    let engine = OwnEngine::start();
+    engine.load(BUSYBOX);
+    let mut killed = Running::start(&engine, BUSYBOX);
+    let first = containers(&engine);
+    let _alive = Running::start(&engine, BUSYBOX);
+    let second: Vec<_> = containers(&engine).into_iter().filter(|it| !first.contains(it)).collect();
+    killed.signal("KILL");
+    let next =
+        ["--data", "docker_commit=never", &format!("@docker/{BUSYBOX}"), "exec", "--", "true"]
+            .map(str::to_owned);
+    let mut next = hostlink(next);
+    next.env("DOCKER_HOST", engine.host());
+    let output = cli::run(next);
+    assert_eq!(cli::code(&output), 0, "{}", cli::stderr(&output));
+    assert!(becomes_true(|| containers(&engine) == second), "{:?}", containers(&engine));
+}
