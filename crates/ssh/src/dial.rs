@@ -47,6 +47,7 @@ pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<B
     let there = path.to_owned();
     let held = login.clone();
     let dialling = tokio::spawn(async move {
+        let _place = login.callers.acquire().await;
         let session = Session::resume_mux(login.socket.as_path().into(), None);
         let refused = |error| {
             let message = format!("ssh does not reach {there}");

@@ -12,6 +12,7 @@ use hostlink_core::{
     Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, TerminalSize,
 };
 use openssh::Session;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::master::{Master, MasterDirectory};
@@ -25,6 +26,9 @@ const MASTER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a host may take to open a channel. One that is dead is usually known for that sooner.
 pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Dials and checks at once.
+const CALLERS: usize = 16;
 
 /// How long a master whose channels broke off may take to end, and say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -40,6 +44,8 @@ pub(crate) struct OpenSsh {
 pub(crate) struct Login {
     pub(crate) socket: PathBuf,
     pub(crate) owner: Owner,
+    /// Those who dial or check: more of them than the master's socket queues (64) would be turned away.
+    pub(crate) callers: Semaphore,
 }
 
 pub(crate) enum Owner {
@@ -49,6 +55,10 @@ pub(crate) enum Owner {
 }
 
 impl Login {
+    fn new(socket: PathBuf, owner: Owner) -> Self {
+        Self { socket, owner, callers: Semaphore::new(CALLERS) }
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         match &self.owner {
             Owner::Ours(master) => master.directory(),
@@ -58,6 +68,7 @@ impl Login {
 
     /// Whether the login is still there; the error says what became of it.
     pub(crate) async fn check(&self) -> Result<()> {
+        let _place = self.callers.acquire().await;
         let session = Session::resume_mux(self.socket.as_path().into(), None);
         match timeout(MASTER_LIMIT, session.check()).await {
             Ok(Ok(())) if self.is_alive() => Ok(()),
@@ -111,7 +122,7 @@ impl Login {
 impl OpenSsh {
     /// Over a master of ours.
     pub(crate) fn new(master: Master) -> Self {
-        let login = Login { socket: master.control_path(), owner: Owner::Ours(master) };
+        let login = Login::new(master.control_path(), Owner::Ours(master));
         Self { login: Arc::new(login), dialled: AtomicU64::new(0) }
     }
 
@@ -121,7 +132,7 @@ impl OpenSsh {
     ///
     /// Nobody answers at `path`.
     pub(crate) async fn attach(path: &Path, directory: MasterDirectory) -> Result<Self> {
-        let login = Login { socket: path.to_owned(), owner: Owner::Users(directory) };
+        let login = Login::new(path.to_owned(), Owner::Users(directory));
         login.check().await.map_err(|_| {
             let message = format!(
                 "no ssh master answers at {} (ssh_control_path): start one with ssh -M -S, or leave it out",
