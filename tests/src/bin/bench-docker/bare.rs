@@ -6,15 +6,15 @@ use std::time::Instant;
 use hostlink::transfer::{GetOptions, PutOptions};
 use hostlink_tests::bench::table::{Peer, Row, in_turns};
 use hostlink_tests::bench::{Failure, shown, take_tree, time, write_tree};
-use hostlink_tests::container::{BUSYBOX, Container};
+use hostlink_tests::container::{Container, DEBIAN};
 
 use super::world::{World, docker_cp, link, of, take_tree_in};
 
 const COPY: &str = "/copy";
 
 pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
-    let container = Container::start(BUSYBOX);
-    let said = container.shell("rm /bin/tar; command -v tar || echo none");
+    let container = Container::start(DEBIAN);
+    let said = container.shell("rm \"$(command -v tar)\"; command -v tar || echo none");
     if said != "none\n" {
         return Err(format!("there is still a tar: {said}").into());
     }
