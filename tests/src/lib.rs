@@ -1,5 +1,6 @@
 //! What the whole-system tests share; the tests themselves are in `tests/`.
 
+pub mod bench;
 pub mod busybox;
 pub mod chroot;
 pub mod cli;

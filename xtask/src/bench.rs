@@ -9,7 +9,8 @@ use xshell::{Shell, cmd};
 pub(crate) struct BenchOptions {
     /// What to measure
     name: Bench,
-    /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory
+    /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory; of docker latency,
+    /// files, trees, bare and memory
     #[arg(value_name = "PART", conflicts_with = "save")]
     parts: Vec<String>,
     /// Small sizes, to see that it works; what comes of them proves nothing
@@ -26,6 +27,8 @@ enum Bench {
     Local,
     /// Commands and files over SSH, beside ssh, scp, sftp, rsync, tar and pssh
     Ssh,
+    /// Commands and files in a container, beside docker exec, docker cp and tar
+    Docker,
 }
 
 impl Bench {
@@ -33,6 +36,7 @@ impl Bench {
         match self {
             Self::Local => "local",
             Self::Ssh => "ssh",
+            Self::Docker => "docker",
         }
     }
 }

@@ -3,146 +3,105 @@
 //! Each pair is measured in turns, so that what else the machine does falls on both; the medians are compared.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
     ConnectorArguments, Context, Data, Link, RunOptions, Secret, StringCommand, builtin_registry,
 };
+use hostlink_tests::bench::memory::peak;
+use hostlink_tests::bench::table::{Peer, Row, in_turns};
+use hostlink_tests::bench::{
+    Failure, Wanted, shown, take_file, take_tree, time, time_shell, write_random, write_tree,
+};
 
-type Failure = Box<dyn std::error::Error>;
+/// The one large file.
+const FILE: u64 = 256 << 20;
 
-/// One line of the table.
-struct Row {
-    work: &'static str,
-    peer: &'static str,
-    ours: Duration,
-    theirs: Duration,
-}
+/// How many small files.
+const FILES: usize = 1000;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    let wanted = Wanted::read(&[], &[])?;
     let directory = tempfile::tempdir()?;
     let link = builtin_registry().connect("@local", &Data::new(), &Context::default()).await?;
-    let rows = [
-        latency(&link, "`true`", &ConnectorArguments::new()).await?,
-        latency(
-            &link,
-            "`true` with a secret variable",
-            &ConnectorArguments::new().with_env_var("X", Secret::from("x")),
-        )
-        .await?,
-        output(&link).await?,
-        put(&link, directory.path()).await?,
-        tree(&link, directory.path()).await?,
-    ];
-    println!("| work | hostlink | peer | ratio |\n|---|---|---|---|");
-    for Row { work, peer, ours, theirs } in rows {
-        let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-        println!("| {work} | {ours:.2?} | {peer} {theirs:.2?} | {ratio:.2} × |");
-    }
-    println!("\nPeak memory of the whole run: {} MiB", peak_memory()? / 1024);
+    let (plain, secret) =
+        (ConnectorArguments::new(), ConnectorArguments::new().with_env_var("X", Secret::from("x")));
+    let mut rows = latency(&link, "`true`", &plain).await?;
+    rows.extend(latency(&link, "`true` with a secret variable", &secret).await?);
+    rows.extend(output(&link).await?);
+    rows.extend(put(&link, directory.path()).await?);
+    rows.extend(tree(&link, directory.path()).await?);
     link.disconnect().await?;
-    Ok(())
+    wanted.print(&rows, &[format!("Peak memory of the whole run: {:.1} MiB", peak()?)])
 }
 
 async fn latency(
     link: &Link,
-    work: &'static str,
+    work: &str,
     arguments: &ConnectorArguments,
-) -> Result<Row, Failure> {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+) -> Result<Vec<Row>, Failure> {
     let command = StringCommand::shell("true");
-    for _ in 0..300 {
-        let start = Instant::now();
-        Command::new("sh").args(["-c", "true"]).output()?;
-        theirs.push(start.elapsed());
+    let ours = async || {
         let start = Instant::now();
         link.run_shell_command(&command, arguments).await?.check()?;
-        ours.push(start.elapsed());
-    }
-    Ok(Row { work, peer: "`sh -c true`", ours: median(ours), theirs: median(theirs) })
+        Ok(start.elapsed())
+    };
+    let peer = Peer::new("`sh -c true`", || {
+        let start = Instant::now();
+        Command::new("sh").args(["-c", "true"]).output()?;
+        Ok(start.elapsed())
+    });
+    in_turns(work, 300, ours, vec![peer]).await
 }
 
-async fn output(link: &Link) -> Result<Row, Failure> {
+async fn output(link: &Link) -> Result<Vec<Row>, Failure> {
     const LINE: &str = "head -c 1000000000 /dev/zero";
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (command, arguments) = (StringCommand::shell(LINE), ConnectorArguments::new());
     let options = RunOptions::default().with_output_limit(0);
-    for _ in 0..3 {
-        theirs.push(shell(&format!("{LINE} | cat >/dev/null"))?);
+    let ours = async || {
         let start = Instant::now();
-        let command = StringCommand::shell(LINE);
-        link.run_shell_command_with(&command, &ConnectorArguments::new(), &options)
-            .await?
-            .check()?;
-        ours.push(start.elapsed());
-    }
-    Ok(Row {
-        work: "1 GB of output, dropped",
-        peer: "`… \\| cat >/dev/null`",
-        ours: median(ours),
-        theirs: median(theirs),
-    })
+        link.run_shell_command_with(&command, &arguments, &options).await?.check()?;
+        Ok(start.elapsed())
+    };
+    let line = format!("{LINE} | cat >/dev/null");
+    let peer = Peer::new("`… \\| cat >/dev/null`", || time_shell(&line));
+    in_turns("1 GB of output, dropped", 3, ours, vec![peer]).await
 }
 
-async fn put(link: &Link, directory: &Path) -> Result<Row, Failure> {
+async fn put(link: &Link, directory: &Path) -> Result<Vec<Row>, Failure> {
     let (from, to) = (directory.join("from"), directory.join("to"));
-    shell(&format!("head -c {} /dev/urandom >'{}'", 256 << 20, from.display()))?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..5 {
-        theirs.push(shell(&format!("cp '{}' '{}'", from.display(), to.display()))?);
-        std::fs::remove_file(&to)?;
+    write_random(&from, FILE)?;
+    let path = shown(&to)?;
+    let ours = async || {
         let start = Instant::now();
-        let path = to.to_str().ok_or("the temporary directory has no UTF-8 name")?;
         link.put_file(Source::path(&from), path, &PutOptions::default()).await?;
-        ours.push(start.elapsed());
-        std::fs::remove_file(&to)?;
-    }
-    Ok(Row { work: "put of 256 MiB", peer: "`cp`", ours: median(ours), theirs: median(theirs) })
+        let took = start.elapsed();
+        take_file(&to, FILE).map(|()| took)
+    };
+    let peer = Peer::new("`cp`", || {
+        let took = time(Command::new("cp").arg(&from).arg(&to))?;
+        take_file(&to, FILE).map(|()| took)
+    });
+    in_turns("put of 256 MiB", 5, ours, vec![peer]).await
 }
 
-async fn tree(link: &Link, directory: &Path) -> Result<Row, Failure> {
+async fn tree(link: &Link, directory: &Path) -> Result<Vec<Row>, Failure> {
     let (from, to) = (directory.join("tree"), directory.join("copy"));
-    std::fs::create_dir(&from)?;
-    for index in 0..1000 {
-        std::fs::write(from.join(format!("file-{index}")), [b'x'; 1024])?;
-    }
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..5 {
-        let (source, copy) = (from.display(), to.display());
-        let tar = format!("mkdir '{copy}'; tar -cf - -C '{source}' . | tar -xf - -C '{copy}'");
-        theirs.push(shell(&tar)?);
-        std::fs::remove_dir_all(&to)?;
+    write_tree(&from, FILES)?;
+    let (source, copy) = (shown(&from)?, shown(&to)?);
+    let ours = async || {
         let start = Instant::now();
-        let path = to.to_str().ok_or("the temporary directory has no UTF-8 name")?;
-        link.put_dir(&from, path, &PutOptions::default()).await?;
-        ours.push(start.elapsed());
-        std::fs::remove_dir_all(&to)?;
-    }
-    Ok(Row {
-        work: "put -r of 1,000 files of 1 KiB",
-        peer: "`tar \\| tar`",
-        ours: median(ours),
-        theirs: median(theirs),
-    })
-}
-
-/// How long a line of shell takes.
-fn shell(line: &str) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    let status = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).status()?;
-    if status.success() { Ok(start.elapsed()) } else { Err(format!("{line}: {status}").into()) }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-/// In KiB (VmHWM, proc(5)).
-fn peak_memory() -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+        link.put_dir(&from, copy, &PutOptions::default()).await?;
+        let took = start.elapsed();
+        take_tree(&to, FILES).map(|()| took)
+    };
+    let line = format!("mkdir '{copy}'; tar -cf - -C '{source}' . | tar -xf - -C '{copy}'");
+    let peer = Peer::new("`tar \\| tar`", || {
+        let took = time_shell(&line)?;
+        take_tree(&to, FILES).map(|()| took)
+    });
+    in_turns("put -r of 1,000 files of 1 KiB", 5, ours, vec![peer]).await
 }

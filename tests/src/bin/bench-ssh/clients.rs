@@ -7,10 +7,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use hostlink::Value;
+use hostlink_tests::bench::Failure;
 use hostlink_tests::processes::descendants_of;
 use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 
-use super::Failure;
 use super::world::World;
 
 /// This program as the one that starts a client: see [`serve()`].

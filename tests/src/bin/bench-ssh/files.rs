@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
+use hostlink_tests::bench::table::{Peer, Row, in_turns};
+use hostlink_tests::bench::{Failure, shown, take_file, time, write_random};
 
-use super::Failure;
-use super::table::{Peer, Row, in_turns};
-use super::world::{HOST, World, shown, time, time_shell};
+use super::world::{HOST, World};
 
 #[derive(Clone, Copy)]
 enum Direction {
@@ -19,7 +19,7 @@ enum Direction {
 
 pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     let from = world.path("from");
-    time_shell(&format!("head -c {} /dev/urandom >'{}'", world.sizes.file, from.display()))?;
+    write_random(&from, world.sizes.file)?;
     let mut rows = put(world, &from).await?;
     rows.extend(get(world, &from).await?);
     fs::remove_file(from)?;
@@ -98,10 +98,6 @@ fn peers<'a>(
 /// The time since then; the file must be whole, and goes.
 fn arrived(world: &World, to: &Path, start: Instant) -> Result<Duration, Failure> {
     let took = start.elapsed();
-    let length = fs::metadata(to)?.len();
-    if length != world.sizes.file {
-        return Err(format!("{length} bytes arrived").into());
-    }
-    fs::remove_file(to)?;
+    take_file(to, world.sizes.file)?;
     Ok(took)
 }

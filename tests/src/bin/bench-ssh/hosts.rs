@@ -1,11 +1,11 @@
 //! Many hosts: login, a command, and the end of it.
 
+use hostlink_tests::bench::Failure;
+use hostlink_tests::bench::table::{Row, Series, Unit};
 use std::fs;
 use std::process::Command;
 
-use super::Failure;
 use super::clients::{self, Cost};
-use super::table::{Row, Series, Unit};
 use super::world::World;
 
 const PEER: &str = "`parallel-ssh`";

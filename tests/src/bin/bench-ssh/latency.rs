@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use hostlink::{ConnectorArguments, StringCommand};
+use hostlink_tests::bench::table::{Peer, Row, in_turns};
+use hostlink_tests::bench::{Failure, time};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use super::Failure;
-use super::table::{Peer, Row, in_turns};
-use super::world::{HOST, World, time};
+use super::world::{HOST, World};
 
 pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     let (command, arguments) = (StringCommand::shell("true"), ConnectorArguments::new());

@@ -9,16 +9,14 @@ mod hosts;
 mod latency;
 mod memory;
 mod output;
-mod table;
 mod trees;
 mod world;
 
 use std::process::ExitCode;
 
-use table::Row;
+use hostlink_tests::bench::table::Row;
+use hostlink_tests::bench::{Failure, Wanted};
 use world::World;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// In the order of the table.
 const PARTS: [&str; 6] = ["latency", "files", "trees", "output", "hosts", "memory"];
@@ -26,7 +24,6 @@ const PARTS: [&str; 6] = ["latency", "files", "trees", "output", "hosts", "memor
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
-    is_quick: bool,
     /// Runs of `true`.
     commands: usize,
     /// Rounds of everything else.
@@ -43,7 +40,6 @@ struct Sizes {
 }
 
 const FULL: Sizes = Sizes {
-    is_quick: false,
     commands: 200,
     rounds: 5,
     file: 1 << 30,
@@ -54,7 +50,6 @@ const FULL: Sizes = Sizes {
 };
 
 const QUICK: Sizes = Sizes {
-    is_quick: true,
     commands: 20,
     rounds: 3,
     file: 64 << 20,
@@ -82,19 +77,12 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(words: &[String]) -> Result<(), Failure> {
-    let (flags, parts): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with("--"));
-    if let Some(wrong) = flags.iter().find(|flag| **flag != "--quick") {
-        return Err(format!("there is no flag {wrong}; there is --quick").into());
-    }
-    if let Some(wrong) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
-        return Err(format!("there is no part {wrong}; there are {}", PARTS.join(", ")).into());
-    }
-    let sizes = if flags.is_empty() { FULL } else { QUICK };
-    let load = load()?;
+    let wanted = Wanted::read(words, &PARTS)?;
+    let sizes = if wanted.is_quick { QUICK } else { FULL };
     let world = World::start(sizes).await?;
     let (mut rows, mut notes): (Vec<Row>, Vec<String>) = Default::default();
     for part in PARTS {
-        if !parts.is_empty() && !parts.iter().any(|wanted| *wanted == part) {
+        if !wanted.has(part) {
             continue;
         }
         match part {
@@ -107,19 +95,5 @@ async fn measure(words: &[String]) -> Result<(), Failure> {
         }
     }
     world.end().await?;
-    println!("{}", table::render(&rows));
-    for note in notes {
-        println!("{note}\n");
-    }
-    if sizes.is_quick {
-        println!("These are the small sizes of `--quick`, which prove nothing.\n");
-    }
-    println!("Load average at the start {load}, at the end {}.", self::load()?);
-    Ok(())
-}
-
-/// Over one minute. A run on a machine that does other things is no measurement.
-fn load() -> Result<String, Failure> {
-    let text = std::fs::read_to_string("/proc/loadavg")?;
-    Ok(text.split(' ').next().unwrap_or_default().to_owned())
+    wanted.print(&rows, &notes)
 }

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use hostlink::{ConnectorArguments, OutputSink, RunOptions, Stream, StringCommand};
+use hostlink_tests::bench::table::{Peer, Row, in_turns};
+use hostlink_tests::bench::{Failure, time};
 
-use super::Failure;
 use super::clients;
-use super::table::{Peer, Row, in_turns};
-use super::world::{HOST, World, time};
+use super::world::{HOST, World};
 
 /// Counts what it drops.
 struct Count(u64);

@@ -6,17 +6,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hostlink::transfer::{GetOptions, PutOptions};
+use hostlink_tests::bench::table::{Peer, Row, in_turns};
+use hostlink_tests::bench::{Failure, shown, take_tree, time, time_shell, write_tree};
 
-use super::Failure;
-use super::table::{Peer, Row, in_turns};
-use super::world::{HOST, World, shown, time, time_shell};
+use super::world::{HOST, World};
 
 pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     let (from, to) = (world.path("tree"), world.path("copy"));
-    fs::create_dir(&from)?;
-    for index in 0..world.sizes.files {
-        fs::write(from.join(format!("file-{index}")), [b'x'; 1024])?;
-    }
+    write_tree(&from, world.sizes.files)?;
     let (sizes, ssh) = (world.sizes, world.ssh_line()?);
     let work = |verb| format!("{verb} of {} files of 1 KiB", sizes.files);
     let (source, copy) = (shown(&from)?, shown(&to)?);
@@ -73,10 +70,6 @@ fn peers<'a>(
 /// The time since then; all files must be there, and go.
 fn arrived(world: &World, to: &Path, start: Instant) -> Result<Duration, Failure> {
     let took = start.elapsed();
-    let count = fs::read_dir(to)?.count();
-    if count != world.sizes.files {
-        return Err(format!("{count} files arrived").into());
-    }
-    fs::remove_dir_all(to)?;
+    take_tree(to, world.sizes.files)?;
     Ok(took)
 }

@@ -3,17 +3,17 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
 
 use hostlink::{Context, Link, Value, builtin_registry};
+use hostlink_tests::bench::{Failure, time};
 use hostlink_tests::cli;
 use hostlink_tests::ssh_client::SshClient;
 use hostlink_tests::ssh_host::SshHost;
 use hostlink_tests::sshd::Sshd;
 use tempfile::TempDir;
 
-use super::{Failure, Sizes};
+use super::Sizes;
 
 /// The server's name for all peers.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -117,25 +117,4 @@ impl Drop for Master {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// How long a command takes that succeeds; its standard output goes nowhere.
-pub(crate) fn time(command: &mut Command) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
-    if status.success() {
-        Ok(start.elapsed())
-    } else {
-        Err(format!("{command:?}: {status}").into())
-    }
-}
-
-/// How long a line of shell takes that succeeds.
-pub(crate) fn time_shell(line: &str) -> Result<Duration, Failure> {
-    time(Command::new("sh").args(["-c", line]))
-}
-
-/// A path as text, for a command line.
-pub(crate) fn shown(path: &Path) -> Result<&str, Failure> {
-    path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
 }

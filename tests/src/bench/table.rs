@@ -7,50 +7,69 @@ use super::Failure;
 
 /// Measurements of one thing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Series(Vec<f64>);
+pub struct Series(Vec<f64>);
 
 /// What a [`Series`] counts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Unit {
+pub enum Unit {
+    /// Time, added as seconds.
     Seconds,
+    /// Memory.
     Mebibytes,
 }
 
 /// One line of the table.
 #[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) work: String,
-    pub(crate) peer: &'static str,
-    pub(crate) ours: Series,
-    pub(crate) theirs: Series,
-    pub(crate) unit: Unit,
+pub struct Row {
+    /// What is done.
+    pub work: String,
+    /// Who else does it.
+    pub peer: &'static str,
+    /// What hostlink takes.
+    pub ours: Series,
+    /// What the peer takes.
+    pub theirs: Series,
+    /// Of both.
+    pub unit: Unit,
     /// The ratio that it should not be above.
-    pub(crate) aim: Option<f64>,
+    pub aim: Option<f64>,
 }
 
 /// Another program that does the same work. It says how long that took.
-pub(crate) struct Peer<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) aim: Option<f64>,
-    pub(crate) run: Box<dyn FnMut() -> Result<Duration, Failure> + 'a>,
+pub struct Peer<'a> {
+    name: &'static str,
+    aim: Option<f64>,
+    run: Box<dyn FnMut() -> Result<Duration, Failure> + 'a>,
+}
+
+impl fmt::Debug for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("name", &self.name)
+            .field("aim", &self.aim)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Peer<'a> {
-    pub(crate) fn new(
-        name: &'static str,
-        run: impl FnMut() -> Result<Duration, Failure> + 'a,
-    ) -> Self {
+    /// The name is markdown.
+    pub fn new(name: &'static str, run: impl FnMut() -> Result<Duration, Failure> + 'a) -> Self {
         Self { name, aim: None, run: Box::new(run) }
     }
 
     /// The ratio of our time to this one's that we want to be at most.
-    pub(crate) fn aim(self, ratio: f64) -> Self {
+    #[must_use]
+    pub fn aim(self, ratio: f64) -> Self {
         Self { aim: Some(ratio), ..self }
     }
 }
 
 /// Runs ours and the peers in turns, as often as that, and makes a row for each peer.
-pub(crate) async fn in_turns(
+///
+/// # Errors
+///
+/// One of them fails: which, and at what.
+pub async fn in_turns(
     work: &str,
     rounds: usize,
     mut ours: impl AsyncFnMut() -> Result<Duration, Failure>,
@@ -77,11 +96,13 @@ pub(crate) async fn in_turns(
 }
 
 impl Series {
-    pub(crate) fn push(&mut self, time: Duration) {
+    /// Adds a time.
+    pub fn push(&mut self, time: Duration) {
         self.add(time.as_secs_f64());
     }
 
-    pub(crate) fn add(&mut self, value: f64) {
+    /// Adds a value.
+    pub fn add(&mut self, value: f64) {
         self.0.push(value);
         self.0.sort_by(f64::total_cmp);
     }
@@ -120,8 +141,13 @@ impl Display for Shown {
     }
 }
 
-/// The table as markdown.
-pub(crate) fn render(rows: &[Row]) -> String {
+/// The table as markdown; nothing without rows.
+///
+/// # Panics
+///
+/// If a series has no measurements.
+#[must_use]
+pub fn render(rows: &[Row]) -> String {
     if rows.is_empty() {
         return String::new();
     }

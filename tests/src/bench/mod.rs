@@ -1,0 +1,170 @@
+//! What the benchmarks share: work that is done in turns, the table of it, and the page around that.
+
+pub mod memory;
+pub mod table;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::statvfs;
+
+use self::table::Row;
+
+/// Why something cannot be measured.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// What a benchmark with several parts is asked for: `[--quick] [PART…]`.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Small sizes, which prove nothing.
+    pub is_quick: bool,
+    parts: Vec<String>,
+    load: String,
+}
+
+impl Wanted {
+    /// Reads the words, and how busy the machine is before anything is measured.
+    ///
+    /// # Errors
+    ///
+    /// A flag or a part that there is not.
+    pub fn read(words: &[String], known: &[&str]) -> Result<Self, Failure> {
+        let (flags, parts): (Vec<_>, Vec<_>) =
+            words.iter().cloned().partition(|word| word.starts_with("--"));
+        if let Some(wrong) = flags.iter().find(|flag| *flag != "--quick") {
+            return Err(format!("there is no flag {wrong}; there is --quick").into());
+        }
+        if let Some(wrong) = parts.iter().find(|part| !known.contains(&part.as_str())) {
+            return Err(format!("there is no part {wrong}; there are {}", known.join(", ")).into());
+        }
+        Ok(Self { is_quick: !flags.is_empty(), parts, load: load()? })
+    }
+
+    /// Whether this part is to be measured: all are, unless some are named.
+    #[must_use]
+    pub fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
+    }
+
+    /// Prints the table, the notes, and how busy the machine was.
+    ///
+    /// # Errors
+    ///
+    /// The machine's load cannot be read.
+    pub fn print(&self, rows: &[Row], notes: &[String]) -> Result<(), Failure> {
+        println!("{}", table::render(rows));
+        for note in notes {
+            println!("{note}\n");
+        }
+        if self.is_quick {
+            println!("These are the small sizes of `--quick`, which prove nothing.\n");
+        }
+        println!("Load average at the start {}, at the end {}.", self.load, load()?);
+        Ok(())
+    }
+}
+
+/// Over one minute. A run on a machine that does other things is no measurement.
+fn load() -> Result<String, Failure> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// How long a command takes that succeeds; its standard output goes nowhere.
+///
+/// # Errors
+///
+/// It does not start, or fails.
+pub fn time(command: &mut Command) -> Result<Duration, Failure> {
+    let start = Instant::now();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    if status.success() {
+        Ok(start.elapsed())
+    } else {
+        Err(format!("{command:?}: {status}").into())
+    }
+}
+
+/// How long a line of shell takes that succeeds.
+///
+/// # Errors
+///
+/// It fails.
+pub fn time_shell(line: &str) -> Result<Duration, Failure> {
+    time(Command::new("sh").args(["-c", line]))
+}
+
+/// A path as text, for a command line.
+///
+/// # Errors
+///
+/// It is not UTF-8.
+pub fn shown(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
+}
+
+/// Writes a new file of so many random bytes.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn write_random(path: &Path, length: u64) -> Result<(), Failure> {
+    time_shell(&format!("head -c {length} /dev/urandom >'{}'", path.display())).map(drop)
+}
+
+/// Makes a directory of so many files of 1 KiB.
+///
+/// # Errors
+///
+/// It is there, or cannot be written.
+pub fn write_tree(path: &Path, files: usize) -> Result<(), Failure> {
+    fs::create_dir(path)?;
+    for index in 0..files {
+        fs::write(path.join(format!("file-{index}")), [b'x'; 1024])?;
+    }
+    Ok(())
+}
+
+/// Takes away a file that must have arrived whole.
+///
+/// # Errors
+///
+/// It is not there, or has another length.
+pub fn take_file(path: &Path, length: u64) -> Result<(), Failure> {
+    let arrived = fs::metadata(path)?.len();
+    if arrived != length {
+        return Err(format!("{arrived} bytes arrived").into());
+    }
+    Ok(fs::remove_file(path)?)
+}
+
+/// Takes away a directory of which all files must have arrived.
+///
+/// # Errors
+///
+/// It is not there, or has another number of files.
+pub fn take_tree(path: &Path, files: usize) -> Result<(), Failure> {
+    let arrived = fs::read_dir(path)?.count();
+    if arrived != files {
+        return Err(format!("{arrived} files arrived").into());
+    }
+    Ok(fs::remove_dir_all(path)?)
+}
+
+/// Why a file of this size, moved twice over, has no place in a directory; `None` if it has.
+///
+/// # Errors
+///
+/// Nobody knows how much is free.
+pub fn too_large_for(directory: &Path, size: u64) -> Result<Option<String>, Failure> {
+    let it = statvfs(directory)?;
+    let (free, needed) = (it.f_bavail * it.f_frsize, size + size / 2);
+    let (shown_free, shown_needed) = (free >> 20, needed >> 20);
+    Ok((free < needed).then(|| {
+        format!(
+            "Memory was not measured: {shown_free} MiB free on the disk, {shown_needed} wanted."
+        )
+    }))
+}

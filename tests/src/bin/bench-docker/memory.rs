@@ -1,0 +1,41 @@
+//! Memory while a large file goes there and comes back: it must not grow with the file.
+
+use std::path::Path;
+use std::process::Command;
+
+use hostlink::transfer::{GetOptions, PutOptions, Sink, Source};
+use hostlink_tests::bench::memory::{Peaks, SMALL, forget_peak, peak, told};
+use hostlink_tests::bench::{Failure, too_large_for};
+use tokio::io::AsyncReadExt;
+
+use super::world::{Place, World};
+
+pub(crate) async fn measure(world: &World) -> Result<String, Failure> {
+    let large = world.sizes.large;
+    let said = Command::new("docker").args(["info", "--format", "{{.DockerRootDir}}"]).output()?;
+    let disk = String::from_utf8(said.stdout)?;
+    if let Some(why) = too_large_for(Path::new(disk.trim()), large)? {
+        return Ok(why);
+    }
+    eprintln!("memory …");
+    let beside = there_and_back(world, SMALL).await?;
+    Ok(told(beside, there_and_back(world, large).await?, large))
+}
+
+async fn there_and_back(world: &World, size: u64) -> Result<Peaks, Failure> {
+    let path = Place::Disk.path("large");
+    forget_peak()?;
+    let source = Source::reader(tokio::io::repeat(b'x').take(size));
+    let stored = world.link.put_file(source, &path, &PutOptions::default()).await?;
+    let put = peak()?;
+    forget_peak()?;
+    let mut nowhere = tokio::io::sink();
+    let sink = Sink::Writer(&mut nowhere);
+    let got = world.link.get_file(&path, sink, &GetOptions::default()).await?;
+    let get = peak()?;
+    let _ = world.container.shell(&format!("rm {path}"));
+    match (stored.bytes, got.bytes) {
+        (put_bytes, got_bytes) if put_bytes == size && got_bytes == size => Ok(Peaks { put, get }),
+        bytes => Err(format!("{bytes:?} of {size} bytes came").into()),
+    }
+}
