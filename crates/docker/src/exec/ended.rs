@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Exec;
 use crate::container::{self, Container};
@@ -21,6 +21,10 @@ const ONCE_OVER: (Duration, Duration) = (Duration::from_millis(2), Duration::fro
 
 /// How long an engine that has not answered is left alone before it is asked once more.
 const SECOND_TRY: Duration = Duration::from_millis(200);
+
+/// How long an engine may call a container running whose processes are gone, and how often that is looked at.
+const END_LIMIT: Duration = Duration::from_secs(5);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What `kill -KILL` makes a shell say, and what the end of a container does to everything in it.
 const KILLED: i64 = 137;
@@ -91,13 +95,16 @@ impl Exec {
         if self.answers().await {
             return Ok(());
         }
-        match what_became_of(&self.container).await {
-            Some(gone) => {
-                Err(Error::new(ErrorKind::LinkLost, format!("{gone} while the command ran")))
+        let deadline = Instant::now() + END_LIMIT;
+        while Instant::now() < deadline {
+            if let Some(gone) = what_became_of(&self.container).await {
+                let message = format!("{gone} while the command ran");
+                return Err(Error::new(ErrorKind::LinkLost, message));
             }
-            // It runs, and starts nothing: it is full, or its `sh` is gone.
-            None => Ok(()),
+            sleep(BETWEEN_LOOKS).await;
         }
+        // It runs, and starts nothing: it is full, or its `sh` is gone.
+        Ok(())
     }
 
     /// Whether a command can run in the container, and this one is of the same life of it.
