@@ -103,7 +103,7 @@ async fn a_container_that_is_removed_during_a_put_is_a_link_that_is_lost() {
                 let link = link.clone();
                 tokio::spawn(async move {
                     let source = Source::reader(tokio::io::repeat(b'x'));
-                    link.put_file(source, "/root/file", &puts()).await
+                    link.put_file(source, "/tmp/file", &puts()).await
                 })
             };
             let container = wait_for_put(container).await;
@@ -117,7 +117,7 @@ async fn a_container_that_is_removed_during_a_put_is_a_link_that_is_lost() {
 
 async fn wait_for_put(container: Container) -> Container {
     let filled = move || {
-        const SIZE: &str = "du -k /root | tail -n 1 | cut -f 1";
+        const SIZE: &str = "du -k /tmp | tail -n 1 | cut -f 1";
         let is_filled =
             || container.shell(SIZE).trim().parse::<u64>().is_ok_and(|size| size > 1024);
         (becomes_true(is_filled), container)
@@ -132,16 +132,16 @@ async fn a_container_that_is_removed_during_a_get_is_a_link_that_is_lost() {
     for engine in Engine::ALL {
         for image in [DEBIAN, BUSYBOX] {
             let container = Container::start_on(engine, image, &[]);
-            let _ = container.shell("truncate -s 1099511627776 /root/file");
+            let _ = container.shell("truncate -s 1099511627776 /tmp/file");
             let link = connect(&container).await;
             let here = tempfile::tempdir().unwrap();
             let to = here.path().join("file");
             fs::write(&to, "old").unwrap();
             let getting = {
                 let (link, to) = (link.clone(), to.clone());
-                tokio::spawn(async move {
-                    link.get_file("/root/file", to, &GetOptions::default()).await
-                })
+                tokio::spawn(
+                    async move { link.get_file("/tmp/file", to, &GetOptions::default()).await },
+                )
             };
             let directory: PathBuf = here.path().to_owned();
             let filled = move || {

@@ -50,8 +50,8 @@ async fn sudo_in_the_container_gives_files_their_owners() {
     let container = Container::start(DEBIAN);
     let id = container.shell("echo $(id -u plain):$(id -g plain)").trim().to_owned();
     let link = connect_as(&container, "trusted").await;
-    put_text(&link, "x", "/root/file", &with_sudo(None).with_mode(0o600)).await;
-    assert_eq!(owned(&container, "/root/file"), "0:0 600");
+    put_text(&link, "x", "/opt/file", &with_sudo(None).with_mode(0o600)).await;
+    assert_eq!(owned(&container, "/opt/file"), "0:0 600");
     put_text(&link, "x", "/var/tmp/file", &with_sudo(Some("plain"))).await;
     assert_eq!(owned(&container, "/var/tmp/file"), format!("{id} 644"));
     // An existing file keeps its owner and mode, whoever writes it.

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Exec;
 use crate::container::{self, Container};
@@ -21,6 +21,10 @@ const ONCE_OVER: (Duration, Duration) = (Duration::from_millis(2), Duration::fro
 
 /// How long an engine that has not answered is left alone before it is asked once more.
 const SECOND_TRY: Duration = Duration::from_millis(200);
+
+/// How long an engine may call a container running whose processes are gone, and how often that is looked at.
+const END_LIMIT: Duration = Duration::from_secs(5);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What `kill -KILL` makes a shell say, and what the end of a container does to everything in it.
 const KILLED: i64 = 137;
@@ -103,23 +107,24 @@ impl Exec {
     /// Tells a command that was killed from a container that was: nothing in a container outlives its first process. A
     /// container that is just ending may still be called running, so another command has to run in it.
     async fn check_container(&self, life: Option<String>) -> Result<()> {
-        let answers = self.answers().await;
-        let ended = match what_became_of(&self.container).await {
-            Some(became) => Some(became),
-            // One that starts nothing is full, or its `sh` is gone.
-            None if !answers => None,
-            None if life.is_some() && life != self.life().await => {
-                Some(format!("the container {} was started anew", self.container.shown))
-            }
-            None => None,
+        let lost = |what: String| {
+            Err(Error::new(ErrorKind::LinkLost, format!("{what} while the command ran")))
         };
-        match ended {
-            Some(ended) => {
-                let message = format!("{ended} while the command ran");
-                Err(Error::new(ErrorKind::LinkLost, message))
+        if self.answers().await {
+            if life.is_some() && life != self.life().await {
+                return lost(format!("the container {} was started anew", self.container.shown));
             }
-            None => Ok(()),
+            return Ok(());
         }
+        let deadline = Instant::now() + END_LIMIT;
+        while Instant::now() < deadline {
+            if let Some(gone) = what_became_of(&self.container).await {
+                return lost(gone);
+            }
+            sleep(BETWEEN_LOOKS).await;
+        }
+        // It runs, and starts nothing: it is full, or its `sh` is gone.
+        Ok(())
     }
 
     /// When the container was started, as the engine writes it.
