@@ -113,14 +113,14 @@ fn root(reader: &mut DataReader<'_>) -> String {
 }
 
 fn privilege(reader: &mut DataReader<'_>, data: &Data) -> ConnectorArguments {
-    let given = |field: &DataField| data.get(field.key).is_some();
+    let sudo = reader.get(&SUDO);
     for field in [&SUDO_USER, &SUDO_PASSWORD] {
-        if given(field) && !given(&SUDO) {
+        if data.get(field.key).is_some() && sudo != Some(true) {
             reader.fault(field.key, "it counts only with chroot_sudo");
         }
     }
     let privilege = ConnectorArguments {
-        sudo: reader.get(&SUDO),
+        sudo,
         sudo_user: reader.get(&SUDO_USER),
         sudo_password: reader.get::<Secret>(&SUDO_PASSWORD),
         ..ConnectorArguments::new()

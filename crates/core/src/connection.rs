@@ -55,6 +55,11 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether the target is this very machine, as this process sees it: what the environment here says holds there. Default: no.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A longer one goes over
     /// standard input, and is refused on a terminal. Default: [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes are.
     fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {

@@ -27,6 +27,10 @@ impl Connection for LocalConnection {
         true
     }
 
+    fn is_here(&self) -> bool {
+        true
+    }
+
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         let stream: std::io::Result<Box<dyn Duplex>> = match to {
             Endpoint::Unix(path) => UnixStream::connect(path).await.map(|s| Box::new(s) as _),

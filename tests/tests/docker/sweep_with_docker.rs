@@ -6,6 +6,7 @@ use std::process::Child;
 use hostlink_tests::cli::{self, becomes_true, hostlink, wait_until};
 use hostlink_tests::container::BUSYBOX;
 use hostlink_tests::docker_target::{DockerTarget, Removed, docker, labelled};
+use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use hostlink_tests::processes::process;
 
@@ -62,11 +63,18 @@ fn neither_ctrl_c_nor_a_kill_leaves_a_container() {
     assert_eq!(engine.docker(["image", "ls", "--all", "--quiet"]).lines().count(), 1);
 }
 
-/// Makes a container that nothing holds, with an owner's label.
-fn plant(owner: &str) -> String {
-    let label = format!("hostlink.owner={owner}");
-    let fixed = ["create", "--label", "hostlink.test", "--label", "hostlink=planted"];
-    docker(fixed.iter().copied().chain(["--label", &label, BUSYBOX, "true"]))
+/// Makes a container with an owner's label, and the name of a run's unless its labels are an image's.
+fn plant(verb: &str, owner: &str, is_named: bool) -> String {
+    let run = format!("planted-{}", unique_name());
+    let labels = [format!("hostlink.owner={owner}"), format!("hostlink={run}")];
+    let name = if is_named { format!("hostlink-{run}") } else { format!("mine-{run}") };
+    let mut words = vec![verb, "--name", &name, "--label", "hostlink.test"];
+    words.extend(labels.iter().flat_map(|label| ["--label", label]));
+    if verb == "run" {
+        words.push("--detach");
+    }
+    words.extend([BUSYBOX, "sleep", "600"]);
+    docker(words)
 }
 
 #[tokio::test]
@@ -98,8 +106,17 @@ async fn only_what_is_provably_nobodys_is_removed() {
         "nonsense".to_owned(),
         String::new(),
     ];
-    let [gone, stays] = [&to_go[..], &to_stay[..]]
-        .map(|owners| owners.iter().map(|owner| Removed(plant(owner))).collect::<Vec<_>>());
+    let [gone, mut stays] = [&to_go[..], &to_stay[..]].map(|owners| {
+        let planted = owners.iter().map(|owner| Removed(plant("create", owner, true)));
+        planted.collect::<Vec<_>>()
+    });
+    // Somebody's container of an image that was made of one of ours, and one of a copy of this machine.
+    let mut to_stay = to_stay.to_vec();
+    to_stay.extend([to_go[0].clone(), to_go[2].clone()]);
+    stays.extend([
+        Removed(plant("create", &to_go[0], false)),
+        Removed(plant("run", &to_go[2], true)),
+    ]);
     let half_made = {
         let change = format!("LABEL hostlink.half-made={machine}/{boot}/{dead}/1");
         Removed(docker(["commit", "--change", &change, &stays[0].0]))
@@ -113,7 +130,7 @@ async fn only_what_is_provably_nobodys_is_removed() {
     }
     for (owner, id) in to_stay.iter().zip(&stays) {
         assert!(there.contains(&id.0), "{owner}");
-        docker(["rm", &id.0]);
+        docker(["rm", "--force", &id.0]);
     }
     let images = docker(["image", "ls", "--all", "--no-trunc", "--quiet"]);
     assert!(!images.contains(&half_made.0), "{images}");

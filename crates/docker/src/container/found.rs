@@ -42,12 +42,20 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
         Subject::Either(name) => {
             if name::may_be_container(name)
                 && let Some(found) = container(engine, name).await?
+                && (is_meant(&found, name) || local_image(engine, name).await?.is_none())
             {
                 return Ok(Found::Container(found));
             }
             image(engine, name, settings, true).await.map(Found::Image)
         }
     }
+}
+
+/// Whether a text is a container's name or an ID as it is shown. A shorter beginning of an ID may be an image's name by chance:
+/// `cafe` is.
+fn is_meant(found: &ContainerInspectResponse, text: &str) -> bool {
+    let is_name = found.name.as_deref().is_some_and(|name| name.trim_start_matches('/') == text);
+    is_name || text.len() >= 12
 }
 
 /// Finds a container.

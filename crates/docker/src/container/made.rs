@@ -26,6 +26,11 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
 /// As much of what a first process that fails says as an error shows.
 const MOST_SAID: usize = 2000;
 
+/// The name of the container that a run makes. Unlike labels, no image hands it on.
+pub(super) fn name(run: &str) -> String {
+    format!("hostlink-{run}")
+}
+
 /// A running container. The engine removes it when this is dropped, or the process is gone.
 #[derive(Debug)]
 pub(super) struct Made {
@@ -80,8 +85,8 @@ impl Made {
             "OpenStdin": true, "StdinOnce": true,
             "HostConfig": { "AutoRemove": true, "Init": init, "LogConfig": { "Type": "none" } },
         });
-        let platform = platform.map(|it| format!("?platform={}", it.replace('/', "%2F")));
-        let path = format!("/containers/create{}", platform.unwrap_or_default());
+        let platform = platform.map(|it| format!("&platform={}", it.replace('/', "%2F")));
+        let path = format!("/containers/create?name={}{}", name(run), platform.unwrap_or_default());
         let made = engine.post(&path, &body, CALL_LIMIT).await;
         let made = made.map_err(|error| told("cannot make a container", error))?;
         let Some(id) = made["Id"].as_str().map(str::to_owned) else {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::StopContainerOptions;
 use hostlink_core::{Context, Error, ErrorKind, Event, Reporter, Result};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -153,6 +154,13 @@ async fn bring_up(
     if is(found, |state| state.running) {
         return Ok(None);
     }
+    if found.host_config.as_ref().and_then(|host| host.auto_remove).unwrap_or(false) {
+        let word = engine.brand().word();
+        let message = format!(
+            "the container {shown} is stopped, and was made to be removed at its next end (--rm): `{word} start {shown}` first"
+        );
+        return Err(Error::new(ErrorKind::Connect, message));
+    }
     let doing = || format!("cannot start the container {shown}");
     let started = engine.api().start_container(id, None).await;
     started.map_err(|error| told(&doing(), error))?;
@@ -173,6 +181,12 @@ async fn bring_up(
         }
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// How a container is stopped: its first process has this long to end by itself, in seconds. An interrupted command line waits
+/// twice as long.
+fn soon() -> Option<StopContainerOptions> {
+    Some(StopContainerOptions { t: Some(5), ..StopContainerOptions::default() })
 }
 
 /// Whether a container's state has something.
@@ -207,7 +221,14 @@ impl Container {
     }
 
     async fn stop(&self) -> Result<()> {
-        let stopped = self.engine.long_api().stop_container(&self.id, None).await;
+        let found = self.engine.api().inspect_container(&self.id, None).await;
+        if found.is_ok_and(|found| found.exec_ids.is_some_and(|execs| !execs.is_empty())) {
+            let shown = &self.shown;
+            let message = format!("the container {shown} was not stopped again: others use it");
+            self.tell(Event::Warning(&message));
+            return Ok(());
+        }
+        let stopped = self.engine.long_api().stop_container(&self.id, soon()).await;
         match stopped {
             Err(error) if crate::engine::status(&error) != Some(404) => {
                 Err(told(&format!("cannot stop the container {} again", self.shown), error))
@@ -242,7 +263,7 @@ impl Container {
         let Some(End::Stop) = self.end.get_mut().take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (engine, id) = (self.engine.clone(), self.id.clone());
-        runtime.spawn(async move { engine.long_api().stop_container(&id, None).await });
+        runtime.spawn(async move { engine.long_api().stop_container(&id, soon()).await });
     }
 
     fn tell(&self, event: Event<'_>) {

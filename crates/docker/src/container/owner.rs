@@ -45,13 +45,27 @@ impl Owner {
         format!("{machine}/{boot}/{pid}/{start}")
     }
 
-    /// Whether `self`, which is alive, can be certain that `other` is gone.
-    pub(super) fn knows_dead(&self, other: &Self) -> bool {
+    /// What `self`, which is alive, knows of `other`.
+    pub(super) fn knows_of(&self, other: &Self) -> Fate {
         if self.machine != other.machine {
-            return false;
+            return Fate::Unknown;
         }
-        self.boot != other.boot || start_of(other.pid) != Some(other.start)
+        if self.boot != other.boot {
+            return Fate::OfAnotherBoot;
+        }
+        if is_gone(other.pid, other.start) { Fate::Dead } else { Fate::Unknown }
     }
+}
+
+/// What is known of an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is gone, and that is certain.
+    Dead,
+    /// Of this machine before it was started anew, or of a copy of it that has the same ID.
+    OfAnotherBoot,
+    /// It lives, or nobody here can tell.
+    Unknown,
 }
 
 /// The machine's ID and, where process numbers are those of a container, its PID namespace: containers of one machine
@@ -73,9 +87,35 @@ fn boot() -> Option<String> {
     read("/proc/sys/kernel/random/boot_id")
 }
 
-/// When a process started, in clock ticks; `None` if it is gone, or a zombie. It is field 22 of proc(5)'s `stat`.
+/// Whether a process has certainly ended. What cannot be read proves nothing: /proc may hide the processes of others
+/// (`hidepid`, proc(5)), and kill(2) does not.
+fn is_gone(pid: u32, start: u64) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => started(&stat) != Some(start),
+        Err(_) => !exists(pid),
+    }
+}
+
+#[cfg(unix)]
+fn exists(pid: u32) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn exists(_pid: u32) -> bool {
+    true
+}
+
+/// When a process started, in clock ticks.
 fn start_of(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    started(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Field 22 of proc(5)'s `stat`; `None` for a zombie.
+fn started(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     if fields.next()? == "Z" {
         return None;
@@ -98,13 +138,13 @@ mod tests {
     fn only_what_is_provably_dead_on_this_machine_is_dead() {
         let me = Owner::me().unwrap();
         assert_eq!(Owner::parse(&me.label()), Some(me.clone()));
-        assert!(!me.knows_dead(&me));
+        assert_eq!(me.knows_of(&me), Fate::Unknown);
         let restarted = Owner { start: me.start + 1, ..me.clone() };
-        assert!(me.knows_dead(&restarted));
+        assert_eq!(me.knows_of(&restarted), Fate::Dead);
         let before_boot = Owner { boot: "other".to_owned(), ..me.clone() };
-        assert!(me.knows_dead(&before_boot));
+        assert_eq!(me.knows_of(&before_boot), Fate::OfAnotherBoot);
         let elsewhere = Owner { machine: "other".to_owned(), ..restarted };
-        assert!(!me.knows_dead(&elsewhere));
+        assert_eq!(me.knows_of(&elsewhere), Fate::Unknown);
     }
 
     #[test]
@@ -118,9 +158,12 @@ mod tests {
     fn a_process_that_has_ended_and_was_not_waited_for_is_dead() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        while start_of(child.id()).is_some() {
+        let start = start_of(child.id()).unwrap_or_default();
+        while !is_gone(child.id(), start) {
             assert!(std::time::Instant::now() < deadline);
         }
         child.wait().unwrap();
+        assert!(is_gone(child.id(), start));
+        assert!(exists(std::process::id()) && !exists(child.id()));
     }
 }

@@ -1,28 +1,45 @@
 //! Removes what runs have left on an engine that were killed.
 
 use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::errors::Error as ApiError;
 use bollard::query_parameters::{
     ListContainersOptions, ListImagesOptions, RemoveContainerOptions, RemoveImageOptions,
 };
 
-use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, Owner};
+use super::made;
+use super::owner::{Fate, HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
 use crate::engine::Engine;
+
+/// An image that is half made for longer than this is nobody's work any more.
+const HALF_MADE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes containers and half-made images of this machine's processes that are gone. What cannot be removed is left
 /// to the next run.
+///
+/// Labels are handed on: to images of our containers that somebody else commits, and to containers of these. Names are
+/// not, so a container is ours if its name says so too. Machines that are copies of one another have one ID: what another boot
+/// has left goes only if it does not run.
 pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
-    let is_dead = |labels: &HashMap<String, String>, label: &str| {
+    let fate = |labels: &HashMap<String, String>, label: &str| {
         let owner = labels.get(label).and_then(|label| Owner::parse(label));
-        owner.is_some_and(|owner| me.knows_dead(&owner))
+        owner.map_or(Fate::Unknown, |owner| me.knows_of(&owner))
     };
     let filters = |label: &str| Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
     let options =
         ListContainersOptions { all: true, filters: filters(OWNER_LABEL), ..Default::default() };
     for container in engine.api().list_containers(Some(options)).await? {
-        let dead = container.labels.is_some_and(|labels| is_dead(&labels, OWNER_LABEL));
-        if let (true, Some(id)) = (dead, container.id) {
+        let labels = container.labels.unwrap_or_default();
+        let name = made::name(labels.get(RUN_LABEL).map_or("", String::as_str));
+        let mut names = container.names.iter().flatten();
+        let is_ours = names.any(|it| it.trim_start_matches('/') == name);
+        let is_over = match fate(&labels, OWNER_LABEL) {
+            Fate::Dead => true,
+            Fate::OfAnotherBoot => !container.state.is_some_and(|it| it.to_string() == "running"),
+            Fate::Unknown => false,
+        };
+        if let (true, true, Some(id)) = (is_ours, is_over, container.id) {
             let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
             let _ = engine.api().remove_container(&id, Some(options)).await;
         }
@@ -30,10 +47,22 @@ pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
     let options =
         ListImagesOptions { all: false, filters: filters(HALF_MADE_LABEL), ..Default::default() };
     for image in engine.api().list_images(Some(options)).await? {
-        if is_dead(&image.labels, HALF_MADE_LABEL) {
+        let is_over = match fate(&image.labels, HALF_MADE_LABEL) {
+            Fate::Dead => true,
+            Fate::OfAnotherBoot => age(image.created) > HALF_MADE_LIMIT,
+            Fate::Unknown => false,
+        };
+        if is_over {
             let options = RemoveImageOptions { force: true, noprune: true, ..Default::default() };
             let _ = engine.api().remove_image(&image.id, Some(options), None).await;
         }
     }
     Ok(())
+}
+
+/// How long ago this was, in seconds since 1970.
+fn age(created: i64) -> Duration {
+    let created = Duration::from_secs(u64::try_from(created).unwrap_or(0));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(created)
 }

@@ -44,7 +44,11 @@ pub(super) async fn find(
     let data = settings.place.as_deref();
     let found = match &target.outer {
         None => search.here(place::here(brand, data, context)?).await,
-        Some(link) => search.there(link, data, settings.sudo, &target.data).await?,
+        Some(link) => {
+            let said = place::said_here(brand, data, link, context)?;
+            let data = said.as_deref().or(data);
+            search.there(link, data, settings.sudo, &target.data).await?
+        }
     };
     found.ok_or_else(|| search.nothing(settings.sudo, target.outer.is_some()))
 }

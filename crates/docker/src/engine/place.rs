@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hostlink_core::{Context, Error, ErrorKind, Result};
+use hostlink_core::{Context, Error, ErrorKind, Link, Result};
 use rustls::ClientConfig;
 
 use super::address::Address;
@@ -66,6 +66,33 @@ pub(super) fn here(brand: Brand, data: Option<&str>, context: &Context) -> Resul
     let runtime = context.environment.get("XDG_RUNTIME_DIR").map(String::as_str);
     let home = context.home.as_deref().and_then(|home| home.to_str());
     Ok(usual(brand, runtime, home))
+}
+
+/// The socket that the environment or the current context says, for an engine that is reached by a command on this machine.
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`]: what they say cannot be used, or is no socket of this machine.
+pub(super) fn said_here(
+    brand: Brand,
+    data: Option<&str>,
+    link: &Link,
+    context: &Context,
+) -> Result<Option<String>> {
+    if data.is_some() || !link.connection().is_here() {
+        return Ok(None);
+    }
+    let places = here(brand, None, context)?;
+    match places.first() {
+        Some(Place { said_by, .. }) if said_by.is_empty() => Ok(None),
+        Some(Place { way: Way::Unix(path), .. }) => Ok(Some(format!("unix://{path}"))),
+        Some(place) => {
+            let message =
+                format!("docker_sudo is for sockets of this machine, and the engine is at {place}");
+            Err(Error::new(ErrorKind::Data, message))
+        }
+        None => Ok(None),
+    }
 }
 
 /// The place that host data says, as seen from another host; `None` if it says none.
