@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::Chunk;
-use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::sleep;
@@ -23,8 +22,8 @@ const AHEAD: usize = 4;
 /// How often a command whose output nobody takes is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Output that ends so long after its command was cut off by the engine: something still holds it.
-const CUT_OFF: Duration = Duration::from_secs(1);
+/// Output that ends so long after its command was cut off by the engine, after 2 s: something still holds it.
+const CUT_OFF: Duration = Duration::from_millis(1900);
 
 type Item = (io::Result<Chunk>, Option<OwnedSemaphorePermit>);
 
@@ -67,8 +66,7 @@ impl Reader {
                 return;
             }
         }
-        let is_cut_off = self.exec.ended_at.get().is_some_and(|at| at.elapsed() > CUT_OFF);
-        if is_cut_off && self.exec.is_cut_off_by_engine() {
+        if self.exec.is_cut_off_by_engine() && self.exec.life().is_over_since(CUT_OFF) {
             self.sender.closed().await;
         }
         // Nobody may wait for it.
@@ -77,16 +75,14 @@ impl Reader {
 
     /// Waits until there is room for a chunk; `None` where it must be read without.
     async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        while self.exec.ended_at.get().is_none() {
+        while !self.exec.life().has_ended() {
             tokio::select! {
                 room = self.room.clone().acquire_owned() => return room.ok(),
                 () = self.sender.closed() => return None,
                 () = sleep(LOOK) => {}
             }
-            let state = self.exec.engine().get(&format!("/exec/{}/json", self.exec.id)).await;
-            if state.is_ok_and(|state| state["Running"] == json!(false)) {
-                self.exec.has_ended();
-            }
+            // Whoever waits for the end is told of what is wrong here.
+            let _ = self.exec.look().await;
         }
         None
     }

@@ -73,15 +73,13 @@ impl Exec {
             if state["Running"] == json!(false)
                 && let Some(code) = state["ExitCode"].as_i64()
             {
-                self.has_ended();
                 return Ok(code);
             }
         }
     }
 
     async fn inspect(&self) -> Result<Value> {
-        let path = format!("/exec/{}/json", self.id);
-        let error = match self.engine().get(&path).await {
+        let error = match self.look().await {
             Ok(state) => return Ok(state),
             Err(error) => error,
         };
@@ -90,7 +88,7 @@ impl Exec {
         }
         // An engine may close an idle connection at the very moment when it is used again.
         sleep(SECOND_TRY).await;
-        match self.engine().get(&path).await {
+        match self.look().await {
             Ok(state) => Ok(state),
             Err(error) if status(&error) == Some(404) => Err(self.lost().await),
             Err(error) => Err(self.engine().does_not_answer(error)),

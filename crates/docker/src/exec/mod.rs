@@ -5,7 +5,7 @@ mod ended;
 mod frames;
 mod stdin;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use hostlink_core::{
     Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions, Stream,
     TerminalSize,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep};
 
@@ -127,19 +127,27 @@ struct Exec {
     container: Arc<Container>,
     id: String,
     tty: bool,
-    /// When it was first seen to have ended.
-    ended_at: Arc<OnceLock<Instant>>,
+    life: Arc<StdMutex<Life>>,
     /// Held while the terminal is told a size: the first one must not come last.
     resizing: Arc<Mutex<()>>,
 }
 
 impl Exec {
     fn new(container: Arc<Container>, id: String, tty: bool) -> Self {
-        Self { container, id, tty, ended_at: Arc::default(), resizing: Arc::default() }
+        let life = Arc::new(StdMutex::new(Life { seen: Instant::now(), ended: None }));
+        Self { container, id, tty, life, resizing: Arc::default() }
     }
 
-    fn has_ended(&self) {
-        self.ended_at.get_or_init(Instant::now);
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the engine whether it runs.
+    async fn look(&self) -> Result<Value, bollard::errors::Error> {
+        let asked = Instant::now();
+        let state = self.engine().get(&format!("/exec/{}/json", self.id)).await?;
+        self.life().take(asked, &state);
+        Ok(state)
     }
 
     /// Docker ends output that something still holds. Nothing of the kind is known of terminals.
@@ -161,6 +169,33 @@ impl Exec {
         while self.resize(size).await.is_err() && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
         }
+    }
+}
+
+/// What has been seen of a command's life.
+struct Life {
+    /// When it was last asked for and ran.
+    seen: Instant,
+    /// When it was first known to have ended.
+    ended: Option<Instant>,
+}
+
+impl Life {
+    fn take(&mut self, asked: Instant, state: &Value) {
+        if state["Running"] == json!(false) && state["ExitCode"].is_i64() {
+            self.ended.get_or_insert_with(Instant::now);
+        } else if self.ended.is_none() {
+            self.seen = asked;
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Whether it may have ended so long ago, and is known to have ended for half of that.
+    fn is_over_since(&self, time: Duration) -> bool {
+        self.ended.is_some_and(|ended| ended.elapsed() >= time / 2) && self.seen.elapsed() >= time
     }
 }
 
