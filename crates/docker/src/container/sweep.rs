@@ -36,7 +36,7 @@ pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
         let is_ours = names.any(|it| it.trim_start_matches('/') == name);
         let is_over = match fate(&labels, OWNER_LABEL) {
             Fate::Dead => true,
-            Fate::OfAnotherBoot => !container.state.is_some_and(|it| it.to_string() == "running"),
+            Fate::OfAnotherBoot => container.state.is_none_or(|it| it.to_string() != "running"),
             Fate::Unknown => false,
         };
         if let (true, true, Some(id)) = (is_ours, is_over, container.id) {

@@ -64,7 +64,7 @@ impl Exec {
                 () = sleep(wait) => {
                     wait = longest.min(wait * 2);
                     if life.is_none() {
-                        *life = self.life().await;
+                        *life = self.started_at().await;
                     }
                 }
             }
@@ -109,7 +109,7 @@ impl Exec {
             Err(Error::new(ErrorKind::LinkLost, format!("{what} while the command ran")))
         };
         if self.answers().await {
-            if life.is_some() && life != self.life().await {
+            if life.is_some() && life != self.started_at().await {
                 return lost(format!("the container {} was started anew", self.container.shown));
             }
             return Ok(());
@@ -126,7 +126,7 @@ impl Exec {
     }
 
     /// When the container was started, as the engine writes it.
-    async fn life(&self) -> Option<String> {
+    async fn started_at(&self) -> Option<String> {
         let found = self.engine().api().inspect_container(&self.container.id, None).await;
         found.ok()?.state?.started_at
     }
