@@ -53,8 +53,8 @@ pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
     }
 }
 
-/// The outcome of a target whose link ended so: work that was done on a link that failed to end has failed (an image was
-/// not made), and work that failed keeps its own status.
+/// The outcome of a target whose link ended so. Work that was done on a link that did not end well has failed too (an
+/// image was not made), and work that failed keeps its own status.
 pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome {
     let is_done = match &outcome {
         Ok(Done::Ran(output)) => of_command(output) == 0,
@@ -63,7 +63,8 @@ pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome
         Err(_) => false,
     };
     match ended {
-        Err(error) if is_done => Err(error),
+        // Whatever it was: the target was reached, and no argument was wrong.
+        Err(error) if is_done => Err(error.with_kind(ErrorKind::Transfer)),
         _ => outcome,
     }
 }
@@ -124,7 +125,7 @@ mod tests {
     fn a_link_that_does_not_end_well_is_a_failure_of_what_went_well() {
         let ended =
             |code, end| of_all(&[with_end(ran(ExitStatus::Code(code)), end)], Work::Command);
-        let failed = || Err(Error::new(ErrorKind::NotFound, "x"));
+        let failed = || Err(Error::new(ErrorKind::Connect, "x"));
         assert_eq!(ended(0, Ok(())), 0);
         assert_eq!(ended(0, failed()), 1);
         assert_eq!(ended(7, failed()), 7);

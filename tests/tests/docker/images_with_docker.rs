@@ -99,7 +99,7 @@ fn a_name_that_the_engine_refuses_fails_and_the_image_is_told() {
     let told = stderr(&output);
     let (_, id) = told.split_once("committed to ").unwrap();
     let committed = Removed(id.lines().next().unwrap().to_owned());
-    assert_eq!((code(&output), stdout(&output)), (255, "done\n".to_owned()), "{told}");
+    assert_eq!((code(&output), stdout(&output)), (1, "done\n".to_owned()), "{told}");
     let refused = format!("the image {} is made, but cannot be named sha256:1", committed.0);
     assert!(told.contains(&refused), "{told}");
     assert_eq!(docker(["run", "--rm", &committed.0, "cat", "/x"]), "x");
@@ -116,6 +116,20 @@ fn a_name_that_no_image_can_have_is_refused_before_anything_connects() {
         assert_eq!(code(&output), 2, "{}", stderr(&output));
         assert!(stderr(&output).contains("docker_tag"), "{}", stderr(&output));
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_said_to_be_lost() {
+    let origin = image_with(&[]);
+    let target = DockerTarget::new(&origin.0);
+    let link = target.connect().await;
+    docker(["rm", "--force", &made_of(&origin.0)[0]]);
+    let error = link.disconnect().await.unwrap_err().to_string();
+    assert!(
+        error.contains("cannot commit the container, so what was changed in it is lost"),
+        "{error}"
+    );
+    assert!(target.told().is_empty(), "{:?}", target.told());
 }
 
 #[tokio::test]
