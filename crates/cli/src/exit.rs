@@ -53,6 +53,22 @@ pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
     }
 }
 
+/// The outcome of a target whose link ended so. Work that was done on a link that did not end well has failed too (an
+/// image was not made), and work that failed keeps its own status.
+pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome {
+    let is_done = match &outcome {
+        Ok(Done::Ran(output)) => of_command(output) == 0,
+        Ok(Done::Moved(_)) => true,
+        Ok(Done::Left(status)) => status.as_shell_code() == 0,
+        Err(_) => false,
+    };
+    match ended {
+        // Whatever it was: the target was reached, and no argument was wrong.
+        Err(error) if is_done => Err(error.with_kind(ErrorKind::Transfer)),
+        _ => outcome,
+    }
+}
+
 /// Says what is wrong where there is nothing yet to say it with.
 pub(crate) fn without_runtime(error: &std::io::Error) -> ExitCode {
     use std::io::Write;
@@ -103,6 +119,16 @@ mod tests {
         assert_eq!(status(failed(ErrorKind::Privilege)), 1);
         assert_eq!(status(failed(ErrorKind::Unsupported)), 2);
         assert_eq!(of_all(&[failed(ErrorKind::Unsupported)], Work::Transfer), 1);
+    }
+
+    #[test]
+    fn a_link_that_does_not_end_well_is_a_failure_of_what_went_well() {
+        let ended =
+            |code, end| of_all(&[with_end(ran(ExitStatus::Code(code)), end)], Work::Command);
+        let failed = || Err(Error::new(ErrorKind::Connect, "x"));
+        assert_eq!(ended(0, Ok(())), 0);
+        assert_eq!(ended(0, failed()), 1);
+        assert_eq!(ended(7, failed()), 7);
     }
 
     #[test]

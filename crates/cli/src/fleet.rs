@@ -83,27 +83,33 @@ async fn serve(host: Host, job: Arc<Job>, context: Arc<Context>) -> Option<Outco
         () = job.stop.requested() => return None,
         connected = target.connect(&context) => connected,
     };
-    let outcome = match connected {
-        Ok(link) => work(&job, link, arguments).await?,
-        Err(error) => Err(error),
+    let (outcome, closed) = match connected {
+        Ok(link) => work(&job, link, arguments).await,
+        Err(error) => (Some(Err(error)), Ok(())),
     };
+    let outcome = outcome?;
     tokio::select! {
         biased;
         () = job.stop.requested() => None,
-        told = job.tell(&target.name, outcome, start.elapsed()) => Some(told),
+        told = job.tell(&target.name, outcome, start.elapsed()) => Some(exit::with_end(told, closed)),
     }
 }
 
 /// Does the job on one link, or a part of it, and closes the link.
-async fn work(job: &Job, link: Link, arguments: ConnectorArguments) -> Option<Outcome> {
+async fn work(
+    job: &Job,
+    link: Link,
+    arguments: ConnectorArguments,
+) -> (Option<Outcome>, Result<()>) {
     let outcome = tokio::select! {
         biased;
         () = job.stop.requested(), if !job.stops_itself() => None,
         outcome = job.run(&link, arguments) => Some(outcome),
     };
     // By now the job's future is dropped: what it ran is being killed, which this waits for.
-    if let Err(error) = link.disconnect().await {
-        job.messages.line(explain::one_line(&error));
+    let closed = link.disconnect().await;
+    if let Err(error) = &closed {
+        job.messages.line(explain::one_line(error));
     }
-    outcome
+    (outcome, closed)
 }

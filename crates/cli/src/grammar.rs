@@ -60,7 +60,8 @@ pub(crate) fn command() -> Command {
 
 const EXIT_STATUS: &str = "\
 Exit status, one target: the command's own, 128+n if signal n ended it; 124 for a time-out; \
-255 if the link failed, or ~. ended it; 1 if a file did not arrive, or another user's rights were not given.
+255 if the link failed, or ~. ended it; 1 if a file did not arrive, another user's rights were not given, \
+or the connection did not end well.
 Several targets: 0 if all succeeded, 1 if some failed.
 Always: 2 for wrong usage, 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP, 141 if nobody reads the output.";
 

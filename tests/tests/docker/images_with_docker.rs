@@ -3,7 +3,7 @@
 use std::fs;
 
 use hostlink::{ConnectorArguments, StringCommand};
-use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr};
+use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
 use hostlink_tests::container::{BUSYBOX, DEBIAN};
 use hostlink_tests::docker_target::{DockerTarget, Removed, docker, labelled, ran};
 use hostlink_tests::keeper::unique_name;
@@ -69,7 +69,67 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     // Other tests have theirs for a moment.
     let half_made = || docker(["image", "ls", "--quiet", "--filter", "label=hostlink.half-made"]);
     assert!(spawn_blocking(move || becomes_true(|| half_made().is_empty())).await.unwrap());
-    assert_eq!(target.told(), [format!("committed to {} ({tag})", committed.0)]);
+    let told = [
+        format!("committed to {}", committed.0),
+        "what was written to volumes is not in the image: /data".to_owned(),
+        format!("named {tag}"),
+    ];
+    assert_eq!(target.told(), told);
+}
+
+#[tokio::test]
+async fn labels_of_ours_in_an_image_are_not_handed_on() {
+    let origin = image_with(&["LABEL hostlink.owner=m/b/1/2", "LABEL theirs=yes"]);
+    let target = DockerTarget::new(&origin.0);
+    let link = target.connect().await;
+    assert!(ran(&link, "echo x >/x").await.success());
+    link.disconnect().await.unwrap();
+    let committed = Removed(target.committed().unwrap());
+    let labels = docker(["image", "inspect", "--format", "{{json .Config.Labels}}", &committed.0]);
+    assert!(labels.contains(r#""theirs":"yes""#) && !labels.contains("hostlink.owner"), "{labels}");
+}
+
+#[test]
+fn a_name_that_the_engine_refuses_fails_and_the_image_is_told() {
+    let origin = image_with(&[]);
+    let target = format!("@docker/{}", origin.0);
+    // Docker keeps this name for itself, which no grammar says.
+    let words = ["--data", "docker_tag=sha256:1", &target, "exec", "--", "echo done; echo x >/x"];
+    let output = run(hostlink(words));
+    let told = stderr(&output);
+    let (_, id) = told.split_once("committed to ").unwrap();
+    let committed = Removed(id.lines().next().unwrap().to_owned());
+    assert_eq!((code(&output), stdout(&output)), (1, "done\n".to_owned()), "{told}");
+    let refused = format!("the image {} is made, but cannot be named sha256:1", committed.0);
+    assert!(told.contains(&refused), "{told}");
+    assert_eq!(docker(["run", "--rm", &committed.0, "cat", "/x"]), "x");
+    assert!(made_of(&origin.0).is_empty());
+}
+
+#[test]
+fn a_name_that_no_image_can_have_is_refused_before_anything_connects() {
+    for tag in ["rvw:.a", "rvw:a:b"] {
+        let data = format!("docker_tag={tag}");
+        let mut command = hostlink(["--data", &data, "@docker/a", "exec", "--", "true"]);
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        let output = run(command);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains("docker_tag"), "{}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_said_to_be_lost() {
+    let origin = image_with(&[]);
+    let target = DockerTarget::new(&origin.0);
+    let link = target.connect().await;
+    docker(["rm", "--force", &made_of(&origin.0)[0]]);
+    let error = link.disconnect().await.unwrap_err().to_string();
+    assert!(
+        error.contains("cannot commit the container, so what was changed in it is lost"),
+        "{error}"
+    );
+    assert!(target.told().is_empty(), "{:?}", target.told());
 }
 
 #[tokio::test]

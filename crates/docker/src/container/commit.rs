@@ -1,70 +1,177 @@
 //! Makes an image of a container of ours, with the configuration of the image that it came from.
 //!
-//! The engine gives a committed image the container's own labels too, and none of its calls takes one away. So the
-//! commit is only a step: an image with the same layers and the right configuration is loaded after it, in an archive
-//! that has no layers, since the engine has them.
+//! Docker gives a committed image the container's own labels too, and none of its calls takes one away. So the commit
+//! is only a step: an image with the same layers and the right configuration is loaded after it, in an archive that has
+//! no layers, since the engine has them. Podman loads no such archive, and the configuration that comes with a commit
+//! is read only by its own API. What an engine has made is looked at before anyone is told of it.
 
 use hostlink_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
 use super::found::Image;
+use super::likeness;
 use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::{Engine, LONG_LIMIT, told};
+use crate::engine::{Engine, LONG_LIMIT, status, told};
+
+const DOING: &str = "cannot commit the container, so what was changed in it is lost";
 
 /// An image that was made.
 pub(super) struct Committed {
     pub(super) id: String,
     /// Our labels could not be taken away, and are empty.
     pub(super) has_labels: bool,
+    /// A half-made image, to be removed.
+    step: Option<String>,
 }
 
 /// Commits the container.
 ///
 /// # Errors
 ///
-/// The engine refuses: there is no new image.
+/// The engine refuses, or makes another image than is wanted: there is no new image.
 pub(super) async fn commit(
     engine: &Engine,
     container: &str,
     origin: &Image,
     owner: Option<&Owner>,
-    tag: Option<&(String, String)>,
 ) -> Result<Committed> {
+    let config = likeness::without_ours(&origin.config);
+    let is_podman = is_podman(engine).await.map_err(|error| told(DOING, error))?;
+    if is_podman {
+        let id = commit_on_podman(engine, container, &config).await?;
+        keep_if_like(engine, &id, &config, true).await?;
+        return Ok(Committed { id, has_labels: true, step: None });
+    }
     let owner = owner.map(Owner::label).unwrap_or_default();
-    let step = commit_with(engine, container, origin, Some(&owner)).await?;
-    let loaded = load(engine, &step, origin).await;
-    let committed = match loaded {
-        Some(id) => Committed { id, has_labels: false },
-        None => {
-            Committed { id: commit_with(engine, container, origin, None).await?, has_labels: true }
-        }
+    let step = commit_with(engine, container, &config, Some(&owner)).await?;
+    if let Some(id) = load(engine, &step, &config).await
+        && keep_if_like(engine, &id, &config, false).await.is_ok()
+    {
+        return Ok(Committed { id, has_labels: false, step: Some(step) });
+    }
+    let id = commit_with(engine, container, &config, None).await?;
+    keep_if_like(engine, &id, &config, false).await?;
+    Ok(Committed { id, has_labels: true, step: Some(step) })
+}
+
+/// Names the image.
+///
+/// # Errors
+///
+/// The engine refuses: the image is there, without the name.
+pub(super) async fn name(
+    engine: &Engine,
+    committed: &Committed,
+    (repository, tag): &(String, String),
+) -> Result<()> {
+    let options = bollard::query_parameters::TagImageOptions {
+        repo: Some(repository.clone()),
+        tag: Some(tag.clone()),
     };
+    let tagged = engine.api().tag_image(&committed.id, Some(options)).await;
+    let doing =
+        || format!("the image {} is made, but cannot be named {repository}:{tag}", committed.id);
+    tagged.map_err(|error| told(&doing(), error))
+}
+
+/// Removes what is half-made.
+///
+/// # Errors
+///
+/// It is still there.
+pub(super) async fn clear(engine: &Engine, committed: &Committed) -> Result<()> {
+    match &committed.step {
+        Some(step) => remove(engine, step).await,
+        None => Ok(()),
+    }
+}
+
+async fn remove(engine: &Engine, image: &str) -> Result<()> {
     let options = bollard::query_parameters::RemoveImageOptions {
         force: true,
         noprune: true,
         ..Default::default()
     };
-    let removed = engine.api().remove_image(&step, Some(options), None).await;
-    removed.map_err(|error| told("cannot remove a half-made image", error))?;
-    if let Some((repository, tag)) = tag {
-        let options = bollard::query_parameters::TagImageOptions {
-            repo: Some(repository.clone()),
-            tag: Some(tag.clone()),
-        };
-        let tagged = engine.api().tag_image(&committed.id, Some(options)).await;
-        tagged.map_err(|error| told(&format!("cannot name the image {}", committed.id), error))?;
+    let removed = engine.api().remove_image(image, Some(options), None).await;
+    removed.map(|_| ()).map_err(|error| told(&format!("cannot remove the image {image}"), error))
+}
+
+/// Which engine answers is another question than whose connector was asked for.
+async fn is_podman(engine: &Engine) -> Result<bool, bollard::errors::Error> {
+    let version = engine.get("/version").await?;
+    let components = version["Components"].as_array();
+    Ok(components.is_some_and(|all| all.iter().any(|part| part["Name"] == "Podman Engine")))
+}
+
+/// Removes an image that is not like its origin.
+///
+/// # Errors
+///
+/// It was not.
+async fn keep_if_like(engine: &Engine, id: &str, origin: &Value, is_podman: bool) -> Result<()> {
+    let image = engine.get(&format!("/images/{id}/json")).await;
+    let image =
+        image.map_err(|error| told(&format!("cannot look at the new image {id}"), error))?;
+    let differs = likeness::differences(origin, &image["Config"], is_podman);
+    if differs.is_empty() {
+        return Ok(());
     }
-    Ok(committed)
+    let removed = remove(engine, id).await;
+    let is_left = if removed.is_ok() { "was removed again" } else { "cannot be removed" };
+    let differs = differs.join(", ");
+    let message = format!(
+        "{DOING}: the engine made an image ({id}) whose configuration is not that of the one it came from ({differs}), \
+         which {is_left}"
+    );
+    Err(Error::new(ErrorKind::Connect, message))
+}
+
+/// The container has the rest of the configuration from its image.
+async fn commit_on_podman(engine: &Engine, container: &str, config: &Value) -> Result<String> {
+    let list = |key: &str| if config[key].is_array() { config[key].clone() } else { json!([]) };
+    let changes = [
+        format!("ENTRYPOINT {}", list("Entrypoint")),
+        format!("CMD {}", list("Cmd")),
+        format!("LABEL {RUN_LABEL}=\"\""),
+        format!("LABEL {OWNER_LABEL}=\"\""),
+    ];
+    let changes: String =
+        changes.iter().map(|change| format!("&changes={}", in_query(change))).collect();
+    // Health checks are only in Docker's format.
+    let path =
+        format!("/v4.0.0/libpod/commit?container={container}&format=docker&pause=true{changes}");
+    let id = made(engine, &path, &Value::Null).await?;
+    Ok(if id.starts_with("sha256:") { id } else { format!("sha256:{id}") })
+}
+
+fn in_query(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    });
+    encoded.collect()
+}
+
+/// Has the engine commit, a second time if it did not refuse: the container will not be there for a later one.
+async fn made(engine: &Engine, path: &str, body: &Value) -> Result<String> {
+    let mut answer = engine.post(path, body, LONG_LIMIT).await;
+    if answer.as_ref().is_err_and(|error| status(error).is_none_or(|status| status >= 500)) {
+        answer = engine.post(path, body, LONG_LIMIT).await;
+    }
+    let answer = answer.map_err(|error| told(DOING, error))?;
+    answer["Id"].as_str().map(str::to_owned).ok_or_else(|| {
+        Error::new(ErrorKind::Connect, format!("{DOING}: the engine named no image"))
+    })
 }
 
 /// Has the engine commit; `half_made`: who is to remove it again.
 async fn commit_with(
     engine: &Engine,
     container: &str,
-    origin: &Image,
+    config: &Value,
     half_made: Option<&str>,
 ) -> Result<String> {
-    let mut config = origin.config.as_object().cloned().unwrap_or_default();
+    let mut config = config.as_object().cloned().unwrap_or_default();
     // What is missing the engine takes from the container.
     if config.get("Entrypoint").is_none_or(Value::is_null) {
         config.insert("Entrypoint".to_owned(), json!([]));
@@ -77,16 +184,11 @@ async fn commit_with(
         labels.insert(HALF_MADE_LABEL.to_owned(), json!(owner));
     }
     config.insert("Labels".to_owned(), Value::Object(labels));
-    let path = format!("/commit?container={container}");
-    let made = engine.post(&path, &Value::Object(config), LONG_LIMIT).await;
-    let made = made.map_err(|error| told("cannot commit the container", error))?;
-    made["Id"].as_str().map(str::to_owned).ok_or_else(|| {
-        Error::new(ErrorKind::Connect, "cannot commit the container: the engine named no image")
-    })
+    made(engine, &format!("/commit?container={container}"), &Value::Object(config)).await
 }
 
-/// Loads an image with the layers of `step` and the configuration of `origin`; `None` where the engine does not take it.
-async fn load(engine: &Engine, step: &str, origin: &Image) -> Option<String> {
+/// Loads an image with the layers of `step` and the configuration `origin`; `None` where the engine does not take it.
+async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
     let image = engine.get(&format!("/images/{step}/json")).await.ok()?;
     let history = engine.get(&format!("/images/{step}/history")).await.ok()?;
     let layers = image["RootFS"]["Layers"].as_array()?;
@@ -101,7 +203,7 @@ async fn load(engine: &Engine, step: &str, origin: &Image) -> Option<String> {
             config.insert(key.to_owned(), json!(text));
         }
     }
-    config.insert("config".to_owned(), origin.config.clone());
+    config.insert("config".to_owned(), origin.clone());
     config.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": layers }));
     config.insert("history".to_owned(), Value::Array(told_history(&history, layers.len())?));
     let archive = archive(&Value::Object(config), layers.len())?;

@@ -2,6 +2,7 @@
 
 mod commit;
 mod found;
+mod likeness;
 mod made;
 mod owner;
 mod sweep;
@@ -61,6 +62,14 @@ enum End {
 
 /// The image that a container was made of.
 struct Origin(Image);
+
+impl Image {
+    /// The directories that are volumes in each of its containers, which no commit sees.
+    fn volumes(&self) -> Vec<&str> {
+        let volumes = self.config["Volumes"].as_object();
+        volumes.into_iter().flat_map(|all| all.keys().map(String::as_str)).collect()
+    }
+}
 
 impl std::fmt::Debug for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -246,16 +255,32 @@ impl Container {
             }
             CommitPolicy::OnSuccess | CommitPolicy::Always => {}
         }
-        let tag = self.settings.tag.as_ref();
-        let made = commit::commit(&self.engine, &self.id, origin, owner, tag).await?;
-        let name = tag.map(|(name, tag)| format!(" ({name}:{tag})")).unwrap_or_default();
-        self.tell(Event::Notice(&format!("committed to {}{name}", made.id)));
+        let made = commit::commit(&self.engine, &self.id, origin, owner).await?;
+        // First, so that it can be found whatever becomes of the rest.
+        self.tell(Event::Notice(&format!("committed to {}", made.id)));
         if made.has_labels {
             self.tell(Event::Warning(
                 "the image has the empty labels hostlink and hostlink.owner, which this engine does not take away",
             ));
         }
-        Ok(())
+        let volumes = origin.volumes();
+        if !volumes.is_empty() {
+            self.tell(Event::Warning(&format!(
+                "what was written to volumes is not in the image: {}",
+                volumes.join(", ")
+            )));
+        }
+        let named = match &self.settings.tag {
+            None => Ok(()),
+            Some(tag) => commit::name(&self.engine, &made, tag).await,
+        };
+        if let (Ok(()), Some((name, tag))) = (&named, &self.settings.tag) {
+            self.tell(Event::Notice(&format!("named {name}:{tag}")));
+        }
+        if let Err(error) = commit::clear(&self.engine, &made).await {
+            self.tell(Event::Warning(&format!("a half-made image is left: {}", error.message())));
+        }
+        named
     }
 
     /// Stops, without waiting for it, what would otherwise run on. What is ours goes with its stream.

@@ -161,16 +161,13 @@ impl<'a> Reading<'a> {
 
     pub(super) fn tag(&mut self) -> Option<(String, String)> {
         self.checked(&fields::TAG, |text| {
-            name::check_identifier(text)?;
             let (repository, tag) = match text.rsplit_once(':') {
                 // The colon of a registry's port.
                 Some((_, tag)) if tag.contains('/') => (text, "latest"),
                 Some((repository, tag)) => (repository, tag),
                 None => (text, "latest"),
             };
-            if text.contains('@') || repository.chars().any(|c| c.is_ascii_uppercase()) {
-                return Err("write NAME[:TAG], the name in lower case".to_owned());
-            }
+            name::check_new_image(repository, tag)?;
             Ok((repository.to_owned(), tag.to_owned()))
         })
     }

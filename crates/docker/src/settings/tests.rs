@@ -72,3 +72,47 @@ fn architecture_and_tag_are_completed() {
         assert_eq!(parse(data).unwrap().tag, Some((name.to_owned(), tag.to_owned())));
     }
 }
+
+#[test]
+fn a_tag_that_no_engine_takes_is_a_fault() {
+    let tagged = |text: &str| Data::new().with("docker_image", "a").with("docker_tag", text);
+    for text in [
+        "rvw:.a",
+        "rvw:a:b",
+        "rvw:-a",
+        "rvw:",
+        "rvw:a b",
+        "",
+        ":a",
+        "Rvw",
+        "r/Vw:1",
+        "a@sha256:0a",
+        "a/",
+        "/a",
+        "a//b",
+        "a..b",
+        "a___b",
+        "_a",
+        "a-",
+        "-r:5000/a",
+        "r:port/a",
+        "r.x:/a",
+        "http://r/a",
+        "a:é",
+    ] {
+        let told = faults(tagged(text));
+        assert!(told.contains("write NAME[:TAG], the name in lower case"), "{text}: {told}");
+    }
+    assert!(faults(tagged(&format!("a:{}", "b".repeat(129)))).contains("is no tag"));
+    assert!(faults(tagged(&"0a".repeat(32))).contains("is no name"));
+    for text in [
+        "a:_B.c-1",
+        "a__b/c---d/e.f:1",
+        "Reg.example.com:5000/a/b",
+        "localhost/a",
+        "localhost:1/a:2",
+        &format!("a:{}", "b".repeat(128)),
+    ] {
+        assert!(parse(tagged(text)).is_ok(), "{text}");
+    }
+}

@@ -1,0 +1,137 @@
+//! Containers that are made of Podman's images, and the images that they become.
+
+use std::fs;
+
+use hostlink_tests::cli::{run, stdout};
+use hostlink_tests::container::BUSYBOX;
+use hostlink_tests::docker_target::{DockerTarget, ran};
+use hostlink_tests::engine::{Engine, PODMAN_SOCKET};
+use hostlink_tests::keeper::{Keeper, unique_name};
+
+const PODMAN: Engine = Engine::Podman;
+
+/// An image, which goes with this value.
+struct Removed(String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = run(PODMAN.command(["image", "rm", "--force", &self.0]));
+    }
+}
+
+/// An image of its own, so that nobody else makes containers of it.
+fn image_with(changes: &[&str]) -> Removed {
+    let name = format!("localhost/{}:1", unique_name());
+    let container = PODMAN.say(["create", BUSYBOX, "true"]).trim().to_owned();
+    let changes = changes.iter().flat_map(|change| ["--change", change]);
+    PODMAN.say(["commit"].into_iter().chain(changes).chain([&*container, &name]));
+    PODMAN.say(["rm", &container]);
+    Removed(name)
+}
+
+fn target(image: &str) -> DockerTarget {
+    let mut target = DockerTarget::new(image).with("podman_socket", PODMAN_SOCKET);
+    target.name = format!("@podman/{image}");
+    target
+}
+
+/// What an image does; nothing is the same however it is written, and no directory is the root.
+fn behaviour(image: &str) -> Vec<(&'static str, String)> {
+    let ask = |part| {
+        let format = format!("{{{{json .Config.{part}}}}}");
+        let said = PODMAN.say(["image", "inspect", "--format", &format, image]);
+        let said = match said.trim() {
+            "null" | "[]" | "{}" | r#""""# if part == "WorkingDir" => r#""/""#,
+            "null" | "[]" | "{}" | r#""""# => "",
+            said => said,
+        };
+        (part, said.to_owned())
+    };
+    ["Entrypoint", "Cmd", "User", "WorkingDir", "Volumes", "ExposedPorts", "Labels"].map(ask).into()
+}
+
+#[tokio::test]
+async fn an_image_is_run_and_committed_with_its_configuration() {
+    let entry = [
+        r#"ENTRYPOINT ["/bin/echo","an entry & \"more\"=+%"]"#,
+        r#"CMD ["word"]"#,
+        "USER 1000:1000",
+        "WORKDIR /srv",
+        "ENV KEY=a value",
+        "LABEL theirs=yes",
+        "EXPOSE 80/tcp",
+        "VOLUME /data",
+    ];
+    let command = [r#"CMD ["echo","word"]"#];
+    for (changes, said) in [(&entry[..], "an entry & \"more\"=+% word\n"), (&command[..], "word\n")]
+    {
+        let has_all = changes.len() > 1;
+        let origin = image_with(changes);
+        let tag = format!("localhost/{}/made:2", unique_name());
+        // Podman answers to either connector.
+        let socket = format!("unix://{PODMAN_SOCKET}");
+        let target = match has_all {
+            true => target(&origin.0),
+            false => DockerTarget::new(&origin.0).with("docker_host", socket),
+        };
+        let target = target.with("docker_tag", tag.as_str());
+        let link = target.connect().await;
+        assert!(ran(&link, "echo change >/tmp/change").await.success());
+        link.disconnect().await.unwrap();
+
+        let committed = Removed(target.committed().unwrap());
+        let mut made = behaviour(&committed.0);
+        let labels = &mut made.last_mut().unwrap().1;
+        let ours = r#""hostlink":"","hostlink.owner":"","#;
+        assert!(labels.contains(ours), "{labels}");
+        *labels = labels.replace(ours, "");
+        assert_eq!(made, behaviour(&origin.0));
+        let env = PODMAN.say(["run", "--rm", "--entrypoint", "env", &tag]);
+        assert_eq!(env.contains("KEY=a value\n"), has_all, "{env}");
+        let words = ["run", "--rm", "--entrypoint", "cat", &tag, "/tmp/change"];
+        assert_eq!(PODMAN.say(words), "change\n");
+        assert_eq!(PODMAN.say(["run", "--rm", &tag]), said);
+        let told = target.told();
+        assert!(told[1].contains("the empty labels"), "{told:?}");
+        assert_eq!(told.iter().any(|it| it.ends_with("in the image: /data")), has_all, "{told:?}");
+        assert_eq!(told.last(), Some(&format!("named {tag}")));
+    }
+}
+
+/// A second service on the same storage, which gives its containers a variable more.
+fn odd_service() -> (Keeper, String) {
+    let mut keeper = Keeper::start();
+    let config = PODMAN_SOCKET.replace("podman.sock", "containers.conf");
+    let config = fs::read_to_string(config).unwrap();
+    let odd = config.replace("[containers]", "[containers]\nenv = [\"ODD=1\"]");
+    assert_ne!(odd, config);
+    let config = keeper.write("containers.conf", 0o644, &odd);
+    let format = "--storage-driver {{.Store.GraphDriverName}} --root {{.Store.GraphRoot}} \
+                  --runroot {{.Store.RunRoot}} --tmpdir {{.Store.RunRoot}}/libpod";
+    let storage = PODMAN.say(["info", "--format", format]);
+    let socket = keeper.dir().join("podman.sock");
+    let (config, shown) = (config.display(), socket.display().to_string());
+    keeper.run(&format!(
+        "CONTAINERS_CONF={config} exec podman {} system service --time=0 unix://{shown}",
+        storage.trim()
+    ));
+    assert!(keeper.wait_until_ready(|| socket.exists()), "{}", keeper.log());
+    (keeper, shown)
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_like_the_one_it_came_from_is_removed_and_fails() {
+    let origin = image_with(&[]);
+    let (_service, socket) = odd_service();
+    let target = target(&origin.0).with("podman_socket", socket);
+    let link = target.connect().await;
+    assert_eq!(ran(&link, "echo $ODD").await.stdout(), b"1\n", "the control");
+    let error = link.disconnect().await.unwrap_err().to_string();
+    assert!(error.contains("lost") && error.contains("(ENV), which was removed again"), "{error}");
+    assert_eq!(target.committed(), None);
+    let (_, id) = error.split_once("sha256:").unwrap();
+    let look =
+        |image: &str| run(PODMAN.command(["image", "inspect", "--format", "{{.Id}}", image]));
+    assert_eq!(stdout(&look(&id[..64])).trim(), "");
+    assert_eq!(stdout(&look(&origin.0)).trim().len(), 64, "the control");
+}
