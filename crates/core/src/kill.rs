@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::arguments::ConnectorArguments;
@@ -27,8 +27,8 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a killed command may take to report its end.
 const CONFIRMATION_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long whoever waits for the kill waits until it has reached the target. On a link that stands still it never
-/// does, and the caller's own limit has passed already.
+/// How long whoever waits for the kill waits until it has reached the target, or the target has answered a question. On a
+/// link that stands still it never does, and the caller's own limit has passed already.
 const REACH_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a command that has been started may take to say whom to kill.
@@ -210,12 +210,21 @@ impl Ending {
     /// dropped, or waits no longer.
     pub(crate) async fn and_wait(self) -> bool {
         let reached = Arc::new(AtomicBool::new(false));
+        let mut answer = Some(self.killer.answers());
+        let mut answers = false;
         let Some(mut ending) = self.start(reached.clone()) else { return false };
-        match timeout(REACH_LIMIT, &mut ending).await {
-            Ok(ended) => ended.unwrap_or(false),
-            Err(_) if reached.load(Ordering::Relaxed) => ending.await.unwrap_or(false),
-            Err(_) => false,
+        let limit = sleep(REACH_LIMIT);
+        tokio::pin!(limit);
+        loop {
+            tokio::select! {
+                ended = &mut ending => return ended.unwrap_or(false),
+                Some(answered) = resolved(&mut answer) => answers = answered.is_ok(),
+                () = &mut limit => break,
+            }
         }
+        // A target that answers is slow, and does not stand still.
+        let goes_on = answers || reached.load(Ordering::Relaxed);
+        goes_on && ending.await.unwrap_or(false)
     }
 
     fn start(self, reached: Arc<AtomicBool>) -> Option<JoinHandle<bool>> {

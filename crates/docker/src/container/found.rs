@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
-use bollard::query_parameters::{CreateImageOptions, ListContainersOptions, ListImagesOptions};
+use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
 use futures::stream::StreamExt;
 use hostlink_core::{Error, ErrorKind, Result};
 use serde_json::Value;
@@ -71,7 +71,7 @@ pub(super) async fn existing(engine: &Engine, name: &str) -> Result<Box<Containe
 }
 
 async fn container(engine: &Engine, name: &str) -> Result<Option<Box<ContainerInspectResponse>>> {
-    match engine.api().inspect_container(name, None).await {
+    match engine.container(name).await {
         Ok(found) => Ok(Some(Box::new(found))),
         Err(error) if status(&error) == Some(404) => Ok(None),
         Err(error) => Err(told(&format!("cannot look at the container {name}"), error)),
@@ -179,9 +179,9 @@ async fn no_image(
 }
 
 async fn container_names(engine: &Engine) -> Vec<String> {
-    let options = ListContainersOptions { all: true, ..Default::default() };
-    let listed = engine.api().list_containers(Some(options)).await.unwrap_or_default();
-    let names = listed.into_iter().flat_map(|container| container.names.unwrap_or_default());
+    let listed = engine.containers().await.unwrap_or_default();
+    let names = listed.iter().flat_map(|found| found["Names"].as_array().into_iter().flatten());
+    let names = names.filter_map(Value::as_str);
     names.map(|name| name.trim_start_matches('/').to_owned()).collect()
 }
 

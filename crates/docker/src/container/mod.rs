@@ -94,7 +94,8 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
     if let Some(owner) = &owner
         && let Err(error) = sweep::run(&engine, owner).await
     {
-        return Err(told("cannot list what earlier runs have left", error));
+        let problem = told("what earlier runs have left cannot be listed", error);
+        context.reporter.report(name, Event::Detail(&problem.to_string()));
     }
     let (id, shown, end) = match found::find(&engine, &settings).await? {
         Found::Container(found) => {
@@ -175,7 +176,7 @@ async fn bring_up(
     started.map_err(|error| told(&doing(), error))?;
     let deadline = Instant::now() + START_LIMIT;
     loop {
-        let now = engine.api().inspect_container(id, None).await;
+        let now = engine.container(id).await;
         let now = now.map_err(|error| told(&doing(), error))?;
         if is(&now, |state| state.running) {
             return Ok(Some(End::Stop));
@@ -230,7 +231,7 @@ impl Container {
     }
 
     async fn stop(&self) -> Result<()> {
-        let found = self.engine.api().inspect_container(&self.id, None).await;
+        let found = self.engine.container(&self.id).await;
         if found.is_ok_and(|found| found.exec_ids.is_some_and(|execs| !execs.is_empty())) {
             let shown = &self.shown;
             let message = format!("the container {shown} was not stopped again: others use it");

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::errors::Error as ApiError;
-use bollard::query_parameters::{
-    ListContainersOptions, ListImagesOptions, RemoveContainerOptions, RemoveImageOptions,
-};
+use bollard::query_parameters::{ListImagesOptions, RemoveContainerOptions, RemoveImageOptions};
 
 use super::made;
 use super::owner::{Fate, HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
@@ -27,21 +25,20 @@ pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
         owner.map_or(Fate::Unknown, |owner| me.knows_of(&owner))
     };
     let filters = |label: &str| Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
-    let options =
-        ListContainersOptions { all: true, filters: filters(OWNER_LABEL), ..Default::default() };
-    for container in engine.api().list_containers(Some(options)).await? {
-        let labels = container.labels.unwrap_or_default();
-        let name = made::name(labels.get(RUN_LABEL).map_or("", String::as_str));
-        let mut names = container.names.iter().flatten();
-        let is_ours = names.any(|it| it.trim_start_matches('/') == name);
+    for mut container in engine.containers().await? {
+        let labels = serde_json::from_value(container["Labels"].take()).unwrap_or_default();
+        let name = made::name(HashMap::get(&labels, RUN_LABEL).map_or("", String::as_str));
+        let mut names = container["Names"].as_array().into_iter().flatten();
+        let is_ours =
+            names.any(|it| it.as_str().is_some_and(|it| it.trim_start_matches('/') == name));
         let is_over = match fate(&labels, OWNER_LABEL) {
             Fate::Dead => true,
-            Fate::OfAnotherBoot => container.state.is_none_or(|it| it.to_string() != "running"),
+            Fate::OfAnotherBoot => container["State"] != "running",
             Fate::Unknown => false,
         };
-        if let (true, true, Some(id)) = (is_ours, is_over, container.id) {
+        if let (true, true, Some(id)) = (is_ours, is_over, container["Id"].as_str()) {
             let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-            let _ = engine.api().remove_container(&id, Some(options)).await;
+            let _ = engine.api().remove_container(id, Some(options)).await;
         }
     }
     let options =

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
+use bollard::models::ContainerInspectResponse;
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use futures::stream::Stream;
@@ -168,6 +169,21 @@ impl Engine {
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
         let request = request(Method::GET, path, None)?;
         in_time(CALL_LIMIT, self.answer(request)).await
+    }
+
+    /// A container as it is now. Podman has states that bollard does not know, and refuses.
+    pub(crate) async fn container(&self, name: &str) -> Result<ContainerInspectResponse, ApiError> {
+        let mut found = self.get(&format!("/containers/{name}/json")).await?;
+        if let Some(state) = found["State"].as_object_mut() {
+            state.remove("Status");
+        }
+        Ok(serde_json::from_value(found)?)
+    }
+
+    /// Every container, as the engine lists it.
+    pub(crate) async fn containers(&self) -> Result<Vec<Value>, ApiError> {
+        let found = self.get("/containers/json?all=true").await?;
+        Ok(serde_json::from_value(found)?)
     }
 
     /// As [`get`](Self::get), with a body and within a limit of time.

@@ -127,7 +127,7 @@ impl Exec {
 
     /// When the container was started, as the engine writes it.
     async fn started_at(&self) -> Option<String> {
-        let found = self.engine().api().inspect_container(&self.container.id, None).await;
+        let found = self.engine().container(&self.container.id).await;
         found.ok()?.state?.started_at
     }
 
@@ -146,7 +146,7 @@ impl Exec {
 /// What became of a container that does not run; `None` if it does, or nobody can tell.
 pub(super) async fn what_became_of(container: &Container) -> Option<String> {
     let shown = &container.shown;
-    match container.engine.api().inspect_container(&container.id, None).await {
+    match container.engine.container(&container.id).await {
         Ok(found) if container::is(&found, |state| state.paused) => {
             Some(format!("the container {shown} was paused"))
         }
