@@ -24,8 +24,8 @@ use crate::run::Attempt;
 /// How long a kill through the link may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a killed command may take to report its end.
-const CONFIRMATION_LIMIT: Duration = Duration::from_secs(2);
+/// How long a killed command may take to report its end. Podman takes more than 2 s for it on a busy machine.
+const CONFIRMATION_LIMIT: Duration = Duration::from_secs(8);
 
 /// How long whoever waits for the kill waits until it has reached the target, or the target has answered a question. On a
 /// link that stands still it never does, and the caller's own limit has passed already.
