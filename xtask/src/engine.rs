@@ -79,12 +79,17 @@ impl Engine {
         }
         let log = state_file(&format!("{self}.log"));
         let mut engine = spawn(self.server(sh)?, &log)?;
-        self.wait_until_it_answers(sh, &mut engine).map_err(|error| {
+        let answers = self.wait_until_it_answers(sh, &mut engine).map_err(|error| {
             // Not by SIGKILL, which would leave the containerd that dockerd has started.
             let id = engine.id().to_string();
             let _ = cmd!(sh, "kill -TERM {id}").quiet().ignore_stderr().run();
             anyhow!("{error:#}; {} ends with\n{}", log.display(), end_of(&log))
-        })
+        });
+        answers?;
+        match self {
+            Self::Docker => settle_bridge(sh),
+            Self::Podman => Ok(()),
+        }
     }
 
     fn wait_until_it_answers(self, sh: &Shell, engine: &mut Child) -> anyhow::Result<()> {
@@ -139,6 +144,22 @@ impl fmt::Display for Engine {
             Self::Podman => "podman",
         })
     }
+}
+
+/// The bridge that Docker's containers hang on.
+const BRIDGE: &str = "docker0";
+
+/// Gives Docker's bridge an address of its own.
+///
+/// Docker 20.10 leaves it with the lowest address of whatever hangs on it, which changes as containers come and go. A
+/// container that talks to this machine then sends to the old one until it has asked again who the gateway is: its
+/// connections stand still for 5 s and more (`delay_first_probe_time`, arp(7)).
+fn settle_bridge(sh: &Shell) -> anyhow::Result<()> {
+    let address = "02:42:68:6c:00:01";
+    cmd!(sh, "ip link set dev {BRIDGE} address {address}")
+        .quiet()
+        .run()
+        .with_context(|| format!("cannot give {BRIDGE} an address of its own"))
 }
 
 /// Keeps other runs from starting an engine or building images, until it is dropped.

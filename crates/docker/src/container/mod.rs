@@ -7,8 +7,8 @@ mod made;
 mod owner;
 mod sweep;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
@@ -46,6 +46,8 @@ pub(crate) struct Container {
     pub(crate) settings: Settings,
     /// A command, put or get has failed.
     has_failed: AtomicBool,
+    /// The one that was seen last.
+    life: StdMutex<Option<String>>,
     target: String,
     reporter: Arc<dyn Reporter>,
     end: Mutex<Option<End>>,
@@ -114,12 +116,14 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
             (id, shown, Some(End::Remove { made, origin: Origin(image), owner }))
         }
     };
+    let life = StdMutex::new(life(&engine, &id).await);
     Ok(Container {
         engine,
         id,
         shown,
         settings,
         has_failed: AtomicBool::new(false),
+        life,
         target: name.to_owned(),
         reporter: context.reporter.clone(),
         end: Mutex::new(end),
@@ -193,6 +197,11 @@ async fn bring_up(
     }
 }
 
+/// When the container was started, as the engine writes it: at another time it has another life.
+async fn life(engine: &Engine, id: &str) -> Option<String> {
+    engine.container(id).await.ok()?.state?.started_at
+}
+
 /// How a container is stopped: its first process has this long to end by itself, in seconds. An interrupted command line waits
 /// twice as long.
 fn soon() -> Option<StopContainerOptions> {
@@ -223,6 +232,20 @@ impl Container {
                 committed.and(removed)
             }
         }
+    }
+
+    /// The life in which it was last seen.
+    pub(crate) fn known_life(&self) -> Option<String> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks in which life it is.
+    pub(crate) async fn life(&self) -> Option<String> {
+        let now = life(&self.engine, &self.id).await;
+        if now.is_some() {
+            self.life.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&now);
+        }
+        now
     }
 
     /// Something that was done in it did not go well.

@@ -37,8 +37,8 @@ pub(super) fn ended(
     exec: Exec,
     over: oneshot::Receiver<()>,
 ) -> BoxFuture<'static, Result<ExitStatus>> {
+    let mut life = exec.container.known_life();
     Box::pin(async move {
-        let mut life = None;
         let code = exec.code(over, &mut life).await?;
         if [KILLED, NOT_STARTED].contains(&code) {
             exec.check_container(life).await?;
@@ -48,14 +48,17 @@ pub(super) fn ended(
 }
 
 impl Exec {
-    /// The exit code; `life` becomes the container's, for commands that are not over at once.
+    /// The exit code; `life` becomes the container's in which the command runs, unless that is over at once: then it is in
+    /// the one that is known.
     async fn code(
         &self,
         mut over: oneshot::Receiver<()>,
         life: &mut Option<String>,
     ) -> Result<i64> {
         let ((mut wait, mut longest), mut is_over) = (WHILE_OPEN, false);
+        let mut is_seen = false;
         loop {
+            let mut now = None;
             tokio::select! {
                 _ = &mut over, if !is_over => {
                     is_over = true;
@@ -63,8 +66,8 @@ impl Exec {
                 }
                 () = sleep(wait) => {
                     wait = longest.min(wait * 2);
-                    if life.is_none() {
-                        *life = self.started_at().await;
+                    if !is_seen {
+                        now = self.container.life().await;
                     }
                 }
             }
@@ -74,6 +77,10 @@ impl Exec {
                 && let Some(code) = state["ExitCode"].as_i64()
             {
                 return Ok(code);
+            }
+            // No command outlives the container, so what runs still has run in that life.
+            if now.is_some() {
+                (*life, is_seen) = (now, true);
             }
         }
     }
@@ -109,7 +116,7 @@ impl Exec {
             Err(Error::new(ErrorKind::LinkLost, format!("{what} while the command ran")))
         };
         if self.answers().await {
-            if life.is_some() && life != self.started_at().await {
+            if life.is_some() && life != self.container.life().await {
                 return lost(format!("the container {} was started anew", self.container.shown));
             }
             return Ok(());
@@ -123,12 +130,6 @@ impl Exec {
         }
         // It runs, and starts nothing: it is full, or its `sh` is gone.
         Ok(())
-    }
-
-    /// When the container was started, as the engine writes it.
-    async fn started_at(&self) -> Option<String> {
-        let found = self.engine().container(&self.container.id).await;
-        found.ok()?.state?.started_at
     }
 
     /// Whether a command can run in the container.

@@ -70,8 +70,9 @@ pub(crate) async fn start(
     }
     let control: Box<dyn ProcessControl> =
         if tty { Box::new(Window(exec.clone())) } else { Box::new(NoControl) };
+    let stdin = Stdin::new(write, tty, exec.engine().brand());
     Ok(Process {
-        stdin: Some(Box::pin(Stdin::new(write, tty))),
+        stdin: Some(Box::pin(stdin)),
         output: ahead::read(exec.clone(), output, over),
         exit: ended::ended(exec, is_over),
         control,

@@ -2,22 +2,33 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
+use tokio::time::{Sleep, sleep};
 
+use crate::brand::Brand;
 use crate::engine::Hijacked;
+
+/// How long input on a terminal of Podman's waits after the start. Podman 4.3.1 loses what a command has written, and puts an
+/// error of its own in its place, if input reaches the command's monitor in the moment in which that ends; the end of input
+/// that every command without input gets would meet each short one there.
+const HELD_BACK: Duration = Duration::from_millis(250);
 
 /// The writing half of a stream. Dropping it is the end of input, which the stream's other half would otherwise keep open.
 pub(super) struct Stdin {
     half: Option<WriteHalf<Hijacked>>,
     /// The engine closes a terminal's output with its input: this side is never closed.
     terminal: bool,
+    held_back: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stdin {
-    pub(super) fn new(half: WriteHalf<Hijacked>, terminal: bool) -> Self {
-        Self { half: Some(half), terminal }
+    pub(super) fn new(half: WriteHalf<Hijacked>, terminal: bool, brand: Brand) -> Self {
+        let is_held_back = terminal && brand == Brand::Podman;
+        let held_back = is_held_back.then(|| Box::pin(sleep(HELD_BACK)));
+        Self { half: Some(half), terminal, held_back }
     }
 
     fn half(&mut self) -> io::Result<Pin<&mut WriteHalf<Hijacked>>> {
@@ -31,6 +42,10 @@ impl AsyncWrite for Stdin {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(sleep) = &mut self.held_back {
+            ready!(sleep.as_mut().poll(context));
+            self.held_back = None;
+        }
         self.half()?.poll_write(context, bytes)
     }
 
