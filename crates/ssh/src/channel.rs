@@ -1,5 +1,6 @@
 //! One channel on a master's socket.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -52,6 +53,31 @@ pub(crate) async fn open(
         Some(size) => on_terminal(mux, request, size, channel, check).await,
         None => on_sockets(mux, request, channel, check).await,
     }
+}
+
+/// Runs a line whose standard output is a file of this machine, which the master writes without us. The line has no input,
+/// and what it has to say on standard error is dropped. Resolves when all is written.
+///
+/// # Errors
+///
+/// As [`Transport::run_into`](crate::transport::Transport::run_into).
+pub(crate) async fn run_into(
+    mux: Mux,
+    line: Vec<u8>,
+    file: OwnedFd,
+    channel: Channel,
+    check: Check,
+) -> Result<ExitStatus> {
+    let null = File::options().read(true).write(true).open("/dev/null").map_err(no_copy)?;
+    let given = [null.try_clone().map_err(no_copy)?.into(), file, null.into()];
+    let session = open_session(mux, &Request::Line(line), false, &given, Some(channel)).await?;
+    drop(given);
+    let status = ended(session.clone(), check).await?;
+    // The exit code may overtake the output.
+    if let Some(mux) = &session.mux {
+        mux.closed().await;
+    }
+    Ok(status)
 }
 
 async fn on_sockets(
@@ -149,7 +175,7 @@ async fn open_session(
 }
 
 fn no_copy(error: io::Error) -> Error {
-    let message = format!("a terminal cannot be handed to ssh: {error}");
+    let message = format!("a file or terminal cannot be handed to ssh: {error}");
     Error::new(ErrorKind::Connect, message).with_source(error)
 }
 

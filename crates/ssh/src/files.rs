@@ -1,12 +1,13 @@
 //! The host's way to move files: over SFTP, or through commands, which needs nothing of this connector.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::StreamExt;
 use hostlink_core::transfer::FileTransfer;
-use hostlink_core::{Chunk, Error, ErrorKind, Event, Process, Result, Stream};
+use hostlink_core::{Chunk, Error, ErrorKind, Event, ExitStatus, Process, Result, Stream, quote};
 use tokio_util::io::StreamReader;
 
 use crate::host::Host;
@@ -82,6 +83,15 @@ impl OpenSftp for Opener {
                 drop(control);
             }),
         })
+    }
+
+    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<ExitStatus>> {
+        let login = self.0.login()?;
+        let Some(channel) = self.0.slots().extra_for_files() else { return Ok(None) };
+        match login.run_into(quote::any_shell(script.as_bytes()), output, channel).await {
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(None),
+            ran => ran.map(Some),
+        }
     }
 }
 

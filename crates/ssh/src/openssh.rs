@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +10,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, TerminalSize,
+    Duplex, Endpoint, Error, ErrorKind, ExitStatus, Forward, Forwarding, Process, Result,
+    TerminalSize,
 };
 use openssh::Session;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::channel::Check;
 use crate::master::{Master, MasterDirectory};
 use crate::mux::Mux;
 use crate::slots::Channel;
@@ -142,6 +145,11 @@ impl OpenSsh {
         })?;
         Ok(Self { login: Arc::new(login), dialled: AtomicU64::new(0) })
     }
+
+    fn check(&self) -> Check {
+        let login = self.login.clone();
+        Box::new(|| Box::pin(async move { login.check().await }))
+    }
 }
 
 #[async_trait]
@@ -152,10 +160,8 @@ impl Transport for OpenSsh {
         terminal: Option<TerminalSize>,
         channel: Option<Channel>,
     ) -> Result<Process> {
-        let login = self.login.clone();
-        let check = Box::new(|| Box::pin(async move { login.check().await }) as _);
         let mux = self.login.call().await?;
-        let opening = channel::open(mux, request, terminal, channel, check);
+        let opening = channel::open(mux, request, terminal, channel, self.check());
         let opened = timeout(OPEN_LIMIT, opening).await;
         // What was not opened by then is given up with the connection to the master.
         let opened = opened.unwrap_or_else(|_| {
@@ -168,6 +174,16 @@ impl Transport for OpenSsh {
             }
             opened => opened,
         }
+    }
+
+    async fn run_into(
+        &self,
+        line: Vec<u8>,
+        output: OwnedFd,
+        channel: Channel,
+    ) -> Result<ExitStatus> {
+        let mux = self.login.call().await?;
+        channel::run_into(mux, line, output, channel, self.check()).await
     }
 
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {

@@ -14,6 +14,9 @@ const CHANNELS: usize = 10;
 /// hang could not be ended.
 const COMMANDS: usize = 8;
 
+/// Channels for files that are read without SFTP, beside the one of SFTP.
+const EXTRA_FILES: usize = 2;
+
 /// How long after a refusal one more channel is tried. Others may have used the login, and the limit be higher.
 const TRY_MORE: Duration = Duration::from_secs(2);
 
@@ -137,6 +140,16 @@ impl Slots {
             Use::Kill => state.kills += 1,
         }
         Channel { slots: self.clone(), usage, closing: false }
+    }
+
+    /// One more channel for files, where nobody else can want it.
+    pub(crate) fn extra_for_files(self: &Arc<Self>) -> Option<Channel> {
+        let mut state = self.state.lock();
+        if state.files > EXTRA_FILES || !state.has_room() {
+            return None;
+        }
+        drop(state);
+        Some(self.channel(Use::Files))
     }
 
     /// How many channels are open, opening or closing.

@@ -1,9 +1,12 @@
 //! What opens channels on a host: the part of the connector that another SSH implementation would replace.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
-use hostlink_core::{Duplex, Endpoint, Forward, Forwarding, Process, Result, TerminalSize};
+use hostlink_core::{
+    Duplex, Endpoint, ExitStatus, Forward, Forwarding, Process, Result, TerminalSize,
+};
 
 use crate::slots::Channel;
 
@@ -31,6 +34,23 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
         terminal: Option<TerminalSize>,
         channel: Option<Channel>,
     ) -> Result<Process>;
+
+    /// Runs a line of the user's login shell without input, whose standard output goes to `output`, a file of this machine, and
+    /// whose standard error goes nowhere. Resolves when it has ended and all is written, as far as there was room.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where the login went while it ran.
+    ///
+    /// # Cancel safety
+    ///
+    /// The channel is closed. A little more may still be written.
+    async fn run_into(
+        &self,
+        line: Vec<u8>,
+        output: OwnedFd,
+        channel: Channel,
+    ) -> Result<ExitStatus>;
 
     /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;

@@ -1,6 +1,7 @@
 //! Where a file that is read goes to.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -67,6 +68,14 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
         let mut body = FileBody { sink, file: None };
         body.begin(&header).await?;
         Ok(Self { body, header })
+    }
+
+    /// The file of this machine that the content goes to, if it is one, for a connection that has something else write it:
+    /// what is in it at [`finish`](Self::finish) is the content.
+    #[must_use]
+    pub fn file(&self) -> Option<&File> {
+        let file = self.body.file.as_ref()?.atomic.file();
+        file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
     }
 
     /// Appends content, and gives memory that may be used for more: this content's, or earlier one's.

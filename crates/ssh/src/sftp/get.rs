@@ -9,6 +9,7 @@ use hostlink_core::Result;
 use hostlink_core::transfer::{GetOptions, Header, Sink, SinkWriter, Transferred, failure};
 use openssh_sftp_client_lowlevel::{AwaitableDataFuture, Data, FileAttrs, FileType};
 
+use super::direct;
 use super::file::RemoteFile;
 use super::session::{Session, Share};
 use super::sessions::Sessions;
@@ -30,6 +31,9 @@ pub(super) async fn get(
     };
     if !is_file(&found) {
         return Ok(None);
+    }
+    if let Some(done) = direct::get(sessions, path, &found, sink, options).await? {
+        return Ok(Some(done));
     }
     let mut file = RemoteFile::read(sessions, session, path.as_ref()).map_err(of)?;
     file.opened().await.map_err(of)?;
@@ -62,7 +66,7 @@ fn is_file(attributes: &FileAttrs) -> bool {
     attributes.get_filetype() == Some(FileType::RegularFile)
 }
 
-fn header(attributes: &FileAttrs) -> Header {
+pub(super) fn header(attributes: &FileAttrs) -> Header {
     Header {
         mode: attributes.get_permissions().map_or(0o666, |bits| bits.bits()),
         modified: attributes.get_time().map_or(0, |(_, modified)| modified.into_raw().into()),

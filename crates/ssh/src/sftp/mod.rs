@@ -3,6 +3,7 @@
 //! Only opening the channel is the transport's. What SFTP cannot do exactly as the stream through a command does it is left
 //! to that.
 
+mod direct;
 mod file;
 mod frames;
 mod get;
@@ -15,6 +16,7 @@ mod tests;
 mod trouble;
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +26,7 @@ use futures::future::BoxFuture;
 use hostlink_core::transfer::{
     FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
 };
-use hostlink_core::{BoxWrite, Result};
+use hostlink_core::{BoxWrite, ExitStatus, Result};
 use tokio::io::AsyncRead;
 
 use sessions::Sessions;
@@ -42,6 +44,14 @@ pub(crate) trait OpenSftp: fmt::Debug + Send + Sync {
     ///
     /// There is none. `LinkLost` means that the next file may try again.
     async fn open(&self) -> Result<Subsystem>;
+
+    /// Runs a script of `sh` beside it, with its standard output going to a file of this machine; `None` if there is no
+    /// channel for that.
+    ///
+    /// # Errors
+    ///
+    /// The link is lost.
+    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<ExitStatus>>;
 }
 
 /// A server's streams. Dropping them ends it.

@@ -1,12 +1,14 @@
 //! The session that all files of a connection share.
 
 use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
 use tokio::task::JoinHandle;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -21,6 +23,8 @@ pub(super) struct Sessions {
     tell: Tell,
     slot: Mutex<Option<Opening>>,
     tasks: TaskTracker,
+    /// What a command writes arrives as it is written, as far as is known.
+    is_exact: AtomicBool,
 }
 
 /// Between tries for a channel.
@@ -46,12 +50,30 @@ impl Sessions {
         let tasks = TaskTracker::new();
         // It takes tasks none the less; an open one could not be waited for.
         tasks.close();
-        Self { opener, policy, limit, tell, slot: Mutex::default(), tasks }
+        Self { opener, policy, limit, tell, slot: Mutex::default(), tasks, is_exact: true.into() }
     }
 
     /// Whether files must go through SFTP.
     pub(super) fn insists(&self) -> bool {
         self.policy == Policy::Sftp
+    }
+
+    /// As [`OpenSftp::run_into`], unless it has been found out that it does not serve.
+    pub(super) async fn run_into(
+        &self,
+        script: &str,
+        output: OwnedFd,
+    ) -> Result<Option<ExitStatus>> {
+        if !self.is_exact.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        self.opener.run_into(script, output).await
+    }
+
+    /// What a command writes does not arrive as it is: it is not asked again.
+    pub(super) fn is_inexact(&self) {
+        self.is_exact.store(false, Ordering::Relaxed);
+        (self.tell)("a command's output is not what it writes there: files go over SFTP alone");
     }
 
     /// The session; `None` if there is no SFTP, and files may go another way.

@@ -1,11 +1,12 @@
 //! Starts servers.
 
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
@@ -83,5 +84,12 @@ impl OpenSftp for Server {
                 let _ = ended.await;
             }),
         })
+    }
+
+    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<ExitStatus>> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
+        let status = command.status().await.map_err(|error| Error::from_io("no sh", error))?;
+        Ok(status.code().map(ExitStatus::Code))
     }
 }
