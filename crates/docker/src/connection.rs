@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+#[cfg(target_os = "linux")]
+use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
     Connection, Error, ErrorKind, MAX_ARGUMENT, Process, Result, Script, Slot, SpawnOptions,
 };
@@ -22,13 +24,21 @@ const COMMANDS_BY_COMMAND: usize = 4;
 pub(crate) struct DockerConnection {
     container: Arc<Container>,
     slots: Arc<Semaphore>,
+    #[cfg(target_os = "linux")]
+    files: Option<crate::files::Files>,
 }
 
 impl DockerConnection {
     pub(crate) fn new(container: Container) -> Self {
         let by_command = container.engine.is_by_command();
         let commands = if by_command { COMMANDS_BY_COMMAND } else { COMMANDS };
-        Self { container: Arc::new(container), slots: Arc::new(Semaphore::new(commands)) }
+        let container = Arc::new(container);
+        Self {
+            slots: Arc::new(Semaphore::new(commands)),
+            #[cfg(target_os = "linux")]
+            files: crate::files::Files::new(&container),
+            container,
+        }
     }
 }
 
@@ -49,6 +59,11 @@ impl Connection for DockerConnection {
     /// The engine takes commands as JSON, which is UTF-8.
     fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
         script.len() <= MAX_ARGUMENT && std::str::from_utf8(script).is_ok()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        self.files.as_ref().map(|files| files as _)
     }
 
     async fn answers(&self) -> Result<()> {

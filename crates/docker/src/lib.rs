@@ -7,6 +7,8 @@ mod container;
 mod engine;
 mod exec;
 mod fields;
+#[cfg(target_os = "linux")]
+mod files;
 mod name;
 mod nearest;
 mod settings;

@@ -1,17 +1,15 @@
 //! Files of the calling user, copied by the kernel.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use hostlink_core::transfer::{
-    AtomicFile, Creation, FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
-    blocking,
+    AtomicFile, Cancelled, Creation, FileTransfer, GetOptions, OpenSource, PutOptions, Sink,
+    Transferred, cancellable, copy_file,
 };
 use hostlink_core::{Error, ErrorKind, Result};
 
@@ -19,9 +17,6 @@ use hostlink_core::{Error, ErrorKind, Result};
 ///
 /// Everything else (readers, writers, temporary files elsewhere) is left to the stream.
 pub(crate) struct LocalFiles;
-
-/// Between two pieces of this size a copy can be cancelled.
-const PIECE: u64 = 64 * 1024 * 1024;
 
 #[async_trait]
 impl FileTransfer for LocalFiles {
@@ -98,12 +93,10 @@ struct Copy {
 impl Copy {
     /// Copies on a thread that may wait. Dropping the future ends the copy at the next piece, and leaves nothing.
     async fn run(self) -> Result<Transferred> {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let _guard = CancelOnDrop(cancelled.clone());
-        blocking(move || self.copy(&cancelled)).await
+        cancellable(move |cancelled| self.copy(cancelled)).await
     }
 
-    fn copy(&self, cancelled: &AtomicBool) -> Result<Transferred> {
+    fn copy(&self, cancelled: &Cancelled) -> Result<Transferred> {
         let failed = |path: &Path, error: io::Error| {
             Error::from_io(format!("cannot read {}: {error}", path.display()), error)
         };
@@ -114,7 +107,7 @@ impl Copy {
             return Err(Error::new(ErrorKind::Data, message));
         }
         let file = AtomicFile::create(&self.to, &self.creation)?;
-        let bytes = copy_pieces(&from, file.file(), cancelled).map_err(|error| {
+        let bytes = copy_file(&from, file.file(), || !cancelled.is_set()).map_err(|error| {
             let message = format!("cannot copy to {}: {error}", self.to.display());
             Error::from_io(message, error)
         })?;
@@ -131,26 +124,4 @@ fn is_same_file(open: &File, path: &Path) -> bool {
     let identity = |found: Metadata| (found.dev(), found.ino());
     let there = std::fs::metadata(path).map(identity);
     there.is_ok() && there.ok() == open.metadata().map(identity).ok()
-}
-
-fn copy_pieces(from: &File, mut to: &File, cancelled: &AtomicBool) -> io::Result<u64> {
-    let mut copied = 0;
-    loop {
-        if cancelled.load(Ordering::Relaxed) {
-            return Err(io::Error::from(io::ErrorKind::Interrupted));
-        }
-        let length = io::copy(&mut from.take(PIECE), &mut to)?;
-        copied += length;
-        if length == 0 {
-            return Ok(copied);
-        }
-    }
-}
-
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
 
+mod directly_with_docker;
 mod midway_with_docker;
 mod places_with_docker;
 mod users_with_docker;

@@ -34,6 +34,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub(crate) use self::errors::{status, told, words};
+use self::place::Way;
 use self::wire::{Dialler, Route};
 use crate::brand::Brand;
 use crate::settings::Settings;
@@ -74,6 +75,7 @@ pub(crate) struct Engine {
     api: Docker,
     shown: String,
     by_command: bool,
+    here: bool,
     machine: Option<String>,
 }
 
@@ -112,6 +114,7 @@ impl Engine {
     /// An engine behind a route, which may not be there.
     fn behind(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
         let by_command = matches!(route, Route::Command(_));
+        let here = matches!(route, Route::Here(Way::Unix(_)));
         let idle_limit = match brand {
             Brand::Docker if by_command => IDLE_LIMIT_BY_COMMAND,
             _ => IDLE_LIMIT,
@@ -138,7 +141,7 @@ impl Engine {
             bollard::API_DEFAULT_VERSION,
         )
         .expect("it only keeps what it is given");
-        Self { brand, http, api, shown, by_command, machine }
+        Self { brand, http, api, shown, by_command, here, machine }
     }
 
     pub(crate) fn brand(&self) -> Brand {
@@ -148,6 +151,11 @@ impl Engine {
     /// The machine that it runs on, as it is known from here; `None` for this one.
     pub(crate) fn machine(&self) -> Option<&str> {
         self.machine.as_deref()
+    }
+
+    /// Whether it is reached by a socket of this machine: then it probably runs here.
+    pub(crate) fn is_here(&self) -> bool {
+        self.here
     }
 
     /// Whether each connection to it is a command on another target, which has only so many.

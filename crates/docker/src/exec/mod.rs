@@ -114,11 +114,14 @@ async fn create(
 async fn refused(container: &Container, doing: &str, error: bollard::errors::Error) -> Error {
     match status(&error) {
         None => container.engine.does_not_answer(error),
-        Some(404 | 409) => match ended::what_became_of(container).await {
+        // Podman says 500 where Docker says 409.
+        Some(status) => match ended::what_became_of(container).await {
             Some(gone) => Error::new(ErrorKind::LinkLost, gone).with_source(error),
-            None => told(doing, error).with_kind(ErrorKind::Connect),
+            None if [404, 409].contains(&status) => {
+                told(doing, error).with_kind(ErrorKind::Connect)
+            }
+            None => told(doing, error),
         },
-        Some(_) => told(doing, error),
     }
 }
 
