@@ -13,6 +13,7 @@ mod kill;
 mod lines;
 mod link;
 mod name;
+pub mod nearest;
 mod output;
 mod process;
 mod pump;

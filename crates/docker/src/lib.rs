@@ -8,7 +8,6 @@ mod engine;
 mod exec;
 mod fields;
 mod name;
-mod nearest;
 mod settings;
 mod ssh_server;
 

@@ -4,7 +4,7 @@ use hostlink_core::{DataField, DataReader, FromValue, Result, Target};
 
 use super::{CommitPolicy, Settings, Subject};
 use crate::brand::Brand;
-use crate::{fields, name, nearest};
+use crate::{fields, name};
 
 /// Reads one target's data and collects what is wrong with it.
 pub(super) struct Reading<'a> {
@@ -44,16 +44,8 @@ impl<'a> Reading<'a> {
 
     /// Refuses keys of this connector's prefix that it does not have.
     pub(super) fn unknown_keys(&mut self) {
-        let known = fields::of(self.brand);
         let prefix = format!("{}_", self.brand.word());
-        let keys = self.target.data.iter().map(|(key, _)| key);
-        for key in keys.filter(|key| key.starts_with(&prefix)) {
-            if self.target.data.get(key).is_some() && !known.iter().any(|field| field.key == key) {
-                let hint = nearest::hint(key, known.iter().map(|field| field.key));
-                let problem = format!("there is no such key{hint}");
-                self.reader.fault(key, problem);
-            }
-        }
+        self.reader.refuse_unknown(&prefix, fields::of(self.brand));
     }
 
     pub(super) fn subject(&mut self) -> Subject {
