@@ -152,7 +152,9 @@ impl<'a> DataReader<'a> {
                 continue;
             }
             let hint = match nearest::hint(key, fields.iter().map(|field| field.key)) {
-                hint if hint.is_empty() => format!(", and your own keys must not begin with {prefix}"),
+                hint if hint.is_empty() => {
+                    format!(", and your own keys must not begin with {prefix}")
+                }
                 hint => hint,
             };
             self.fault(key, format!("there is no such key{hint}"));
