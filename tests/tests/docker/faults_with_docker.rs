@@ -5,37 +5,13 @@ use std::time::{Duration, Instant};
 use hostlink::{ConnectorArguments, Error, ErrorKind, Link, StringCommand};
 use hostlink_tests::cli::becomes_true;
 use hostlink_tests::container::{BUSYBOX, Container};
-use hostlink_tests::docker_target::{DockerTarget, docker, ran};
+use hostlink_tests::docker_target::{DockerTarget, Theirs, docker, ran};
 use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What a busy machine may take beside what is measured.
 const SLACK: Duration = Duration::from_secs(20);
-
-/// A container that somebody else has made.
-struct Theirs(String);
-
-impl Theirs {
-    fn new(words: &[&str]) -> Self {
-        let name = unique_name();
-        let fixed =
-            ["run", "--detach", "--interactive", "--label", "hostlink.test", "--name", &name];
-        docker(fixed.iter().chain(words));
-        Self(name)
-    }
-
-    fn state(&self) -> String {
-        docker(["inspect", "--format", "{{.State.Status}}", &self.0])
-    }
-}
-
-impl Drop for Theirs {
-    fn drop(&mut self) {
-        let remove = ["rm", "--force", "--volumes", &self.0];
-        let _ = hostlink_tests::cli::run(hostlink_tests::cli::command("docker".as_ref(), remove));
-    }
-}
 
 /// Starts a command that does not end by itself, and waits until it runs.
 async fn under_way(link: &Link) -> JoinHandle<Error> {

@@ -65,7 +65,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     let words = ["run", "--rm", "--entrypoint", "cat", &tag, "/tmp/change"];
     assert_eq!(docker(words), "change");
     assert_eq!(docker(["run", "--rm", &tag]), "entry word");
-    assert!(labelled("hostlink.owner").iter().all(|id| *id != made[0]));
+    assert!(labelled("hostlink.owner").iter().all(|(id, _)| *id != made[0]));
     // Other tests have theirs for a moment.
     let half_made = || docker(["image", "ls", "--quiet", "--filter", "label=hostlink.half-made"]);
     assert!(spawn_blocking(move || becomes_true(|| half_made().is_empty())).await.unwrap());
