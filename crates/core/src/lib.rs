@@ -41,7 +41,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use forward::{Forward, Forwarding};
 pub use lines::LineSplitter;
 pub use link::Link;
-pub use name::{NameLink, TargetName};
+pub use name::{NameLink, TargetName, refuse_unknown_link};
 pub use output::{CommandOutput, OutputLine};
 pub use process::{BoxWrite, Chunk, ExitStatus, NoControl, Process, ProcessControl, Stream};
 pub use pump::OutputSink;

@@ -10,7 +10,7 @@ pub use hostlink_core::{
     Prompter, Question, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions,
     SECRET_VARIABLES, Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand,
     Target, TargetName, Terminal, TerminalSize, Value, Window, make_unix_command, nearest, quote,
-    streams, transfer,
+    refuse_unknown_link, streams, transfer,
 };
 pub use registry::builtin_registry;
 
