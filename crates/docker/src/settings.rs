@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) commit: CommitPolicy,
     /// The new image's name, and its tag.
     pub(crate) tag: Option<(String, String)>,
+    /// The keys that are given and ask for something that only images have.
+    pub(crate) for_images: Vec<&'static str>,
 }
 
 /// What the container is.
@@ -86,6 +88,7 @@ impl Settings {
             sudo: reading.get(&fields::SUDO).unwrap_or(false),
             commit: reading.get(&fields::COMMIT).unwrap_or(CommitPolicy::Always),
             tag: reading.tag(),
+            for_images: reading.for_images(),
         };
         reading.contradictions(&settings);
         reading.finish()?;

@@ -164,13 +164,23 @@ impl<'a> Reading<'a> {
         })
     }
 
-    pub(super) fn contradictions(&mut self, settings: &Settings) {
-        let given = |field: &DataField| self.target.data.get(field.key).is_some();
+    /// A container that exists is never committed, so `docker_commit: never` asks for nothing else.
+    pub(super) fn for_images(&mut self) -> Vec<&'static str> {
+        let is_never = self.get(&fields::COMMIT) == Some(CommitPolicy::Never);
+        let is_asked = |field: &DataField| field.key != fields::COMMIT.key || !is_never;
+        self.given_for_images().filter(is_asked).map(|field| field.key).collect()
+    }
+
+    fn given_for_images(&self) -> impl Iterator<Item = DataField> + use<'a> {
+        let data = &self.target.data;
         let of_image = [fields::PLATFORM, fields::ARCHITECTURE, fields::COMMIT, fields::TAG];
-        let useless: Vec<DataField> = of_image.into_iter().filter(|field| given(field)).collect();
+        of_image.into_iter().filter(|field| data.get(field.key).is_some())
+    }
+
+    pub(super) fn contradictions(&mut self, settings: &Settings) {
         if matches!(settings.subject, Subject::Container(_)) {
-            for field in &useless {
-                self.fault(field, "it is for images, and docker_container_id names a container");
+            for field in self.given_for_images() {
+                self.fault(&field, "it is for images, and docker_container_id names a container");
             }
         }
         if settings.tag.is_some() && settings.commit == CommitPolicy::Never {
