@@ -83,13 +83,13 @@ async fn what_is_for_images_does_nothing_for_a_container_which_is_told() {
     let name = container.name();
     let target = DockerTarget::new(name).with("docker_platform", "linux/amd64");
     let tagged = target.clone().with("docker_tag", "x:1").with("docker_commit", "on-success");
-    for (target, keys) in [
-        (DockerTarget::new(name).with("docker_tag", "x:1"), "docker_tag does"),
-        (tagged, "docker_platform, docker_commit and docker_tag do"),
+    for (target, keys, it) in [
+        (DockerTarget::new(name).with("docker_tag", "x:1"), "docker_tag does", "it"),
+        (tagged, "docker_platform, docker_commit and docker_tag do", "them"),
     ] {
         target.connect().await.disconnect().await.unwrap();
         let told = format!(
-            "{keys} nothing: {name} is a container that exists; docker_image says that an image is meant"
+            "{keys} nothing, since {name} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
         );
         assert_eq!(target.told(), [told]);
     }

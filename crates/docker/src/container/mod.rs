@@ -143,13 +143,13 @@ pub(crate) async fn existing(
 
 /// Data may be that of a group in which others are images, so it is no fault.
 pub(crate) fn warn_of_useless(settings: &Settings, shown: &str, target: &str, context: &Context) {
-    let (keys, does) = match &settings.for_images[..] {
+    let (keys, does, it) = match &settings.for_images[..] {
         [] => return,
-        [key] => ((*key).to_owned(), "does"),
-        [keys @ .., last] => (format!("{} and {last}", keys.join(", ")), "do"),
+        [key] => ((*key).to_owned(), "does", "it"),
+        [keys @ .., last] => (format!("{} and {last}", keys.join(", ")), "do", "them"),
     };
     let message = format!(
-        "{keys} {does} nothing: {shown} is a container that exists; docker_image says that an image is meant"
+        "{keys} {does} nothing, since {shown} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
     );
     context.reporter.report(target, Event::Warning(&message));
 }
