@@ -165,8 +165,8 @@ impl<'a> Reading<'a> {
     }
 
     /// A container that exists is never committed, so `docker_commit: never` asks for nothing else.
-    pub(super) fn for_images(&mut self) -> Vec<&'static str> {
-        let is_never = self.get(&fields::COMMIT) == Some(CommitPolicy::Never);
+    pub(super) fn for_images(&self, commit: CommitPolicy) -> Vec<&'static str> {
+        let is_never = commit == CommitPolicy::Never;
         let is_asked = |field: &DataField| field.key != fields::COMMIT.key || !is_never;
         self.given_for_images().filter(is_asked).map(|field| field.key).collect()
     }
