@@ -10,7 +10,8 @@ use hostlink::{
 };
 
 use crate::cli;
-use crate::container::succeed;
+use crate::container::{LABEL, succeed};
+use crate::keeper::unique_name;
 
 /// A target's name, its data, and what is told about it.
 #[derive(Clone, Debug)]
@@ -116,12 +117,52 @@ pub fn docker<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     succeed(cli::command(Path::new("docker"), words), b"").trim().to_owned()
 }
 
-/// The containers of this engine with a label, whether they run or not.
+/// The containers of this engine with a label, whether they run or not: their IDs, with the label's value. It is one look,
+/// since those of other tests come and go.
 #[must_use]
-pub fn labelled(label: &str) -> Vec<String> {
+pub fn labelled(label: &str) -> Vec<(String, String)> {
     let filter = format!("label={label}");
-    let listed = docker(["container", "ls", "--all", "--no-trunc", "--quiet", "--filter", &filter]);
-    listed.lines().map(str::to_owned).collect()
+    let format = format!("{{{{.ID}}}} {{{{.Label {label:?}}}}}");
+    let list = ["container", "ls", "--all", "--no-trunc", "--filter", &filter, "--format", &format];
+    let listed = docker(list);
+    let lines = listed.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
+    lines.map(|(id, value)| (id.to_owned(), value.to_owned())).collect()
+}
+
+/// A container that somebody else has made, by its name or ID; it goes with this value.
+#[derive(Debug)]
+pub struct Theirs(pub String);
+
+impl Theirs {
+    /// Runs one with these words: options, the image and a command.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn new(words: &[&str]) -> Self {
+        let name = unique_name();
+        let fixed = ["run", "--detach", "--interactive", "--label", LABEL, "--name", &name];
+        docker(fixed.iter().chain(words));
+        Self(name)
+    }
+
+    /// The engine's word for how it is.
+    ///
+    /// # Panics
+    ///
+    /// If it is gone.
+    #[must_use]
+    pub fn state(&self) -> String {
+        docker(["inspect", "--format", "{{.State.Status}}", &self.0])
+    }
+}
+
+impl Drop for Theirs {
+    fn drop(&mut self) {
+        let remove = ["rm", "--force", "--volumes", &self.0];
+        let _ = cli::run(cli::command(Path::new("docker"), remove));
+    }
 }
 
 /// An image that goes with this value.

@@ -1,31 +1,25 @@
 //! Containers that hostlink made for a run that has ended without removing them, because it was killed at that moment.
 //!
-//! Their label says whose they are; those of another machine, and of runs that go on, are left alone.
+//! The rule is that of the product's own sweep (`crates/docker/src/container/sweep.rs`), and so is its reading of owners.
 
-use std::fs;
-
+use serde_json::from_str;
 use xshell::Shell;
 
 use crate::engine::Engine;
-use crate::sweep::is_running;
 
-/// `MACHINE/BOOT/PID/START`: the machine's id, that of its boot, and the process with the time of its start.
-const OWNER: &str = "hostlink.owner";
+#[path = "../../crates/docker/src/container/owner.rs"]
+#[expect(dead_code, reason = "what writes labels is the product's")]
+mod owner;
+
+use self::owner::{Fate, OWNER_LABEL, Owner, RUN_LABEL};
 
 /// Removes them, with what tests of an engine have never started.
 pub(crate) fn remove(sh: &Shell, engine: Engine) {
     engine.remove_stillborn(sh);
-    let Some(here) = Here::new() else { return };
-    let filter = format!("label={OWNER}");
-    let list = ["container", "ls", "--all", "--quiet", "--no-trunc", "--filter", &filter];
-    let ids = engine.client(sh, &list).ignore_stderr().read().unwrap_or_default();
-    for id in ids.lines() {
-        let format = format!("{{{{index .Config.Labels \"{OWNER}\"}}}}");
-        let inspect = engine.client(sh, &["container", "inspect", "--format", &format, id]);
-        // One that cannot be looked at has gone by itself.
-        let Ok(owner) = inspect.ignore_stderr().read() else { continue };
-        if here.is_dead(&owner) && end(sh, engine, id) {
-            println!("removed a container in {engine}, which {owner} left");
+    let Some(me) = Owner::me() else { return };
+    for container in Listed::all(sh, engine) {
+        if container.is_orphan(&me) && end(sh, engine, &container.id) {
+            println!("removed a container in {engine}, which {} left", container.owner);
         }
     }
 }
@@ -39,28 +33,46 @@ fn end(sh: &Shell, engine: Engine, id: &str) -> bool {
     run(&["container", "rm", "--force", "--volumes", id])
 }
 
-/// Where and when this runs.
-struct Here {
-    machine: String,
-    boot: String,
+/// A container as the engine lists it.
+#[derive(Clone, Debug, Default)]
+struct Listed {
+    id: String,
+    /// With commas.
+    names: String,
+    state: String,
+    run: String,
+    owner: String,
 }
 
-impl Here {
-    fn new() -> Option<Self> {
-        let read = |path| Some(fs::read_to_string(path).ok()?.trim().to_owned());
-        Some(Self {
-            machine: read("/etc/machine-id")?,
-            boot: read("/proc/sys/kernel/random/boot_id")?,
-        })
+impl Listed {
+    /// All at one moment: each of them may go at any time.
+    fn all(sh: &Shell, engine: Engine) -> Vec<Self> {
+        let label = |label: &str| match engine {
+            Engine::Docker => format!("{{{{json (.Label {label:?})}}}}"),
+            Engine::Podman => format!("{{{{json (index .Labels {label:?})}}}}"),
+        };
+        let (run, owner) = (label(RUN_LABEL), label(OWNER_LABEL));
+        let format =
+            format!("[{{{{json .ID}}}},{{{{json .Names}}}},{{{{json .State}}}},{run},{owner}]");
+        let list = ["container", "ls", "--all", "--no-trunc", "--format", &format];
+        let listed = engine.client(sh, &list).ignore_stderr().read().unwrap_or_default();
+        let containers = listed.lines().filter_map(|line| from_str(line).ok());
+        containers
+            .map(|(id, names, state, run, owner)| Self { id, names, state, run, owner })
+            .collect()
     }
 
-    /// Only if that is certain.
-    fn is_dead(&self, owner: &str) -> bool {
-        let [machine, boot, pid, start] = owner.trim().split('/').collect::<Vec<_>>()[..] else {
-            return false;
+    /// Labels are handed on to images and their containers, and names are not.
+    fn is_orphan(&self, me: &Owner) -> bool {
+        let name = format!("hostlink-{}", self.run);
+        // Podman's command says how long it is up.
+        let is_running = self.state == "running" || self.state.starts_with("Up ");
+        let is_over = match Owner::parse(&self.owner).map(|owner| me.knows_of(&owner)) {
+            Some(Fate::Dead) => true,
+            Some(Fate::OfAnotherBoot) => !is_running,
+            Some(Fate::Unknown) | None => false,
         };
-        let is_ours = !machine.is_empty() && machine == self.machine && !boot.is_empty();
-        is_ours && (boot != self.boot || !is_running(&format!("{pid} {start}")))
+        is_over && self.names.split(',').any(|it| it == name)
     }
 }
 
@@ -68,17 +80,48 @@ impl Here {
 mod tests {
     use super::*;
 
+    /// The owners of this machine: one that lives, one that is dead, one of another boot.
+    fn owners(me: &Owner) -> [String; 3] {
+        let alive = me.label();
+        let [machine, boot, pid, start] = alive.split('/').collect::<Vec<_>>()[..] else {
+            panic!("{alive}")
+        };
+        let dead = format!("{machine}/{boot}/{pid}/1{start}");
+        let of_another_boot = format!("{machine}/another-boot/{pid}/{start}");
+        [alive.clone(), dead, of_another_boot]
+    }
+
     #[test]
-    fn only_what_a_dead_owner_of_this_machine_left_is_removed() {
-        let here = Here { machine: "m".into(), boot: "b".into() };
-        let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        let start = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap();
-        let me = std::process::id();
-        assert!(!here.is_dead(&format!("m/b/{me}/{start}")));
-        assert!(here.is_dead(&format!("m/b/{me}/1{start}")));
-        assert!(here.is_dead(&format!("m/other/{me}/{start}")));
-        for other in [format!("other/b/{me}/1{start}"), "//1/1".into(), "m".into(), String::new()] {
-            assert!(!here.is_dead(&other), "{other}");
+    fn only_what_is_provably_nobodys_is_an_orphan() {
+        let me = Owner::me().unwrap();
+        let [alive, dead, of_another_boot] = owners(&me);
+        let orphan = Listed {
+            names: "other,hostlink-r".into(),
+            state: "running".into(),
+            run: "r".into(),
+            owner: dead.clone(),
+            ..Listed::default()
+        };
+        assert!(orphan.is_orphan(&me));
+        for (names, run) in [("mine", "r"), ("hostlink-r", "s"), ("hostlink-r2", "r")] {
+            let named = Listed { names: names.into(), run: run.into(), ..orphan.clone() };
+            assert!(!named.is_orphan(&me), "{named:?}");
+        }
+        let elsewhere = format!("x{dead}");
+        for (owner, state, is_orphan) in [
+            (dead.as_str(), "Created", true),
+            (&of_another_boot, "exited", true),
+            (&of_another_boot, "Exited (0) 1 second ago", true),
+            (&of_another_boot, "running", false),
+            (&of_another_boot, "Up 2 seconds ago", false),
+            (&alive, "exited", false),
+            (&elsewhere, "exited", false),
+            ("nonsense", "exited", false),
+            ("", "exited", false),
+        ] {
+            let (state, owner) = (state.into(), owner.into());
+            let owned = Listed { state, owner, ..orphan.clone() };
+            assert_eq!(owned.is_orphan(&me), is_orphan, "{owned:?}");
         }
     }
 
@@ -91,18 +134,27 @@ mod tests {
         struct Held<'a>(&'a Shell, Engine, String);
 
         impl<'a> Held<'a> {
-            fn start(sh: &'a Shell, engine: Engine, owner: &str) -> Self {
-                let owner = format!("{OWNER}={owner}");
-                let words = ["run", "--detach", "--interactive", "--pull=never", "--label", LABEL];
-                let command = ["--label", &owner, "hostlink-test-busybox", "cat"];
-                let id = engine.client(sh, &[&words[..], &command].concat()).read().unwrap();
-                Self(sh, engine, id)
+            fn create(sh: &'a Shell, engine: Engine, run: &str, name: &str, owner: &str) -> Self {
+                let labels =
+                    [LABEL, &format!("{RUN_LABEL}={run}"), &format!("{OWNER_LABEL}={owner}")]
+                        .map(|it| ["--label".to_owned(), it.to_owned()])
+                        .concat();
+                let mut words = vec!["container", "create", "--interactive", "--pull=never"];
+                words.extend(labels.iter().map(String::as_str));
+                words.extend(["--name", name, "hostlink-test-busybox", "cat"]);
+                Self(sh, engine, engine.client(sh, &words).read().unwrap())
             }
 
-            fn is_there(&self) -> bool {
-                let Self(sh, engine, id) = self;
-                let list = ["container", "ls", "--all", "--quiet", "--no-trunc"];
-                engine.client(sh, &list).read().unwrap().lines().any(|it| it == id)
+            /// What hostlink's own sweep may remove meanwhile is not told.
+            fn started(self) -> Self {
+                let Self(sh, engine, id) = &self;
+                let start = engine.client(sh, &["container", "start", id]);
+                let _ = start.ignore_stdout().ignore_stderr().run();
+                self
+            }
+
+            fn is_among(&self, listed: &[Listed]) -> bool {
+                listed.iter().any(|it| it.id == self.2)
             }
         }
 
@@ -116,19 +168,32 @@ mod tests {
         #[test]
         fn a_container_goes_if_its_owner_is_dead_and_stays_if_not() {
             let sh = Shell::new().unwrap();
-            let Here { machine, boot } = Here::new().unwrap();
-            let stat = fs::read_to_string("/proc/self/stat").unwrap();
-            let start = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap();
-            let me = std::process::id();
+            let me = Owner::me().unwrap();
+            let [alive, dead, of_another_boot] = &owners(&me);
             for engine in ENGINES {
-                let start_owned = |owner: String| Held::start(&sh, engine, &owner);
-                let alive = start_owned(format!("{machine}/{boot}/{me}/{start}"));
-                let elsewhere = start_owned(format!("elsewhere/{boot}/{me}/1{start}"));
-                let dead = start_owned(format!("{machine}/{boot}/{me}/1{start}"));
-                assert!(dead.is_there(), "the control");
+                let create = |case: &str, prefix: &str, owner: &str| {
+                    let run = format!("xtask-{}-{case}", std::process::id());
+                    Held::create(&sh, engine, &run, &format!("{prefix}-{run}"), owner)
+                };
+                let stay = [
+                    create("alive", "hostlink", alive),
+                    create("elsewhere", "hostlink", &format!("x{dead}")),
+                    create("somebodys", "mine", dead),
+                    create("up", "hostlink", of_another_boot).started(),
+                ];
+                let go = [
+                    create("dead", "hostlink", dead),
+                    create("dead-up", "hostlink", dead).started(),
+                    create("down", "hostlink", of_another_boot),
+                ];
                 remove(&sh, engine);
-                assert!(!dead.is_there());
-                assert!(alive.is_there() && elsewhere.is_there());
+                let left = Listed::all(&sh, engine);
+                for container in &stay {
+                    assert!(container.is_among(&left), "{engine}: {left:?}");
+                }
+                for container in &go {
+                    assert!(!container.is_among(&left), "{engine}: {left:?}");
+                }
             }
         }
     }

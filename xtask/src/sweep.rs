@@ -69,7 +69,7 @@ fn is_stale(dir: &Path) -> bool {
 }
 
 /// `keeper` has a process number and the time of its start.
-pub(crate) fn is_running(keeper: &str) -> bool {
+fn is_running(keeper: &str) -> bool {
     let Some((pid, start)) = keeper.trim().split_once(' ') else { return false };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     is_alive_since(&stat, start)

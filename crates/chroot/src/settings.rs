@@ -58,7 +58,7 @@ impl Settings {
     /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with everything that is wrong.
     pub(crate) fn parse(data: &Data) -> Result<Self> {
         let mut reader = DataReader::new(data);
-        refuse_unknown(&mut reader, data);
+        reader.refuse_unknown("chroot_", FIELDS);
         let root = root(&mut reader);
         let mounts = reader.get(&MOUNTS).unwrap_or(false);
         let privilege = privilege(&mut reader, data);
@@ -80,15 +80,6 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
         return Err(format!("{path} is the target itself: leave @chroot out to mean that"));
     }
     Ok(())
-}
-
-/// Values are not shown: it may be a misspelt password.
-fn refuse_unknown(reader: &mut DataReader<'_>, data: &Data) {
-    let ours = data.iter().map(|(key, _)| key).filter(|key| key.starts_with("chroot_"));
-    for key in ours.filter(|key| FIELDS.iter().all(|field| field.key != *key)) {
-        let keys: Vec<&str> = FIELDS.iter().map(|field| field.key).collect();
-        reader.fault(key, format!("there is no such key; there are: {}", keys.join(", ")));
-    }
 }
 
 fn root(reader: &mut DataReader<'_>) -> String {
@@ -167,8 +158,7 @@ mod tests {
             ),
             (
                 path("/a").with("chroot_sudo_password", "hunter2").with("chroot_suod", true),
-                "chroot_suod: there is no such key; there are: chroot_path, chroot_directory, chroot_mounts, \
-                 chroot_sudo, chroot_sudo_user, chroot_sudo_password; \
+                "chroot_suod: there is no such key (did you mean chroot_sudo?); \
                  chroot_sudo_password: it counts only with chroot_sudo",
             ),
             (

@@ -1,6 +1,6 @@
 //! `--data KEY=VALUE`.
 
-use hostlink::{ConnectorArguments, Data, DataField, Error, Registry, Result, Value};
+use hostlink::{ConnectorArguments, Data, DataField, DataReader, Error, Registry, Result, Value};
 use serde_json::Value as Json;
 
 use crate::explain::usage;
@@ -15,28 +15,15 @@ pub(crate) fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Data
 /// misspelt. Every other key may be the user's own. Secrets of connectors are refused as those of arguments are.
 pub(crate) fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
     let of_connectors = registry.connectors().flat_map(|connector| connector.data_fields());
-    let fields: Vec<&DataField> = ConnectorArguments::FIELDS.iter().chain(of_connectors).collect();
-    let is_given = |field: &&&DataField| field.secret && data.get(field.key).is_some();
+    let fields: Vec<DataField> =
+        ConnectorArguments::FIELDS.iter().chain(of_connectors).copied().collect();
+    let is_given = |field: &&DataField| field.secret && data.get(field.key).is_some();
     if let Some(field) = fields.iter().find(is_given) {
         return Err(refused_secret(field.key));
     }
-    let known: Vec<&str> = fields.iter().map(|field| field.key).collect();
-    for (key, _) in data.iter().filter(|(key, _)| key.starts_with('_')) {
-        if !known.contains(&key) {
-            return Err(usage(unknown(key, &known)));
-        }
-    }
-    Ok(())
-}
-
-fn unknown(key: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|known| (strsim::levenshtein(key, known), known)).min();
-    match nearest {
-        Some((distance, nearest)) if distance <= 1 + key.len() / 4 => {
-            format!("--data {key}: there is no such argument; did you mean {nearest}?")
-        }
-        _ => format!("--data {key}: there is no such argument; your own keys begin otherwise"),
-    }
+    let mut reader = DataReader::new(data);
+    reader.refuse_unknown("_", &fields);
+    reader.finish().map_err(|error| usage(format!("--data {}", error.message())))
 }
 
 fn pair(pair: &str) -> Result<(String, Value)> {
@@ -132,7 +119,7 @@ mod tests {
         check("_sudo_user").unwrap();
         check("mine").unwrap();
         let error = check("_sudo_usr").unwrap_err().to_string();
-        assert!(error.ends_with("did you mean _sudo_user?"), "{error}");
+        assert!(error.contains("(did you mean _sudo_user?)"), "{error}");
         assert!(!check("_entirely_else").unwrap_err().to_string().contains("mean"));
     }
 }

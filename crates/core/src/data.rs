@@ -5,6 +5,7 @@ use std::fmt;
 use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::nearest;
 use crate::value::{FromValue, Value};
 
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
@@ -142,6 +143,24 @@ impl<'a> DataReader<'a> {
         typed
     }
 
+    /// Adds a fault for every key that begins with `prefix` and is none of `fields`, with the nearest of these. Keys without
+    /// a value, and those that have a fault already, are left out. Values are not shown: it may be a misspelt password.
+    pub fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
+        for (key, value) in self.data.iter().filter(|(key, _)| key.starts_with(prefix)) {
+            let is_known = fields.iter().any(|field| field.key == key);
+            if is_known || *value == Value::Null || self.faults.iter().any(|it| it.key == key) {
+                continue;
+            }
+            let hint = match nearest::hint(key, fields.iter().map(|field| field.key)) {
+                hint if hint.is_empty() => {
+                    format!(", and your own keys must not begin with {prefix}")
+                }
+                hint => hint,
+            };
+            self.fault(key, format!("there is no such key{hint}"));
+        }
+    }
+
     /// Adds a fault that the caller found.
     pub fn fault(&mut self, key: impl Into<String>, problem: impl Into<String>) {
         self.faults.push(Fault::new(key, problem));
@@ -219,6 +238,22 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "port: \"x\" is not a whole number, 0 or more; word: *** is not text"
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_without_their_values() {
+        let fields = ["x_port", "x_user"].map(|key| DataField { key, ..PORT });
+        let data =
+            [("x_port", "1"), ("x_prot", "hunter2"), ("x_entirely", "hunter2"), ("y_prot", "")];
+        let data = data.into_iter().collect::<Data>().with("x_old", 1).with("x_null", Value::Null);
+        let mut reader = DataReader::new(&data);
+        reader.fault("x_old", "it is called x_port");
+        reader.refuse_unknown("x_", &fields);
+        assert_eq!(
+            reader.finish().unwrap_err().to_string(),
+            "x_old: it is called x_port; x_prot: there is no such key (did you mean x_port?); \
+             x_entirely: there is no such key, and your own keys must not begin with x_"
         );
     }
 

@@ -57,6 +57,19 @@ fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> 
     })
 }
 
+/// For connectors whose arguments hold no `/@`: refuses an argument with a further link whose connector is not known. One
+/// that is known would have ended the argument. `shown` is the argument as it may be told.
+///
+/// # Errors
+///
+/// [`ErrorKind::Inventory`]: there is such a link.
+pub fn refuse_unknown_link(argument: &str, shown: &str) -> Result<()> {
+    let Some((_, link)) = argument.split_once("/@") else { return Ok(()) };
+    let connector = link.split('/').next().unwrap_or(link);
+    let message = format!("{shown}: there is no connector {connector:?}");
+    Err(Error::new(ErrorKind::Inventory, message))
+}
+
 fn parse_link(text: &str) -> NameLink {
     let Some(named) = text.strip_prefix('@') else {
         return NameLink { connector: DEFAULT_CONNECTOR.into(), argument: Some(text.into()) };
@@ -94,6 +107,17 @@ mod tests {
             let wanted: Vec<_> =
                 links.into_iter().map(|(c, a)| (c.to_owned(), a.map(str::to_owned))).collect();
             assert_eq!(parse(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_of_an_unknown_connector_is_refused() {
+        for argument in ["h/@dokcer/c", "h/@dokcer"] {
+            let error = refuse_unknown_link(argument, "shown").unwrap_err();
+            assert_eq!(error.to_string(), "shown: there is no connector \"dokcer\"");
+        }
+        for argument in ["", "h", "user@h/c"] {
+            assert!(refuse_unknown_link(argument, "shown").is_ok());
         }
     }
 

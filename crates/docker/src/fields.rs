@@ -28,7 +28,7 @@ fields! {
     WORKDIR: "docker_workdir", "path", "",
         "Directory in the container that commands start in; the container's own if not given.";
     PLATFORM: "docker_platform", "text", "",
-        "Platform of the image, OS/ARCHITECTURE[/VARIANT]; the engine's own if not given.";
+        "Platform of the image, OS/ARCHITECTURE[/VARIANT]; the engine's own if not given. Useless for a container that exists.";
     ARCHITECTURE: "docker_architecture", "text", "",
         "Architecture of the image, as in docker_platform.";
     HOST: "docker_host", "text", "",
@@ -36,9 +36,9 @@ fields! {
     SUDO: "docker_sudo", "true or false", "false",
         "Reach the engine by its command and sudo, for users who may not open its socket.";
     COMMIT: "docker_commit", "always, on-success or never", "always",
-        "When the container of an image is made an image in turn, at the end.";
+        "When the container of an image is made an image in turn, at the end. A container that exists never is.";
     TAG: "docker_tag", "text", "",
-        "Name for the new image, NAME[:TAG].";
+        "Name for the new image, NAME[:TAG]. Useless for a container that exists.";
     SOCKET: "podman_socket", "path", "",
         "Socket of Podman; without it CONTAINER_HOST holds, then the usual places.";
 }

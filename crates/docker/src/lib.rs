@@ -10,7 +10,6 @@ mod fields;
 #[cfg(target_os = "linux")]
 mod files;
 mod name;
-mod nearest;
 mod settings;
 mod ssh_server;
 

@@ -1,6 +1,6 @@
 //! What stands behind `@docker/` and `@podman/`.
 
-use hostlink_core::{Error, ErrorKind, NameData, Result};
+use hostlink_core::{Error, ErrorKind, NameData, Result, refuse_unknown_link};
 
 use crate::brand::Brand;
 use crate::fields;
@@ -13,11 +13,7 @@ use crate::fields;
 pub(crate) fn parse(brand: Brand, argument: Option<&str>) -> Result<NameData> {
     let word = brand.word();
     let Some(text) = argument else { return Ok(NameData::new(format!("@{word}"))) };
-    // A connector that is known would have ended the argument before.
-    if let Some((_, link)) = text.split_once("/@") {
-        let connector = link.split('/').next().unwrap_or(link);
-        return Err(refused(format!("{text:?}: there is no connector {connector:?}")));
-    }
+    refuse_unknown_link(text, &format!("{text:?}"))?;
     check_identifier(text)
         .map_err(|problem| refused(format!("@{word}/{}: {problem}", text.escape_debug())))?;
     Ok(NameData::new(format!("@{word}/{text}")).with_data(fields::IDENTIFIER.key, text))

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) commit: CommitPolicy,
     /// The new image's name, and its tag.
     pub(crate) tag: Option<(String, String)>,
+    /// The keys that are given and ask for something that only images have.
+    pub(crate) for_images: Vec<&'static str>,
 }
 
 /// What the container is.
@@ -77,7 +79,7 @@ impl Settings {
     pub(crate) fn parse(target: &Target, brand: Brand) -> Result<Self> {
         let mut reading = Reading::new(target, brand);
         reading.unknown_keys();
-        let settings = Self {
+        let mut settings = Self {
             subject: reading.subject(),
             user: reading.user(),
             workdir: reading.workdir(),
@@ -86,7 +88,9 @@ impl Settings {
             sudo: reading.get(&fields::SUDO).unwrap_or(false),
             commit: reading.get(&fields::COMMIT).unwrap_or(CommitPolicy::Always),
             tag: reading.tag(),
+            for_images: Vec::new(),
         };
+        settings.for_images = reading.for_images(settings.commit);
         reading.contradictions(&settings);
         reading.finish()?;
         Ok(settings)

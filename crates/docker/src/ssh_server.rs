@@ -57,6 +57,7 @@ impl DockerConnector {
         let settings = Settings::parse(target, self.brand)?;
         let engine = Engine::open(self.brand, &settings, target, context).await?;
         let found = container::existing(&engine, &settings).await?;
+        container::warn_of_useless(&settings, name_of(&found), &target.name, context);
         address(self.brand, &found, engine.machine(), port)
     }
 }
@@ -68,7 +69,7 @@ fn address(
     machine: Option<&str>,
     port: u16,
 ) -> Result<SshServer> {
-    let name = found.name.as_deref().unwrap_or_default().trim_start_matches('/');
+    let name = name_of(found);
     let word = brand.word();
     let refused = |problem: String| Err(Error::new(ErrorKind::Connect, problem));
     if !container::is(found, |state| state.running) {
@@ -97,6 +98,10 @@ fn address(
             "the container {name} publishes no port {port} and has no address of its own: `{word} run -p` publishes it"
         )),
     }
+}
+
+fn name_of(found: &ContainerInspectResponse) -> &str {
+    found.name.as_deref().unwrap_or_default().trim_start_matches('/')
 }
 
 fn published(

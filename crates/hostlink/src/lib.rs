@@ -9,8 +9,8 @@ pub use hostlink_core::{
     NameLink, NoControl, NobodyToAsk, OutputLine, OutputSink, Process, ProcessControl, Prompt,
     Prompter, Question, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions,
     SECRET_VARIABLES, Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand,
-    Target, TargetName, Terminal, TerminalSize, Value, Window, make_unix_command, quote, streams,
-    transfer,
+    Target, TargetName, Terminal, TerminalSize, Value, Window, make_unix_command, nearest, quote,
+    refuse_unknown_link, streams, transfer,
 };
 pub use registry::builtin_registry;
 

@@ -1,6 +1,6 @@
 //! What stands behind `@ssh/`.
 
-use hostlink_core::{Error, ErrorKind, NameData, Result};
+use hostlink_core::{Error, ErrorKind, NameData, Result, refuse_unknown_link};
 
 use crate::destination::{self, Destination};
 use crate::fields;
@@ -18,13 +18,7 @@ pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
     let Some(text) = argument else {
         return Err(refused("@ssh stands for no host: write @ssh/HOST".to_owned()));
     };
-    // A connector that is known would have ended the argument before.
-    if let Some((_, link)) = text.split_once("/@") {
-        let connector = link.split('/').next().unwrap_or(link);
-        let message =
-            format!("{}: there is no connector {:?}", destination::shown(text), connector);
-        return Err(refused(message));
-    }
+    refuse_unknown_link(text, &destination::shown(text))?;
     let found = Destination::parse(text).map_err(|problem| {
         refused(format!("{} is no SSH host: {problem}; {FORMS}", destination::shown(text)))
     })?;

@@ -5,7 +5,7 @@ pub mod table;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::statvfs;
@@ -20,7 +20,7 @@ pub type Failure = Box<dyn std::error::Error>;
 pub struct Wanted {
     /// Small sizes, which prove nothing.
     pub is_quick: bool,
-    parts: Vec<String>,
+    parts: Vec<&'static str>,
     load: String,
 }
 
@@ -30,7 +30,7 @@ impl Wanted {
     /// # Errors
     ///
     /// A flag or a part that there is not.
-    pub fn read(words: &[String], known: &[&str]) -> Result<Self, Failure> {
+    pub fn read(words: &[String], known: &[&'static str]) -> Result<Self, Failure> {
         let (flags, parts): (Vec<_>, Vec<_>) =
             words.iter().cloned().partition(|word| word.starts_with("--"));
         if let Some(wrong) = flags.iter().find(|flag| *flag != "--quick") {
@@ -39,13 +39,14 @@ impl Wanted {
         if let Some(wrong) = parts.iter().find(|part| !known.contains(&part.as_str())) {
             return Err(format!("there is no part {wrong}; there are {}", known.join(", ")).into());
         }
+        let is_wanted = |part: &&str| parts.is_empty() || parts.iter().any(|it| it == part);
+        let parts = known.iter().copied().filter(is_wanted).collect();
         Ok(Self { is_quick: !flags.is_empty(), parts, load: load()? })
     }
 
-    /// Whether this part is to be measured: all are, unless some are named.
-    #[must_use]
-    pub fn has(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
+    /// What is to be measured, in the order of the table: all parts, unless some are named.
+    pub fn parts(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().copied()
     }
 
     /// Prints the table, the notes, and how busy the machine was.
@@ -63,6 +64,30 @@ impl Wanted {
         }
         println!("Load average at the start {}, at the end {}.", self.load, load()?);
         Ok(())
+    }
+}
+
+/// The rows of a table, and the notes below it.
+pub type Measured = (Vec<Row>, Vec<String>);
+
+/// A benchmark with several parts as a program: measures what `words` ask for and prints it.
+pub async fn program(
+    name: &str,
+    words: &[String],
+    parts: &[&'static str],
+    measure: impl AsyncFnOnce(&Wanted) -> Result<Measured, Failure>,
+) -> ExitCode {
+    let work = async {
+        let wanted = Wanted::read(words, parts)?;
+        let (rows, notes) = measure(&wanted).await?;
+        wanted.print(&rows, &notes)
+    };
+    match work.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -235,7 +235,7 @@ fn bad_names_and_data_are_one_line_and_status_2() {
         (&["@chroot//"], "is the target itself"),
         (&["@chroot//srv", "--data", "chroot_directory=/other"], "another root than chroot_path"),
         (&["@chroot//srv", "--data", "chroot_sudo_user=x"], "only with chroot_sudo"),
-        (&["@chroot//srv", "--data", "chroot_mount=true"], "there is no such key"),
+        (&["@chroot//srv", "--data", "chroot_mount=true"], "did you mean chroot_mounts?"),
         (&["@chroot//srv/@local"], "@local cannot stand behind another target"),
         (&["@chroot//srv/@ssh/h"], "@ssh cannot stand behind another target"),
         (&["@local/@ssh/h"], "@ssh cannot stand behind another target"),

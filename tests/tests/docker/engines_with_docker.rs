@@ -70,6 +70,18 @@ async fn data_goes_before_the_environment_and_that_before_the_context() {
 }
 
 #[tokio::test]
+async fn sudo_reaches_the_engine_that_the_environment_says_if_it_is_on_this_machine() {
+    let engine = OwnEngine::start();
+    let target = DockerTarget::new(&container_on(&engine)).with("docker_sudo", true);
+    // The control: the usual engine does not have it.
+    refused(&target, ErrorKind::NotFound, &["no container or image"]).await;
+    works(&target.clone().with_variable("DOCKER_HOST", engine.host())).await;
+    let elsewhere = target.with_variable("DOCKER_HOST", "tcp://127.0.0.1:2375");
+    let words = ["docker_sudo is for sockets of this machine", "127.0.0.1:2375 (DOCKER_HOST)"];
+    refused(&elsewhere, ErrorKind::Data, &words).await;
+}
+
+#[tokio::test]
 async fn tls_wants_certificates_that_fit() {
     let engine = OwnEngine::start_with_tls();
     let name = container_on(&engine);

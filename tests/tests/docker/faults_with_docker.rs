@@ -4,38 +4,14 @@ use std::time::{Duration, Instant};
 
 use hostlink::{ConnectorArguments, Error, ErrorKind, Link, StringCommand};
 use hostlink_tests::cli::becomes_true;
-use hostlink_tests::container::{BUSYBOX, Container};
-use hostlink_tests::docker_target::{DockerTarget, docker, ran};
+use hostlink_tests::container::{BUSYBOX, Container, LABEL};
+use hostlink_tests::docker_target::{DockerTarget, Removed, Theirs, docker, ran};
 use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What a busy machine may take beside what is measured.
 const SLACK: Duration = Duration::from_secs(20);
-
-/// A container that somebody else has made.
-struct Theirs(String);
-
-impl Theirs {
-    fn new(words: &[&str]) -> Self {
-        let name = unique_name();
-        let fixed =
-            ["run", "--detach", "--interactive", "--label", "hostlink.test", "--name", &name];
-        docker(fixed.iter().chain(words));
-        Self(name)
-    }
-
-    fn state(&self) -> String {
-        docker(["inspect", "--format", "{{.State.Status}}", &self.0])
-    }
-}
-
-impl Drop for Theirs {
-    fn drop(&mut self) {
-        let remove = ["rm", "--force", "--volumes", &self.0];
-        let _ = hostlink_tests::cli::run(hostlink_tests::cli::command("docker".as_ref(), remove));
-    }
-}
 
 /// Starts a command that does not end by itself, and waits until it runs.
 async fn under_way(link: &Link) -> JoinHandle<Error> {
@@ -161,6 +137,42 @@ async fn a_stopped_container_is_started_and_stopped_again() {
 }
 
 #[tokio::test]
+async fn a_container_that_was_started_is_not_stopped_under_another_connection() {
+    let container =
+        Theirs::new(&[BUSYBOX, "sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]);
+    docker(["stop", &container.0]);
+    let target = DockerTarget::new(&container.0);
+    let link = target.connect().await;
+    let other = DockerTarget::new(&container.0).connect().await;
+    let running = under_way(&other).await;
+    link.disconnect().await.unwrap();
+    let told = format!("the container {} was not stopped again: others use it", container.0);
+    assert_eq!(target.told(), [told]);
+    assert_eq!(container.state(), "running");
+    assert!(ran(&other, "true").await.success() && !running.is_finished());
+    docker(["kill", &container.0]);
+    lost(running).await;
+    other.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stopped_container_that_would_go_at_its_end_is_refused_and_left() {
+    let words = ["create", "--rm", "--interactive", "--label", LABEL, BUSYBOX, "cat"];
+    let container = Theirs(docker(words));
+    let error = DockerTarget::new(&container.0).try_connect().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    let words = ["is stopped, and was made to be removed at its next end (--rm): `docker start "];
+    assert!(words.iter().all(|it| error.to_string().contains(it)), "{error}");
+    assert_eq!(container.state(), "created");
+    // Once it runs, it is as any other.
+    docker(["start", &container.0]);
+    let link = DockerTarget::new(&container.0).connect().await;
+    assert!(ran(&link, "true").await.success());
+    link.disconnect().await.unwrap();
+    assert_eq!(container.state(), "running");
+}
+
+#[tokio::test]
 async fn a_container_that_cannot_run_commands_is_left_as_it_was() {
     let paused = Theirs::new(&[BUSYBOX, "cat"]);
     docker(["pause", &paused.0]);
@@ -201,4 +213,29 @@ async fn a_container_and_an_image_are_found_by_name_and_by_id() {
         let target = DockerTarget::new(name).with("docker_commit", "never");
         target.connect().await.disconnect().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_short_id_is_an_image_where_one_has_this_name() {
+    let container = Container::start(BUSYBOX);
+    assert!(container.shell(": >/theirs").is_empty());
+    let id = docker(["inspect", "--format", "{{.Id}}", container.name()]);
+    let is_container = async |name: &str| {
+        let link = DockerTarget::new(name).with("docker_commit", "never").connect().await;
+        let found = ran(&link, "test -e /theirs").await.success();
+        link.disconnect().await.unwrap();
+        found
+    };
+    let (short, shown) = (&id[..8], &id[..12]);
+    assert!(is_container(short).await && is_container(shown).await);
+    let images = [short, shown].map(|name| Removed(format!("{name}:latest")));
+    for image in &images {
+        docker(["tag", BUSYBOX, &image.0]);
+    }
+    assert!(!is_container(short).await, "it may be by chance");
+    assert!(is_container(shown).await, "it is as docker shows it");
+    let outright = DockerTarget::new("x").with("docker_container_id", short);
+    let link = outright.with("docker_identifier", short).connect().await;
+    assert!(ran(&link, "test -e /theirs").await.success());
+    link.disconnect().await.unwrap();
 }

@@ -4,8 +4,8 @@ use std::fs;
 
 use hostlink::{ConnectorArguments, StringCommand};
 use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
-use hostlink_tests::container::{BUSYBOX, DEBIAN};
-use hostlink_tests::docker_target::{DockerTarget, Removed, docker, labelled, ran};
+use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
+use hostlink_tests::docker_target::{DockerTarget, Removed, Theirs, docker, labelled, ran};
 use hostlink_tests::keeper::unique_name;
 use tokio::task::spawn_blocking;
 
@@ -65,7 +65,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     let words = ["run", "--rm", "--entrypoint", "cat", &tag, "/tmp/change"];
     assert_eq!(docker(words), "change");
     assert_eq!(docker(["run", "--rm", &tag]), "entry word");
-    assert!(labelled("hostlink.owner").iter().all(|id| *id != made[0]));
+    assert!(labelled("hostlink.owner").iter().all(|(id, _)| *id != made[0]));
     // Other tests have theirs for a moment.
     let half_made = || docker(["image", "ls", "--quiet", "--filter", "label=hostlink.half-made"]);
     assert!(spawn_blocking(move || becomes_true(|| half_made().is_empty())).await.unwrap());
@@ -75,6 +75,35 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
         format!("named {tag}"),
     ];
     assert_eq!(target.told(), told);
+}
+
+#[tokio::test]
+async fn what_is_for_images_does_nothing_for_a_container_which_is_told() {
+    let container = Container::start(BUSYBOX);
+    let name = container.name();
+    let target = DockerTarget::new(name).with("docker_platform", "linux/amd64");
+    let tagged = target.clone().with("docker_tag", "x:1").with("docker_commit", "on-success");
+    for (target, keys, it) in [
+        (DockerTarget::new(name).with("docker_tag", "x:1"), "docker_tag does", "it"),
+        (tagged, "docker_platform, docker_commit and docker_tag do", "them"),
+    ] {
+        target.connect().await.disconnect().await.unwrap();
+        let told = format!(
+            "{keys} nothing, since {name} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
+        );
+        assert_eq!(target.told(), [told]);
+    }
+    let never = DockerTarget::new(name).with("docker_commit", "never");
+    never.connect().await.disconnect().await.unwrap();
+    assert!(never.told().is_empty(), "it is what happens: {:?}", never.told());
+
+    // It is told before anything is done, so that it is known even if that fails.
+    let paused = Theirs::new(&[BUSYBOX, "cat"]);
+    docker(["pause", &paused.0]);
+    let target = DockerTarget::new(&paused.0).with("docker_tag", "x:1");
+    let error = target.try_connect().await.unwrap_err().to_string();
+    assert!(error.contains("is paused") && target.told().len() == 1, "{error}");
+    docker(["unpause", &paused.0]);
 }
 
 #[tokio::test]

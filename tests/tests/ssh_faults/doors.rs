@@ -56,16 +56,25 @@ async fn a_door_that_stays_full_is_given_up_when_the_time_to_connect_is_over() {
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
         assert!(error.to_string().contains(words), "{error}");
     }
-    // A place is free in time.
-    let connect = tokio::spawn(async move {
-        let patient = Context { connect_timeout: Duration::from_secs(60), ..Context::default() };
-        overloaded.connect_in(&patient).await.map(|link| (link, overloaded))
-    });
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    drop(held);
-    let (link, _target) = connect.await.unwrap().unwrap();
+    // A place is free in time: only when this connection has been refused as well.
+    let before = refused(&overloaded);
+    let patient = Context { connect_timeout: Duration::from_secs(60), ..Context::default() };
+    let make_room = async {
+        while refused(&overloaded) == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(held);
+    };
+    let both = async { tokio::join!(overloaded.connect_in(&patient), make_room) };
+    let (link, ()) = within("a place", patient.connect_timeout, both).await;
+    let link = link.unwrap();
     assert_eq!(said(&link, "echo in").await, "in\n");
     link.disconnect().await.unwrap();
+}
+
+/// How many connections the server has refused since all its places were taken.
+fn refused(target: &SshTarget) -> usize {
+    target.sshd.log().matches("past MaxStartups").count()
 }
 
 /// A connection that is greeted, and does not log in. Others of the fixture's may still be counted before.

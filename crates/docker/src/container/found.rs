@@ -6,13 +6,13 @@ use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
 use futures::stream::StreamExt;
-use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_core::{Error, ErrorKind, Result, nearest};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::engine::{Engine, status, told, words};
+use crate::name;
 use crate::settings::{Settings, Subject};
-use crate::{name, nearest};
 
 /// How long a registry may send nothing.
 const PULL_SILENCE: Duration = Duration::from_secs(60);

@@ -104,6 +104,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
             let shown =
                 found.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
             let id = found.id.clone().unwrap_or_else(|| shown.clone());
+            warn_of_useless(&settings, &shown, name, context);
             let end = bring_up(&engine, &found, &id, &shown).await?;
             (id, shown, end)
         }
@@ -142,6 +143,19 @@ pub(crate) async fn existing(
     let (Subject::Container(name) | Subject::Either(name) | Subject::Image(name)) =
         &settings.subject;
     found::existing(engine, name).await
+}
+
+/// Data may be that of a group in which others are images, so it is no fault.
+pub(crate) fn warn_of_useless(settings: &Settings, shown: &str, target: &str, context: &Context) {
+    let (keys, does, it) = match &settings.for_images[..] {
+        [] => return,
+        [key] => ((*key).to_owned(), "does", "it"),
+        [keys @ .., last] => (format!("{} and {last}", keys.join(", ")), "do", "them"),
+    };
+    let message = format!(
+        "{keys} {does} nothing, since {shown} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
+    );
+    context.reporter.report(target, Event::Warning(&message));
 }
 
 fn run_id() -> Result<String> {

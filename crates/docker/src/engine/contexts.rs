@@ -83,7 +83,7 @@ fn find(directory: &Path, name: &str) -> Result<Named> {
             unchecked: endpoint["SkipTLSVerify"].as_bool().unwrap_or(false),
         });
     }
-    let hint = crate::nearest::hint(name, known.iter().map(String::as_str));
+    let hint = hostlink_core::nearest::hint(name, known.iter().map(String::as_str));
     let message = format!("there is no Docker context {name:?} in {}{hint}", metadata.display());
     Err(Error::new(ErrorKind::Data, message))
 }

@@ -130,22 +130,33 @@ impl AsyncRead for Piped {
     }
 }
 
+impl Piped {
+    /// A command that ends before it has read what it is asked says why, and that is for the reader to tell.
+    fn is_over(&self, error: &io::Error) -> bool {
+        self.silent && error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 impl AsyncWrite for Piped {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stdin {
-            Some(stdin) => stdin.as_mut().poll_write(context, bytes),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        let Some(stdin) = &mut self.stdin else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        match ready!(stdin.as_mut().poll_write(context, bytes)) {
+            Err(error) if self.is_over(&error) => Poll::Ready(Ok(bytes.len())),
+            written => Poll::Ready(written),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stdin {
-            Some(stdin) => stdin.as_mut().poll_flush(context),
-            None => Poll::Ready(Ok(())),
+        let Some(stdin) = &mut self.stdin else { return Poll::Ready(Ok(())) };
+        match ready!(stdin.as_mut().poll_flush(context)) {
+            Err(error) if self.is_over(&error) => Poll::Ready(Ok(())),
+            flushed => Poll::Ready(flushed),
         }
     }
 

@@ -4,7 +4,7 @@ use hostlink_core::{DataField, DataReader, FromValue, Result, Target};
 
 use super::{CommitPolicy, Settings, Subject};
 use crate::brand::Brand;
-use crate::{fields, name, nearest};
+use crate::{fields, name};
 
 /// Reads one target's data and collects what is wrong with it.
 pub(super) struct Reading<'a> {
@@ -44,16 +44,8 @@ impl<'a> Reading<'a> {
 
     /// Refuses keys of this connector's prefix that it does not have.
     pub(super) fn unknown_keys(&mut self) {
-        let known = fields::of(self.brand);
         let prefix = format!("{}_", self.brand.word());
-        let keys = self.target.data.iter().map(|(key, _)| key);
-        for key in keys.filter(|key| key.starts_with(&prefix)) {
-            if self.target.data.get(key).is_some() && !known.iter().any(|field| field.key == key) {
-                let hint = nearest::hint(key, known.iter().map(|field| field.key));
-                let problem = format!("there is no such key{hint}");
-                self.reader.fault(key, problem);
-            }
-        }
+        self.reader.refuse_unknown(&prefix, fields::of(self.brand));
     }
 
     pub(super) fn subject(&mut self) -> Subject {
@@ -172,13 +164,23 @@ impl<'a> Reading<'a> {
         })
     }
 
-    pub(super) fn contradictions(&mut self, settings: &Settings) {
-        let given = |field: &DataField| self.target.data.get(field.key).is_some();
+    /// A container that exists is never committed, so `docker_commit: never` asks for nothing else.
+    pub(super) fn for_images(&self, commit: CommitPolicy) -> Vec<&'static str> {
+        let is_never = commit == CommitPolicy::Never;
+        let is_asked = |field: &DataField| field.key != fields::COMMIT.key || !is_never;
+        self.given_for_images().filter(is_asked).map(|field| field.key).collect()
+    }
+
+    fn given_for_images(&self) -> impl Iterator<Item = DataField> + use<'a> {
+        let data = &self.target.data;
         let of_image = [fields::PLATFORM, fields::ARCHITECTURE, fields::COMMIT, fields::TAG];
-        let useless: Vec<DataField> = of_image.into_iter().filter(|field| given(field)).collect();
+        of_image.into_iter().filter(|field| data.get(field.key).is_some())
+    }
+
+    pub(super) fn contradictions(&mut self, settings: &Settings) {
         if matches!(settings.subject, Subject::Container(_)) {
-            for field in &useless {
-                self.fault(field, "it is for images, and docker_container_id names a container");
+            for field in self.given_for_images() {
+                self.fault(&field, "it is for images, and docker_container_id names a container");
             }
         }
         if settings.tag.is_some() && settings.commit == CommitPolicy::Never {

@@ -28,6 +28,20 @@ fn what_is_said_outright_goes_before_the_name() {
 }
 
 #[test]
+fn what_is_for_images_is_known() {
+    let data = Data::new().with("docker_identifier", "a").with("docker_user", "a");
+    assert_eq!(parse(data.clone()).unwrap().for_images, [""; 0]);
+    let never = data.clone().with("docker_commit", "never").with("docker_architecture", "arm64");
+    assert_eq!(parse(never).unwrap().for_images, ["docker_architecture"]);
+    let all = data
+        .with("docker_tag", "b")
+        .with("docker_commit", "always")
+        .with("docker_platform", "linux/arm64");
+    let keys = ["docker_platform", "docker_commit", "docker_tag"];
+    assert_eq!(parse(all).unwrap().for_images, keys);
+}
+
+#[test]
 fn every_fault_is_listed() {
     let data = Data::new()
         .with("docker_identifier", "a")

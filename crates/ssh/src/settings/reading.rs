@@ -34,6 +34,10 @@ impl<'a> Reading<'a> {
         self.reader.fault(key, problem);
     }
 
+    pub(super) fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
+        self.reader.refuse_unknown(prefix, fields);
+    }
+
     /// Ends the reading: an error that names the target and has every fault, if there was one.
     pub(super) fn finish(self) -> Result<()> {
         self.reader.finish().map_err(|error| error.with_target(&self.target.name))

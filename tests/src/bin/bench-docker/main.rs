@@ -12,8 +12,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use hostlink_tests::bench::table::Row;
-use hostlink_tests::bench::{Failure, Wanted};
+use hostlink_tests::bench::{Failure, Measured, Wanted, program};
 use world::World;
 
 /// In the order of the table.
@@ -45,23 +44,13 @@ const QUICK: Sizes =
 #[tokio::main]
 async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match measure(&words).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-docker: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program("bench-docker", &words, &PARTS, measure).await
 }
 
-async fn measure(words: &[String]) -> Result<(), Failure> {
-    let wanted = Wanted::read(words, &PARTS)?;
+async fn measure(wanted: &Wanted) -> Result<Measured, Failure> {
     let world = World::start(if wanted.is_quick { QUICK } else { FULL }).await?;
-    let (mut rows, mut notes): (Vec<Row>, Vec<String>) = Default::default();
-    for part in PARTS {
-        if !wanted.has(part) {
-            continue;
-        }
+    let (mut rows, mut notes): Measured = Default::default();
+    for part in wanted.parts() {
         match part {
             "latency" => rows.extend(latency::measure(&world).await?),
             "files" => rows.extend(files::measure(&world).await?),
@@ -71,5 +60,5 @@ async fn measure(words: &[String]) -> Result<(), Failure> {
         }
     }
     world.link.disconnect().await?;
-    wanted.print(&rows, &notes)
+    Ok((rows, notes))
 }

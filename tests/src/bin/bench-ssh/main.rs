@@ -14,8 +14,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use hostlink_tests::bench::table::Row;
-use hostlink_tests::bench::{Failure, Wanted};
+use hostlink_tests::bench::{Failure, Measured, Wanted, program};
 use world::World;
 
 /// In the order of the table.
@@ -67,24 +66,13 @@ async fn main() -> ExitCode {
     {
         return clients::serve(command);
     }
-    match measure(&words).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-ssh: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program("bench-ssh", &words, &PARTS, measure).await
 }
 
-async fn measure(words: &[String]) -> Result<(), Failure> {
-    let wanted = Wanted::read(words, &PARTS)?;
-    let sizes = if wanted.is_quick { QUICK } else { FULL };
-    let world = World::start(sizes).await?;
-    let (mut rows, mut notes): (Vec<Row>, Vec<String>) = Default::default();
-    for part in PARTS {
-        if !wanted.has(part) {
-            continue;
-        }
+async fn measure(wanted: &Wanted) -> Result<Measured, Failure> {
+    let world = World::start(if wanted.is_quick { QUICK } else { FULL }).await?;
+    let (mut rows, mut notes): Measured = Default::default();
+    for part in wanted.parts() {
         match part {
             "latency" => rows.extend(latency::measure(&world).await?),
             "files" => rows.extend(files::measure(&world).await?),
@@ -95,5 +83,5 @@ async fn measure(words: &[String]) -> Result<(), Failure> {
         }
     }
     world.end().await?;
-    wanted.print(&rows, &notes)
+    Ok((rows, notes))
 }

@@ -131,6 +131,17 @@ async fn a_container_without_a_server_is_told_as_ssh_tells_it() {
 }
 
 #[test]
+fn what_is_for_images_does_nothing_for_it_which_is_told() {
+    let server = SshContainer::start();
+    let data = data(&server).with("docker_tag", "x:1");
+    let output = cli::run(hostlink(&data, &[&name(server.container()), "exec", "--", "true"]));
+    let told = stderr(&output);
+    assert_eq!(code(&output), 0, "{told}");
+    let expected = format!("docker_tag does nothing, since {} is a", server.container().name());
+    assert!(told.contains(&expected), "{told}");
+}
+
+#[test]
 fn what_is_wrong_with_data_is_listed_before_anything_connects() {
     let words = |pairs: &[(&str, &str)], name: &str| {
         let data: Data = pairs.iter().copied().collect();

@@ -4,7 +4,8 @@
 const MOST: usize = 3;
 
 /// `(did you mean a or b?)` with a space in front; empty where nothing is near.
-pub(crate) fn hint<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn hint<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
     let limit = 1 + wanted.len() / 4;
     let mut near: Vec<(usize, &str)> = known
         .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
