@@ -82,6 +82,15 @@ fn address(
             "the container {name} is paused, and its SSH server with it: `{word} unpause {name}`"
         ));
     }
+    let mode = found.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
+    if mode == Some("host") {
+        // At that port the machine's own server may well be the one that answers.
+        let at = machine.unwrap_or("127.0.0.1");
+        return refused(format!(
+            "the container {name} uses the network of its machine, where nothing tells its SSH server from the machine's: \
+             reach it as @ssh/{at} with its ssh_port"
+        ));
+    }
     let container = found.id.clone().unwrap_or_else(|| name.to_owned());
     if let Some((address, port)) = published(found, machine, port) {
         return Ok(SshServer { address, port, container });
@@ -172,6 +181,15 @@ mod tests {
         assert_eq!(at(None, one, 22), Ok(("127.0.0.5".into(), 2022)));
         assert_eq!(at(None, everywhere.clone(), 2022), Ok(("172.17.0.2".into(), 2022)));
         assert!(at(Some("engine.example"), everywhere, 2022).unwrap_err().contains("run -p"));
+    }
+
+    #[test]
+    fn a_container_in_its_machines_network_is_not_guessed_at() {
+        let mut found = inspected(true, json!({}));
+        assert!(address(Brand::Docker, &found, None, 22).is_ok(), "the control");
+        found.host_config = serde_json::from_value(json!({ "NetworkMode": "host" })).unwrap();
+        let error = address(Brand::Docker, &found, None, 22).unwrap_err();
+        assert!(error.to_string().contains("reach it as @ssh/127.0.0.1"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What stands behind `@dockerssh/`.
 
+use std::net::Ipv6Addr;
+
 use hostlink_core::{Error, ErrorKind, Result};
 
 /// What a name means.
@@ -33,6 +35,10 @@ pub(crate) fn parse<'a>(connector: &str, argument: Option<&'a str>) -> Result<Me
         argument.filter(|text| !text.is_empty()).ok_or_else(|| refused("it names nothing"))?;
     if text.contains("://") {
         return Err(refused("HOST stands here without a scheme"));
+    }
+    let bare = text.rsplit_once(':').map_or(text, |(host, _)| host);
+    if [text, bare].iter().any(|host| host.parse::<Ipv6Addr>().is_ok()) {
+        return Err(refused("an IPv6 address stands here in brackets"));
     }
     let Some(colon) = first_colon(text) else { return Ok(Meaning::Container(text)) };
     let (host, name) = (&text[..colon], &text[colon + 1..]);
@@ -92,6 +98,11 @@ mod tests {
                 Some("ssh://web1:app"),
                 "@dockerssh/ssh://web1:app: HOST stands here without a scheme",
             ),
+            (
+                Some("2001:db8::1:c0"),
+                "@dockerssh/2001:db8::1:c0: an IPv6 address stands here in brackets",
+            ),
+            (Some("::1:app"), "@dockerssh/::1:app: an IPv6 address stands here in brackets"),
             (Some("web1:22:"), "@dockerssh/web1:22:: there is no container or image"),
         ] {
             let error = parse("dockerssh", argument).unwrap_err();

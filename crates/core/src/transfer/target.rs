@@ -302,9 +302,10 @@ pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
         "isdir" => (ErrorKind::IsADirectory, format!("{path} is a directory")),
         "notdir" => (ErrorKind::Transfer, format!("{path} is not a directory")),
         // Who may not look into a directory does not see what is there.
-        "nodir" | "missing" if kind_of(stderr) == ErrorKind::PermissionDenied => {
-            (ErrorKind::PermissionDenied, format!("{path} is in a directory that may not be entered"))
-        }
+        "nodir" | "missing" if kind_of(stderr) == ErrorKind::PermissionDenied => (
+            ErrorKind::PermissionDenied,
+            format!("{path} is in a directory that may not be entered"),
+        ),
         "nodir" => (ErrorKind::NotFound, format!("the directory of {path} is missing")),
         "missing" => (ErrorKind::NotFound, format!("{path} is not there")),
         "loop" => (ErrorKind::Transfer, format!("{path} is a circle of symlinks")),

@@ -32,7 +32,8 @@ pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
 fn engine_alone(container: &str) -> Result<Duration, Failure> {
     let begun = Instant::now();
     let what = r#"{"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Cmd":["true"]}"#;
-    let created = call("POST", &format!("/containers/{container}/exec"), what, "Connection: close")?;
+    let created =
+        call("POST", &format!("/containers/{container}/exec"), what, "Connection: close")?;
     let (_, id) = created.split_once(r#""Id":""#).ok_or("the engine gave no ID")?;
     let id = id.split('"').next().unwrap_or_default();
     let start = r#"{"Detach":false,"Tty":false}"#;
