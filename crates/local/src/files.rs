@@ -26,9 +26,9 @@ impl FileTransfer for LocalFiles {
         path: &str,
         options: &PutOptions,
     ) -> Result<Option<Transferred>> {
-        let elsewhere =
-            options.remote_temp_filename.is_some() || options.arguments.temp_dir.is_some();
-        let (Some(from), false) = (source.path.clone(), elsewhere) else { return Ok(None) };
+        let (Some(from), false) = (source.path.clone(), options.places_temporary()) else {
+            return Ok(None);
+        };
         // Opening a FIFO waits for its reader, and a thread that waits cannot be ended: a command can.
         if tokio::fs::metadata(path).await.is_ok_and(|there| !there.is_file() && !there.is_dir()) {
             return Ok(None);

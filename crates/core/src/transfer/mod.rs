@@ -134,6 +134,12 @@ impl PutOptions {
         Self { arguments, ..self }
     }
 
+    /// Whether somebody has said where the temporary file is to be.
+    #[must_use]
+    pub fn places_temporary(&self) -> bool {
+        self.remote_temp_filename.is_some() || self.arguments.temp_dir.is_some()
+    }
+
     /// Whether a symlink at the destination is written through.
     #[must_use]
     pub fn follows(&self) -> bool {

@@ -84,9 +84,9 @@ impl FileTransfer for Files {
         path: &str,
         options: &PutOptions,
     ) -> Result<Option<Transferred>> {
-        let elsewhere =
-            options.remote_temp_filename.is_some() || options.arguments.temp_dir.is_some();
-        let (Some(from), false) = (source.path.clone(), elsewhere) else { return Ok(None) };
+        let (Some(from), false) = (source.path.clone(), options.places_temporary()) else {
+            return Ok(None);
+        };
         let Some(root) = self.root().await else { return Ok(None) };
         let put = Put {
             root,

@@ -124,9 +124,7 @@ impl FileTransfer for SftpTransfer {
         options: &PutOptions,
     ) -> Result<Option<Transferred>> {
         // Whether another place is on the same file system cannot be known.
-        let elsewhere =
-            options.remote_temp_filename.is_some() || options.arguments.temp_dir.is_some();
-        if elsewhere || options.arguments.is_privileged() {
+        if options.places_temporary() || options.arguments.is_privileged() {
             return Ok(None);
         }
         let Some(session) = self.sessions.session().await? else { return Ok(None) };
