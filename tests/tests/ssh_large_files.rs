@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use hostlink::transfer::{GetOptions, PutOptions};
 use hostlink::{ErrorKind, Link};
 use hostlink_tests::cli::wait_until;
-use hostlink_tests::ssh_target::{Details, SshTarget};
+use hostlink_tests::ssh_target::{Details, SshTarget, said};
 use hostlink_tests::sshd::{Sshd, Subsystem};
 use hostlink_tests::user::TestUser;
 
@@ -142,5 +142,75 @@ async fn a_large_file_that_is_given_up_ends_its_cat_and_leaves_nothing() {
     getting.abort();
     let nothing_is_left = || cats() == 0 && fs::read_dir(directory.path()).unwrap().count() == 0;
     tokio::task::block_in_place(|| wait_until("all of it ends", nothing_is_left));
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fifo_here_gets_a_large_file_once() {
+    let target = SshTarget::start(Sshd::builder());
+    let link = target.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (directory.path().join("from"), directory.path().join("fifo"));
+    let content = random(LARGE);
+    fs::write(&from, &content).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&to).status().unwrap().success());
+    let reading = std::thread::spawn({
+        let to = to.clone();
+        move || fs::read(to).unwrap()
+    });
+    assert_eq!(get(&link, &from, &to).await.unwrap(), LARGE as u64);
+    assert!(reading.join().unwrap() == content);
+    link.disconnect().await.unwrap();
+}
+
+/// A command that comes while large files are on their way does not wait for their ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_find_a_channel_beside_large_files() {
+    for sessions in [2, 3] {
+        let target = SshTarget::start(Sshd::builder().max_sessions(sessions));
+        let link = target.connect().await;
+        let (directory, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let from = there.path().join("from");
+        File::create(&from).unwrap().set_len(1 << 40).unwrap();
+        let getting: Vec<_> = (0..sessions)
+            .map(|number| {
+                let (link, from) = (link.clone(), from.clone());
+                let to = directory.path().join(number.to_string());
+                tokio::spawn(async move { get(&link, &from, &to).await })
+            })
+            .collect();
+        let lengths = || {
+            let entries = fs::read_dir(directory.path()).unwrap().flatten();
+            entries.filter(|it| it.metadata().is_ok_and(|it| it.len() > 1 << 20)).count()
+        };
+        tokio::task::block_in_place(|| wait_until("they are on their way", || lengths() > 0));
+        let asked = std::time::Instant::now();
+        assert_eq!(said(&link, "echo here").await, "here\n");
+        println!("{sessions} sessions: a command took {:.1?}", asked.elapsed());
+        assert!(getting.iter().all(|getting| !getting.is_finished()), "the control");
+        for getting in getting {
+            getting.abort();
+        }
+        link.disconnect().await.unwrap();
+    }
+}
+
+/// What a start-up file leaves running holds the output open: the file comes all the same, by SFTP.
+#[tokio::test]
+async fn output_that_is_held_open_has_the_file_go_over_sftp() {
+    let user = TestUser::create("/bin/bash");
+    user.write(".bashrc", 0o644, "sleep 4242 &\n");
+    let builder = Sshd::builder().subsystem(Subsystem::InternalSftp);
+    let target = SshTarget::as_user(user.name(), builder);
+    let details = Details::default();
+    let link = target.connect_in(&details.context()).await.unwrap();
+    let from = user.home().join("large");
+    let content = random(LARGE);
+    link.put_file(content.clone(), from.to_str().unwrap(), &PutOptions::default()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let to = directory.path().join("to");
+    assert_eq!(get(&link, &from, &to).await.unwrap(), LARGE as u64);
+    assert!(fs::read(&to).unwrap() == content);
+    assert_eq!(details.with("over SFTP alone").len(), 1);
     link.disconnect().await.unwrap();
 }

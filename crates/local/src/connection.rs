@@ -11,8 +11,10 @@ use crate::files::LocalFiles;
 use crate::process;
 
 /// This machine.
-#[derive(Debug)]
-pub(crate) struct LocalConnection;
+#[derive(Debug, Default)]
+pub(crate) struct LocalConnection {
+    files: LocalFiles,
+}
 
 #[async_trait]
 impl Connection for LocalConnection {
@@ -45,7 +47,7 @@ impl Connection for LocalConnection {
     }
 
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {
-        Some(&LocalFiles)
+        Some(&self.files)
     }
 
     async fn disconnect(&self) -> Result<()> {

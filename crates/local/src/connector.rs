@@ -40,6 +40,6 @@ impl Connector for LocalConnector {
     }
 
     async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
-        Ok(Box::new(LocalConnection))
+        Ok(Box::new(LocalConnection::default()))
     }
 }

@@ -8,15 +8,16 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use hostlink_core::transfer::{
-    AtomicFile, Cancelled, Creation, FileTransfer, GetOptions, OpenSource, PutOptions, Sink,
-    Transferred, cancellable, copy_file,
+    AtomicFile, Cancelled, Copies, Creation, FileTransfer, GetOptions, OpenSource, PutOptions,
+    Sink, Transferred, copy_file,
 };
 use hostlink_core::{Error, ErrorKind, Result};
 
 /// Copies from file to file with `copy_file_range` (std's `io::copy` between files, on Linux).
 ///
 /// Everything else (readers, writers, temporary files elsewhere) is left to the stream.
-pub(crate) struct LocalFiles;
+#[derive(Debug, Default)]
+pub(crate) struct LocalFiles(Copies);
 
 #[async_trait]
 impl FileTransfer for LocalFiles {
@@ -45,7 +46,7 @@ impl FileTransfer for LocalFiles {
             },
             modified: source.modified.filter(|_| options.preserve),
         };
-        copy.run().await.map(Some)
+        copy.run(&self.0).await.map(Some)
     }
 
     async fn get(
@@ -77,7 +78,11 @@ impl FileTransfer for LocalFiles {
             },
             modified: found.modified().ok().filter(|_| options.preserve),
         };
-        copy.run().await.map(Some)
+        copy.run(&self.0).await.map(Some)
+    }
+
+    async fn settle(&self) {
+        self.0.settle().await;
     }
 }
 
@@ -92,8 +97,8 @@ struct Copy {
 
 impl Copy {
     /// Copies on a thread that may wait. Dropping the future ends the copy at the next piece, and leaves nothing.
-    async fn run(self) -> Result<Transferred> {
-        cancellable(move |cancelled| self.copy(cancelled)).await
+    async fn run(self, copies: &Copies) -> Result<Transferred> {
+        copies.run(move |cancelled| self.copy(cancelled)).await
     }
 
     fn copy(&self, cancelled: &Cancelled) -> Result<Transferred> {

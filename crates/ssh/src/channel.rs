@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use crate::mux::{Mux, NewSession, Opened, SessionEnd};
 use crate::slots::Channel;
 use crate::sockets::pair;
-use crate::transport::Request;
+use crate::transport::{Request, Writing};
 
 /// What the host said when it has no free channel, in the words of `mux.c`.
 const REFUSED: &str = "Session open refused by peer";
@@ -56,7 +56,7 @@ pub(crate) async fn open(
 }
 
 /// Runs a line whose standard output is a file of this machine, which the master writes without us. The line has no input,
-/// and what it has to say on standard error is dropped. Resolves when all is written.
+/// and what it has to say on standard error is dropped.
 ///
 /// # Errors
 ///
@@ -67,17 +67,21 @@ pub(crate) async fn run_into(
     file: OwnedFd,
     channel: Channel,
     check: Check,
-) -> Result<ExitStatus> {
+) -> Result<Writing> {
     let null = File::options().read(true).write(true).open("/dev/null").map_err(no_copy)?;
     let given = [null.try_clone().map_err(no_copy)?.into(), file, null.into()];
     let session = open_session(mux, &Request::Line(line), false, &given, Some(channel)).await?;
     drop(given);
-    let status = ended(session.clone(), check).await?;
-    // The exit code may overtake the output.
-    if let Some(mux) = &session.mux {
-        mux.closed().await;
-    }
-    Ok(status)
+    let kept = session.clone();
+    Ok(Writing {
+        exit: Box::pin(ended(session, check)),
+        // The exit code may overtake the output.
+        written: Box::pin(async move {
+            if let Some(mux) = &kept.mux {
+                mux.closed().await;
+            }
+        }),
+    })
 }
 
 async fn on_sockets(

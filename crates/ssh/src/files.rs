@@ -7,14 +7,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::StreamExt;
 use hostlink_core::transfer::FileTransfer;
-use hostlink_core::{Chunk, Error, ErrorKind, Event, ExitStatus, Process, Result, Stream, quote};
+use hostlink_core::{Chunk, Error, ErrorKind, Event, Process, Result, Stream, quote};
 use tokio_util::io::StreamReader;
 
 use crate::host::Host;
 use crate::settings::FileProtocol;
 use crate::sftp::{OpenSftp, Policy, SftpTransfer, Subsystem};
 use crate::slots::Use;
-use crate::transport::Request;
+use crate::transport::{Request, Writing};
 
 /// What moves a host's files.
 #[derive(Debug)]
@@ -85,12 +85,12 @@ impl OpenSftp for Opener {
         })
     }
 
-    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<ExitStatus>> {
+    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<Writing>> {
         let login = self.0.login()?;
         let Some(channel) = self.0.slots().extra_for_files() else { return Ok(None) };
         match login.run_into(quote::any_shell(script.as_bytes()), output, channel).await {
-            Err(error) if error.kind() == ErrorKind::Busy => Ok(None),
-            ran => ran.map(Some),
+            Err(error) if error.kind() != ErrorKind::LinkLost => Ok(None),
+            running => running.map(Some),
         }
     }
 }

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Duplex, Endpoint, Error, ErrorKind, ExitStatus, Forward, Forwarding, Process, Result,
-    TerminalSize,
+    Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, TerminalSize,
 };
 use openssh::Session;
 use tokio::sync::Semaphore;
@@ -21,7 +20,7 @@ use crate::channel::Check;
 use crate::master::{Master, MasterDirectory};
 use crate::mux::Mux;
 use crate::slots::Channel;
-use crate::transport::{Request, Transport};
+use crate::transport::{Request, Transport, Writing};
 use crate::{channel, dial, forwarding};
 
 /// How long a master may take to answer: it does not ask the host for that.
@@ -164,9 +163,7 @@ impl Transport for OpenSsh {
         let opening = channel::open(mux, request, terminal, channel, self.check());
         let opened = timeout(OPEN_LIMIT, opening).await;
         // What was not opened by then is given up with the connection to the master.
-        let opened = opened.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::LinkLost, "the host opens no channel: it does not answer"))
-        });
+        let opened = opened.unwrap_or_else(|_| Err(no_answer()));
         match opened {
             Err(error) if error.kind() == ErrorKind::LinkLost => {
                 let lost = self.login.check().await.err();
@@ -176,14 +173,10 @@ impl Transport for OpenSsh {
         }
     }
 
-    async fn run_into(
-        &self,
-        line: Vec<u8>,
-        output: OwnedFd,
-        channel: Channel,
-    ) -> Result<ExitStatus> {
+    async fn run_into(&self, line: Vec<u8>, output: OwnedFd, channel: Channel) -> Result<Writing> {
         let mux = self.login.call().await?;
-        channel::run_into(mux, line, output, channel, self.check()).await
+        let opening = channel::run_into(mux, line, output, channel, self.check());
+        timeout(OPEN_LIMIT, opening).await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
@@ -216,6 +209,10 @@ impl fmt::Debug for OpenSsh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenSsh").field("socket", &self.login.socket).finish_non_exhaustive()
     }
+}
+
+fn no_answer() -> Error {
+    Error::new(ErrorKind::LinkLost, "the host opens no channel: it does not answer")
 }
 
 pub(crate) async fn limited<T>(work: impl Future<Output = T>) -> Result<T> {

@@ -142,14 +142,18 @@ impl Slots {
         Channel { slots: self.clone(), usage, closing: false }
     }
 
-    /// One more channel for files, where nobody else can want it.
+    /// One more channel for files, where a command more would still find one.
     pub(crate) fn extra_for_files(self: &Arc<Self>) -> Option<Channel> {
         let mut state = self.state.lock();
-        if state.files > EXTRA_FILES || !state.has_room() {
+        let spare = state.kills.max(usize::from(state.capacity >= state.spares_from));
+        let taken = state.commands + state.closing + state.files + spare;
+        if state.files > EXTRA_FILES || taken + 2 > state.capacity {
             return None;
         }
+        state.channels += 1;
+        state.files += 1;
         drop(state);
-        Some(self.channel(Use::Files))
+        Some(Channel { slots: self.clone(), usage: Use::Files, closing: false })
     }
 
     /// How many channels are open, opening or closing.
@@ -264,6 +268,27 @@ mod tests {
         held.extend([(take(&slots).await, slots.channel(Use::Command))]);
         held.extend([(take(&slots).await, slots.channel(Use::Command))]);
         assert!(!is_full(&slots), "another login");
+    }
+
+    #[tokio::test]
+    async fn files_get_more_channels_only_where_a_command_is_left_one() {
+        let slots = Slots::new(3);
+        let sftp = slots.channel(Use::Files);
+        let extra: Vec<_> = std::iter::from_fn(|| slots.extra_for_files()).take(9).collect();
+        assert_eq!(extra.len(), EXTRA_FILES);
+        drop(extra);
+        let mut held = Vec::new();
+        while slots.extra_for_files().is_some() {
+            held.push((take(&slots).await, slots.channel(Use::Command)));
+        }
+        // One each for kills and for SFTP, and one that a command may still have.
+        assert_eq!(held.len(), CHANNELS - 3);
+        assert!(!is_full(&slots));
+        drop((held, sftp));
+        let held = (take(&slots).await, slots.channel(Use::Command));
+        slots.channel(Use::Command).refused();
+        drop(held);
+        assert!(slots.extra_for_files().is_none(), "there is but one");
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use hostlink_core::{
     Duplex, Endpoint, ExitStatus, Forward, Forwarding, Process, Result, TerminalSize,
 };
@@ -17,6 +18,14 @@ pub(crate) enum Request {
     Line(Vec<u8>),
     /// A subsystem by its name.
     Subsystem(&'static str),
+}
+
+/// A line whose output goes to a file. Dropping it closes its channel; a little more may still be written.
+pub(crate) struct Writing {
+    /// The line's end, which its output may outlast.
+    pub(crate) exit: BoxFuture<'static, Result<ExitStatus>>,
+    /// Once it has ended: all of its output is written, as far as there was room. Whatever the line has started may hold that up.
+    pub(crate) written: BoxFuture<'static, ()>,
 }
 
 /// A login on a host, on which channels are opened.
@@ -35,22 +44,13 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
         channel: Option<Channel>,
     ) -> Result<Process>;
 
-    /// Runs a line of the user's login shell without input, whose standard output goes to `output`, a file of this machine, and
-    /// whose standard error goes nowhere. Resolves when it has ended and all is written, as far as there was room.
+    /// Starts a line of the user's login shell without input, whose standard output goes to `output`, a file of this machine, and
+    /// whose standard error goes nowhere.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open); [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where the login went while it ran.
-    ///
-    /// # Cancel safety
-    ///
-    /// The channel is closed. A little more may still be written.
-    async fn run_into(
-        &self,
-        line: Vec<u8>,
-        output: OwnedFd,
-        channel: Channel,
-    ) -> Result<ExitStatus>;
+    /// As [`open`](Self::open).
+    async fn run_into(&self, line: Vec<u8>, output: OwnedFd, channel: Channel) -> Result<Writing>;
 
     /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;

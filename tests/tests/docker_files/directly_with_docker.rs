@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hostlink::transfer::{GetOptions, Source, Transferred};
-use hostlink::{ErrorKind, Link, Result};
-use hostlink_tests::container::{Container, DEBIAN};
-use hostlink_tests::docker_target::{docker, ran};
+use hostlink::{ConnectorArguments, ErrorKind, Link, Result};
+use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
+use hostlink_tests::docker_target::{DockerTarget, docker, ran};
 use hostlink_tests::engine::Engine;
 
 use super::{assert_error, connect, connect_as, puts, random, temporaries};
@@ -215,10 +215,112 @@ async fn another_life_of_the_container_has_its_files_there() {
     docker(["restart", "--time=0", container.name()]);
     here.put(&link, b"second", "/memory/other").await.unwrap();
     assert_eq!(container.shell("ls -A /memory; cat /memory/other"), "other\nsecond");
-    docker(["pause", container.name()]);
-    let error = here.put(&link, b"third", "/memory/third").await.unwrap_err();
-    docker(["unpause", container.name()]);
-    assert_eq!(error.kind(), ErrorKind::LinkLost, "{error}");
-    assert_eq!(container.shell("ls -A /memory"), "other\n");
     link.disconnect().await.unwrap();
+}
+
+/// A first process that has changed its root takes no command with it.
+#[tokio::test]
+async fn files_go_where_commands_see_them() {
+    let here = Here::new();
+    let name = hostlink_tests::keeper::unique_name();
+    let script = "mkdir -p /jail/etc; cp /bin/busybox /jail/; echo jail >/jail/etc/r; \
+                  echo root >/etc/r; exec chroot /jail /busybox sleep 4242";
+    docker([
+        "run",
+        "--detach",
+        "--label",
+        "hostlink.test",
+        "--name",
+        &name,
+        BUSYBOX,
+        "sh",
+        "-c",
+        script,
+    ]);
+    let _removed = RemovedContainer(name.clone());
+    let link = DockerTarget::new(&name).connect().await;
+    let jailed = || ran_text(&link, "readlink /proc/1/root");
+    while jailed().await != "/jail\n" {}
+    assert_eq!(here.get(&link, "/etc/r").await.unwrap(), b"root\n");
+    here.put(&link, b"new", "/etc/where").await.unwrap();
+    assert_eq!(ran_text(&link, "cat /etc/where; ls /jail/etc").await, "newr\n");
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_limit_of_memory_holds_for_files_in_memory() {
+    let here = Here::new();
+    let large = random(100 << 20);
+    for (options, fits) in
+        [(&["--memory=64m", "--tmpfs=/memory"][..], false), (&["--tmpfs=/memory"], true)]
+    {
+        let container = Container::start_with(DEBIAN, options);
+        let link = connect(&container).await;
+        let put = here.put(&link, &large, "/memory/file").await;
+        assert_eq!(put.is_ok(), fits, "{put:?}");
+        // What has no memory left may not be left in order.
+        let _ = link.disconnect().await;
+    }
+}
+
+#[tokio::test]
+async fn a_path_is_taken_as_it_is_written() {
+    let container = Container::start(DEBIAN);
+    let (link, here) = (connect(&container).await, Here::new());
+    let _ = container.shell("echo old >/srv/file");
+    for path in ["/srv/file/.", "/srv/file/..", "/srv/new/."] {
+        assert!(here.put(&link, b"new", path).await.is_err(), "{path}");
+    }
+    assert_eq!(container.shell("cat /srv/file; ls -A /srv"), "old\nfile\n");
+    here.put(&link, b"new", "//srv/.././srv//file").await.unwrap();
+    assert_eq!(container.shell("cat /srv/file"), "new");
+    link.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_that_is_given_up_leaves_nothing() {
+    let container = Container::start(DEBIAN);
+    let (link, here) = (connect(&container).await, Here::new());
+    let huge = here.path("huge");
+    fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+    let limited =
+        puts().with_arguments(ConnectorArguments::new().with_timeout(Duration::from_secs(1)));
+    let error = link.put_file(Source::path(&huge), "/srv/huge", &limited).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(temporaries(&container), "", "it is waited for");
+    let options = puts();
+    let put = link.put_file(Source::path(&huge), "/srv/huge", &options);
+    assert!(tokio::time::timeout(Duration::from_millis(500), put).await.is_err());
+    link.disconnect().await.unwrap();
+    assert_eq!(temporaries(&container), "", "the end waits too");
+    assert_eq!(container.shell("ls -A /srv"), "");
+}
+
+#[tokio::test]
+async fn a_fifo_here_gets_a_file_once() {
+    let container = Container::start(DEBIAN);
+    let (link, here) = (connect(&container).await, Here::new());
+    let content = random(100_000);
+    here.put(&link, &content, "/srv/file").await.unwrap();
+    let fifo = here.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reading = tokio::task::spawn_blocking({
+        let fifo = fifo.clone();
+        move || fs::read(fifo).unwrap()
+    });
+    link.get_file("/srv/file", &*fifo, &GetOptions::default()).await.unwrap();
+    assert!(reading.await.unwrap() == content);
+    link.disconnect().await.unwrap();
+}
+
+struct RemovedContainer(String);
+
+impl Drop for RemovedContainer {
+    fn drop(&mut self) {
+        docker(["rm", "--force", &self.0]);
+    }
+}
+
+async fn ran_text(link: &Link, line: &str) -> String {
+    String::from_utf8(ran(link, line).await.stdout()).unwrap()
 }

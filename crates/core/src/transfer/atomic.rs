@@ -74,6 +74,12 @@ impl AtomicFile {
         }
     }
 
+    /// Whether the file is to replace the destination, and not written in place.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        matches!(self.shape, Shape::Replace { .. })
+    }
+
     /// Decides the bits after all, for a copy that keeps those of its source.
     pub fn set_mode(&mut self, bits: u32) {
         if let Shape::Replace { mode, .. } = &mut self.shape {
@@ -152,8 +158,12 @@ impl AtomicFile {
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|failed| match failed.try_into_panic() {
+    joined(tokio::task::spawn_blocking(work)).await
+}
+
+/// The outcome of work on another thread, with its panic.
+pub(super) async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
+    work.await.unwrap_or_else(|failed| match failed.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Err(Error::new(ErrorKind::Transfer, "the program is ending")),
     })

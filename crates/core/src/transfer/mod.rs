@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::run::RunOptions;
 
 pub use atomic::{AtomicFile, Creation, blocking, hidden_name};
-pub use copy::{Cancelled, cancellable, copy_file};
+pub use copy::{Cancelled, Copies, copy_file};
 pub use sink::{Header, Sink, SinkWriter};
 pub use source::{OpenSource, Source};
 pub use target::{CLEAN_LIMIT, STALL, failure};

@@ -33,6 +33,21 @@ impl fmt::Debug for Sink<'_> {
     }
 }
 
+impl Sink<'_> {
+    /// Whether it is a path with a regular file or nothing there. Elsewhere, opening it may be noticed (a FIFO), so that
+    /// it cannot be begun twice.
+    pub fn is_file(&self) -> impl Future<Output = bool> + Send + use<> {
+        let path = if let Self::Path(path) = self { Some(path.clone()) } else { None };
+        async move {
+            let Some(path) = path else { return false };
+            match tokio::fs::metadata(path).await {
+                Ok(found) => found.is_file(),
+                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            }
+        }
+    }
+}
+
 impl From<&Path> for Sink<'_> {
     fn from(path: &Path) -> Self {
         Self::Path(path.to_owned())
@@ -70,12 +85,12 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
         Ok(Self { body, header })
     }
 
-    /// The file of this machine that the content goes to, if it is one, for a connection that has something else write it:
-    /// what is in it at [`finish`](Self::finish) is the content.
+    /// The new file of this machine that the content goes to, for a connection that has something else write it: what is
+    /// in it at [`finish`](Self::finish) is the content. `None` if it goes anywhere else.
     #[must_use]
     pub fn file(&self) -> Option<&File> {
-        let file = self.body.file.as_ref()?.atomic.file();
-        file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
+        let atomic = &self.body.file.as_ref()?.atomic;
+        atomic.replaces().then(|| atomic.file())
     }
 
     /// Appends content, and gives memory that may be used for more: this content's, or earlier one's.

@@ -17,51 +17,70 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use bollard::models::ContainerInspectResponse;
 use hostlink_core::transfer::{
-    Cancelled, FileTransfer, GetOptions, Header, OpenSource, PutOptions, Sink, SinkWriter,
-    Transferred, cancellable, copy_file,
+    Cancelled, Copies, FileTransfer, GetOptions, Header, OpenSource, PutOptions, Sink, SinkWriter,
+    Transferred, copy_file,
 };
 use hostlink_core::{Error, Result};
 
-use self::root::{Place, Root};
+use rustix::process::{Resource, getegid, geteuid, getrlimit};
+
+use self::root::{Claim, Place, Root};
 use crate::container::{self, Container};
 
 /// The bits that a command in a container takes from a new file: the runtimes' default, which no image changes
 /// (`umask` in the OCI runtime specification, POSIX process).
 const UMASK: u32 = 0o022;
 
-/// Capabilities without which root of the container has not the rights of root of this machine on files.
-const NEEDED: [&str; 5] = ["ALL", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
+/// The runtimes whose containers' processes are this machine's.
+const RUNTIMES: [&str; 5] = ["", "runc", "io.containerd.runc.v2", "crun", "oci"];
 
 /// A container's files, as far as they can be had without the engine.
 #[derive(Debug)]
-pub(crate) struct Files(Arc<Container>);
+pub(crate) struct Files {
+    container: Arc<Container>,
+    copies: Copies,
+}
 
 impl Files {
-    /// The files of a container that this process may reach; `None` if its engine is elsewhere, or this is not root.
+    /// The files of a container that this process may reach; `None` if its engine is elsewhere, or this is not wholly root.
     pub(crate) fn new(container: &Arc<Container>) -> Option<Self> {
-        let may = container.engine.is_here() && rustix::process::geteuid().is_root();
-        may.then(|| Self(container.clone()))
+        // With another group than root's, new files would get that.
+        let is_root = geteuid().is_root() && getegid().is_root();
+        // A limit of ours would end this process by a signal.
+        let is_limited = getrlimit(Resource::Fsize).current.is_some();
+        let may = container.engine.is_here() && is_root && !is_limited;
+        may.then(|| Self { container: container.clone(), copies: Copies::default() })
     }
 
     /// The container's root directory; `None` where it is not certain that a copy comes to the same as a command.
     async fn root(&self) -> Option<Root> {
-        let found = self.0.engine.container(&self.0.id).await.ok()?;
+        let found = self.container.engine.container(&self.container.id).await.ok()?;
         let runs = container::is(&found, |state| state.running)
             && !container::is(&found, |state| state.paused);
         if !runs || !self.acts_as_root(&found) {
             return None;
         }
-        let pid = found.state?.pid?;
-        let id = self.0.id.clone();
-        cancellable(move |_| Ok(Root::of(pid, &id))).await.ok()?
+        let host = found.host_config?;
+        let limits_files = host.ulimits.iter().flatten().any(|limit| {
+            limit.name.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("fsize"))
+        });
+        if limits_files || !RUNTIMES.contains(&host.runtime.as_deref().unwrap_or_default()) {
+            return None;
+        }
+        let claim = Claim {
+            pid: found.state?.pid?,
+            id: self.container.id.clone(),
+            layer: found.graph_driver?.data.remove("UpperDir")?,
+            // What is written to a tmpfs counts as the memory of whoever writes.
+            limits_memory: host.memory.is_some_and(|limit| limit > 0),
+        };
+        self.copies.run(move |_| Ok(Root::of(&claim))).await.ok()?
     }
 
-    /// Whether commands in the container may do with its files what root of this machine may.
+    /// Whether commands in the container run as its root.
     fn acts_as_root(&self, found: &ContainerInspectResponse) -> bool {
         let own = found.config.as_ref().and_then(|config| config.user.as_deref());
-        let user = self.0.settings.user.as_deref().or(own).unwrap_or_default();
-        let dropped = found.host_config.as_ref().and_then(|host| host.cap_drop.as_ref());
-        is_root(user) && !dropped.is_some_and(|dropped| dropped.iter().any(|name| is_needed(name)))
+        is_root(self.container.settings.user.as_deref().or(own).unwrap_or_default())
     }
 }
 
@@ -69,11 +88,6 @@ impl Files {
 fn is_root(user: &str) -> bool {
     let (user, group) = user.split_once(':').unwrap_or((user, ""));
     [user, group].iter().all(|name| ["", "0", "root"].contains(name))
-}
-
-fn is_needed(capability: &str) -> bool {
-    let name = capability.to_ascii_uppercase();
-    NEEDED.contains(&name.strip_prefix("CAP_").unwrap_or(&name))
 }
 
 #[async_trait]
@@ -98,7 +112,7 @@ impl FileTransfer for Files {
             follow: options.follows(),
             modified: source.modified.filter(|_| options.preserve),
         };
-        cancellable(move |cancelled| Ok(put.run(cancelled))).await
+        self.copies.run(move |cancelled| Ok(put.run(cancelled))).await
     }
 
     async fn get(
@@ -107,11 +121,13 @@ impl FileTransfer for Files {
         sink: &mut Sink<'_>,
         options: &GetOptions,
     ) -> Result<Option<Transferred>> {
-        let Sink::Path(_) = &*sink else { return Ok(None) };
+        if !sink.is_file().await {
+            return Ok(None);
+        }
         let Some(root) = self.root().await else { return Ok(None) };
         let from = path.to_owned();
-        let opened = cancellable(move |_| Ok(root.read(&from).map(|file| (root, file)))).await?;
-        let Some((root, from)) = opened else { return Ok(None) };
+        let opened = self.copies.run(move |_| Ok(root.read(&from).map(|file| (root, file))));
+        let Some((root, from)) = opened.await? else { return Ok(None) };
         let failed = |error| Error::from_io(format!("cannot read {path}: {error}"), error);
         let found = from.metadata().map_err(failed)?;
         let header = Header { mode: found.mode() & 0o777, modified: found.mtime() };
@@ -119,7 +135,7 @@ impl FileTransfer for Files {
         let Some(to) = writer.file().and_then(|file| file.try_clone().ok()) else {
             return Ok(None);
         };
-        let copied = cancellable(move |cancelled| {
+        let copied = self.copies.run(move |cancelled| {
             let go_on = || !cancelled.is_set() && root.is_alive();
             let copied = copy_file(&from, &to, go_on);
             Ok(copied.ok().filter(|_| root.is_alive()))
@@ -127,6 +143,10 @@ impl FileTransfer for Files {
         let Some(bytes) = copied.await? else { return Ok(None) };
         let in_place = writer.finish(options.preserve).await?;
         Ok(Some(Transferred { bytes, in_place }))
+    }
+
+    async fn settle(&self) {
+        self.copies.settle().await;
     }
 }
 
@@ -154,7 +174,7 @@ impl Put {
         let temporary = place.temporary()?;
         let go_on = || !cancelled.is_set() && self.root.is_alive();
         let bytes = copy_file(&from, temporary.file(), go_on).ok()?;
-        if self.length.is_some_and(|length| length != bytes) || !self.root.is_alive() {
+        if self.length.is_some_and(|length| length != bytes) || !go_on() {
             return None;
         }
         temporary.commit(self.mode.unwrap_or(kept), existing.as_ref(), self.modified)?;
@@ -174,13 +194,5 @@ mod tests {
         for user in ["nobody", "1000", "0:1000", "root:adm", "00"] {
             assert!(!is_root(user), "{user}");
         }
-    }
-
-    #[test]
-    fn capabilities_are_named_with_and_without_their_prefix() {
-        for name in ["ALL", "CAP_CHOWN", "chown", "CAP_DAC_OVERRIDE"] {
-            assert!(is_needed(name), "{name}");
-        }
-        assert!(!is_needed("CAP_MKNOD"));
     }
 }

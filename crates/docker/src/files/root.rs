@@ -10,38 +10,57 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hostlink_core::transfer::hidden_name;
 use rustix::fs::{
     AtFlags, CWD, FileType, FsWord, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps,
-    UTIME_OMIT, Uid, fchmod, fchown, fstat, fstatfs, futimens, openat, openat2, renameat, statat,
-    unlinkat,
+    UTIME_OMIT, Uid, fchmod, fchown, fstat, fstatfs, futimens, openat, openat2, readlinkat,
+    renameat, statat, unlinkat,
 };
 
-/// File systems whose files are answers to whoever asks (linux/magic.h): proc, sysfs, cgroup, cgroup2.
-const ANSWERS: [FsWord; 4] = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270];
+/// File systems whose files are answers to whoever asks (linux/magic.h): proc, sysfs, cgroup, cgroup2, FUSE.
+const ANSWERS: [FsWord; 5] = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270, 0x6573_5546];
+
+const TMPFS: FsWord = 0x0102_1994;
+
+/// What root needs to do as it likes with files: the bits of CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_FSETID
+/// (capabilities(7)).
+const NEEDED: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4;
+
+/// What an engine says of a container.
+pub(super) struct Claim {
+    /// Its first process.
+    pub(super) pid: i64,
+    pub(super) id: String,
+    /// The directory of this machine that holds what is written in it, as overlay's.
+    pub(super) layer: String,
+    /// It has only so much memory.
+    pub(super) limits_memory: bool,
+}
 
 /// The root directory of a container that runs.
 pub(super) struct Root {
     /// Its first process, in `/proc`: what is opened below it fails once the process is gone, whoever has its number then.
     process: OwnedFd,
     directory: OwnedFd,
+    limits_memory: bool,
 }
 
 impl Root {
-    /// The root of the container `id`, whose first process the engine says is `pid`; `None` if that is another process here, or
-    /// its users are not this machine's.
-    pub(super) fn of(pid: i64, id: &str) -> Option<Self> {
-        let process = format!("/proc/{pid}");
-        let process = openat(CWD, &*process, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        let process = process.ok()?;
-        let text = |name: &str| read(&process, name).unwrap_or_default();
-        let is_its = text("cgroup").contains(id) || text("mountinfo").contains(id);
-        let users = |of: &OwnedFd, name: &str| rustix::fs::readlinkat(of, name, Vec::new()).ok();
-        let me = openat(CWD, "/proc/self", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        let mine = users(&me.ok()?, "ns/user")?;
-        if !is_its || users(&process, "ns/user")? != mine {
+    /// The root of the container that the engine claims; `None` if the process is another one here, if its users or its root
+    /// directory are not those that commands in the container have, or if it may not do what root does.
+    pub(super) fn of(claim: &Claim) -> Option<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let process = openat(CWD, &*format!("/proc/{}", claim.pid), flags, Mode::empty()).ok()?;
+        let me = openat(CWD, "/proc/self", flags, Mode::empty()).ok()?;
+        let link = |of: &OwnedFd, name: &str| readlinkat(of, name, Vec::new()).ok();
+        let is_its = read(&process, "cgroup").ok()?.contains(&claim.id)
+            && link(&process, "ns/mnt")? != link(&me, "ns/mnt")?
+            && link(&process, "ns/user")? == link(&me, "ns/user")?
+            && has_root(&read(&process, "mountinfo").ok()?, &claim.layer)
+            && may_all(&read(&process, "status").ok()?);
+        if !is_its {
             return None;
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(&process, "root", flags, Mode::empty()).ok()?;
-        Some(Self { process, directory })
+        Some(Self { process, directory, limits_memory: claim.limits_memory })
     }
 
     /// Whether the container's first process is there: a container that has ended keeps its files for as long as they are
@@ -54,7 +73,7 @@ impl Root {
     pub(super) fn read(&self, path: &str) -> Option<File> {
         // What else it may be is not opened: that may wait, or be noticed.
         let found = self.open(path, OFlags::PATH)?;
-        if !is_regular(&fstat(&found).ok()?) || !has_files(&found) {
+        if !is_regular(&fstat(&found).ok()?) || ANSWERS.contains(&system_of(&found)?) {
             return None;
         }
         let again = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
@@ -87,13 +106,17 @@ pub(super) struct Existing {
 impl Place {
     /// The place at this path; `None` if what is there is not for a new file to replace.
     pub(super) fn find(root: &Root, path: &str, follow: bool) -> Option<Self> {
-        let path = Path::new(path);
-        let name = path.file_name()?.to_owned();
-        let directory = root.open(path.parent()?.to_str()?, OFlags::DIRECTORY)?;
-        if !has_files(&directory) {
+        let (parent, name) = path.rsplit_once('/')?;
+        if ["", ".", ".."].contains(&name) {
             return None;
         }
-        let existing = match statat(&directory, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+        let directory =
+            root.open(if parent.is_empty() { "/" } else { parent }, OFlags::DIRECTORY)?;
+        let system = system_of(&directory)?;
+        if ANSWERS.contains(&system) || system == TMPFS && root.limits_memory {
+            return None;
+        }
+        let existing = match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) if is_regular(&found) => {
                 Some(Existing { mode: found.st_mode & 0o7777, owner: (found.st_uid, found.st_gid) })
             }
@@ -102,7 +125,7 @@ impl Place {
             Err(rustix::io::Errno::NOENT) => None,
             Err(_) => return None,
         };
-        Some(Self { directory, name, existing })
+        Some(Self { directory, name: name.into(), existing })
     }
 
     pub(super) fn existing(&self) -> Option<Existing> {
@@ -187,9 +210,29 @@ fn is_symlink(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode) == FileType::Symlink
 }
 
-/// Whether it is on a file system that keeps files.
-fn has_files(file: &OwnedFd) -> bool {
-    fstatfs(file).is_ok_and(|system| !ANSWERS.contains(&system.f_type))
+fn system_of(file: &OwnedFd) -> Option<FsWord> {
+    fstatfs(file).ok().map(|system| system.f_type)
+}
+
+/// Whether the root directory of a process is that of an overlay with this upper layer, by its mountinfo
+/// (proc_pid_mountinfo(5)). What is mounted outside of a root directory is not in there: a process that has changed its root has no
+/// such line, though commands in the container would not follow it there.
+fn has_root(mounts: &str, layer: &str) -> bool {
+    mounts.lines().any(|line| {
+        let Some((mount, system)) = line.split_once(" - ") else { return false };
+        let mount: Vec<&str> = mount.split(' ').collect();
+        let system: Vec<&str> = system.split(' ').collect();
+        let upper = format!("upperdir={layer}");
+        mount.get(3..5) == Some(&["/", "/"])
+            && system.first() == Some(&"overlay")
+            && system.last().is_some_and(|options| options.split(',').any(|it| it == upper))
+    })
+}
+
+fn may_all(status: &str) -> bool {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set & NEEDED == NEEDED)
 }
 
 fn read(process: &OwnedFd, name: &str) -> io::Result<String> {
@@ -197,4 +240,36 @@ fn read(process: &OwnedFd, name: &str) -> io::Result<String> {
     let mut text = String::new();
     File::from(file).read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_known_by_its_upper_layer() {
+        let line = |root: &str, at: &str, system: &str, layer: &str| {
+            format!(
+                "244 95 0:49 {root} {at} rw,relatime master:7 - {system} {system} rw,lowerdir=/l,upperdir={layer},workdir=/w\n"
+            )
+        };
+        let others = "245 244 0:90 / /proc rw,nosuid - proc proc rw\n";
+        let has = |line: String| has_root(&format!("{others}{line}{others}"), "/var/a/diff");
+        assert!(has(line("/", "/", "overlay", "/var/a/diff")));
+        assert!(!has(line("/", "/", "overlay", "/var/b/diff")));
+        assert!(!has(line("/", "/", "overlay", "/var/a/diff2")));
+        assert!(!has(line("/jail", "/", "overlay", "/var/a/diff")));
+        assert!(!has(line("/", "/jail", "overlay", "/var/a/diff")));
+        assert!(!has(line("/", "/", "ext4", "/var/a/diff")));
+        assert!(!has(String::new()));
+    }
+
+    #[test]
+    fn root_needs_its_rights_on_files() {
+        // Docker's default, the same without CAP_DAC_OVERRIDE, and all.
+        assert!(may_all("Name:\tsh\nCapBnd:\t00000000a80425fb\n"));
+        assert!(!may_all("Name:\tsh\nCapBnd:\t00000000a80425f9\n"));
+        assert!(may_all("CapBnd:\t000001ffffffffff\n"));
+        assert!(!may_all("CapEff:\t000001ffffffffff\n"));
+    }
 }

@@ -23,16 +23,14 @@ pub(super) async fn get(
     options: &GetOptions,
 ) -> Result<Option<Transferred>> {
     let of = |trouble: Trouble| trouble.of(path);
-    let looking =
-        session.send(|end, id| Ok(end.send_stat_request(id, Cow::Borrowed(path.as_ref()))?.wait()));
-    let found = match session.answer(looking).await {
+    let found = match look(session, path).await {
         Err(trouble) if trouble.is_missing() => return Err(failure("missing", path, b"")),
         found => found.map_err(of)?,
     };
     if !is_file(&found) {
         return Ok(None);
     }
-    if let Some(done) = direct::get(sessions, path, &found, sink, options).await? {
+    if let Some(done) = direct::get(sessions, session, path, &found, sink, options).await? {
         return Ok(Some(done));
     }
     let mut file = RemoteFile::read(sessions, session, path.as_ref()).map_err(of)?;
@@ -60,6 +58,13 @@ pub(super) async fn get(
     }
     let in_place = writer.finish(options.preserve).await?;
     Ok(Some(Transferred { bytes, in_place }))
+}
+
+/// What the server says of a file.
+pub(super) async fn look(session: &Session, path: &str) -> Result<FileAttrs, Trouble> {
+    let looking =
+        session.send(|end, id| Ok(end.send_stat_request(id, Cow::Borrowed(path.as_ref()))?.wait()));
+    session.answer(looking).await
 }
 
 fn is_file(attributes: &FileAttrs) -> bool {

@@ -26,9 +26,10 @@ use futures::future::BoxFuture;
 use hostlink_core::transfer::{
     FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
 };
-use hostlink_core::{BoxWrite, ExitStatus, Result};
+use hostlink_core::{BoxWrite, Result};
 use tokio::io::AsyncRead;
 
+use crate::transport::Writing;
 use sessions::Sessions;
 
 /// What a server says.
@@ -45,13 +46,13 @@ pub(crate) trait OpenSftp: fmt::Debug + Send + Sync {
     /// There is none. `LinkLost` means that the next file may try again.
     async fn open(&self) -> Result<Subsystem>;
 
-    /// Runs a script of `sh` beside it, with its standard output going to a file of this machine; `None` if there is no
-    /// channel for that.
+    /// Starts a script of `sh` beside it, with its standard output going to a file of this machine; `None` if there is no
+    /// channel for that, or it cannot be started.
     ///
     /// # Errors
     ///
     /// The link is lost.
-    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<ExitStatus>>;
+    async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<Writing>>;
 }
 
 /// A server's streams. Dropping them ends it.
@@ -98,6 +99,7 @@ impl SftpTransfer {
 
     /// Ends the session if no file is under way: its channel is wanted. The next file opens another.
     pub(crate) fn give_way(&self) {
+        self.sessions.stop_direct();
         self.sessions.end_if_idle();
     }
 

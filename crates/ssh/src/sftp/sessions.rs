@@ -2,18 +2,19 @@
 
 use std::future::Future;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
+use hostlink_core::{Error, ErrorKind, Result};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::session::Session;
 use super::{OpenSftp, Policy, Tell};
+use crate::transport::Writing;
 
 /// Opens the session when it is needed, and again when it has died; remembers if there is none to be had.
 pub(super) struct Sessions {
@@ -23,8 +24,8 @@ pub(super) struct Sessions {
     tell: Tell,
     slot: Mutex<Option<Opening>>,
     tasks: TaskTracker,
-    /// What a command writes arrives as it is written, as far as is known.
-    is_exact: AtomicBool,
+    /// Files go over SFTP alone.
+    no_direct: CancellationToken,
 }
 
 /// Between tries for a channel.
@@ -50,7 +51,15 @@ impl Sessions {
         let tasks = TaskTracker::new();
         // It takes tasks none the less; an open one could not be waited for.
         tasks.close();
-        Self { opener, policy, limit, tell, slot: Mutex::default(), tasks, is_exact: true.into() }
+        Self {
+            opener,
+            policy,
+            limit,
+            tell,
+            slot: Mutex::default(),
+            tasks,
+            no_direct: CancellationToken::new(),
+        }
     }
 
     /// Whether files must go through SFTP.
@@ -58,21 +67,27 @@ impl Sessions {
         self.policy == Policy::Sftp
     }
 
-    /// As [`OpenSftp::run_into`], unless it has been found out that it does not serve.
-    pub(super) async fn run_into(
-        &self,
-        script: &str,
-        output: OwnedFd,
-    ) -> Result<Option<ExitStatus>> {
-        if !self.is_exact.load(Ordering::Relaxed) {
+    /// As [`OpenSftp::run_into`], unless SFTP was asked for or the way does not serve.
+    pub(super) async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<Writing>> {
+        if self.insists() || self.no_direct.is_cancelled() {
             return Ok(None);
         }
         self.opener.run_into(script, output).await
     }
 
-    /// What a command writes does not arrive as it is: it is not asked again.
+    /// Resolves when files are not to go beside SFTP any more.
+    pub(super) async fn direct_stopped(&self) {
+        self.no_direct.cancelled().await;
+    }
+
+    /// Files do not go beside SFTP from now on: their channels are wanted.
+    pub(super) fn stop_direct(&self) {
+        self.no_direct.cancel();
+    }
+
+    /// The same, since what a command writes does not arrive as it is.
     pub(super) fn is_inexact(&self) {
-        self.is_exact.store(false, Ordering::Relaxed);
+        self.no_direct.cancel();
         (self.tell)("a command's output is not what it writes there: files go over SFTP alone");
     }
 
