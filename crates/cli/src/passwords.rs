@@ -13,6 +13,7 @@ pub(crate) fn from_files(levels: &Levels<'_>) -> Result<ConnectorArguments> {
     Ok(ConnectorArguments {
         sudo_password: read("_sudo_password")?,
         su_password: read("_su_password")?,
+        doas_password: read("_doas_password")?,
         ..ConnectorArguments::default()
     })
 }

@@ -110,6 +110,8 @@ connector_arguments! {
     doas: bool, "true or false", "false", false, with_doas;
     #[doc = "Run with doas as this user in the place of root."]
     doas_user: String, "text", "", false, with_doas_user;
+    #[doc = "The password that doas is given when it asks for one. doas asks on a terminal only."]
+    doas_password: Secret, "text", "", true, with_doas_password;
     #[doc = "Run with dzdo."]
     dzdo: bool, "true or false", "false", false, with_dzdo;
     #[doc = "Run with dzdo as this user in the place of root."]

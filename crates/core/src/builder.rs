@@ -147,7 +147,9 @@ pub(crate) fn privileged(
         inside = Inside::Words(sudo(inside, arguments, prompt));
     }
     let dzdo = ("dzdo -H -n", arguments.dzdo, &arguments.dzdo_user);
-    let doas = ("doas -n", arguments.doas, &arguments.doas_user);
+    // -n: nobody is asked, on the terminal, for what nobody has given.
+    let line = if arguments.doas_password.is_some() { "doas" } else { "doas -n" };
+    let doas = (line, arguments.doas, &arguments.doas_user);
     for (tool, _, user) in [dzdo, doas].into_iter().filter(|tool| tool.1 == Some(true)) {
         let tool = as_user(StringCommand::new().raw(tool), user);
         inside = Inside::Words(tool.command(inside.into_words()));

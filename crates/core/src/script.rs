@@ -158,6 +158,7 @@ fn secrets_of(command: &StringCommand, arguments: &ConnectorArguments) -> Vec<Se
     }));
     secrets.extend(arguments.sudo_password.clone());
     secrets.extend(arguments.su_password.clone());
+    secrets.extend(arguments.doas_password.clone());
     secrets
 }
 
@@ -233,6 +234,11 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
     /// The questions that can come, in the order in which the tools nest.
     fn prompts(&self) -> Vec<Prompt> {
         let ConnectorArguments { sudo, sudo_password, su_user, su_password, .. } = self.arguments;
+        let ConnectorArguments { doas, doas_password, .. } = self.arguments;
+        let of_doas = doas_password
+            .clone()
+            .filter(|_| *doas == Some(true))
+            .map(|answer| Prompt { question: Question::Colon, answer });
         let of_sudo = sudo_password
             .clone()
             .filter(|_| *sudo == Some(true))
@@ -241,7 +247,7 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
             .clone()
             .filter(|_| su_user.is_some())
             .map(|answer| Prompt { question: Question::Colon, answer });
-        of_sudo.into_iter().chain(of_su).collect()
+        of_doas.into_iter().chain(of_sudo).chain(of_su).collect()
     }
 
     fn end_token(&self) -> String {
