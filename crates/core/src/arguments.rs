@@ -172,6 +172,18 @@ impl ConnectorArguments {
         [self.sudo, self.doas, self.dzdo].contains(&Some(true)) || self.su_user.is_some()
     }
 
+    /// Whether a password is given for any of them.
+    pub(crate) fn has_password(&self) -> bool {
+        [&self.sudo_password, &self.su_password, &self.doas_password]
+            .iter()
+            .any(|password| password.is_some())
+    }
+
+    /// Whether a tool is asked for that takes its password from a terminal only.
+    pub(crate) fn is_asked_on_terminal(&self) -> bool {
+        self.doas == Some(true) && self.doas_password.is_some()
+    }
+
     /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command.
     pub(crate) fn privilege_only(&self) -> Self {
         Self {

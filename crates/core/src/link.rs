@@ -45,6 +45,8 @@ struct Inner {
     background: TaskTracker,
     sudo_password: OnceCell<Secret>,
     has_told_of_scp: AtomicBool,
+    /// sudo has refused to run without a terminal here.
+    wants_terminal: AtomicBool,
 }
 
 /// How long a disconnect waits for kills and clean-ups that are under way.
@@ -77,6 +79,7 @@ impl Link {
             background: TaskTracker::new(),
             sudo_password: OnceCell::new(),
             has_told_of_scp: AtomicBool::new(false),
+            wants_terminal: AtomicBool::new(false),
         }))
     }
 
@@ -276,6 +279,16 @@ impl Link {
 
     pub(crate) fn report(&self, event: Event<'_>) {
         self.0.context.reporter.report(self.name(), event);
+    }
+
+    /// Whether a tool gets a terminal beside the streams of its command.
+    pub(crate) fn wants_terminal(&self) -> bool {
+        self.0.wants_terminal.load(Ordering::Relaxed)
+    }
+
+    /// From now on tools get one.
+    pub(crate) fn give_terminals(&self) {
+        self.0.wants_terminal.store(true, Ordering::Relaxed);
     }
 
     /// Says once that scp was wanted, and is not there.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use crate::lines::LineSplitter;
 use crate::link::Link;
 use crate::output::{Collector, CommandOutput, OutputLine};
 use crate::process::Stream;
-use crate::pump::{Limits, OutputSink, pump};
+use crate::pump::{Input, Limits, OutputSink, pump};
 use crate::report::Event;
 use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
@@ -184,28 +185,49 @@ impl<'a> Attempt<'a> {
         if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
             self.arguments.to_mut().sudo_password = Some(password);
         }
-        let terminal = self.arguments.get_pty == Some(true);
-        let options =
-            SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
-        let mut starter = Starter::new(self.link, self.command, &self.arguments, options)?;
-        starter.tracker = self.tracker.take();
-        let script = starter.script.clone();
-        let started = Instant::now();
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
+        let source = Input::new(source);
+        loop {
+            let (ended, again) = self.once(&source).await?;
+            if !again {
+                return ended;
+            }
+            self.link.give_terminals();
+        }
+    }
+
+    /// One start. True if the command was not started for want of a terminal, which it can have.
+    async fn once(&mut self, source: &Input) -> Result<(Result<CommandOutput>, bool)> {
+        let terminal = self.arguments.get_pty == Some(true);
+        let options = SpawnOptions {
+            terminal: terminal.then(Default::default),
+            urgent: self.urgent,
+            ..SpawnOptions::default()
+        };
+        let mut starter = Starter::new(self.link, self.command, &self.arguments, options)?;
+        starter.tracker = self.tracker.clone();
+        let script = starter.script.clone();
+        let can_have_one = self.link.connection().gives_terminals();
+        let without_one = !terminal && !starter.options.asked_on_terminal && can_have_one;
+        let started = Instant::now();
         if self.options.print_input {
             self.link.report(Event::Input(script.display()));
         }
         let served = within(self.limits.whole, starter.start()).await?;
         self.limits.whole = self.limits.whole.map(|limit| limit.saturating_sub(started.elapsed()));
+        let progress = served.progress.clone();
         let mut tee = Tee {
             collector: Collector::new(self.options.output_limit),
-            live: self.live,
+            live: match &mut self.live {
+                Some(live) => Some(&mut **live),
+                None => None,
+            },
             lines: self.options.print_output.then(|| LineSplitter::with_limit(LONGEST_LINE)),
             link: self.link,
         };
         let ended = pump(served, &script, source, terminal, self.limits, &mut tee).await;
         let collector = tee.finish();
-        match ended {
+        let ended = match ended {
             Ok(ended) => {
                 let success =
                     ended.status.code().is_some_and(|code| self.arguments.is_success(code));
@@ -218,7 +240,8 @@ impl<'a> Attempt<'a> {
                 let output = collector.finish(None, false, started.elapsed());
                 Err(error.masking(script.secrets()).with_output(output))
             }
-        }
+        };
+        Ok((ended, without_one && progress.wants_terminal.load(Ordering::Relaxed)))
     }
 }
 

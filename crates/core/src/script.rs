@@ -50,7 +50,8 @@ pub struct Prompt {
 pub enum Question {
     /// It contains this token of ours. Tools may write around it (sudo-rs does).
     Token(String),
-    /// Whatever a line without an end asks with a colon: su's question is in the user's language.
+    /// Whatever a line without an end asks with a colon, behind which nothing more comes: the questions of su and doas are
+    /// in the user's language.
     Colon,
 }
 
@@ -145,7 +146,9 @@ impl Script {
         &self.prompts
     }
 
-    pub(crate) fn is_privileged(&self) -> bool {
+    /// Whether it asks for another user's rights.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
         self.privileged
     }
 }

@@ -207,6 +207,7 @@ Locale) sed -i 's/nopass root/nopass setenv { LANG=de_DE.UTF-8 } root/' /etc/doa
     echo LANG=de_DE.UTF-8 >/etc/sudo.env
     echo 'Defaults env_file=/etc/sudo.env' >>/etc/sudoers.d/matrix ;;
 Motd) printf 'Welcome.\nToday: nothing\n' >/etc/hl-motd
+    services='sudo sudo-i su su-l' # See LEFT_OUT.
     first 'session optional pam_motd.so motd=/etc/hl-motd' ;;
 Lecture) printf 'Respect privacy. Remember:\n' >/etc/hl-lecture
     echo 'Defaults lecture=always' >>/etc/sudoers.d/matrix

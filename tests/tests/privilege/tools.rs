@@ -109,12 +109,17 @@ pub(crate) const TOOLS: &[Tool] = &[
         arguments: || ConnectorArguments::new().with_su_user(OTHER),
         ..PLAIN
     },
+    // su takes another shell than that one only from root (su(1), --shell), whom it usually asks for nothing.
     Tool {
         name: "su_to_a_user_without_a_shell",
         asked: Asked::Other,
         user: SERVICE,
-        entry: Entry::Sudo,
-        arguments: || ConnectorArguments::new().with_su_user(SERVICE).with_su_shell("sh"),
+        arguments: || {
+            let arguments = ConnectorArguments::new().with_sudo(true);
+            arguments.with_su_user(SERVICE).with_su_shell("sh")
+        },
+        sudoers: "caller ALL=(ALL:ALL) NOPASSWD: ALL",
+        setup: "sed -i /pam_rootok/d /etc/pam.d/su",
         ..PLAIN
     },
     Tool {
