@@ -63,7 +63,11 @@ impl Starter {
         Ok(Self {
             link: link.clone(),
             script: Arc::new(script),
-            privilege: (!options.urgent).then(|| arguments.privilege_only()),
+            privilege: (!options.urgent).then(|| ConnectorArguments {
+                // A tool that wanted a terminal for the command wants one for its kill.
+                get_pty: Some(arguments.is_privileged() && options.terminal.is_some()),
+                ..arguments.privilege_only()
+            }),
             options,
             whole_session: false,
             tracker: None,

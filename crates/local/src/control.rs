@@ -35,10 +35,9 @@ impl Control {
         Self { group, reaped, terminal, partly, beside: Mutex::default() }
     }
 
-    /// The same for one that has this terminal beside its pipes; `kept` keeps it open.
-    pub(crate) fn beside(self, pty: Pty, kept: OwnedFd) -> Self {
-        let beside = Mutex::new(Some(Box::new(pty) as _));
-        Self { terminal: Some(kept), beside, ..self }
+    /// The same for one that has this terminal beside its pipes.
+    pub(crate) fn beside(self, pty: Pty) -> Self {
+        Self { beside: Mutex::new(Some(Box::new(pty) as _)), ..self }
     }
 }
 

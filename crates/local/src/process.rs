@@ -56,20 +56,25 @@ pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
     for name in SECRET_VARIABLES {
         command = command.env_remove(name);
     }
-    // Its end would be a hang-up: it stays open as long as the process.
-    let kept = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
-    let mut child = command.spawn(pts).map_err(|error| not_started(io::Error::other(error)))?;
+    // The end of ours would be a hang-up, and reading an end that nobody else has opened is an error.
+    let ours = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
+    let spawned = command.spawn_borrowed(&pts);
+    let mut child = spawned.map_err(|error| not_started(io::Error::other(error)))?;
     let stdin = child.stdin.take().expect("stdin was asked to be a pipe");
     let stdout = child.stdout.take().expect("stdout was asked to be a pipe");
     let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
     let reaped = Arc::new(AtomicBool::new(false));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
-    let control = Control::new(script, child.id(), reaped.clone(), None).beside(pty, kept);
+    let control = Control::new(script, child.id(), reaped.clone(), None).beside(pty);
     Ok(Process {
         stdin: Some(Box::pin(stdin)),
         output: output.boxed(),
         control: Box::new(control),
-        exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
+        exit: Box::pin(async move {
+            let status = ended(child.wait().await, &reaped);
+            drop((ours, pts));
+            status
+        }),
     })
 }
 

@@ -26,6 +26,16 @@ fn binary(length: usize) -> Vec<u8> {
     bytes
 }
 
+/// All that have failed.
+fn told(columns: impl IntoIterator<Item = (&'static str, Result<()>)>) -> Result<()> {
+    let failed = columns.into_iter().filter_map(|(name, done)| Some((name, done.err()?)));
+    let failed: Vec<String> = failed.map(|(name, error)| format!("{name}: {error:#}")).collect();
+    if !failed.is_empty() {
+        bail!("{}", failed.join("\n"));
+    }
+    Ok(())
+}
+
 impl Columns<'_> {
     /// Every column; all that fail are told.
     pub(crate) async fn all(&self) -> Result<()> {
@@ -39,11 +49,49 @@ impl Columns<'_> {
             ("put and get", self.files_go_there_and_back().await),
             ("time-out", self.nothing_is_left_after_a_time_out().await),
         ];
-        let failed = columns.into_iter().filter_map(|(name, done)| Some((name, done.err()?)));
-        let failed: Vec<String> = failed.map(|(name, error)| format!("{name}: {error:#}")).collect();
-        if !failed.is_empty() {
-            bail!("{}", failed.join("\n"));
+        told(columns)
+    }
+
+    /// The columns of a tool that wants a terminal where only `get_pty` gives one. What is missing there is in `LEFT_OUT`.
+    pub(crate) async fn all_on_a_terminal(mut self) -> Result<()> {
+        let refused = self.a_terminal_is_asked_for().await;
+        self.arguments.get_pty = Some(true);
+        let columns = [
+            ("without get_pty", refused),
+            ("user", self.runs_as_the_user_on_a_terminal().await),
+            ("exit code", self.exit_codes_arrive().await),
+            ("chdir", self.directory_is_entered_on_a_terminal().await),
+            ("time-out", self.nothing_is_left_after_a_time_out().await),
+        ];
+        told(columns)
+    }
+
+    async fn a_terminal_is_asked_for(&self) -> Result<()> {
+        let command = StringCommand::shell("true");
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let ran = self.link.run_shell_command(&command, &self.arguments).await.err();
+        let put = self.link.put_file(vec![1], "/srv/file", &put).await.err();
+        for error in [ran, put] {
+            let error = error.context("there was no error")?;
+            let named = error.kind() == ErrorKind::Privilege && error.to_string().contains("get_pty");
+            ensure!(named, "{error:?}");
         }
+        Ok(())
+    }
+
+    async fn runs_as_the_user_on_a_terminal(&self) -> Result<()> {
+        let arguments = self.arguments.clone().with_env_var("HL_A", "a 'b' $c");
+        let output = self.ran("id -un; echo $HL_A >&2; tty -s && echo tty", &arguments).await?;
+        let expected = format!("{}\r\na 'b' $c\r\ntty\r\n", self.user);
+        ensure!(output.stdout() == expected.as_bytes(), "{:?}", output.stdout());
+        Ok(())
+    }
+
+    async fn directory_is_entered_on_a_terminal(&self) -> Result<()> {
+        let directory = format!("/srv/{}", self.user);
+        let arguments = self.arguments.clone().with_chdir(&directory);
+        let output = self.ran("pwd", &arguments).await?;
+        ensure!(output.stdout() == format!("{directory}\r\n").as_bytes(), "{output:?}");
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 
 mod columns;
 mod places;
+mod rows;
 mod tools;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             }
         };
     }
+    rows::tell();
     libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
 }
 
@@ -52,7 +54,7 @@ fn name_of(cell: &Cell) -> String {
 fn trials() -> Vec<Trial> {
     let trial = |cell: Cell| {
         Trial::test(name_of(&cell), move || {
-            let done = block_on(async { run(&cell).await.with_context(|| format!("{cell:?}")) });
+            let done = block_on(async { run(&cell).await.with_context(|| format!("{:?} {:?}\n", cell.noise, cell.password)) });
             done.map_err(|error| Failed::from(format!("{error:#}")))
         })
     };
@@ -80,7 +82,11 @@ async fn columns(cell: &Cell, link: &hostlink::Link) -> Result<()> {
     // The answer of a slow PAM counts, and of two of them where one tool is within another.
     let seconds = if cell.noise == Noise::SlowPam { 4 } else { 2 };
     let limit = Duration::from_secs(seconds);
-    Columns { link, arguments: cell.arguments(), user: cell.tool.user, limit }.all().await
+    let columns = Columns { link, arguments: cell.arguments(), user: cell.tool.user, limit };
+    match cell.place {
+        Place::Ssh | Place::Docker if cell.tool.wants_terminal => columns.all_on_a_terminal().await,
+        _ => columns.all().await,
+    }
 }
 
 /// What the program does in the container.

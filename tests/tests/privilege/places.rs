@@ -16,11 +16,11 @@ use crate::tools::{Asked, CALLER, OTHER, SERVICE, Tool};
 pub(crate) enum Noise {
     /// The tools speak German.
     Locale,
-    /// PAM says something on standard output once the other user's session has begun.
+    /// PAM, and the start-up files of login shells, say something once the other user's session has begun.
     Motd,
     /// The tool, or PAM before it asks, says something that has a colon at its end.
     Lecture,
-    /// PAM takes a second to answer.
+    /// PAM takes its time to answer.
     SlowPam,
 }
 
@@ -207,12 +207,14 @@ Locale) sed -i 's/nopass root/nopass setenv { LANG=de_DE.UTF-8 } root/' /etc/doa
     echo LANG=de_DE.UTF-8 >/etc/sudo.env
     echo 'Defaults env_file=/etc/sudo.env' >>/etc/sudoers.d/matrix ;;
 Motd) printf 'Welcome.\nToday: nothing\n' >/etc/hl-motd
-    services='sudo sudo-i su su-l' # See LEFT_OUT.
+    printf 'echo Hello.; echo Attention: >&2\n' >/etc/profile.d/hl-motd.sh
+    services='sudo su su-l' # See LEFT_OUT.
     first 'session optional pam_motd.so motd=/etc/hl-motd' ;;
 Lecture) printf 'Respect privacy. Remember:\n' >/etc/hl-lecture
     echo 'Defaults lecture=always' >>/etc/sudoers.d/matrix
+    services='sudo sudo-i su su-l' # See LEFT_OUT.
     first 'auth optional pam_echo.so file=/etc/hl-lecture' ;;
-SlowPam) first 'auth optional pam_exec.so quiet /bin/sleep 1' ;;
+SlowPam) first 'auth optional pam_exec.so quiet /bin/sleep 0.4' ;;
 esac
 chmod 440 /etc/sudoers.d/matrix
 visudo --check --quiet
