@@ -69,7 +69,11 @@ fn values_that_do_not_fit() {
         ("--data", "_sudo_usr=abc", "did you mean _sudo_user?"),
         ("--data", "_sudo_password_file=/nowhere", "cannot read the password file /nowhere"),
         ("--data", "_sudo_password_env=NOWHERE", "--data _sudo_password_env: the variable NOWHERE"),
-        ("--data", "_sudo_password_command=exit 3", "--data _sudo_password_command: the command failed"),
+        (
+            "--data",
+            "_sudo_password_command=exit 3",
+            "--data _sudo_password_command: the command failed",
+        ),
         ("--data", "ssh_password_command=:", "the command prints nothing on its first line"),
         ("--sudo-user", "root", "--sudo-user: it counts only with _sudo"),
         ("--doas-user", "root", "--doas-user: it counts only with _doas"),

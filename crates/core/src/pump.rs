@@ -1,7 +1,7 @@
 //! Moves a process's streams until it has ended: input, output, prompts, limits, all at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;

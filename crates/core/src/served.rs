@@ -13,9 +13,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::connection::Duplex;
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::connection::Duplex;
 use crate::handshake::{Answer, Handshake, Heard};
 use crate::kill::{Ending, Killer, resolved};
 use crate::process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl};

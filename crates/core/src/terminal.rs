@@ -141,7 +141,9 @@ pub(crate) async fn open(
     let script = starter.script;
     let mut serving = async move {
         let source = Box::pin(Typed::Awaited(awaited));
-        let ended = pump(served, &script, &Input::new(Some(source)), true, limits, &mut Passed(sender)).await;
+        let ended =
+            pump(served, &script, &Input::new(Some(source)), true, limits, &mut Passed(sender))
+                .await;
         ended.map_err(|error| error.masking(script.secrets()))
     }
     .boxed();

@@ -73,7 +73,8 @@ impl Columns<'_> {
         let put = self.link.put_file(vec![1], "/srv/file", &put).await.err();
         for error in [ran, put] {
             let error = error.context("there was no error")?;
-            let named = error.kind() == ErrorKind::Privilege && error.to_string().contains("get_pty");
+            let named =
+                error.kind() == ErrorKind::Privilege && error.to_string().contains("get_pty");
             ensure!(named, "{error:?}");
         }
         Ok(())

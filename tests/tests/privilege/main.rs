@@ -2,10 +2,14 @@
 //!
 //! For `@local`, this program runs itself in a container, as a user who has no rights of its own.
 
-#![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, not what they call"
+)]
 
 mod columns;
 mod places;
+mod refusals;
 mod rows;
 mod tools;
 
@@ -42,9 +46,10 @@ fn main() -> ExitCode {
 }
 
 fn cells() -> impl Iterator<Item = Cell> {
-    TOOLS.iter().enumerate().flat_map(|tool| {
-        PLACES.into_iter().enumerate().map(move |place| Cell::new(tool, place))
-    })
+    TOOLS
+        .iter()
+        .enumerate()
+        .flat_map(|tool| PLACES.into_iter().enumerate().map(move |place| Cell::new(tool, place)))
 }
 
 fn name_of(cell: &Cell) -> String {
@@ -54,11 +59,24 @@ fn name_of(cell: &Cell) -> String {
 fn trials() -> Vec<Trial> {
     let trial = |cell: Cell| {
         Trial::test(name_of(&cell), move || {
-            let done = block_on(async { run(&cell).await.with_context(|| format!("{:?} {:?}\n", cell.noise, cell.password)) });
+            let done = block_on(async {
+                run(&cell).await.with_context(|| format!("{:?} {:?}\n", cell.noise, cell.password))
+            });
             done.map_err(|error| Failed::from(format!("{error:#}")))
         })
     };
-    cells().map(trial).collect()
+    let refusal = |(cell, says): (Cell, &'static str)| {
+        Trial::test(format!("{}::refuses", name_of(&cell)), move || {
+            let done = block_on(async {
+                let (_target, link) = cell.open().await;
+                let done = refusals::check(&cell, &link, says).await;
+                link.disconnect().await?;
+                done
+            });
+            done.map_err(|error: anyhow::Error| Failed::from(format!("{error:#}")))
+        })
+    };
+    cells().map(trial).chain(refusals::cells().map(refusal)).collect()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -73,6 +73,11 @@ impl Cell {
         }
     }
 
+    /// One where the tool is not slow, and speaks English.
+    pub(crate) fn with_motd(tool: &'static Tool, place: Place) -> Self {
+        Self { tool, place, noise: Noise::Motd, password: PASSWORDS[0] }
+    }
+
     /// What a command asks for here.
     pub(crate) fn arguments(&self) -> ConnectorArguments {
         match self.place {

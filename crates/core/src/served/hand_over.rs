@@ -32,7 +32,9 @@ impl Served {
         let leaders = handshake.leaders();
         let rest = self.output.take().unwrap_or_else(|| stream::empty().boxed());
         let control: Box<dyn ProcessControl> = match (self.killer.take(), self.control.upgrade()) {
-            (Some(killer), Some(control)) => Box::new(killer.into_control(control, leaders, self.terminal.take())),
+            (Some(killer), Some(control)) => {
+                Box::new(killer.into_control(control, leaders, self.terminal.take()))
+            }
             _ => Box::new(NoControl),
         };
         let status = self.status;
