@@ -30,7 +30,7 @@ pub(crate) fn build(sh: &Shell) -> anyhow::Result<()> {
 
 /// The tests have the same path.
 fn root() -> PathBuf {
-    engine::state_file("sudo-rs").into()
+    engine::state_file("sudo-rs")
 }
 
 fn version_file() -> PathBuf {
