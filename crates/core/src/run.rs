@@ -189,15 +189,21 @@ impl<'a> Attempt<'a> {
         let source = Input::new(source);
         loop {
             let (ended, again) = self.once(&source).await?;
-            if !again {
-                return ended;
+            match (again, ended) {
+                (Some(Want::Terminal), _) => self.link.give_terminals(),
+                (Some(Want::Password), Err(refusal)) => {
+                    let answer = self.link.sudo_password().await;
+                    let tail = refusal.stderr_tail().unwrap_or_default().to_owned();
+                    let password = answer.map_err(|it| it.with_stderr_tail(tail.as_bytes()))?;
+                    self.arguments.to_mut().sudo_password = Some(password);
+                }
+                (_, ended) => return ended,
             }
-            self.link.give_terminals();
         }
     }
 
-    /// One start. True if the command was not started for want of a terminal, which it can have.
-    async fn once(&mut self, source: &Input) -> Result<(Result<CommandOutput>, bool)> {
+    /// One start, and what the command was not started for want of, if it can have that.
+    async fn once(&mut self, source: &Input) -> Result<(Result<CommandOutput>, Option<Want>)> {
         let terminal = self.arguments.get_pty == Some(true);
         let options = SpawnOptions {
             terminal: terminal.then(Default::default),
@@ -241,8 +247,23 @@ impl<'a> Attempt<'a> {
                 Err(error.masking(script.secrets()).with_output(output))
             }
         };
-        Ok((ended, without_one && progress.wants_terminal.load(Ordering::Relaxed)))
+        let ConnectorArguments { sudo, sudo_password, .. } = &*self.arguments;
+        let may_ask = !self.urgent && *sudo == Some(true) && sudo_password.is_none();
+        let want = if without_one && progress.wants_terminal.load(Ordering::Relaxed) {
+            Some(Want::Terminal)
+        } else if may_ask && progress.may_want_password.load(Ordering::Relaxed) {
+            Some(Want::Password)
+        } else {
+            None
+        };
+        Ok((ended, want))
     }
+}
+
+/// What a privilege tool lacked.
+enum Want {
+    Terminal,
+    Password,
 }
 
 async fn open(stdin: Option<&Stdin>) -> Result<Option<BoxRead>> {

@@ -78,6 +78,8 @@ pub(crate) struct Progress {
     pub(crate) started: watch::Sender<bool>,
     /// The privilege tool has refused to work without a terminal, before it asked for anything.
     pub(crate) wants_terminal: AtomicBool,
+    /// sudo has given up by itself, before it asked for anything: it may want a password.
+    pub(crate) may_want_password: AtomicBool,
 }
 
 /// A process that is being served. Dropping it before its end ends everything that it started.
@@ -284,6 +286,9 @@ impl Served {
             let message = format!("the target's shell did not start the command ({status})");
             return Err(Error::new(ErrorKind::Connect, message).with_stderr_tail(&said));
         }
+        if !self.handshake.has_answered() && status == ExitStatus::Code(1) && is_of_sudo(&said) {
+            self.progress.may_want_password.store(true, Ordering::Relaxed);
+        }
         let mut message = format!("the command was not started as the other user ({status})");
         if !self.handshake.has_answered() && speaks_of_a_terminal(&said) {
             self.progress.wants_terminal.store(true, Ordering::Relaxed);
@@ -350,6 +355,11 @@ async fn until(time: Option<Instant>) {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
+}
+
+/// Whether a line is sudo's own, in whatever language.
+fn is_of_sudo(said: &[u8]) -> bool {
+    String::from_utf8_lossy(said).lines().any(|line| line.starts_with("sudo"))
 }
 
 /// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in all of them.
