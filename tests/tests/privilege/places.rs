@@ -194,9 +194,10 @@ fn passwords(cell: &Cell) -> String {
 
 /// Sets a target up. The arguments are lines for sudoers, more to do, and the noise; passwords come by standard input.
 const SETUP: &str = r#"
-useradd -m -s /bin/bash -p '*' caller
-useradd -m -s /bin/bash -p '*' other
-useradd -m -s /usr/sbin/nologin -p '*' service
+# Numbers that no user of this machine has: a test that removes one kills all processes of the number.
+useradd -u 70001 -m -s /bin/bash -p '*' caller
+useradd -u 70002 -m -s /bin/bash -p '*' other
+useradd -u 70003 -m -s /usr/sbin/nologin -p '*' service
 # Without PAM, whose stronger hash takes ten times as long.
 passwords=$(cat)
 [ -z "$passwords" ] || printf '%s\n' "$passwords" | chpasswd -c SHA512 -s 1000
