@@ -25,6 +25,7 @@ pub mod ssh_container;
 pub mod ssh_host;
 pub mod ssh_target;
 pub mod sshd;
+pub mod sudo_rs;
 pub mod sudoer;
 pub mod terminal;
 pub mod unreachable;

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use hostlink::Data;
 use tempfile::TempDir;
 
 use crate::cli;
 use crate::container::{Container, DEBIAN, succeed};
 use crate::engine::Engine;
+use crate::ssh_host::login_data;
 
 const PORT: u16 = 22;
 
@@ -122,6 +124,12 @@ impl SshContainer {
     #[must_use]
     pub fn identity(&self) -> PathBuf {
         self.files.path().join("identity")
+    }
+
+    /// All that is needed to log in as this user of the image, or of the test's.
+    #[must_use]
+    pub fn data(&self, user: &str) -> Data {
+        login_data(user, PORT, &self.identity(), &self.known_hosts())
     }
 
     /// A file that knows this host, and no other.

@@ -126,13 +126,14 @@ fn creation(name: &str, home: &Path, shell: &str) -> String {
     )
 }
 
-/// A process may start others while it is being killed. Ended ones that nobody waits for are left out (`pkill -r`).
+/// A process may start others while it is being killed. Ended ones that nobody waits for are left out (`pkill -r`),
+/// and those in containers, whose users have the same numbers by chance.
 fn removal(name: &str) -> String {
     format!(
-        "n=0\n\
+        "n=0 ours=\"-KILL -r D,R,S,T,t,I --ns $$ --nslist pid\"\n\
          while uid=$(id -u {name} 2>/dev/null) && [ $n -lt 300 ]; do\n\
          n=$((n + 1))\n\
-         if pkill -KILL -r D,R,S,T,t,I -U \"$uid\" || pkill -KILL -r D,R,S,T,t,I -u \"$uid\"; then\n\
+         if pkill $ours -U \"$uid\" || pkill $ours -u \"$uid\"; then\n\
          sleep 0.01; continue\n\
          fi\n\
          userdel -rf {name} >/dev/null 2>&1 || sleep 0.1\n\

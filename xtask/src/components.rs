@@ -39,6 +39,13 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("tcsh", "tcsh", "a login shell of the csh family, which quotes differently"),
     base("sudo", "sudo", "running a command as another user"),
     base("su", "util-linux", "running a command as another user where there is no sudo"),
+    Component {
+        name: "PAM's headers",
+        probe: "/usr/include/security/pam_appl.h",
+        package: "libpam0g-dev",
+        why: "building sudo-rs",
+        group: Group::Base,
+    },
     base("script", "bsdutils", "giving the CLI a real terminal"),
     base("setsid", "util-linux", "children that leave their process group"),
     base("rsync", "rsync", "copying over hostlink's link, and being the other side of it"),

@@ -12,6 +12,7 @@ mod images;
 mod orphans;
 mod pam;
 mod provision;
+mod sudo_rs;
 mod sweep;
 mod test;
 mod tidy;

@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 use crate::components::{self, Component, Group};
 use crate::engine::{self, ENGINES, Engine};
 use crate::images::{self, Image};
-use crate::{pam, sweep, users};
+use crate::{pam, sudo_rs, sweep, users};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
@@ -22,6 +22,7 @@ use crate::{pam, sweep, users};
 pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
     timed("packages", || install_components(sh, groups))?;
     timed("users", || add_users(sh))?;
+    provide_sudo_rs(sh)?;
     provide_roots(sh)?;
     if groups.contains(&Group::Docker) {
         for engine in ENGINES {
@@ -54,6 +55,15 @@ fn add_users(sh: &Shell) -> anyhow::Result<()> {
         pam::write(sh, service)?;
     }
     Ok(())
+}
+
+fn provide_sudo_rs(sh: &Shell) -> anyhow::Result<()> {
+    if sudo_rs::is_there(sh) {
+        return Ok(());
+    }
+    ensure_root(sh, &["sudo-rs"])?;
+    let _lock = engine::lock()?;
+    timed("sudo-rs", || sudo_rs::build(sh))
 }
 
 fn provide_roots(sh: &Shell) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use crate::components::{self, Component, Group};
 use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
 use crate::users::{self, User};
-use crate::{images, orphans, provision};
+use crate::{images, orphans, provision, sudo_rs};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -71,6 +71,7 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     let users = users::missing(sh)?;
     let services = pam::missing(sh);
     let mut containers = missing_roots();
+    containers.extend((!sudo_rs::is_there(sh)).then(|| "sudo-rs of the version for tests".into()));
     if groups.contains(&Group::Docker) {
         containers.extend(ENGINES.iter().flat_map(|engine| missing_containers(sh, *engine)));
     }

@@ -51,6 +51,10 @@ impl Connection for ChrootConnection {
         self.outer.spawn_command(&line, &self.settings.privilege, options).await
     }
 
+    fn gives_terminals(&self) -> bool {
+        self.outer().gives_terminals()
+    }
+
     /// The shell outside becomes chroot, and that the one inside.
     fn knows_groups(&self) -> bool {
         self.outer().knows_groups() && !self.settings.privilege.is_privileged()

@@ -58,23 +58,12 @@ impl Connector for ChrootConnector {
     }
 
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
-        let mut settings = Settings::parse(&target.data)?;
+        let settings = Settings::parse(&target.data)?;
         let Some(outer) = target.outer.clone() else {
             let message = "@chroot goes through another target, and there is none";
             return Err(Error::new(ErrorKind::Unsupported, message));
         };
-        let found = match probe::look(&outer, &settings, context.connect_timeout).await {
-            Err(refused)
-                if refused.kind() == ErrorKind::Privilege
-                    && settings.privilege.sudo_password.is_none() =>
-            {
-                let question = "the password for sudo, to enter the root";
-                let answer = context.prompter.ask_secret(&target.name, question).await;
-                settings.privilege.sudo_password = Some(answer.map_err(|_| refused)?);
-                probe::look(&outer, &settings, context.connect_timeout).await
-            }
-            looked => looked,
-        }?;
+        let found = probe::look(&outer, &settings, context.connect_timeout).await?;
         for left_out in &found.left_out {
             context.reporter.report(&target.name, Event::Detail(left_out));
         }

@@ -6,7 +6,7 @@ use hostlink::{Context, SECRET_VARIABLES};
 
 use crate::invocation::Invocation;
 use crate::messages::{Messages, Teller};
-use crate::prompt::TerminalPrompter;
+use crate::prompt::{OneAnswer, TerminalPrompter};
 
 /// The context of an invocation: the environment without hostlink's own secrets, the home
 /// directory, the reporter, and who asks for secrets.
@@ -19,7 +19,11 @@ pub(crate) fn of(invocation: &Invocation, messages: &Messages) -> Context {
         environment: texts.filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str())).collect(),
         home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into),
         reporter: Arc::new(Teller::new(messages.clone(), invocation.verbose)),
-        prompter: Arc::new(TerminalPrompter),
+        prompter: if invocation.same_sudo_password {
+            Arc::new(OneAnswer::default())
+        } else {
+            Arc::new(TerminalPrompter)
+        },
         ..Context::default()
     }
 }

@@ -1,10 +1,9 @@
 //! `--data KEY=VALUE`.
 
-use hostlink::{ConnectorArguments, Data, DataField, DataReader, Error, Registry, Result, Value};
+use hostlink::{ConnectorArguments, Data, DataField, DataReader, Registry, Result, Value};
 use serde_json::Value as Json;
 
 use crate::explain::usage;
-use crate::{flags, login};
 
 /// Reads the pairs. A later one of the same key wins.
 pub(crate) fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Data> {
@@ -12,15 +11,11 @@ pub(crate) fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Data
 }
 
 /// Refuses keys with an underscore in front that no argument and no connector has: they are
-/// misspelt. Every other key may be the user's own. Secrets of connectors are refused as those of arguments are.
+/// misspelt. Every other key may be the user's own.
 pub(crate) fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
     let of_connectors = registry.connectors().flat_map(|connector| connector.data_fields());
     let fields: Vec<DataField> =
         ConnectorArguments::FIELDS.iter().chain(of_connectors).copied().collect();
-    let is_given = |field: &&DataField| field.secret && data.get(field.key).is_some();
-    if let Some(field) = fields.iter().find(is_given) {
-        return Err(refused_secret(field.key));
-    }
     let mut reader = DataReader::new(data);
     reader.refuse_unknown("_", &fields);
     reader.finish().map_err(|error| usage(format!("--data {}", error.message())))
@@ -32,31 +27,8 @@ fn pair(pair: &str) -> Result<(String, Value)> {
         .split_once('=')
         .filter(|(key, _)| !key.is_empty())
         .ok_or_else(|| usage("--data: write KEY=VALUE, with an equals sign"))?;
-    if let Some(field) = ConnectorArguments::FIELDS.iter().find(|field| field.key == key) {
-        refuse_secret(field)?;
-    }
-    if login::in_the_place_of(key).is_some() {
-        return Err(refused_secret(key));
-    }
     let value = if value.starts_with(['{', '[']) { json(key, value)? } else { value.into() };
     Ok((key.to_owned(), value))
-}
-
-fn refused_secret(key: &str) -> Error {
-    let instead = login::in_the_place_of(key)
-        .unwrap_or_else(|| "give it where the target's other data comes from".into());
-    usage(format!("--data {key}: a password is no argument; {instead}"))
-}
-
-/// Every user of this machine may read a process's arguments.
-fn refuse_secret(field: &DataField) -> Result<()> {
-    if !field.secret {
-        return Ok(());
-    }
-    let (key, flag) = (field.key, flags::name(field));
-    Err(usage(format!(
-        "--data {key}: a password is no argument; write it to a file, --{flag} FILE"
-    )))
 }
 
 fn json(key: &str, text: &str) -> Result<Value> {
@@ -101,12 +73,6 @@ mod tests {
             ("hunter2", "--data: write KEY=VALUE"),
             ("=hunter2", "--data: write KEY=VALUE"),
             ("x={hunter2", "--data x: the value is no JSON"),
-            ("_sudo_password=hunter2", "--sudo-password-file FILE"),
-            (
-                "ssh_password=hunter2",
-                "--ssh-password-prompt ask for it or write it into HOSTLINK_SSH_PASSWORD",
-            ),
-            ("ssh_key_password=hunter2", "--ssh-key-password-prompt ask"),
         ] {
             let error = parse([pair]).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{pair}: {error}");

@@ -169,7 +169,7 @@ mod tests {
     fn every_field_has_a_flag_and_every_flag_a_field() {
         let flags: Vec<_> =
             of_commands().filter_map(|arg| arg.get_long().map(String::from)).collect();
-        let secrets = ["sudo_password", "su_password"];
+        let secrets = ["sudo_password", "su_password", "doas_password"];
         let expected: Vec<_> = ConnectorArguments::FIELDS
             .iter()
             .map(|field| {

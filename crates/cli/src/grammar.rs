@@ -17,6 +17,7 @@ pub(crate) const DATA: &str = "data";
 pub(crate) const JSON: &str = "json";
 pub(crate) const VERBOSE: &str = "verbose";
 pub(crate) const PARALLEL: &str = "parallel";
+pub(crate) const SAME_SUDO_PASSWORD: &str = "same-sudo-password";
 pub(crate) const CONNECT_TIMEOUT: &str = "connect-timeout";
 pub(crate) const RECURSIVE: &str = "recursive";
 pub(crate) const MODE: &str = "mode";
@@ -213,6 +214,7 @@ fn general() -> impl Iterator<Item = Arg> {
             .help("Host data for every target; a value that begins with { or [ is JSON"),
         switch(JSON).help("One JSON object a line on standard output, as each target finishes"),
         switch(VERBOSE).short('v').help("Tell on standard error what is done, and errors in full"),
+        switch(SAME_SUDO_PASSWORD).help("Ask once for sudo's password, and use it on all targets"),
         Arg::new(PARALLEL)
             .long(PARALLEL)
             .value_name("NUMBER")

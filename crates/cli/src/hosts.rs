@@ -56,14 +56,20 @@ fn host(target: ResolvedTarget, invocation: &Invocation, context: &Context) -> R
 /// The command line's words, then host data's, then the environment's.
 fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<ConnectorArguments> {
     let of_host = ConnectorArguments::from_data(&target.data)?;
-    let arguments = invocation.arguments.clone().or(&of_host).or(&invocation.environment);
+    let said = invocation.arguments.clone().or(&of_host);
+    let mut environment = invocation.environment.clone();
+    // It is there for every invocation, also for those without su.
+    environment.su_password = environment.su_password.filter(|_| said.su_user.is_some());
+    let arguments = said.or(&environment);
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
         Action::Exec { command, .. } | Action::Shell { command } => command,
         Action::Put(_) | Action::Get(_) | Action::Rsync(_) | Action::Forward(_) => &any,
     };
     // What the command line itself has wrong is named as it is there.
-    make_unix_command(command, &invocation.arguments)
+    let ConnectorArguments { sudo, su_user, doas, dzdo, .. } = arguments.clone();
+    let tools = ConnectorArguments { sudo, su_user, doas, dzdo, ..ConnectorArguments::default() };
+    make_unix_command(command, &invocation.arguments.clone().or(&tools))
         .map_err(|error| flags::with_flag_names(&error))?;
     make_unix_command(command, &arguments)?;
     Ok(arguments)

@@ -41,6 +41,8 @@ pub(crate) struct Invocation {
     pub(crate) environment: ConnectorArguments,
     pub(crate) json: bool,
     pub(crate) verbose: bool,
+    /// One answer is sudo's password for all targets.
+    pub(crate) same_sudo_password: bool,
     pub(crate) parallel: usize,
     pub(crate) connect_timeout: Duration,
 }
@@ -120,6 +122,7 @@ impl Invocation {
             environment: passwords::from_environment()?,
             json: levels.flag(grammar::JSON),
             verbose: levels.flag(grammar::VERBOSE),
+            same_sudo_password: levels.flag(grammar::SAME_SUDO_PASSWORD),
             parallel: parallel(levels)?,
             connect_timeout: connect_timeout(levels)?,
         })

@@ -23,6 +23,7 @@ mod prompt;
 mod record;
 mod results;
 mod rsync;
+mod secrets;
 mod shell;
 mod sink;
 mod stop;

@@ -1,6 +1,8 @@
 //! How to log in: flags and hostlink's environment, as host data of the targets whose connectors read it.
 
-use clap::{Arg, ArgAction};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, value_parser};
 use hostlink::{Context, Data, Error, ErrorKind, ResolvedTarget, Result, Secret, Value};
 
 use crate::explain::usage;
@@ -65,6 +67,7 @@ const QUESTIONS: [Question; 2] = [
 ];
 
 const PASSWORD: &str = "ssh_password";
+const PASSWORD_FLAG: &str = "ssh-password-file";
 const PASSWORD_VARIABLE: &str = "HOSTLINK_SSH_PASSWORD";
 
 /// What the command line and hostlink's environment say about logging in.
@@ -86,28 +89,29 @@ pub(crate) fn flags() -> impl Iterator<Item = Arg> {
         let arg = Arg::new(question.key).long(question.flag);
         arg.action(ArgAction::SetTrue).help(question.help)
     });
-    settings.chain(questions).map(|arg| arg.help_heading("How to log in"))
-}
-
-/// What is to be used in the place of `--data KEY=…` for a secret that stands for logging in.
-pub(crate) fn in_the_place_of(key: &str) -> Option<String> {
-    let question = QUESTIONS.iter().find(|question| question.key == key)?;
-    let variable = if key == PASSWORD {
-        format!(" or write it into {PASSWORD_VARIABLE}")
-    } else {
-        String::new()
-    };
-    Some(format!("let --{} ask for it{variable}", question.flag))
+    let file = Arg::new(PASSWORD_FLAG).long(PASSWORD_FLAG).value_name("FILE");
+    let file = file.value_parser(value_parser!(PathBuf));
+    let file = file.help("The password to log in with; the file's first line");
+    settings.chain(questions).chain([file]).map(|arg| arg.help_heading("How to log in"))
 }
 
 impl Login {
     pub(crate) fn read(levels: &Levels<'_>) -> Result<Self> {
         let given = |setting: &Setting| Some((setting.key, levels.one::<String>(setting.key)?));
-        let flags: Data =
+        let mut flags: Data =
             SETTINGS.iter().filter_map(given).map(|(key, text)| (key, text.as_str())).collect();
         let asked = QUESTIONS.iter().map(|question| question.key).filter(|key| levels.flag(key));
+        let questions: Vec<&str> = asked.collect();
+        if let Some(path) = levels.one::<PathBuf>(PASSWORD_FLAG) {
+            if questions.contains(&PASSWORD) {
+                return Err(usage(
+                    "--ssh-password-prompt asks for the password that --ssh-password-file gives: leave one of them out",
+                ));
+            }
+            flags.insert(PASSWORD, Value::Secret(passwords::first_line(path)?));
+        }
         let password = passwords::variable(PASSWORD_VARIABLE)?;
-        Ok(Self { flags, questions: asked.collect(), password })
+        Ok(Self { flags, questions, password })
     }
 
     /// The target with what is known without asking.
@@ -126,7 +130,8 @@ impl Login {
     pub(crate) fn check(&self, hosts: &[Host]) -> Result<()> {
         let settings = SETTINGS.iter().map(|setting| (setting.key, setting.flag));
         let questions = QUESTIONS.iter().map(|question| (question.key, question.flag));
-        for (key, flag) in settings.chain(questions) {
+        let file = [(PASSWORD, PASSWORD_FLAG)];
+        for (key, flag) in settings.chain(file).chain(questions) {
             let given = self.flags.get(key).is_some() || self.questions.contains(&key);
             if given && !hosts.iter().any(|host| reads(&host.target, key)) {
                 return Err(usage(format!("--{flag} means nothing here: no target reads {key}")));

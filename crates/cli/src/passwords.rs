@@ -9,10 +9,16 @@ use crate::levels::Levels;
 
 /// The passwords of the files that the command line names.
 pub(crate) fn from_files(levels: &Levels<'_>) -> Result<ConnectorArguments> {
+    if levels.one::<PathBuf>("_sudo_password").is_some() && levels.flag("_use_sudo_password") {
+        return Err(usage(
+            "--use-sudo-password asks for the password that --sudo-password-file gives: leave one of them out",
+        ));
+    }
     let read = |key| levels.one::<PathBuf>(key).map(|path| first_line(path)).transpose();
     Ok(ConnectorArguments {
         sudo_password: read("_sudo_password")?,
         su_password: read("_su_password")?,
+        doas_password: read("_doas_password")?,
         ..ConnectorArguments::default()
     })
 }
@@ -26,7 +32,8 @@ pub(crate) fn from_environment() -> Result<ConnectorArguments> {
     })
 }
 
-fn first_line(path: &Path) -> Result<Secret> {
+/// The secret on the first line of a file.
+pub(crate) fn first_line(path: &Path) -> Result<Secret> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| usage(format!("cannot read the password file {shown}: {error}")))?;

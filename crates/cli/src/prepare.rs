@@ -8,6 +8,7 @@ use crate::invocation::{Action, Invocation};
 use crate::job::{Job, Output, Task};
 use crate::messages::Messages;
 use crate::results::Results;
+use crate::secrets;
 use crate::stop::Stop;
 use crate::transfer::{Get, Put};
 
@@ -20,7 +21,15 @@ pub(crate) async fn prepare(
     results: &Results,
     stop: &Stop,
 ) -> Result<(Vec<Host>, Job)> {
+    let (data, plain) = secrets::found(&invocation.data, registry).await?;
+    let invocation = Invocation { data, ..invocation };
     let hosts = hosts::resolve(registry, &invocation, context).await?;
+    if let Some(key) = plain.first() {
+        messages.line(format_args!(
+            "--data {key}: every user of this machine can read a secret there while hostlink runs; \
+             {key}_file, {key}_env and {key}_command take it from elsewhere"
+        ));
+    }
     let hosts = invocation.login.ask(hosts, context).await?;
     let output = match hosts.len() {
         _ if invocation.json => Output::Json,

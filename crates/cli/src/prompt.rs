@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use async_trait::async_trait;
-use hostlink::{Error, ErrorKind, NobodyToAsk, Prompter, Result, Secret};
-use tokio::sync::Mutex;
+use hostlink::{Error, ErrorKind, NobodyToAsk, Prompter, Result, SUDO_QUESTION, Secret};
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::explain::flatten;
 use crate::tty::{self, Changed};
@@ -25,6 +25,21 @@ impl Prompter for TerminalPrompter {
                 Err(Error::new(ErrorKind::Auth, message).with_source(error).with_target(target))
             }
         }
+    }
+}
+
+/// Asks for sudo's password once, for all targets, and for everything else as ever.
+#[derive(Debug, Default)]
+pub(crate) struct OneAnswer(OnceCell<Secret>);
+
+#[async_trait]
+impl Prompter for OneAnswer {
+    async fn ask_secret(&self, target: &str, question: &str) -> Result<Secret> {
+        if question != SUDO_QUESTION {
+            return TerminalPrompter.ask_secret(target, question).await;
+        }
+        let ask = || TerminalPrompter.ask_secret("all targets", question);
+        self.0.get_or_try_init(ask).await.cloned()
     }
 }
 

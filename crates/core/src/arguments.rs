@@ -110,6 +110,8 @@ connector_arguments! {
     doas: bool, "true or false", "false", false, with_doas;
     #[doc = "Run with doas as this user in the place of root."]
     doas_user: String, "text", "", false, with_doas_user;
+    #[doc = "The password that doas is given when it asks for one. doas asks on a terminal only."]
+    doas_password: Secret, "text", "", true, with_doas_password;
     #[doc = "Run with dzdo."]
     dzdo: bool, "true or false", "false", false, with_dzdo;
     #[doc = "Run with dzdo as this user in the place of root."]
@@ -168,6 +170,18 @@ impl ConnectorArguments {
     #[must_use]
     pub fn is_privileged(&self) -> bool {
         [self.sudo, self.doas, self.dzdo].contains(&Some(true)) || self.su_user.is_some()
+    }
+
+    /// Whether a password is given for any of them.
+    pub(crate) fn has_password(&self) -> bool {
+        [&self.sudo_password, &self.su_password, &self.doas_password]
+            .iter()
+            .any(|password| password.is_some())
+    }
+
+    /// Whether a tool is asked for that takes its password from a terminal only.
+    pub(crate) fn is_asked_on_terminal(&self) -> bool {
+        self.doas == Some(true) && self.doas_password.is_some()
     }
 
     /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command.

@@ -147,7 +147,9 @@ pub(crate) fn privileged(
         inside = Inside::Words(sudo(inside, arguments, prompt));
     }
     let dzdo = ("dzdo -H -n", arguments.dzdo, &arguments.dzdo_user);
-    let doas = ("doas -n", arguments.doas, &arguments.doas_user);
+    // -n: nobody is asked, on the terminal, for what nobody has given.
+    let line = if arguments.doas_password.is_some() { "doas" } else { "doas -n" };
+    let doas = (line, arguments.doas, &arguments.doas_user);
     for (tool, _, user) in [dzdo, doas].into_iter().filter(|tool| tool.1 == Some(true)) {
         let tool = as_user(StringCommand::new().raw(tool), user);
         inside = Inside::Words(tool.command(inside.into_words()));
@@ -218,6 +220,7 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
         ("_doas_user", &arguments.doas_user),
         ("_dzdo_user", &arguments.dzdo_user),
     ];
+    faults.extend(unused_faults(arguments));
     faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
     for (key, text) in
         [("_chdir", &arguments.chdir), ("_shell_executable", &arguments.shell_executable)]
@@ -240,6 +243,23 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
         EnvValue::Secret(secret) => secret.expose().as_bytes(),
     };
     bytes.contains(&0).then(|| Fault::new("_env", format!("{name} has a NUL byte in its value")))
+}
+
+/// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it.
+fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
+    let ConnectorArguments { sudo, sudo_user, su_user, su_password, .. } = arguments;
+    let ConnectorArguments { doas, doas_user, doas_password, dzdo, dzdo_user, .. } = arguments;
+    let pairs = [
+        ("_sudo_user", sudo_user.is_some(), sudo.is_some(), "_sudo"),
+        ("_su_password", su_password.is_some(), su_user.is_some(), "_su_user"),
+        ("_doas_user", doas_user.is_some(), doas.is_some(), "_doas"),
+        ("_doas_password", doas_password.is_some(), doas.is_some(), "_doas"),
+        ("_dzdo_user", dzdo_user.is_some(), dzdo.is_some(), "_dzdo"),
+    ];
+    let unused = |(key, given, asked_for, by): (_, bool, bool, &str)| {
+        (given && !asked_for).then(|| Fault::new(key, format!("it counts only with {by}")))
+    };
+    pairs.into_iter().filter_map(unused)
 }
 
 fn user_fault(key: &str, user: &str) -> Option<Fault> {

@@ -48,6 +48,11 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// caller makes. Once it may have started, failures belong to [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
+    /// Whether a process can have a terminal beside its streams. Default: no.
+    fn gives_terminals(&self) -> bool {
+        false
+    }
+
     /// Whether a script's `sh` is certain to be the leader of its process group, and
     /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then need not look its group
     /// up, which costs 0.2 ms.
@@ -144,6 +149,10 @@ pub struct SpawnOptions {
     pub terminal: Option<TerminalSize>,
     /// A kill or a clean-up: it must not queue behind the commands that it is to end.
     pub urgent: bool,
+    /// The script starts a tool that wants a terminal: beside its streams it gets one as its controlling terminal, whose other
+    /// end is [`ProcessControl::take_terminal`](crate::ProcessControl::take_terminal). Only for connections that
+    /// [can do it](Connection::gives_terminals).
+    pub asked_on_terminal: bool,
 }
 
 /// Rows and columns of a terminal.

@@ -1,6 +1,7 @@
 //! Finds a script's announcements in its output and answers its prompts.
 
 use std::mem;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,6 +11,12 @@ use crate::secret::Secret;
 
 /// As much of what stands before the announcement as is kept, for errors.
 const PREAMBLE: usize = 64 * 1024;
+
+/// How long a line that may be a question has to stand alone before it is one: tools also write `su: ` and then the rest.
+const STANDS: Duration = Duration::from_millis(150);
+
+/// The same, for a question that comes after the last answer: that was wrong, or was given too early.
+const STANDS_AGAIN: Duration = Duration::from_secs(3);
 
 /// A shell that announced itself, and the process group to kill with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +42,26 @@ impl Leader {
 pub(crate) struct Heard {
     /// The command's own output.
     pub(crate) output: Bytes,
-    /// Answers that are to be typed now.
-    pub(crate) answers: Vec<Secret>,
+    /// Answers that are to be given now.
+    pub(crate) answers: Vec<Answer>,
     /// A question that has had its answer was asked again: the answer was wrong.
     pub(crate) refused: bool,
+}
+
+/// The answer to a question.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) secret: Secret,
+    /// It is typed on the terminal beside the streams, where the question came from.
+    pub(crate) on_terminal: bool,
+}
+
+/// Where something was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Stdout,
+    Stderr,
+    Terminal,
 }
 
 /// The state of one script's start.
@@ -48,6 +71,8 @@ pub(crate) struct Handshake {
     prompts: Vec<(Prompt, bool)>,
     stdout: Gate,
     stderr: Gate,
+    /// What stands on the terminal beside the streams, on its last line.
+    terminal: Vec<u8>,
     preamble: Vec<u8>,
     pub(crate) outer: Option<Leader>,
     pub(crate) inner: Option<Leader>,
@@ -58,6 +83,22 @@ pub(crate) struct Handshake {
 enum Gate {
     Closed(Vec<u8>),
     Open,
+}
+
+impl Gate {
+    fn pending(&self) -> &[u8] {
+        match self {
+            Self::Closed(pending) => pending,
+            Self::Open => &[],
+        }
+    }
+
+    fn into_pending(self) -> Vec<u8> {
+        match self {
+            Self::Closed(pending) => pending,
+            Self::Open => Vec::new(),
+        }
+    }
 }
 
 impl Default for Gate {
@@ -74,6 +115,7 @@ impl Handshake {
             prompts: script.prompts().iter().map(|prompt| (prompt.clone(), false)).collect(),
             stdout: Gate::default(),
             stderr: if terminal { Gate::Open } else { Gate::default() },
+            terminal: Vec::new(),
             preamble: Vec::new(),
             outer: None,
             inner: None,
@@ -98,6 +140,7 @@ impl Handshake {
                 all.extend_from_slice(pending);
             }
         }
+        all.extend_from_slice(&self.terminal);
         all
     }
 
@@ -113,6 +156,10 @@ impl Handshake {
         let mut pending = mem::take(pending);
         pending.extend_from_slice(&bytes);
         let mut heard = Heard::default();
+        let place = match stream {
+            Stream::Stdout => Place::Stdout,
+            Stream::Stderr => Place::Stderr,
+        };
         while let Some((at, end)) = self.find_announcement(&pending) {
             let opened = self.announced(&String::from_utf8_lossy(&pending[at..end]));
             self.keep(&pending[..at]);
@@ -124,7 +171,7 @@ impl Handshake {
             }
         }
         if self.outer.is_some() {
-            self.answer(&mut pending, &mut heard);
+            self.answer_token(&mut pending, &mut heard, place);
         }
         if pending.len() > 2 * PREAMBLE {
             let from = pending.len() - PREAMBLE;
@@ -165,13 +212,95 @@ impl Handshake {
         innermost
     }
 
-    fn answer(&mut self, pending: &mut Vec<u8>, heard: &mut Heard) {
-        for (prompt, answered) in &mut self.prompts {
-            let Some(end) = end_of_question(&prompt.question, pending) else { continue };
-            pending.drain(..end);
-            heard.refused |= *answered;
-            if !mem::replace(answered, true) {
-                heard.answers.push(prompt.answer.clone());
+    /// Takes in what a tool writes to the terminal beside the streams. None of it is the command's output.
+    pub(crate) fn hear_terminal(&mut self, bytes: &[u8]) {
+        if self.started() {
+            return;
+        }
+        self.terminal.extend_from_slice(bytes);
+        let line = self.terminal.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let before: Vec<u8> = self.terminal.drain(..line).collect();
+        self.keep(&before);
+        let excess = self.terminal.len().saturating_sub(PREAMBLE);
+        self.terminal.drain(..excess);
+    }
+
+    /// How long nothing more may come for what stands last to be a question; `None` where it is none.
+    pub(crate) fn question_stands(&self) -> Option<Duration> {
+        if self.started() || self.asking().is_none() {
+            return None;
+        }
+        match self.next_colon() {
+            Some(_) => Some(STANDS),
+            None => self.has_colon().then_some(STANDS_AGAIN),
+        }
+    }
+
+    /// What is to be done about a question that has stood so long.
+    pub(crate) fn take_question(&mut self) -> Heard {
+        let mut heard = Heard::default();
+        let Some(place) = self.asking() else { return heard };
+        let question = match place {
+            Place::Terminal => mem::take(&mut self.terminal),
+            Place::Stdout => mem::take(&mut self.stdout).into_pending(),
+            Place::Stderr => mem::take(&mut self.stderr).into_pending(),
+        };
+        self.keep(&question);
+        match self.next_colon() {
+            Some(next) => heard.answers.push(self.answer(next, place)),
+            None => heard.refused = true,
+        }
+        heard
+    }
+
+    /// Where the last line has no end, and asks with a colon. The full-width one is what Chinese and Japanese ask with.
+    fn asking(&self) -> Option<Place> {
+        self.outer?;
+        let asks = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text);
+            text.trim_end_matches(' ').ends_with([':', '\u{ff1a}'])
+        };
+        let places = [(Place::Stdout, &self.stdout), (Place::Stderr, &self.stderr)];
+        let streams = places.into_iter().find(|(_, gate)| asks(gate.pending()));
+        let terminal = asks(&self.terminal).then_some(Place::Terminal);
+        terminal.or(streams.map(|(place, _)| place))
+    }
+
+    /// The first question without an answer that is known by its colon only.
+    fn next_colon(&self) -> Option<usize> {
+        let unanswered =
+            |(prompt, answered): &(Prompt, bool)| prompt.question == Question::Colon && !answered;
+        self.prompts.iter().position(unanswered)
+    }
+
+    /// Whether a secret has been sent.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.prompts.iter().any(|(_, answered)| *answered)
+    }
+
+    fn has_colon(&self) -> bool {
+        self.prompts.iter().any(|(prompt, _)| prompt.question == Question::Colon)
+    }
+
+    fn answer(&mut self, number: usize, place: Place) -> Answer {
+        let (prompt, answered) = &mut self.prompts[number];
+        *answered = true;
+        Answer { secret: prompt.answer.clone(), on_terminal: place == Place::Terminal }
+    }
+
+    fn answer_token(&mut self, pending: &mut Vec<u8>, heard: &mut Heard, place: Place) {
+        for number in 0..self.prompts.len() {
+            let (prompt, answered) = &self.prompts[number];
+            let Question::Token(token) = &prompt.question else { continue };
+            let Some(at) = find(pending, token.as_bytes()) else { continue };
+            // sudo-rs goes on on this line, with a colon.
+            let end = at + token.len();
+            let rest = pending[end..].iter().position(|byte| *byte == b'\n');
+            pending.drain(..rest.map_or(pending.len(), |rest| end + rest));
+            if *answered {
+                heard.refused = true;
+            } else {
+                heard.answers.push(self.answer(number, place));
             }
             return;
         }
@@ -181,18 +310,6 @@ impl Handshake {
         self.preamble.extend_from_slice(text);
         let excess = self.preamble.len().saturating_sub(PREAMBLE);
         self.preamble.drain(..excess);
-    }
-}
-
-/// Where a question ends that stands in the text.
-fn end_of_question(question: &Question, text: &[u8]) -> Option<usize> {
-    match question {
-        Question::Token(token) => find(text, token.as_bytes()).map(|at| at + token.len()),
-        // The full-width colon is what Chinese and Japanese ask with.
-        Question::Colon => {
-            let asked = String::from_utf8_lossy(text);
-            asked.trim_end_matches(' ').ends_with([':', '\u{ff1a}']).then_some(text.len())
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::connection::{Slot, TerminalSize};
+use crate::connection::{Duplex, Slot, TerminalSize};
 use crate::error::Result;
 use crate::handshake::{Handshake, Leader};
 use crate::link::Link;
@@ -56,6 +56,7 @@ struct Handed {
     reached: Arc<AtomicBool>,
     /// The shell that ran the command, and perhaps became it.
     leader: Option<Leader>,
+    terminal: Mutex<Option<Box<dyn Duplex>>>,
 }
 
 enum HandedState {
@@ -92,6 +93,10 @@ impl ProcessControl for Handed {
         }
         let is_ours = |leader: Leader| [leader.pid, leader.group()].contains(&pid);
         self.reached.load(Ordering::Relaxed) && self.leader.is_some_and(is_ours)
+    }
+
+    fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
+        self.terminal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<()> {
@@ -139,10 +144,11 @@ impl Killer {
         self,
         control: Arc<dyn ProcessControl>,
         handshake: Handshake,
+        terminal: Option<Box<dyn Duplex>>,
     ) -> impl ProcessControl + use<> {
         let leader = handshake.inner;
         let state = Mutex::new(HandedState::Running(Box::new((self, handshake))));
-        Handed { control, state, reached: Arc::default(), leader }
+        Handed { control, state, reached: Arc::default(), leader, terminal: Mutex::new(terminal) }
     }
 
     /// Whether nothing is left to do after the connection has ended the group `killed`.
@@ -172,10 +178,15 @@ impl Killer {
     }
 
     /// Sends the kill through the link, and says whether it has reached a group; `None` where none is known.
+    ///
+    /// Where a password has not given the privilege yet, it is not tried once more for the kill.
     async fn send(&self, handshake: &Handshake) -> Option<bool> {
         let line = self.kill_line(handshake)?;
         let command = StringCommand::shell(line);
-        let attempt = Attempt::urgent(&self.link, &command, &self.privilege, KILL_LIMIT);
+        let none = ConnectorArguments::new();
+        let is_given = handshake.inner.is_some() || !self.privilege.has_password();
+        let privilege = if is_given { &self.privilege } else { &none };
+        let attempt = Attempt::urgent(&self.link, &command, privilege, KILL_LIMIT);
         // Boxed: the kill of a command is a command too, if one that is not killed in turn.
         Some(Box::pin(attempt.run()).await.is_ok_and(|output| output.success()))
     }
@@ -300,10 +311,13 @@ pub(crate) async fn resolved<T>(future: &mut Option<BoxFuture<'static, T>>) -> O
     Some(result)
 }
 
-/// `_hl_k GROUP START`: ends the group unless its leader is a later process with the same pid.
+/// `_hl_k GROUP START`: ends the group unless its leader is a later process with the same pid. A group that is gone has
+/// ended, which only /proc proves.
 ///
 /// No `--` before the group: dash takes it for a pid.
-const KILL_FUNCTION: &str = r#"_hl_k() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi; kill -KILL -$1 2>/dev/null || kill -KILL $1; }
+const KILL_FUNCTION: &str = r#"_hl_k() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi; kill -KILL -$1 2>/dev/null || kill -KILL $1 2>/dev/null || _hl_gone $1; }
+_hl_gone() { [ -r /proc/$$/stat ] || return 1; for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>/dev/null || continue
+set -- "$1" ${_hl_x##*) }; [ "$4" != "$1" ] || [ "$2" = Z ] || return 1; done; }
 "#;
 
 fn kill_leader(leader: Leader) -> Option<String> {

@@ -40,7 +40,7 @@ pub use data::{Data, DataField, DataReader, Fault, all_checks};
 pub use error::{Error, ErrorKind, Result};
 pub use forward::{Forward, Forwarding};
 pub use lines::LineSplitter;
-pub use link::Link;
+pub use link::{Link, SUDO_QUESTION};
 pub use name::{NameLink, TargetName, refuse_unknown_link};
 pub use output::{CommandOutput, OutputLine};
 pub use process::{BoxWrite, Chunk, ExitStatus, NoControl, Process, ProcessControl, Stream};

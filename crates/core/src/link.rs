@@ -45,7 +45,12 @@ struct Inner {
     background: TaskTracker,
     sudo_password: OnceCell<Secret>,
     has_told_of_scp: AtomicBool,
+    /// sudo has refused to run without a terminal here.
+    wants_terminal: AtomicBool,
 }
+
+/// What a [`Prompter`](crate::Prompter) is asked for sudo's password.
+pub const SUDO_QUESTION: &str = "the password for sudo";
 
 /// How long a disconnect waits for kills and clean-ups that are under way.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
@@ -77,6 +82,7 @@ impl Link {
             background: TaskTracker::new(),
             sudo_password: OnceCell::new(),
             has_told_of_scp: AtomicBool::new(false),
+            wants_terminal: AtomicBool::new(false),
         }))
     }
 
@@ -278,6 +284,16 @@ impl Link {
         self.0.context.reporter.report(self.name(), event);
     }
 
+    /// Whether a tool gets a terminal beside the streams of its command.
+    pub(crate) fn wants_terminal(&self) -> bool {
+        self.0.wants_terminal.load(Ordering::Relaxed)
+    }
+
+    /// From now on tools get one.
+    pub(crate) fn give_terminals(&self) {
+        self.0.wants_terminal.store(true, Ordering::Relaxed);
+    }
+
     /// Says once that scp was wanted, and is not there.
     pub(crate) fn tell_of_missing_scp(&self) {
         if !self.0.has_told_of_scp.swap(true, Ordering::Relaxed) {
@@ -285,19 +301,23 @@ impl Link {
         }
     }
 
-    /// sudo's password, where it is wanted before it is asked for and was not given. The prompter is asked once for
-    /// each link.
+    /// sudo's password, where it was not given, and is wanted before sudo asks or has been typed already.
     pub(crate) async fn ask_for_password(
         &self,
         arguments: &ConnectorArguments,
     ) -> Result<Option<Secret>> {
-        let asks = [arguments.sudo, arguments.use_sudo_password] == [Some(true); 2];
-        if !asks || arguments.sudo_password.is_some() {
+        let asks = arguments.use_sudo_password == Some(true) || self.0.sudo_password.initialized();
+        if !asks || arguments.sudo != Some(true) || arguments.sudo_password.is_some() {
             return Ok(None);
         }
-        let ask = || self.0.context.prompter.ask_secret(self.name(), "the password for sudo");
+        self.sudo_password().await.map(Some)
+    }
+
+    /// sudo's password. The prompter is asked once for each link.
+    pub(crate) async fn sudo_password(&self) -> Result<Secret> {
+        let ask = || self.0.context.prompter.ask_secret(self.name(), SUDO_QUESTION);
         let answer = self.0.sudo_password.get_or_try_init(ask).await;
-        answer.cloned().map(Some).map_err(|error| error.with_kind(ErrorKind::Privilege))
+        answer.cloned().map_err(|error| error.with_kind(ErrorKind::Privilege))
     }
 
     /// Runs a kill or a clean-up that [`disconnect`](Self::disconnect) waits for. Without a runtime, at the

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::io::AsyncWrite;
 
-use crate::connection::TerminalSize;
+use crate::connection::{Duplex, TerminalSize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::CommandOutput;
 use crate::script::Script;
@@ -141,6 +141,13 @@ pub trait ProcessControl: Send + Sync {
     /// process `pid` of the target with its group. Default: it has begun none.
     async fn has_ended(&self, _pid: i32) -> bool {
         false
+    }
+
+    /// The other end of the terminal that the process has beside its streams, where
+    /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one. It is given once, and closing it
+    /// takes nothing from the process. Default: there is none.
+    fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
+        None
     }
 
     /// Tells the terminal its size.

@@ -1,7 +1,7 @@
 //! Moves a process's streams until it has ended: input, output, prompts, limits, all at once.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,6 +27,20 @@ pub trait OutputSink: Send {
     async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()>;
 }
 
+/// What a command is to read. Only one that has started takes it.
+#[derive(Clone, Default)]
+pub(crate) struct Input(Arc<Mutex<Option<BoxRead>>>);
+
+impl Input {
+    pub(crate) fn new(source: Option<BoxRead>) -> Self {
+        Self(Arc::new(Mutex::new(source)))
+    }
+
+    fn take(&self) -> Option<BoxRead> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Limits of time; `None` is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
@@ -47,7 +61,7 @@ pub(crate) struct Limits {
 pub(crate) async fn pump(
     mut served: Served,
     script: &Script,
-    source: Option<BoxRead>,
+    source: &Input,
     terminal: bool,
     limits: Limits,
     sink: &mut dyn OutputSink,
@@ -64,7 +78,7 @@ pub(crate) async fn pump(
 async fn serve(
     served: &mut Served,
     script: &Script,
-    source: Option<BoxRead>,
+    source: &Input,
     terminal: bool,
     limits: Limits,
     sink: &mut dyn OutputSink,
@@ -76,7 +90,7 @@ async fn serve(
             let feeder = Feeder {
                 stdin,
                 text: script.stdin().map(<[u8]>::to_vec),
-                source,
+                source: source.clone(),
                 waits: script.is_privileged() || terminal,
                 terminal,
                 at_line_start: true,
@@ -151,7 +165,7 @@ pub(crate) fn not_started_in_time(limit: Duration) -> Error {
 struct Feeder {
     stdin: BoxWrite,
     text: Option<Vec<u8>>,
-    source: Option<BoxRead>,
+    source: Input,
     /// Nothing but answers may be sent before the command has started.
     waits: bool,
     terminal: bool,
@@ -160,7 +174,8 @@ struct Feeder {
 }
 
 const BUFFER: usize = 256 * 1024;
-const END_OF_TRANSMISSION: &[u8] = b"\x04";
+/// What ends the input of a terminal.
+pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 impl Feeder {
     /// Only a source that cannot be read is an error: a command need not read its input.
@@ -170,6 +185,10 @@ impl Feeder {
                 Some(Order::Answer(secret)) => {
                     let line = [secret.expose().as_bytes(), b"\n"].concat();
                     self.write(&line).await;
+                }
+                Some(Order::Refused) => {
+                    let _ = self.stdin.shutdown().await;
+                    return Ok(());
                 }
                 Some(Order::Started) | None => self.waits = false,
             }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use crate::lines::LineSplitter;
 use crate::link::Link;
 use crate::output::{Collector, CommandOutput, OutputLine};
 use crate::process::Stream;
-use crate::pump::{Limits, OutputSink, pump};
+use crate::pump::{Input, Limits, OutputSink, pump};
 use crate::report::Event;
 use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
@@ -184,28 +185,55 @@ impl<'a> Attempt<'a> {
         if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
             self.arguments.to_mut().sudo_password = Some(password);
         }
-        let terminal = self.arguments.get_pty == Some(true);
-        let options =
-            SpawnOptions { terminal: terminal.then(Default::default), urgent: self.urgent };
-        let mut starter = Starter::new(self.link, self.command, &self.arguments, options)?;
-        starter.tracker = self.tracker.take();
-        let script = starter.script.clone();
-        let started = Instant::now();
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
+        let source = Input::new(source);
+        loop {
+            let (ended, again) = self.once(&source).await?;
+            match (again, ended) {
+                (Some(Want::Terminal), _) => self.link.give_terminals(),
+                (Some(Want::Password), Err(refusal)) => {
+                    let answer = self.link.sudo_password().await;
+                    let tail = refusal.stderr_tail().unwrap_or_default().to_owned();
+                    let password = answer.map_err(|it| it.with_stderr_tail(tail.as_bytes()))?;
+                    self.arguments.to_mut().sudo_password = Some(password);
+                }
+                (_, ended) => return ended,
+            }
+        }
+    }
+
+    /// One start, and what the command was not started for want of, if it can have that.
+    async fn once(&mut self, source: &Input) -> Result<(Result<CommandOutput>, Option<Want>)> {
+        let terminal = self.arguments.get_pty == Some(true);
+        let options = SpawnOptions {
+            terminal: terminal.then(Default::default),
+            urgent: self.urgent,
+            ..SpawnOptions::default()
+        };
+        let mut starter = Starter::new(self.link, self.command, &self.arguments, options)?;
+        starter.tracker = self.tracker.clone();
+        let script = starter.script.clone();
+        let can_have_one = self.link.connection().gives_terminals();
+        let without_one = !terminal && !starter.options.asked_on_terminal && can_have_one;
+        let started = Instant::now();
         if self.options.print_input {
             self.link.report(Event::Input(script.display()));
         }
         let served = within(self.limits.whole, starter.start()).await?;
         self.limits.whole = self.limits.whole.map(|limit| limit.saturating_sub(started.elapsed()));
+        let progress = served.progress.clone();
         let mut tee = Tee {
             collector: Collector::new(self.options.output_limit),
-            live: self.live,
+            live: match &mut self.live {
+                Some(live) => Some(&mut **live),
+                None => None,
+            },
             lines: self.options.print_output.then(|| LineSplitter::with_limit(LONGEST_LINE)),
             link: self.link,
         };
         let ended = pump(served, &script, source, terminal, self.limits, &mut tee).await;
         let collector = tee.finish();
-        match ended {
+        let ended = match ended {
             Ok(ended) => {
                 let success =
                     ended.status.code().is_some_and(|code| self.arguments.is_success(code));
@@ -218,8 +246,24 @@ impl<'a> Attempt<'a> {
                 let output = collector.finish(None, false, started.elapsed());
                 Err(error.masking(script.secrets()).with_output(output))
             }
-        }
+        };
+        let ConnectorArguments { sudo, sudo_password, .. } = &*self.arguments;
+        let may_ask = !self.urgent && *sudo == Some(true) && sudo_password.is_none();
+        let want = if without_one && progress.wants_terminal.load(Ordering::Relaxed) {
+            Some(Want::Terminal)
+        } else if may_ask && progress.may_want_password.load(Ordering::Relaxed) {
+            Some(Want::Password)
+        } else {
+            None
+        };
+        Ok((ended, want))
     }
+}
+
+/// What a privilege tool lacked.
+enum Want {
+    Terminal,
+    Password,
 }
 
 async fn open(stdin: Option<&Stdin>) -> Result<Option<BoxRead>> {

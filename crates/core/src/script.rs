@@ -50,7 +50,8 @@ pub struct Prompt {
 pub enum Question {
     /// It contains this token of ours. Tools may write around it (sudo-rs does).
     Token(String),
-    /// Whatever a line without an end asks with a colon: su's question is in the user's language.
+    /// Whatever a line without an end asks with a colon, behind which nothing more comes: the questions of su and doas are
+    /// in the user's language.
     Colon,
 }
 
@@ -145,7 +146,9 @@ impl Script {
         &self.prompts
     }
 
-    pub(crate) fn is_privileged(&self) -> bool {
+    /// Whether it asks for another user's rights.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
         self.privileged
     }
 }
@@ -158,6 +161,7 @@ fn secrets_of(command: &StringCommand, arguments: &ConnectorArguments) -> Vec<Se
     }));
     secrets.extend(arguments.sudo_password.clone());
     secrets.extend(arguments.su_password.clone());
+    secrets.extend(arguments.doas_password.clone());
     secrets
 }
 
@@ -233,6 +237,11 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
     /// The questions that can come, in the order in which the tools nest.
     fn prompts(&self) -> Vec<Prompt> {
         let ConnectorArguments { sudo, sudo_password, su_user, su_password, .. } = self.arguments;
+        let ConnectorArguments { doas, doas_password, .. } = self.arguments;
+        let of_doas = doas_password
+            .clone()
+            .filter(|_| *doas == Some(true))
+            .map(|answer| Prompt { question: Question::Colon, answer });
         let of_sudo = sudo_password
             .clone()
             .filter(|_| *sudo == Some(true))
@@ -241,7 +250,7 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
             .clone()
             .filter(|_| su_user.is_some())
             .map(|answer| Prompt { question: Question::Colon, answer });
-        of_sudo.into_iter().chain(of_su).collect()
+        of_doas.into_iter().chain(of_sudo).chain(of_su).collect()
     }
 
     fn end_token(&self) -> String {

@@ -1,23 +1,25 @@
 //! A process while it is served: what it writes, how it ends, and that nothing of it is left.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod hand_over;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, ready};
-use futures::stream::{self, BoxStream, Stream, StreamExt};
-use tokio::io::AsyncWriteExt;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
+use crate::connection::Duplex;
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Handshake, Heard};
-use crate::kill::{Ending, Killer, next, resolved};
-use crate::process::{BoxWrite, Chunk, ExitStatus, NoControl, Process, ProcessControl};
-use crate::pump::{OutputSink, not_started_in_time};
-use crate::run::START_LIMIT;
+use crate::handshake::{Answer, Handshake, Heard};
+use crate::kill::{Ending, Killer, resolved};
+use crate::process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl};
+use crate::pump::{END_OF_TRANSMISSION, OutputSink};
 use crate::script::Script;
 use crate::secret::Secret;
 
@@ -26,6 +28,9 @@ const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long output that was on its way may take from the connection's buffers to here.
 const LAST_CHANCE: Duration = Duration::from_millis(200);
+
+/// How long a tool whose question gets no further answer may take to end. PAM waits for some 2 s on purpose.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(4);
 
 /// Whether silence means that there is no more output.
 enum Doubt {
@@ -60,6 +65,8 @@ pub(crate) struct Ended {
 pub(crate) enum Order {
     Answer(Secret),
     Started,
+    /// There is no further answer: a tool that asks again finds the end of its input.
+    Refused,
 }
 
 /// What has been seen of a process so far, for those who watch its limits.
@@ -69,6 +76,10 @@ pub(crate) struct Progress {
     pub(crate) moved: AtomicU64,
     /// The command itself has started.
     pub(crate) started: watch::Sender<bool>,
+    /// The privilege tool has refused to work without a terminal, before it asked for anything.
+    pub(crate) wants_terminal: AtomicBool,
+    /// sudo has given up by itself, before it asked for anything: it may want a password.
+    pub(crate) may_want_password: AtomicBool,
 }
 
 /// A process that is being served. Dropping it before its end ends everything that it started.
@@ -85,6 +96,12 @@ pub(crate) struct Served {
     /// What the killer holds: it lives as long as there is something to be ended.
     pub(crate) control: Weak<dyn ProcessControl>,
     pub(crate) stdin: Option<BoxWrite>,
+    /// Where a tool asks that wants a terminal.
+    terminal: Option<Box<dyn Duplex>>,
+    /// The last answer was wrong; until then the tool may end by itself, and say why.
+    refused: Option<Instant>,
+    /// When what stands last has stood long enough to be a question.
+    asked: Option<Instant>,
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -96,6 +113,7 @@ impl Served {
         slot: Slot,
         killer: impl FnOnce(Arc<dyn ProcessControl>) -> Option<Killer>,
     ) -> Self {
+        let beside = process.control.take_terminal();
         let control = Arc::from(process.control);
         Self {
             handshake: Handshake::new(script, terminal),
@@ -106,6 +124,9 @@ impl Served {
             killer: killer(control),
             slot,
             stdin: process.stdin,
+            terminal: beside,
+            refused: None,
+            asked: None,
             progress: Arc::default(),
         }
     }
@@ -124,6 +145,7 @@ impl Served {
     ) -> Result<Ended> {
         let mut silent_at = Instant::now();
         let mut doubt = Doubt::None;
+        let mut text = [0; 1024];
         loop {
             let Some(output) = &mut self.output else {
                 return match (self.status, resolved(&mut self.exit).await) {
@@ -146,6 +168,18 @@ impl Served {
                     }
                     Some(Err(error)) => return Err(broken_off(error)),
                 },
+                read = read_terminal(&mut self.terminal, &mut text) => {
+                    self.take_terminal_text(&text[..read.unwrap_or(0)]).await;
+                }
+                () = until(self.asked) => {
+                    for answer in self.take_question().await {
+                        let _ = orders.send(Order::Answer(answer));
+                    }
+                    if self.refused.is_some() {
+                        let _ = orders.send(Order::Refused);
+                    }
+                }
+                () = until(self.refused) => return Err(password_refused()),
                 Some(status) = resolved(&mut self.exit), if self.status.is_none() => {
                     self.status = Some(status?);
                     silent_at = after(silence);
@@ -177,12 +211,15 @@ impl Served {
         let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
         // A closed channel only means that input is over: the command reads no more.
         for answer in answers {
-            let _ = orders.send(Order::Answer(answer));
+            let _ = orders.send(Order::Answer(answer.secret));
         }
         if refused {
-            return Err(password_refused());
+            self.refuse();
+            let _ = orders.send(Order::Refused);
         }
+        self.look_for_question();
         if !before && self.handshake.started() {
+            self.refused = None;
             self.progress.started.send_replace(true);
             let _ = orders.send(Order::Started);
         }
@@ -194,17 +231,70 @@ impl Served {
             .map_err(|error| Error::from_io("the output could not be passed on", error))
     }
 
+    /// What stands last may be a question; only time can tell.
+    fn look_for_question(&mut self) {
+        let stands = self.handshake.question_stands();
+        self.asked = stands.map(|stands| Instant::now() + stands);
+    }
+
+    async fn take_terminal_text(&mut self, bytes: &[u8]) {
+        if self.handshake.started() {
+            // Nobody types there: whatever the command asks is answered by the end of the input.
+            if let Some(terminal) = &mut self.terminal {
+                let _ = terminal.write_all(END_OF_TRANSMISSION).await;
+            }
+            return;
+        }
+        self.handshake.hear_terminal(bytes);
+        self.look_for_question();
+    }
+
+    /// Answers what has stood long enough: on the terminal, or by what it returns, for standard input.
+    async fn take_question(&mut self) -> Vec<Secret> {
+        self.asked = None;
+        let Heard { answers, refused, .. } = self.handshake.take_question();
+        if refused {
+            self.refuse();
+        }
+        let mut others = Vec::new();
+        for Answer { secret, on_terminal } in answers {
+            match &mut self.terminal {
+                Some(terminal) if on_terminal => {
+                    let line = [secret.expose().as_bytes(), b"\n"].concat();
+                    // A tool that reads no more has ended, or is about to: that is seen elsewhere.
+                    let _ = terminal.write_all(&line).await;
+                }
+                _ => others.push(secret),
+            }
+        }
+        others
+    }
+
+    fn refuse(&mut self) {
+        self.refused.get_or_insert_with(|| Instant::now() + REFUSAL_LIMIT);
+    }
+
     fn ended(&self, status: ExitStatus, output_open: bool) -> Result<Ended> {
         if self.handshake.started() {
             return Ok(Ended { status, output_open });
         }
-        let (kind, message) = if self.handshake.outer.is_some() {
-            (ErrorKind::Privilege, "the command was not started as the other user")
-        } else {
-            (ErrorKind::Connect, "the target's shell did not start the command")
-        };
-        Err(Error::new(kind, format!("{message} ({status})"))
-            .with_stderr_tail(&self.handshake.preamble()))
+        let said = self.handshake.preamble();
+        if self.refused.is_some() {
+            return Err(password_refused().with_stderr_tail(&said));
+        }
+        if self.handshake.outer.is_none() {
+            let message = format!("the target's shell did not start the command ({status})");
+            return Err(Error::new(ErrorKind::Connect, message).with_stderr_tail(&said));
+        }
+        if !self.handshake.has_answered() && status == ExitStatus::Code(1) && is_of_sudo(&said) {
+            self.progress.may_want_password.store(true, Ordering::Relaxed);
+        }
+        let mut message = format!("the command was not started as the other user ({status})");
+        if !self.handshake.has_answered() && speaks_of_a_terminal(&said) {
+            self.progress.wants_terminal.store(true, Ordering::Relaxed);
+            message.push_str("; the tool wants a terminal, which get_pty gives it");
+        }
+        Err(Error::new(ErrorKind::Privilege, message).with_stderr_tail(&said))
     }
 
     /// Ends everything after `error`, which then says whether that is proved. Where the command had ended by itself, what
@@ -222,78 +312,6 @@ impl Served {
             Some(ending) => error.with_kill_confirmed(ending.and_wait().await),
             None => error.with_kill_confirmed(false),
         }
-    }
-
-    /// Waits until the command itself has started, and hands its streams over: from then on they hold nothing but its
-    /// own.
-    ///
-    /// # Errors
-    ///
-    /// It was not started; what was there of it has been ended.
-    pub(crate) async fn hand_over(mut self, script: &Script) -> Result<Process> {
-        let mut stdin = self.stdin.take();
-        let first = match timeout(START_LIMIT, self.hear_start(script, &mut stdin)).await {
-            Ok(Ok(first)) => first,
-            Ok(Err(error)) => return Err(self.end_by_force(error).await),
-            Err(_) => return Err(self.end_by_force(not_started_in_time(START_LIMIT)).await),
-        };
-        let handshake = std::mem::take(&mut self.handshake);
-        let leaders = handshake.leaders();
-        let rest = self.output.take().unwrap_or_else(|| stream::empty().boxed());
-        let control: Box<dyn ProcessControl> = match (self.killer.take(), self.control.upgrade()) {
-            (Some(killer), Some(control)) => Box::new(killer.into_control(control, leaders)),
-            _ => Box::new(NoControl),
-        };
-        let status = self.status;
-        let exit = self.exit.take().unwrap_or_else(|| {
-            let unknown = || Error::new(ErrorKind::LinkLost, "its end is not known");
-            Box::pin(async move { status.ok_or_else(unknown) })
-        });
-        let first = stream::iter(first.map(Ok));
-        Ok(Process {
-            stdin,
-            output: first.chain(own_output(handshake, rest)).boxed(),
-            exit,
-            control,
-        })
-    }
-
-    /// Answers questions and sends the script's text; returns what the command had already written when it was heard.
-    async fn hear_start(
-        &mut self,
-        script: &Script,
-        stdin: &mut Option<BoxWrite>,
-    ) -> Result<Option<Chunk>> {
-        let mut first = None;
-        while !self.handshake.started() {
-            let chunk = tokio::select! {
-                biased;
-                chunk = next(&mut self.output), if self.output.is_some() => chunk,
-                Some(status) = resolved(&mut self.exit), if self.status.is_none() => {
-                    self.status = Some(status?);
-                    continue;
-                }
-                () = sleep(LAST_CHANCE), if self.status.is_some() => None,
-            };
-            let Some(chunk) = chunk else {
-                self.output = None;
-                let Some(status) = self.status else { continue };
-                return self.ended(status, false).map(|_| None);
-            };
-            let Chunk { stream, bytes } = chunk.map_err(broken_off)?;
-            let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
-            if refused {
-                return Err(password_refused());
-            }
-            for answer in answers {
-                send(stdin, &[answer.expose().as_bytes(), b"\n"].concat()).await;
-            }
-            first = Some(Chunk { stream, bytes: output }).filter(|chunk| !chunk.bytes.is_empty());
-        }
-        if let Some(text) = script.stdin() {
-            send(stdin, text).await;
-        }
-        Ok(first)
     }
 
     /// What is left to be ended.
@@ -319,31 +337,35 @@ impl Drop for Served {
     }
 }
 
-/// What a command itself writes, once it has started: its second stream may still have an announcement to come.
-fn own_output(
-    handshake: Handshake,
-    output: BoxStream<'static, std::io::Result<Chunk>>,
-) -> impl Stream<Item = std::io::Result<Chunk>> + Send + 'static {
-    let heard = output.scan(handshake, |handshake, chunk| {
-        let heard = chunk.map(|Chunk { stream, bytes }| Chunk {
-            stream,
-            bytes: handshake.hear(stream, bytes).output,
-        });
-        ready(Some(heard))
-    });
-    heard.filter(|chunk| ready(chunk.as_ref().map_or(true, |chunk| !chunk.bytes.is_empty())))
+/// What is read of a terminal; never where there is none. One that is closed is gone.
+async fn read_terminal(terminal: &mut Option<Box<dyn Duplex>>, buffer: &mut [u8]) -> Option<usize> {
+    let Some(open) = terminal else { return std::future::pending().await };
+    match open.read(buffer).await {
+        Ok(length) if length > 0 => Some(length),
+        Ok(_) | Err(_) => {
+            *terminal = None;
+            None
+        }
+    }
 }
 
-/// A command that reads no more has ended, or is about to: that is seen elsewhere.
-async fn send(stdin: &mut Option<BoxWrite>, bytes: &[u8]) {
-    let Some(writer) = stdin else { return };
-    let written = async {
-        writer.write_all(bytes).await?;
-        writer.flush().await
-    };
-    if written.await.is_err() {
-        *stdin = None;
+/// Resolves then; never without a time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
+}
+
+/// Whether a line is sudo's own, in whatever language.
+fn is_of_sudo(said: &[u8]) -> bool {
+    String::from_utf8_lossy(said).lines().any(|line| line.starts_with("sudo"))
+}
+
+/// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in all of them.
+fn speaks_of_a_terminal(said: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(said);
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))
 }
 
 fn broken_off(error: std::io::Error) -> Error {

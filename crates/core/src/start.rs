@@ -45,6 +45,17 @@ impl Starter {
         options: SpawnOptions,
     ) -> Result<Self> {
         let connection = link.connection();
+        let mut options = options;
+        if options.terminal.is_none() && arguments.is_privileged() {
+            let gives = connection.gives_terminals();
+            if arguments.is_asked_on_terminal() && !gives {
+                let message =
+                    "doas asks for its password on a terminal, and there is none: set get_pty";
+                return Err(Error::new(ErrorKind::Privilege, message));
+            }
+            options.asked_on_terminal |=
+                gives && (arguments.is_asked_on_terminal() || link.wants_terminal());
+        }
         let channel = if options.terminal.is_some() { Channel::Terminal } else { Channel::Pipes };
         let groups = if connection.knows_groups() { Groups::Known } else { Groups::LookedUp };
         let fits = |script: &[u8]| connection.fits(script, &options);
@@ -52,7 +63,11 @@ impl Starter {
         Ok(Self {
             link: link.clone(),
             script: Arc::new(script),
-            privilege: (!options.urgent).then(|| arguments.privilege_only()),
+            privilege: (!options.urgent).then(|| ConnectorArguments {
+                // A tool that wanted a terminal for the command wants one for its kill.
+                get_pty: Some(arguments.is_privileged() && options.terminal.is_some()),
+                ..arguments.privilege_only()
+            }),
             options,
             whole_session: false,
             tracker: None,

@@ -20,7 +20,7 @@ use crate::connection::{SpawnOptions, TerminalSize};
 use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::process::{ExitStatus, ProcessControl, Stream};
-use crate::pump::{Limits, OutputSink, pump};
+use crate::pump::{Input, Limits, OutputSink, pump};
 use crate::run::{START_LIMIT, within};
 use crate::served::Ended;
 use crate::start::Starter;
@@ -124,7 +124,7 @@ pub(crate) async fn open(
     if let Some(password) = link.ask_for_password(&arguments).await? {
         arguments.sudo_password = Some(password);
     }
-    let options = SpawnOptions { terminal: Some(size), urgent: false };
+    let options = SpawnOptions { terminal: Some(size), ..SpawnOptions::default() };
     let mut starter = Starter::new(link, command, &arguments, options)?;
     starter.whole_session = true;
     let served = within(arguments.timeout, starter.start()).await?;
@@ -141,7 +141,9 @@ pub(crate) async fn open(
     let script = starter.script;
     let mut serving = async move {
         let source = Box::pin(Typed::Awaited(awaited));
-        let ended = pump(served, &script, Some(source), true, limits, &mut Passed(sender)).await;
+        let ended =
+            pump(served, &script, &Input::new(Some(source)), true, limits, &mut Passed(sender))
+                .await;
         ended.map_err(|error| error.masking(script.secrets()))
     }
     .boxed();

@@ -8,9 +8,9 @@ pub use hostlink_core::{
     Fault, Forward, Forwarding, FromValue, LineSplitter, Link, MASK, MAX_ARGUMENT, NameData,
     NameLink, NoControl, NobodyToAsk, OutputLine, OutputSink, Process, ProcessControl, Prompt,
     Prompter, Question, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions,
-    SECRET_VARIABLES, Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream, StringCommand,
-    Target, TargetName, Terminal, TerminalSize, Value, Window, make_unix_command, nearest, quote,
-    refuse_unknown_link, streams, transfer,
+    SECRET_VARIABLES, SUDO_QUESTION, Script, Secret, Silent, Slot, SpawnOptions, Stdin, Stream,
+    StringCommand, Target, TargetName, Terminal, TerminalSize, Value, Window, make_unix_command,
+    nearest, quote, refuse_unknown_link, streams, transfer,
 };
 pub use registry::builtin_registry;
 

@@ -21,8 +21,13 @@ impl Connection for LocalConnection {
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
         match options.terminal {
             Some(size) => process::on_terminal(script, size),
+            None if options.asked_on_terminal => process::on_pipes_beside_terminal(script),
             None => process::on_pipes(script),
         }
+    }
+
+    fn gives_terminals(&self) -> bool {
+        true
     }
 
     fn knows_groups(&self) -> bool {

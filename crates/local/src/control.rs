@@ -1,13 +1,14 @@
 //! Ends a child process and all of its group, and tells its terminal the size.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use hostlink_core::{Error, ErrorKind, ProcessControl, Result, TerminalSize};
+use hostlink_core::{Duplex, Error, ErrorKind, ProcessControl, Result, Script, TerminalSize};
+use pty_process::Pty;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process_group, test_kill_process};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 /// The process group that a child leads, and its terminal if it has one.
@@ -15,17 +16,28 @@ pub(crate) struct Control {
     group: Option<Pid>,
     reaped: Arc<AtomicBool>,
     terminal: Option<OwnedFd>,
+    /// The script asks for another user's rights, and this process is not root: then some of the group cannot be killed.
+    partly: bool,
+    beside: Mutex<Option<Box<dyn Duplex>>>,
 }
 
 impl Control {
     /// `reaped` is set when the child has been waited for: from then on its pid may be another process's.
     pub(crate) fn new(
+        script: &Script,
         pid: Option<u32>,
         reaped: Arc<AtomicBool>,
         terminal: Option<OwnedFd>,
     ) -> Self {
         let pid = pid.and_then(|pid| i32::try_from(pid).ok());
-        Self { group: pid.and_then(Pid::from_raw), reaped, terminal }
+        let partly = script.is_privileged() && !geteuid().is_root();
+        let group = pid.and_then(Pid::from_raw);
+        Self { group, reaped, terminal, partly, beside: Mutex::default() }
+    }
+
+    /// The same for one that has this terminal beside its pipes.
+    pub(crate) fn beside(self, pty: Pty) -> Self {
+        Self { beside: Mutex::new(Some(Box::new(pty) as _)), ..self }
     }
 }
 
@@ -39,12 +51,18 @@ impl ProcessControl for Control {
             return None;
         }
         match kill_process_group(group, Signal::KILL) {
+            // That one process was reached says nothing of the others (kill(2)).
+            Ok(()) if self.partly => None,
             Ok(()) => Some(group.as_raw_nonzero().get()),
             // No such group: its last process is gone, by itself or into a group of its own.
-            Err(Errno::SRCH) if !reaped => Some(group.as_raw_nonzero().get()),
+            Err(Errno::SRCH) if !reaped && !self.partly => Some(group.as_raw_nonzero().get()),
             // A privileged group is left to a kill with the same privilege.
             Err(_) => None,
         }
+    }
+
+    fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<()> {

@@ -42,15 +42,44 @@ pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
     Ok(Process {
         stdin: Some(Box::pin(stdin)),
         output: output.boxed(),
-        control: Box::new(Control::new(child.id(), reaped.clone(), None)),
+        control: Box::new(Control::new(script, child.id(), reaped.clone(), None)),
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
+    })
+}
+
+/// Starts `sh` on three pipes, with a pseudo-terminal as its controlling terminal.
+pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
+    let (pty, pts) = pty_process::open().map_err(no_terminal)?;
+    let mut command =
+        pty_process::Command::new("sh").arg("-c").arg(OsStr::from_bytes(script.argument()));
+    command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in SECRET_VARIABLES {
+        command = command.env_remove(name);
+    }
+    // The end of ours would be a hang-up, and reading an end that nobody else has opened is an error.
+    let ours = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
+    let spawned = command.spawn_borrowed(&pts);
+    let mut child = spawned.map_err(|error| not_started(io::Error::other(error)))?;
+    let stdin = child.stdin.take().expect("stdin was asked to be a pipe");
+    let stdout = child.stdout.take().expect("stdout was asked to be a pipe");
+    let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
+    let reaped = Arc::new(AtomicBool::new(false));
+    let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
+    let control = Control::new(script, child.id(), reaped.clone(), None).beside(pty);
+    Ok(Process {
+        stdin: Some(Box::pin(stdin)),
+        output: output.boxed(),
+        control: Box::new(control),
+        exit: Box::pin(async move {
+            let status = ended(child.wait().await, &reaped);
+            drop((ours, pts));
+            status
+        }),
     })
 }
 
 /// Starts `sh` on a pseudo-terminal, which is its controlling terminal.
 pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process> {
-    let no_terminal =
-        |error| Error::new(ErrorKind::Connect, "cannot open a pseudo-terminal").with_source(error);
     let (pty, pts) = pty_process::open().map_err(no_terminal)?;
     pty.resize(pty_process::Size::new(size.rows, size.columns)).map_err(no_terminal)?;
     let mut command =
@@ -65,9 +94,13 @@ pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process
     Ok(Process {
         stdin: Some(Box::pin(writer)),
         output: until_hang_up(reader),
-        control: Box::new(Control::new(child.id(), reaped.clone(), Some(window))),
+        control: Box::new(Control::new(script, child.id(), reaped.clone(), Some(window))),
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
     })
+}
+
+fn no_terminal(error: pty_process::Error) -> Error {
+    Error::new(ErrorKind::Connect, "cannot open a pseudo-terminal").with_source(error)
 }
 
 fn not_started(error: io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! Arguments in, line out: every privilege field, and every nesting.
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::secret::Secret;
 
 fn a() -> ConnectorArguments {
@@ -88,7 +89,7 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"sudo -H -S -k -p hostlink-prompt sh -c id"###),
         (c("id"), a().with_sudo(true).with_sudo_password("hunter2").with_sudo_user("web"),
             r###"sudo -H -S -k -p hostlink-prompt -u web sh -c id"###),
-        (c("id"), a().with_sudo_user("web"),
+        (c("id"), a().with_sudo(false).with_sudo_user("web"),
             r###"sh -c id"###),
         (c("id"), a().with_sudo_password("hunter2"),
             r###"sh -c id"###),
@@ -132,13 +133,13 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"doas -n sh -c id"###),
         (c("id"), a().with_doas(true).with_doas_user("web"),
             r###"doas -n -u web sh -c id"###),
-        (c("id"), a().with_doas_user("web"),
+        (c("id"), a().with_doas(false).with_doas_user("web"),
             r###"sh -c id"###),
         (c("id"), a().with_dzdo(true),
             r###"dzdo -H -n sh -c id"###),
         (c("id"), a().with_dzdo(true).with_dzdo_user("web"),
             r###"dzdo -H -n -u web sh -c id"###),
-        (c("id"), a().with_dzdo_user("web"),
+        (c("id"), a().with_dzdo(false).with_dzdo_user("web"),
             r###"sh -c id"###),
         (c("id"), a().with_sudo(true).with_su_user("web"),
             r###"sudo -H -n su web -c 'exec sh -c id'"###),
@@ -171,6 +172,21 @@ fn each_row_of_arguments_makes_its_line() {
     assert!(table.len() >= 60, "the table has lost rows");
     for (command, arguments, line) in table {
         assert_eq!(make_unix_command(&command, &arguments).unwrap().to_string(), line);
+    }
+}
+
+#[test]
+fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
+    let rows = [
+        (a().with_sudo_user("web"), "_sudo_user: it counts only with _sudo"),
+        (a().with_su_password("hunter2"), "_su_password: it counts only with _su_user"),
+        (a().with_doas_user("web"), "_doas_user: it counts only with _doas"),
+        (a().with_doas_password("hunter2"), "_doas_password: it counts only with _doas"),
+        (a().with_dzdo_user("web"), "_dzdo_user: it counts only with _dzdo"),
+    ];
+    for (arguments, says) in rows {
+        let error = make_unix_command(&c("id"), &arguments).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Data, says));
     }
 }
 
