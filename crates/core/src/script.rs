@@ -260,18 +260,19 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
     /// Reads the text up to the end token, and runs it. A text that is cut off is not run.
     ///
     /// `read` takes no byte too many from a pipe, so the command finds its own input behind the text. Lines are
-    /// collected in blocks: appending each to the whole would copy the whole every time.
+    /// collected in blocks, and these in larger ones: appending each to the whole would copy the whole every time.
     fn read_and_eval(&self) -> StringCommand {
         let end = self.end_token();
         let (head, tail) = end.split_at(6);
         StringCommand::with_separator("").raw(format!(
-            r#"_hl_s= _hl_c= _hl_n='
+            r#"_hl_s= _hl_b= _hl_c= _hl_n='
 '
 while IFS= read -r _hl_l && [ "$_hl_l" != {head}''{tail} ]; do _hl_c="$_hl_c$_hl_l$_hl_n"
-case ${{#_hl_c}} in ?????*) _hl_s="$_hl_s$_hl_c"; _hl_c=; esac; done
+case ${{#_hl_c}} in ????*) _hl_b="$_hl_b$_hl_c"; _hl_c=
+case ${{#_hl_b}} in ?????*) _hl_s="$_hl_s$_hl_b"; _hl_b=; esac; esac; done
 [ "$_hl_l" = {head}''{tail} ] || exit 1
-eval "unset _hl_s _hl_c _hl_l _hl_n
-$_hl_s$_hl_c""#
+eval "unset _hl_s _hl_b _hl_c _hl_l _hl_n
+$_hl_s$_hl_b$_hl_c""#
         ))
     }
 
