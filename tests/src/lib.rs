@@ -20,6 +20,7 @@ pub mod processes;
 pub mod rootfs;
 pub mod rsync;
 pub mod rsync_stop;
+pub mod secret_search;
 pub mod ssh_client;
 pub mod ssh_container;
 pub mod ssh_host;

@@ -9,31 +9,16 @@ use async_trait::async_trait;
 use hostlink::{Context, Prompter, Result, Secret, StringCommand};
 use hostlink_tests::cli::wait_until;
 use hostlink_tests::keys::{KeyType, Keys};
+use hostlink_tests::secret_search::{new_secret, processes_with};
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::user::TestUser;
 
 use crate::scene::{believing, connect_to, context, known_to, text, user_of};
 
-/// The arguments and environments of this machine's processes that hold one of the texts.
-fn places_with(secrets: &[String]) -> Vec<PathBuf> {
-    let pids = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let places = pids.flat_map(|pid| [pid.join("cmdline"), pid.join("environ")]);
-    let holds = |place: &PathBuf| {
-        let bytes = fs::read(place).unwrap_or_default();
-        secrets.iter().any(|it| bytes.windows(it.len()).any(|window| window == it.as_bytes()))
-    };
-    places.filter(holds).collect()
-}
-
-fn new_secret() -> String {
-    let number = || getrandom::u64().unwrap();
-    format!("{:016x}{:016x}", number(), number())
-}
-
 #[test]
 fn the_search_finds_what_is_planted() {
     let secrets = [new_secret(), new_secret()];
-    assert_eq!(places_with(&secrets), Vec::<PathBuf>::new());
+    assert_eq!(processes_with(&secrets), Vec::<PathBuf>::new());
     let spawn = |command: &mut Command| command.stdin(Stdio::piped()).spawn().unwrap();
     let children = [
         spawn(Command::new("sh").args(["-c", "read -r x; :", &secrets[0]])),
@@ -45,7 +30,7 @@ fn the_search_finds_what_is_planted() {
     ];
     expected.sort_unstable();
     let found = || {
-        let mut found: Vec<String> = places_with(&secrets).iter().map(|it| text(it)).collect();
+        let mut found: Vec<String> = processes_with(&secrets).iter().map(|it| text(it)).collect();
         found.sort_unstable();
         found
     };
@@ -67,7 +52,7 @@ struct LooksAround {
 #[async_trait]
 impl Prompter for LooksAround {
     async fn ask_secret(&self, _target: &str, _question: &str) -> Result<Secret> {
-        self.found.lock().unwrap().push(places_with(&self.secrets));
+        self.found.lock().unwrap().push(processes_with(&self.secrets));
         Ok(Secret::from(self.answer.as_str()))
     }
 }
@@ -128,9 +113,9 @@ async fn looks_clean_while_a_command_runs(link: &hostlink::Link, secrets: &[Stri
     let looking = tokio::task::spawn_blocking({
         let secrets = secrets.to_vec();
         move || {
-            let is_there = || places_with(std::slice::from_ref(&mark));
+            let is_there = || processes_with(std::slice::from_ref(&mark));
             wait_until("the command runs", || !is_there().is_empty());
-            let found = places_with(&secrets);
+            let found = processes_with(&secrets);
             fs::remove_file(file).unwrap();
             found
         }
