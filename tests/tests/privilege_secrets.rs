@@ -43,16 +43,16 @@ impl Running {
     fn start(target: &SshTarget, options: &[&str], variable: &str, password: &str) -> Self {
         // The clock of files is a little behind (CLOCK_REALTIME_COARSE).
         let since = SystemTime::now() - Duration::from_secs(1);
-        let mark = format!("hostlink-mark-{}", new_secret());
-        let file = std::env::temp_dir().join(&mark);
+        let file = std::env::temp_dir().join(format!("hostlink-mark-{}", new_secret()));
         fs::write(&file, "").unwrap();
-        let line = format!("while [ -e {} ]; do sleep 0.05; done", file.display());
+        let begun = file.with_extension("begun");
+        let (begins, lasts) = (begun.display(), file.display());
+        let line = format!(": >{begins}; while [ -e {lasts} ]; do sleep 0.05; done; rm {begins}");
         let words = options.iter().map(|word| (*word).to_owned()).chain(target.words());
         let mut command = hostlink(words.chain(["exec".to_owned(), "--".to_owned(), line]));
         let child = command.env(variable, password).spawn().unwrap();
-        // hostlink has it among its own arguments.
-        let runs = || processes_with(std::slice::from_ref(&mark)).len() > 1;
-        wait_until("the command runs", runs);
+        // Before that, hostlink starts processes, which have its environment until they become another program.
+        wait_until("the command runs", || begun.exists());
         Self { child, file, since }
     }
 
