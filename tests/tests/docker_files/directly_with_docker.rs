@@ -10,6 +10,7 @@ use hostlink::{ConnectorArguments, ErrorKind, Link, Result};
 use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
 use hostlink_tests::docker_target::{DockerTarget, docker, ran};
 use hostlink_tests::engine::Engine;
+use hostlink_tests::keeper::unique_name;
 
 use super::{assert_error, connect, connect_as, puts, random, temporaries};
 
@@ -209,12 +210,17 @@ async fn what_cannot_be_copied_fails_as_a_command_does() {
 
 #[tokio::test]
 async fn another_life_of_the_container_has_its_files_there() {
-    let container = Container::start_with(DEBIAN, &["--tmpfs=/memory"]);
-    let (link, here) = (connect(&container).await, Here::new());
+    let container = Detached::start(&["--tmpfs=/memory", BUSYBOX, "sleep", "4242"]);
+    let (link, here) = (DockerTarget::new(&container.0).connect().await, Here::new());
     here.put(&link, b"first", "/memory/file").await.unwrap();
-    docker(["restart", "--time=0", container.name()]);
+    docker(["restart", "--time=0", &container.0]);
     here.put(&link, b"second", "/memory/other").await.unwrap();
-    assert_eq!(container.shell("ls -A /memory; cat /memory/other"), "other\nsecond");
+    assert_eq!(ran_text(&link, "ls -A /memory; cat /memory/other").await, "other\nsecond");
+    docker(["pause", &container.0]);
+    let error = here.put(&link, b"third", "/memory/third").await.unwrap_err();
+    docker(["unpause", &container.0]);
+    assert_eq!(error.kind(), ErrorKind::LinkLost, "{error}");
+    assert_eq!(ran_text(&link, "ls -A /memory").await, "other\n");
     link.disconnect().await.unwrap();
 }
 
@@ -222,23 +228,10 @@ async fn another_life_of_the_container_has_its_files_there() {
 #[tokio::test]
 async fn files_go_where_commands_see_them() {
     let here = Here::new();
-    let name = hostlink_tests::keeper::unique_name();
     let script = "mkdir -p /jail/etc; cp /bin/busybox /jail/; echo jail >/jail/etc/r; \
                   echo root >/etc/r; exec chroot /jail /busybox sleep 4242";
-    docker([
-        "run",
-        "--detach",
-        "--label",
-        "hostlink.test",
-        "--name",
-        &name,
-        BUSYBOX,
-        "sh",
-        "-c",
-        script,
-    ]);
-    let _removed = RemovedContainer(name.clone());
-    let link = DockerTarget::new(&name).connect().await;
+    let container = Detached::start(&[BUSYBOX, "sh", "-c", script]);
+    let link = DockerTarget::new(&container.0).connect().await;
     let jailed = || ran_text(&link, "readlink /proc/1/root");
     while jailed().await != "/jail\n" {}
     assert_eq!(here.get(&link, "/etc/r").await.unwrap(), b"root\n");
@@ -313,11 +306,21 @@ async fn a_fifo_here_gets_a_file_once() {
     link.disconnect().await.unwrap();
 }
 
-struct RemovedContainer(String);
+/// A container that nothing hangs on, so that it can be started anew.
+struct Detached(String);
 
-impl Drop for RemovedContainer {
+impl Detached {
+    fn start(words: &[&str]) -> Self {
+        let name = unique_name();
+        let fixed = ["run", "--detach", "--label", "hostlink.test", "--name", &name];
+        docker(fixed.iter().chain(words));
+        Self(name)
+    }
+}
+
+impl Drop for Detached {
     fn drop(&mut self) {
-        docker(["rm", "--force", &self.0]);
+        docker(["rm", "--force", "--volumes", &self.0]);
     }
 }
 
