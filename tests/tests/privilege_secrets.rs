@@ -10,11 +10,15 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{
-    ConnectorArguments, Context, Data, EnvValue, Secret, StringCommand, Value, builtin_registry,
+    ConnectorArguments, Context, Data, EnvValue, ErrorKind, Prompter, Result, Secret,
+    StringCommand, Value, builtin_registry,
 };
 use hostlink_tests::cli::{hostlink, wait_for_exit, wait_until};
 use hostlink_tests::secret_search::{files_with, new_secret, processes_with};
@@ -153,6 +157,39 @@ fn no_public_type_shows_a_secret() {
         assert!(!shown.contains(&text), "{shown}");
         assert!(!shown.is_empty());
     }
+}
+
+/// Types a wrong password whenever it is asked.
+#[derive(Debug, Default)]
+struct Mistaken(AtomicUsize);
+
+#[async_trait]
+impl Prompter for Mistaken {
+    async fn ask_secret(&self, _target: &str, _question: &str) -> Result<Secret> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Secret::from("mistaken"))
+    }
+}
+
+/// Some accounts are locked after a few tries.
+#[tokio::test]
+async fn a_typed_password_that_is_refused_is_not_tried_again() {
+    let user = TestUser::create("/bin/sh");
+    user.set_password(&new_secret());
+    let _sudoer = Sudoer::with_password(user.name());
+    let target = SshTarget::as_user(user.name(), Sshd::builder());
+    let prompter = Arc::new(Mistaken::default());
+    let context = Context { prompter: prompter.clone(), ..Context::default() };
+    let link = target.connect_in(&context).await.unwrap();
+    let (command, arguments) =
+        (StringCommand::shell("true"), ConnectorArguments::new().with_sudo(true));
+    for told in ["the password was not accepted", "was refused, and is not tried again"] {
+        let error = link.run_shell_command(&command, &arguments).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Privilege);
+        assert!(error.message().contains(told), "{error:?}");
+    }
+    assert_eq!(prompter.0.load(Ordering::Relaxed), 1);
+    link.disconnect().await.unwrap();
 }
 
 /// Somebody who reads all that can be read in a directory, again and again.

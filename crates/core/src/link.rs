@@ -24,6 +24,7 @@ use crate::pump::OutputSink;
 use crate::report::Event;
 use crate::run::{self, Attempt, Ignore, RunOptions};
 use crate::secret::Secret;
+use crate::served::PASSWORD_REFUSED;
 use crate::start::Starter;
 use crate::terminal::{self, Terminal};
 
@@ -44,6 +45,8 @@ struct Inner {
     context: Context,
     background: TaskTracker,
     sudo_password: OnceCell<Secret>,
+    /// That one was refused.
+    is_refused: AtomicBool,
     has_told_of_scp: AtomicBool,
     /// sudo has refused to run without a terminal here.
     wants_terminal: AtomicBool,
@@ -81,6 +84,7 @@ impl Link {
             context,
             background: TaskTracker::new(),
             sudo_password: OnceCell::new(),
+            is_refused: AtomicBool::new(false),
             has_told_of_scp: AtomicBool::new(false),
             wants_terminal: AtomicBool::new(false),
         }))
@@ -202,7 +206,10 @@ impl Link {
         let mut starter = Starter::new(self, command, &arguments, options.clone())?;
         starter.whole_session = options.terminal.is_some();
         let started = starter.hand_over().await;
-        started.map_err(|error| error.masking(starter.script.secrets()))
+        started.map_err(|error| {
+            self.note_refusal(arguments.sudo_password.as_ref(), &error);
+            error.masking(starter.script.secrets())
+        })
     }
 
     /// Opens a byte stream to a socket as seen from the target.
@@ -313,8 +320,21 @@ impl Link {
         self.sudo_password().await.map(Some)
     }
 
+    /// Remembers that sudo did not take the password that was typed: an account may be locked after a few tries.
+    pub(crate) fn note_refusal(&self, password: Option<&Secret>, error: &Error) {
+        let is_typed = password.is_some() && password == self.0.sudo_password.get();
+        if is_typed && error.message() == PASSWORD_REFUSED {
+            self.0.is_refused.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// sudo's password. The prompter is asked once for each link.
     pub(crate) async fn sudo_password(&self) -> Result<Secret> {
+        if self.0.is_refused.load(Ordering::Relaxed) {
+            let message =
+                "the password that was typed for sudo was refused, and is not tried again";
+            return Err(Error::new(ErrorKind::Privilege, message));
+        }
         let ask = || self.0.context.prompter.ask_secret(self.name(), SUDO_QUESTION);
         let answer = self.0.sudo_password.get_or_try_init(ask).await;
         answer.cloned().map_err(|error| error.with_kind(ErrorKind::Privilege))

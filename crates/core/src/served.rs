@@ -372,8 +372,11 @@ fn broken_off(error: std::io::Error) -> Error {
     Error::new(ErrorKind::LinkLost, "the output broke off").with_source(error)
 }
 
+/// What is told of a password that the tool did not take.
+pub(crate) const PASSWORD_REFUSED: &str = "the password was not accepted";
+
 fn password_refused() -> Error {
-    Error::new(ErrorKind::Privilege, "the password was not accepted")
+    Error::new(ErrorKind::Privilege, PASSWORD_REFUSED)
 }
 
 fn after(silence: Duration) -> Instant {
