@@ -138,13 +138,17 @@ pub(crate) async fn open(
     };
     let (input, awaited) = oneshot::channel();
     let (sender, output) = mpsc::channel(1);
-    let script = starter.script;
+    let (script, of) = (starter.script, link.clone());
+    let password = arguments.sudo_password.clone();
     let mut serving = async move {
         let source = Box::pin(Typed::Awaited(awaited));
         let ended =
             pump(served, &script, &Input::new(Some(source)), true, limits, &mut Passed(sender))
                 .await;
-        ended.map_err(|error| error.masking(script.secrets()))
+        ended.map_err(|error| {
+            of.note_refusal(password.as_ref(), &error);
+            error.masking(script.secrets())
+        })
     }
     .boxed();
     tokio::select! {

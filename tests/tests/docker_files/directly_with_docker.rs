@@ -88,7 +88,7 @@ async fn no_command_runs_for_a_file_that_root_can_copy() {
 }
 
 #[tokio::test]
-async fn podman_s_containers_too() {
+async fn files_of_podmans_containers_are_exact_whichever_way_they_go() {
     let container = Container::start_on(Engine::Podman, DEBIAN, &["--tmpfs=/memory"]);
     let (link, here) = (connect(&container).await, Here::new());
     for path in ["/memory/file", "/srv/file"] {
