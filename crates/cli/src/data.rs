@@ -1,7 +1,6 @@
 //! `--data KEY=VALUE`.
 
 use hostlink::{ConnectorArguments, Data, DataField, DataReader, Registry, Result, Value};
-use serde_json::Value as Json;
 
 use crate::explain::usage;
 
@@ -32,25 +31,8 @@ fn pair(pair: &str) -> Result<(String, Value)> {
 }
 
 fn json(key: &str, text: &str) -> Result<Value> {
-    let parsed: Json = serde_json::from_str(text)
-        .map_err(|error| usage(format!("--data {key}: the value is no JSON: {error}")))?;
-    Ok(value(parsed))
-}
-
-fn value(json: Json) -> Value {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(truth) => Value::Bool(truth),
-        Json::Number(number) => match number.as_i64() {
-            Some(whole) => Value::Int(whole),
-            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => Value::String(text),
-        Json::Array(items) => Value::List(items.into_iter().map(value).collect()),
-        Json::Object(entries) => {
-            Value::Map(entries.into_iter().map(|(key, item)| (key, value(item))).collect())
-        }
-    }
+    serde_json::from_str(text)
+        .map_err(|error| usage(format!("--data {key}: the value is no JSON: {error}")))
 }
 
 #[cfg(test)]

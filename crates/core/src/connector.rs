@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::connection::Connection;
 use crate::data::{Data, DataField};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::report::{NobodyToAsk, Prompter, Reporter, Silent};
 
@@ -42,7 +42,20 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// The host data that it reads. Help texts, flags and schemas are made of this.
     fn data_fields(&self) -> &'static [DataField];
 
-    /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool.
+    /// The keys among [`data_fields`](Self::data_fields) by which data could run code, read files or lower a guard on this
+    /// machine. Data that is not [trusted](Self::is_trusted) may not set them.
+    fn guarded_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether the data that it lists may set [guarded](Self::guarded_fields) keys. Default: not if it only lists hosts,
+    /// since it then passes on what an API, a state or another program's output says.
+    fn is_trusted(&self) -> bool {
+        self.handles_execution()
+    }
+
+    /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool; settings for that are in
+    /// [`Context::settings`].
     ///
     /// # Errors
     ///
@@ -54,6 +67,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         context: &Context,
     ) -> Result<Vec<NameData>>;
 
+    /// The targets that `@name` or `@name/argument` stands for, and groups with data of their own. Default: the targets alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`make_names_data`](Self::make_names_data).
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
+        let hosts = self.make_names_data(argument, context).await?;
+        Ok(Listing { hosts, groups: Vec::new() })
+    }
+
     /// Checks a target's data, as far as that goes without reaching anything: values that do not fit or contradict one
     /// another, files that are missing. Callers check all targets before they connect to the first.
     ///
@@ -64,12 +87,20 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Opens a connection. The connector keeps to `context.connect_timeout`.
+    /// Opens a connection. The connector keeps to `context.connect_timeout`. Default: for connectors that only list hosts,
+    /// nobody calls it.
     ///
     /// # Errors
     ///
     /// The data does not fit, or the target cannot be reached. Nothing is left behind.
-    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>>;
+    async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
+        Err(only_lists(self.name()))
+    }
+}
+
+/// The error of a connection to what only lists hosts.
+pub(crate) fn only_lists(name: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("@{name} lists hosts and runs nothing"))
 }
 
 /// A host as a connector lists it.
@@ -113,6 +144,26 @@ impl NameData {
     }
 }
 
+/// Everything that a connector lists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    /// The hosts, in order.
+    pub hosts: Vec<NameData>,
+    /// Groups that have data or children. Those that only have hosts need not be here.
+    pub groups: Vec<GroupData>,
+}
+
+/// A group as a connector lists it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupData {
+    /// The group's name; `all` is that of all hosts.
+    pub name: String,
+    /// The data of its hosts. A host's own goes before it.
+    pub data: Data,
+    /// Groups whose hosts are this group's too.
+    pub children: Vec<String>,
+}
+
 /// What a connection is opened to.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -131,6 +182,10 @@ pub struct Context {
     pub connect_timeout: Duration,
     /// The environment that connectors may look settings up in (`DOCKER_HOST`). Default: empty.
     pub environment: BTreeMap<String, String>,
+    /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default: none.
+    pub settings: Data,
+    /// Whether any listed data may set [guarded](Connector::guarded_fields) keys. Default: no.
+    pub trust_data: bool,
     /// The user's home directory.
     pub home: Option<PathBuf>,
     /// Where private directories are made; the system's temporary directory if `None`.
@@ -146,6 +201,8 @@ impl Default for Context {
         Self {
             connect_timeout: Duration::from_secs(10),
             environment: BTreeMap::new(),
+            settings: Data::new(),
+            trust_data: false,
             home: None,
             runtime_directory: None,
             prompter: Arc::new(NobodyToAsk),

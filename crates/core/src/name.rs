@@ -47,6 +47,11 @@ impl TargetName {
     pub fn links(&self) -> &[NameLink] {
         &self.links
     }
+
+    /// The last link: the target's own.
+    pub(crate) fn last(&self) -> &NameLink {
+        self.links.last().expect("a name has at least one link")
+    }
 }
 
 /// Where the slash before the next link is.

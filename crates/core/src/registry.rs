@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::arguments::ConnectorArguments;
-use crate::connector::{Connector, Context, NameData, Target};
-use crate::data::{Data, DataField, all_checks};
+use crate::connector::{Connector, Context, GroupData, Listing, NameData, Target, only_lists};
+use crate::data::{Data, DataField, DataReader, all_checks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::name::{NameLink, TargetName};
+use crate::value::Value;
 
 /// What stands in front of a connector that needs another target and is given none.
 const LOCAL: &str = "local";
@@ -23,6 +24,15 @@ type Way = Vec<(Arc<dyn Connector>, Data)>;
 pub struct Registry {
     connectors: Vec<Arc<dyn Connector>>,
     left_out: Vec<&'static str>,
+}
+
+/// What a name stands for in an inventory.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The targets, in order. The data of `groups` are not in theirs.
+    pub targets: Vec<ResolvedTarget>,
+    /// Groups that have data or children.
+    pub groups: Vec<GroupData>,
 }
 
 /// A target whose name has been resolved, ready to connect to.
@@ -76,19 +86,57 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// The name cannot be read, its connector is unknown, the connector refuses the argument, or the links do not make a chain.
+    /// The name cannot be read, its connector is unknown, the connector refuses the argument, or the links do not make a
+    /// chain; [`ErrorKind::Data`] if data that are not trusted set what they may not.
     pub async fn resolve(&self, name: &str, context: &Context) -> Result<Vec<ResolvedTarget>> {
         let parsed = self.parse(name)?;
+        let last = parsed.last();
+        let connector = self.get(&last.connector)?;
+        let hosts = connector.make_names_data(last.argument.as_deref(), context).await?;
+        self.targets(name, &parsed, hosts, context).await
+    }
+
+    /// The targets that a name stands for, and the groups that its connector lists with them.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub async fn list(&self, name: &str, context: &Context) -> Result<Listed> {
+        let parsed = self.parse(name)?;
+        let last = parsed.last();
+        let connector = self.get(&last.connector)?;
+        let Listing { hosts, groups } = connector.list(last.argument.as_deref(), context).await?;
+        for group in &groups {
+            self.guard(connector, &group.name, &group.data, context)?;
+        }
+        Ok(Listed { targets: self.targets(name, &parsed, hosts, context).await?, groups })
+    }
+
+    /// Whether a name stands for what its connector lists, and not for a target of its own.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be read, or its connector is unknown.
+    pub fn only_lists(&self, name: &str) -> Result<bool> {
+        Ok(!self.get(&self.parse(name)?.last().connector)?.handles_execution())
+    }
+
+    async fn targets(
+        &self,
+        name: &str,
+        parsed: &TargetName,
+        hosts: Vec<NameData>,
+        context: &Context,
+    ) -> Result<Vec<ResolvedTarget>> {
         let (last, outer) = parsed.links().split_last().expect("a name has at least one link");
         let mut through = Vec::new();
         for link in outer {
             through.extend(self.only_way(link, context, 0).await?);
         }
         let connector = self.get(&last.connector)?;
-        let names = connector.make_names_data(last.argument.as_deref(), context).await?;
-        let only = names.len() == 1;
-        let mut targets = Vec::new();
-        for found in names {
+        let only = hosts.len() == 1;
+        let mut targets = Vec::with_capacity(hosts.len());
+        for found in hosts {
             let label =
                 if outer.is_empty() || !only { found.name.clone() } else { name.to_owned() };
             let mut groups = vec![format!("@{}", connector.name())];
@@ -101,6 +149,38 @@ impl Registry {
             targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
         }
         Ok(targets)
+    }
+
+    /// Refuses data of a connector that is not trusted where they could act on this machine.
+    fn guard(
+        &self,
+        connector: &Arc<dyn Connector>,
+        owner: &str,
+        data: &Data,
+        context: &Context,
+    ) -> Result<()> {
+        if context.trust_data || connector.is_trusted() {
+            return Ok(());
+        }
+        let mut reader = DataReader::new(data);
+        for (key, value) in data.iter() {
+            if *value != Value::Null && self.is_guarded(key) {
+                let name = connector.name();
+                let problem = format!(
+                    "data from @{name} may not set this, since it can run code or read files on this machine; \
+                     --trust-data takes it"
+                );
+                reader.fault(key, problem);
+            }
+        }
+        reader.finish().map_err(|error| error.with_target(owner))
+    }
+
+    /// Whether data that are not trusted may not set a key.
+    #[must_use]
+    pub fn is_guarded(&self, key: &str) -> bool {
+        ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
+            || self.connectors.iter().any(|known| known.guarded_fields().contains(&key))
     }
 
     /// Resolves a name that stands for one target, and connects to it with more data.
@@ -153,6 +233,7 @@ impl Registry {
         context: &Context,
         depth: usize,
     ) -> Result<Way> {
+        self.guard(connector, &found.name, &found.data, context)?;
         let over_ssh = || format!("@ssh/{}", found.name);
         let reached = found.target.or_else(|| (!connector.handles_execution()).then(over_ssh));
         let Some(target) = reached else { return Ok(vec![(connector.clone(), found.data)]) };
@@ -164,6 +245,17 @@ impl Registry {
         for link in self.parse(&target)?.links() {
             // Boxed: a way is made of ways.
             way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
+        }
+        let acts_here = |(first, data): &(Arc<dyn Connector>, Data)| {
+            first.name() == LOCAL || first.needs_outer(data)
+        };
+        if way.first().is_some_and(acts_here) && !connector.is_trusted() && !context.trust_data {
+            let name = connector.name();
+            let message = format!(
+                "@{name} says that this host is {target}, so commands for it would run on this machine; \
+                 --trust-data takes that"
+            );
+            return Err(Error::new(ErrorKind::Data, message).with_target(&found.name));
         }
         if let Some((_, known)) = way.last_mut() {
             known.merge(&found.data);
@@ -242,8 +334,7 @@ impl ResolvedTarget {
         let way = self.way()?;
         let checks = way.iter().enumerate().map(|(index, (connector, _))| {
             if !connector.handles_execution() {
-                let message = format!("@{} lists hosts and runs nothing", connector.name());
-                return Err(Error::new(ErrorKind::Unsupported, message));
+                return Err(only_lists(connector.name()));
             }
             connector.check(&self.target(&way, index), context)
         });

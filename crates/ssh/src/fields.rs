@@ -69,6 +69,18 @@ fields! {
         "Certificate for the key, if it is not beside the key as KEY-cert.pub.";
 }
 
+/// What runs a command here, reads or uses files here other than keys to log in with, gives the agent away, or takes a host
+/// for another.
+pub(crate) const GUARDED: [&str; 7] = [
+    PROXY_COMMAND.key,
+    OPTIONS.key,
+    CONFIG_FILE.key,
+    KNOWN_HOSTS_FILE.key,
+    CONTROL_PATH.key,
+    FORWARD_AGENT.key,
+    STRICT_HOST_KEY_CHECKING.key,
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use hostlink::connectors::{ChrootConnector, LocalConnector, SshConnector};
 use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
-    Connection, Connector, ConnectorArguments, Context, Data, DataField, Error, ErrorKind,
-    NameData, Registry, Result, StringCommand, Target,
+    Connector, ConnectorArguments, Context, Data, DataField, ErrorKind, NameData, Registry, Result,
+    StringCommand, Value,
 };
 use hostlink_tests::chroot::{Root, with_mounts};
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
@@ -22,6 +22,7 @@ use crate::scene::{Somebody, connect, run};
 struct Listing {
     name: &'static str,
     hosts: Vec<NameData>,
+    is_trusted: bool,
 }
 
 #[async_trait]
@@ -47,8 +48,8 @@ impl Connector for Listing {
         Ok(self.hosts.iter().filter(wanted).cloned().collect())
     }
 
-    async fn connect(&self, _: &Target, _: &Context) -> Result<Box<dyn Connection>> {
-        Err(Error::new(ErrorKind::Unsupported, "it only lists"))
+    fn is_trusted(&self) -> bool {
+        self.is_trusted
     }
 }
 
@@ -57,7 +58,8 @@ fn registry(hosts: Vec<NameData>) -> Registry {
     registry.register(Arc::new(LocalConnector));
     registry.register(Arc::new(SshConnector::new()));
     registry.register(Arc::new(ChrootConnector));
-    registry.register(Arc::new(Listing { name: "list", hosts }));
+    registry.register(Arc::new(Listing { name: "list", hosts: hosts.clone(), is_trusted: true }));
+    registry.register(Arc::new(Listing { name: "api", hosts, is_trusted: false }));
     registry
 }
 
@@ -71,6 +73,35 @@ async fn names(registry: &Registry, name: &str) -> Result<Vec<String>, String> {
             Ok(format!("{} by @{}", target.name, target.connector().name()))
         })
         .collect()
+}
+
+#[tokio::test]
+async fn what_is_not_trusted_neither_runs_code_here_nor_reads_files_here() {
+    let listed = |key: &str| NameData::new("web").with_data(key, "x");
+    for key in [
+        "ssh_proxy_command",
+        "ssh_options",
+        "ssh_config_file",
+        "ssh_forward_agent",
+        "x_command",
+        "x_file",
+    ] {
+        let registry = registry(vec![listed(key)]);
+        let error = names(&registry, "@api").await.unwrap_err();
+        assert!(error.contains(key) && error.contains("--trust-data"), "{error}");
+        let trusting = Context { trust_data: true, ..Context::default() };
+        for (name, context) in [("@api", trusting), ("@list", Context::default())] {
+            assert_eq!(registry.resolve(name, &context).await.unwrap().len(), 1, "{key}");
+        }
+    }
+    for target in ["@local", "@chroot//srv/jail", "@list/here"] {
+        let here = NameData::new("here").with_target("@local");
+        let registry = registry(vec![NameData::new("web").with_target(target), here]);
+        let error = names(&registry, "@api/web").await.unwrap_err();
+        assert!(error.contains("would run on this machine"), "{error}");
+    }
+    let registry = registry(vec![listed("ssh_user").with_data("ssh_proxy_command", Value::Null)]);
+    assert_eq!(names(&registry, "@api").await.unwrap(), ["web by @ssh"]);
 }
 
 #[tokio::test]
