@@ -31,6 +31,11 @@ impl Data {
         self.0.insert(key.into(), value.into());
     }
 
+    /// Takes a key away.
+    pub fn remove(&mut self, key: &str) {
+        self.0.shift_remove(key);
+    }
+
     /// The value of a key; `None` too where it is [`Value::Null`].
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

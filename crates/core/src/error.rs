@@ -118,6 +118,13 @@ impl Error {
         Self::new(kind, message).with_source(source)
     }
 
+    /// Puts where it happened in front of the message: a file and a line.
+    #[must_use]
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
     /// Names the target.
     #[must_use]
     pub fn with_target(mut self, target: impl Into<String>) -> Self {

@@ -112,13 +112,26 @@ impl Registry {
         Ok(Listed { targets: self.targets(name, &parsed, hosts, context).await?, groups })
     }
 
-    /// Whether a name stands for what its connector lists, and not for a target of its own.
+    /// The connector of the last link of a name: the one that connects to its target, or lists it.
     ///
     /// # Errors
     ///
     /// The name cannot be read, or its connector is unknown.
-    pub fn only_lists(&self, name: &str) -> Result<bool> {
-        Ok(!self.get(&self.parse(name)?.last().connector)?.handles_execution())
+    pub fn connector_of(&self, name: &str) -> Result<&Arc<dyn Connector>> {
+        self.get(&self.parse(name)?.last().connector)
+    }
+
+    /// Whether to reach a name is to run something on this machine, or to ask a program or a file of it for hosts.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be read, or its connector is unknown.
+    pub fn acts_here(&self, name: &str) -> Result<bool> {
+        let parsed = self.parse(name)?;
+        let first = &parsed.links()[0].connector;
+        let connector = self.get(first)?;
+        let is_here = first == LOCAL || connector.needs_outer(&Data::new());
+        Ok(is_here || !connector.handles_execution())
     }
 
     async fn targets(
@@ -241,21 +254,18 @@ impl Registry {
             let message = format!("{target}: reached through itself, again and again");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
-        let mut way = Way::new();
-        for link in self.parse(&target)?.links() {
-            // Boxed: a way is made of ways.
-            way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
-        }
-        let acts_here = |(first, data): &(Arc<dyn Connector>, Data)| {
-            first.name() == LOCAL || first.needs_outer(data)
-        };
-        if way.first().is_some_and(acts_here) && !connector.is_trusted() && !context.trust_data {
+        if !connector.is_trusted() && !context.trust_data && self.acts_here(&target)? {
             let name = connector.name();
             let message = format!(
                 "@{name} says that this host is {target}, so commands for it would run on this machine; \
                  --trust-data takes that"
             );
             return Err(Error::new(ErrorKind::Data, message).with_target(&found.name));
+        }
+        let mut way = Way::new();
+        for link in self.parse(&target)?.links() {
+            // Boxed: a way is made of ways.
+            way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
         }
         if let Some((_, known)) = way.last_mut() {
             known.merge(&found.data);
@@ -290,6 +300,19 @@ impl ResolvedTarget {
     #[must_use]
     pub fn connector(&self) -> &Arc<dyn Connector> {
         &self.connectors.last().expect("a target has a connector").0
+    }
+
+    /// Whether the same connectors lead to another target, with the same data.
+    #[must_use]
+    pub fn is_reached_like(&self, other: &Self) -> bool {
+        let way = |target: &Self| -> Vec<(&'static str, Data)> {
+            target
+                .connectors
+                .iter()
+                .map(|(connector, data)| (connector.name(), data.clone()))
+                .collect()
+        };
+        way(self) == way(other)
     }
 
     /// Every data field that a connector on the way reads.

@@ -5,5 +5,7 @@ mod connector;
 mod control;
 mod files;
 mod process;
+mod program;
 
 pub use connector::LocalConnector;
+pub use program::{Program, Unanswered, Written};

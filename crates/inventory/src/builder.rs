@@ -1,0 +1,376 @@
+//! From sources and settings to an inventory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use hostlink_core::{Context, Data, Event, Listed, Registry, ResolvedTarget, Result};
+use indexmap::IndexMap;
+
+use crate::choice::{Answer, Chooser, Pattern};
+use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
+use crate::draft::{Draft, Entry, merged};
+use crate::groups::GroupId;
+use crate::host::Host;
+use crate::inventory::{Config, Inventory, Shared};
+use crate::place::Place;
+use crate::secrets::{Safe, SecretKeys};
+use crate::source;
+use crate::words::{Word, words};
+
+/// How many connectors that list hosts are asked at once.
+const ASKED_AT_ONCE: usize = 8;
+
+/// Collects sources, data and limits, and makes an [`Inventory`] of them.
+///
+/// Sources are read, and connectors asked, by [`build`](Self::build).
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    sources: Vec<Source>,
+    written: Definition,
+    host_data: Vec<(String, Data)>,
+    group_data: Vec<PathBuf>,
+    limit: Option<Pattern>,
+    exclude: Option<Pattern>,
+    overrides: Data,
+    defaults: Data,
+    config: Config,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Names(Vec<String>),
+    Path(PathBuf),
+    Definition(Definition, Arc<str>),
+}
+
+impl Builder {
+    /// Adds the targets of a list, as on the command line: names, ranges, files; see [`words`](crate::words()).
+    ///
+    /// # Errors
+    ///
+    /// The list cannot be read.
+    pub fn targets(mut self, list: &str) -> Result<Self> {
+        for word in words(list)? {
+            match (word, self.sources.last_mut()) {
+                (Word::Name(name), Some(Source::Names(names))) => names.push(name),
+                (Word::Name(name), _) => self.sources.push(Source::Names(vec![name])),
+                (Word::Path(path), _) => self.sources.push(Source::Path(path)),
+            }
+        }
+        Ok(self)
+    }
+
+    /// Adds an inventory: a file, a directory, a program.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sources.push(Source::Path(path.into()));
+        self
+    }
+
+    /// Adds what a source says. `name` is that of the source, for errors.
+    #[must_use]
+    pub fn definition(mut self, definition: Definition, name: impl Into<Arc<str>>) -> Self {
+        self.sources.push(Source::Definition(definition, name.into()));
+        self
+    }
+
+    /// Adds a host that is in no further group. A name is enough.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<HostDefinition>) -> Self {
+        self.written.hosts.push(host.into());
+        self
+    }
+
+    /// Adds a group. One of the same name is replaced.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>, group: GroupDefinition) -> Self {
+        self.written.groups.insert(name.into(), group);
+        self
+    }
+
+    /// Sets a value for all hosts, under that of their groups and their own.
+    #[must_use]
+    pub fn data(mut self, key: &str, value: impl Into<hostlink_core::Value>) -> Self {
+        self.written.data.insert(key, value);
+        self
+    }
+
+    /// Sets data of a host, whoever lists it. It goes before what sources and connectors say of it.
+    #[must_use]
+    pub fn host_data(mut self, name: impl Into<String>, data: Data) -> Self {
+        self.host_data.push((name.into(), data));
+        self
+    }
+
+    /// Adds data of groups: a directory with a file for each (`web.yaml`, `all.toml`), or one such file. They go before what
+    /// inventories say of the same groups, and a later path before an earlier one.
+    #[must_use]
+    pub fn group_data(mut self, path: impl Into<PathBuf>) -> Self {
+        self.group_data.push(path.into());
+        self
+    }
+
+    /// Sets data that go before all other.
+    #[must_use]
+    pub fn override_data(mut self, data: &Data) -> Self {
+        self.overrides.merge(data);
+        self
+    }
+
+    /// Sets data behind all other, that of `all` too.
+    #[must_use]
+    pub fn default_data(mut self, data: &Data) -> Self {
+        self.defaults.merge(data);
+        self
+    }
+
+    /// Chooses hosts. Several limits are joined.
+    #[must_use]
+    pub fn limit(mut self, pattern: Pattern) -> Self {
+        self.limit = Pattern::join(self.limit.take().into_iter().chain([pattern]));
+        self
+    }
+
+    /// Leaves hosts out, also those that a limit chooses.
+    #[must_use]
+    pub fn exclude(mut self, pattern: Pattern) -> Self {
+        self.exclude = Pattern::join(self.exclude.take().into_iter().chain([pattern]));
+        self
+    }
+
+    /// Sets how hosts are connected to and worked on.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Reads the sources, asks connectors for the hosts that they list, and chooses. What is outside the limit is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inventory`] for what is wrong with a source, a group or a limit; what connectors refuse.
+    pub async fn build(self, registry: &Registry, context: &Context) -> Result<Inventory> {
+        let keys = SecretKeys::new(registry);
+        let mut draft = Draft::default();
+        let mut readable = Vec::new();
+        let written = (self.written.clone(), Arc::from("the inventory"));
+        for source in self.sources.iter().cloned() {
+            match source {
+                Source::Names(names) => {
+                    let hosts = names.into_iter().map(HostDefinition::new).collect();
+                    let definition = Definition { hosts, ..Definition::default() };
+                    draft.add(definition, &"TARGETS".into(), registry)?;
+                }
+                Source::Definition(definition, name) => draft.add(definition, &name, registry)?,
+                Source::Path(path) => {
+                    let loaded = source::load(&path, registry, &keys, context).await?;
+                    readable.extend(loaded.readable_secrets);
+                    for (definition, name) in loaded.definitions {
+                        draft.add(definition, &name, registry)?;
+                    }
+                    loaded.groups.iter().for_each(|(name, data)| draft.add_group_data(name, data));
+                    loaded.hosts.iter().for_each(|(name, data)| draft.add_host_data(name, data));
+                }
+            }
+        }
+        draft.add(written.0, &written.1, registry)?;
+        for path in &self.group_data {
+            for (name, data) in source::named_data(path, &keys, &mut readable)? {
+                draft.add_group_data(&name, &data);
+            }
+        }
+        self.host_data.iter().for_each(|(name, data)| draft.add_host_data(name, data));
+        warn(&readable, context);
+        self.resolve(draft, keys, registry, context).await
+    }
+
+    async fn resolve(
+        self,
+        mut draft: Draft,
+        keys: SecretKeys,
+        registry: &Registry,
+        context: &Context,
+    ) -> Result<Inventory> {
+        let (limit, exclude) = (self.limit.as_ref(), self.exclude.as_ref());
+        let listers = draft.entries.values().filter(|entry| entry.lists).count();
+        draft.groups.connect(listers == 0)?;
+        let chooser = Chooser::new(limit, exclude, &draft);
+        let asked: Vec<usize> = (draft.entries.iter().enumerate())
+            .filter(|(_, (name, entry))| match entry.lists {
+                true => chooser.may_take(name, &entry.groups) != Answer::No,
+                false => chooser.takes(name, &entry.groups),
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let listed = self.ask(&draft, &asked, &keys, registry, context).await?;
+        let mut found: Vec<Found> = Vec::with_capacity(listed.len());
+        let mut asked_listers = 0;
+        for (index, listed) in asked.into_iter().zip(listed) {
+            let (name, entry) =
+                draft.entries.get_index_mut(index).expect("it was asked by its index");
+            let taken = Entry { data: std::mem::take(&mut entry.data), ..entry.clone() };
+            asked_listers += usize::from(taken.lists);
+            let name = name.clone();
+            collect(&mut draft, &name, taken, listed, &mut found)?;
+        }
+        let all_were_asked = asked_listers == listers;
+        draft.groups.connect(all_were_asked)?;
+        let chooser = Chooser::new(limit, exclude, &draft);
+        let names: Vec<&str> = found.iter().map(|found| found.target.name.as_str()).collect();
+        chooser.check(&draft, &names, all_were_asked)?;
+        let is_by_group = |found: &Found| chooser.is_by_group(&found.target.name, &found.groups);
+        let takes = |found: &Found| chooser.takes(&found.target.name, &found.groups);
+        let taken: Vec<Option<bool>> =
+            found.iter().map(|found| takes(found).then(|| is_by_group(found))).collect();
+        let related = chooser.related().clone();
+        let mut hosts: IndexMap<String, (Found, bool)> = IndexMap::with_capacity(found.len());
+        for (found, narrowed) in found.into_iter().zip(taken) {
+            let Some(narrowed) = narrowed else { continue };
+            match hosts.entry(found.target.name.clone()) {
+                indexmap::map::Entry::Vacant(slot) => {
+                    slot.insert((found, narrowed));
+                }
+                indexmap::map::Entry::Occupied(mut known) => known.get_mut().0.join(found)?,
+            }
+        }
+        let shared = Arc::new(Shared {
+            groups: draft.groups,
+            all: draft.all,
+            of_hosts: draft.of_hosts,
+            related,
+            overrides: self.overrides,
+            defaults: self.defaults,
+            safe: Safe::new(keys),
+            config: self.config,
+            context: context.clone(),
+        });
+        let hosts = hosts.into_values().map(|(found, narrowed)| {
+            Host::new(found.target, found.own, found.groups, narrowed, shared.clone())
+        });
+        Ok(Inventory::new(hosts.collect(), shared))
+    }
+
+    /// What the chosen entries stand for, in their order.
+    async fn ask(
+        &self,
+        draft: &Draft,
+        asked: &[usize],
+        keys: &SecretKeys,
+        registry: &Registry,
+        context: &Context,
+    ) -> Result<Vec<Listed>> {
+        let asking = asked.iter().map(|index| {
+            let (name, entry) = draft.entries.get_index(*index).expect("it was asked by its index");
+            self.list(draft, name, entry, keys, registry, context)
+        });
+        stream::iter(asking).buffered(ASKED_AT_ONCE).try_collect().await
+    }
+
+    async fn list(
+        &self,
+        draft: &Draft,
+        name: &str,
+        entry: &Entry,
+        keys: &SecretKeys,
+        registry: &Registry,
+        context: &Context,
+    ) -> Result<Listed> {
+        let reached = entry.target.as_deref().unwrap_or(name);
+        let listed = if entry.lists {
+            let groups = draft.groups.with_parents(&entry.groups);
+            let layers = std::iter::once(&self.defaults).chain(draft.layers(&groups));
+            let settings = merged(layers.chain([&entry.data, &self.overrides]), keys);
+            registry.list(reached, &Context { settings, ..context.clone() }).await
+        } else {
+            registry.list(reached, context).await
+        };
+        listed.map_err(|error| match entry.place.is_of_a_file() {
+            // An error of data names its host.
+            true if error.target().is_none() => error.within(&entry.place),
+            _ => error,
+        })
+    }
+}
+
+/// A host that an entry stands for.
+#[derive(Clone, Debug)]
+struct Found {
+    target: ResolvedTarget,
+    /// The data of its entry.
+    own: Data,
+    groups: Vec<GroupId>,
+    place: Place,
+}
+
+impl Found {
+    /// Adds what another entry says of the same host.
+    fn join(&mut self, other: Self) -> Result<()> {
+        if self.target.data != other.target.data || !self.target.is_reached_like(&other.target) {
+            let (name, before) = (&self.target.name, &self.place);
+            let problem = format!("{name} is another target than the {name} of {before}");
+            return Err(other.place.error(problem));
+        }
+        self.own.merge(&other.own);
+        let new = other.groups.into_iter().filter(|group| !self.groups.contains(group));
+        self.groups.extend(new.collect::<Vec<_>>());
+        Ok(())
+    }
+}
+
+/// Takes in what an entry stands for.
+fn collect(
+    draft: &mut Draft,
+    name: &str,
+    entry: Entry,
+    listed: Listed,
+    found: &mut Vec<Found>,
+) -> Result<()> {
+    let Entry { target, data, groups, place, lists } = entry;
+    for group in listed.groups {
+        if group.name == ALL {
+            let mut all = group.data;
+            all.merge(&draft.all);
+            draft.all = all;
+            continue;
+        }
+        let id = draft.groups.define(&group.name);
+        draft.groups.add_data_under(id, &group.data);
+        for child in group.children {
+            draft.groups.add_child(id, &child, place.clone());
+        }
+    }
+    // A host that says how it is reached is one host, whatever the target is called.
+    if let (Some(target), false) = (&target, lists) {
+        let [mut only] = <[ResolvedTarget; 1]>::try_from(listed.targets).map_err(|targets| {
+            let problem =
+                format!("{name}: {target} stands for {} targets: name one", targets.len());
+            place.error(problem)
+        })?;
+        name.clone_into(&mut only.name);
+        found.push(Found { target: only, own: data, groups, place });
+        return Ok(());
+    }
+    for mut target in listed.targets {
+        let mut groups = groups.clone();
+        for group in std::mem::take(&mut target.groups) {
+            let id = draft.groups.define(&group);
+            if !groups.contains(&id) {
+                groups.push(id);
+            }
+        }
+        found.push(Found { target, own: data.clone(), groups, place: place.clone() });
+    }
+    Ok(())
+}
+
+fn warn(readable: &[PathBuf], context: &Context) {
+    for path in readable {
+        let message = format!(
+            "{} has a secret in it, and others than its owner can read it: chmod 600, or write KEY_file, KEY_env or KEY_command",
+            path.display()
+        );
+        context.reporter.report("", Event::Warning(&message));
+    }
+}

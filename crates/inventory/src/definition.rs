@@ -1,0 +1,191 @@
+//! What one source says of hosts and groups, before anything is asked or merged.
+
+use std::sync::Arc;
+
+use hostlink_core::{Data, Result, Value};
+use indexmap::IndexMap;
+use serde_json::{Map, json};
+
+use crate::format::Format;
+use crate::node::Node;
+use crate::place::{Faults, Place, Position};
+use crate::tree;
+
+/// The group that every host is in.
+pub const ALL: &str = "all";
+
+/// What one source says: the tree of an inventory file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Definition {
+    /// The data of the group `all`.
+    pub data: Data,
+    /// Hosts that are in no further group.
+    pub hosts: Vec<HostDefinition>,
+    /// The groups, in order.
+    pub groups: IndexMap<String, GroupDefinition>,
+}
+
+/// A host, or what stands for several (`@terraform`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostDefinition {
+    /// Its name.
+    pub name: String,
+    /// How it is reached, if not by its name: a target's name or a chain.
+    pub target: Option<String>,
+    /// Its own data.
+    pub data: Data,
+    pub(crate) at: Position,
+}
+
+/// A group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupDefinition {
+    /// Its hosts, without those of its children.
+    pub hosts: Vec<HostDefinition>,
+    /// Groups whose hosts are its own, too.
+    pub children: Vec<Child>,
+    /// The data of its hosts.
+    pub data: Data,
+    pub(crate) at: Position,
+}
+
+/// The name of a group in another one's `children`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Child {
+    /// The group's name.
+    pub name: String,
+    pub(crate) at: Position,
+}
+
+impl HostDefinition {
+    /// A host without data that is reached by its name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Sets one value of its data.
+    #[must_use]
+    pub fn with_data(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.data.insert(key, value);
+        self
+    }
+
+    /// Sets how it is reached.
+    #[must_use]
+    pub fn with_target(self, target: impl Into<String>) -> Self {
+        Self { target: Some(target.into()), ..self }
+    }
+}
+
+impl From<&str> for HostDefinition {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<String> for HostDefinition {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl GroupDefinition {
+    /// A group without hosts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a host. A name is enough.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<HostDefinition>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Adds a group whose hosts are its own, too.
+    #[must_use]
+    pub fn with_child(mut self, name: impl Into<String>) -> Self {
+        self.children.push(Child::new(name));
+        self
+    }
+
+    /// Sets one value of its hosts' data.
+    #[must_use]
+    pub fn with_data(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.data.insert(key, value);
+        self
+    }
+}
+
+impl Child {
+    /// A child of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), at: Position::default() }
+    }
+}
+
+impl Definition {
+    /// Reads the text of an inventory file. Ranges in names become hosts. `source` names it in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every fault, each with its line and column.
+    pub fn read(text: &str, format: Format, source: &str) -> Result<Self> {
+        let source: Arc<str> = source.into();
+        Self::of_node(format.read(text, &source)?, &source)
+    }
+
+    pub(crate) fn of_node(node: Node, source: &Arc<str>) -> Result<Self> {
+        let mut faults = Faults::new(source);
+        let definition = tree::definition(node, &mut faults);
+        faults.finish()?;
+        Ok(definition)
+    }
+
+    /// The tree as JSON, which is YAML too. Secrets that are given as [`hostlink_core::Secret`] are masked.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let hosts = |hosts: &[HostDefinition]| hosts.iter().map(host).collect::<Vec<_>>();
+        let groups = self.groups.iter().map(|(name, group)| {
+            let children: Vec<&str> =
+                group.children.iter().map(|child| child.name.as_str()).collect();
+            let group = json!({
+                "hosts": hosts(&group.hosts), "children": children, "data": group.data,
+            });
+            (name.clone(), group)
+        });
+        let groups: Map<String, serde_json::Value> = groups.collect();
+        json!({"data": self.data, "hosts": hosts(&self.hosts), "groups": groups}).to_string()
+    }
+
+    /// Every set of data, and where it stands.
+    pub(crate) fn all_data<'a>(
+        &'a self,
+        source: &'a Arc<str>,
+    ) -> impl Iterator<Item = (Place, &'a Data)> {
+        let place = |at| Place::new(source, at);
+        let groups = self.groups.values();
+        let of_groups = groups.clone().map(move |group| (place(group.at), &group.data));
+        let hosts = self.hosts.iter().chain(groups.flat_map(|group| &group.hosts));
+        let of_hosts = hosts.map(move |host| (place(host.at), &host.data));
+        std::iter::once((place(Position::default()), &self.data)).chain(of_groups).chain(of_hosts)
+    }
+
+    /// Every host, and a target of its own.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &HostDefinition> {
+        self.hosts.iter().chain(self.groups.values().flat_map(|group| &group.hosts))
+    }
+}
+
+fn host(host: &HostDefinition) -> serde_json::Value {
+    if host.target.is_none() && host.data.iter().next().is_none() {
+        return json!(host.name);
+    }
+    let mut object = Map::from_iter([("name".to_owned(), json!(host.name))]);
+    if let Some(target) = &host.target {
+        object.insert("target".into(), json!(target));
+    }
+    object.insert("data".into(), json!(host.data));
+    object.into()
+}

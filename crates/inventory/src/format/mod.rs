@@ -1,0 +1,176 @@
+//! From the text of a file to a tree.
+
+mod json;
+mod toml;
+mod yaml;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hostlink_core::Result;
+
+use crate::node::Node;
+use crate::place::{Place, Position};
+
+/// A format of inventory files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `.toml`
+    Toml,
+    /// `.yaml` and `.yml`
+    Yaml,
+    /// `.json`
+    Json,
+}
+
+/// What is wrong with a text, and where.
+pub(crate) type Fault = (Position, String);
+
+impl Format {
+    /// The format that a file's name says.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "toml" => Some(Self::Toml),
+            "yaml" | "yml" => Some(Self::Yaml),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// Reads a text. `source` names it in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory), with line and column.
+    pub(crate) fn read(self, text: &str, source: &Arc<str>) -> Result<Node> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (read, name) = match self {
+            Self::Toml => (toml::read(text), "TOML"),
+            Self::Yaml => (yaml::read(text), "YAML"),
+            Self::Json => (json::read(text), "JSON"),
+        };
+        read.map_err(|(at, problem)| {
+            let problem = problem.trim().replace('\n', " ");
+            Place::new(source, at).error(format_args!("this {name} cannot be read: {problem}"))
+        })
+    }
+}
+
+/// What stands twice in a map.
+pub(crate) fn twice(key: &str) -> String {
+    format!("the key {key:?} stands there twice")
+}
+
+pub(crate) const TOO_DEEP: &str = "lists and maps are nested too deeply";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Kind;
+
+    fn read(format: Format, text: &str) -> Result<Node, String> {
+        format.read(text, &"f".into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_formats_say_the_same() {
+        let texts = [
+            (Format::Toml, "n = 1\nt = 'x'\nb = true\nf = 1.5\nl = [1, 'a']\n[m]\nk = 'v'\n"),
+            (Format::Yaml, "n: 1\nt: x\nb: true\nf: 1.5\nl: [1, a]\nm:\n  k: v\n"),
+            (Format::Json, r#"{"n":1,"t":"x","b":true,"f":1.5,"l":[1,"a"],"m":{"k":"v"}}"#),
+        ];
+        let [toml, yaml, json] =
+            texts.map(|(format, text)| read(format, text).unwrap().into_value());
+        assert_eq!(toml, yaml);
+        assert_eq!(yaml, json);
+    }
+
+    #[test]
+    fn positions_are_told_in_every_format() {
+        for (format, text) in [
+            (Format::Toml, "a = 1\nb = { c = 'x' }\n"),
+            (Format::Yaml, "a: 1\nb: { c: x }\n"),
+            (Format::Json, "{\"a\":1,\n\"b\": { \"c\":\"x\" } }"),
+        ] {
+            let Kind::Map(entries) = read(format, text).unwrap().kind else { panic!("{text}") };
+            let (key, value) = &entries[1];
+            assert_eq!((key.at.line, key.at.column), (2, 1), "{text}");
+            assert_eq!(
+                (value.at.line, value.at.column),
+                (2, text.lines().nth(1).unwrap().find('{').unwrap() as u32 + 1)
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_one_line_with_its_position() {
+        let deep = |open: &str, close: &str| format!("{}{}", open.repeat(5000), close.repeat(5000));
+        for (format, text, expected) in [
+            (Format::Toml, "a = 1\na = 2\n".to_owned(), "f:2:1: this TOML cannot be read: "),
+            (Format::Toml, "a = [1\nb".into(), "f:2:1: "),
+            (Format::Toml, format!("a = {}", deep("[", "]")), "max recursion depth"),
+            (
+                Format::Yaml,
+                "a: 1\na: 2\n".into(),
+                "f:2:1: this YAML cannot be read: the key \"a\" stands there twice",
+            ),
+            (Format::Yaml, "a: [1\nb: 2".into(), "f:2:"),
+            (
+                Format::Yaml,
+                "a: 1\n--- \nb: 1\n".into(),
+                "f:2:1: this YAML cannot be read: a second document",
+            ),
+            (
+                Format::Yaml,
+                "? [a]\n: 1\n".into(),
+                "f:1:3: this YAML cannot be read: a key has to be text",
+            ),
+            (Format::Yaml, "a: *x\n".into(), "f:1:4: "),
+            (
+                Format::Yaml,
+                "a: !vault x\n".into(),
+                "f:1:4: this YAML cannot be read: the tag !vault is not known here",
+            ),
+            (Format::Yaml, deep("[", "]"), "recursion limit"),
+            (Format::Yaml, format!("{}x{}", "[".repeat(100), "]".repeat(100)), "nested too deeply"),
+            (Format::Json, "{\"a\":1,\n\"a\":2}".into(), "f:2:"),
+            (Format::Json, "{\"a\":1,}".into(), "f:1:8: this JSON cannot be read: trailing comma"),
+            (Format::Json, "{} x".into(), "f:1:4: this JSON cannot be read: trailing characters"),
+            (Format::Json, deep("[", "]"), "recursion limit"),
+        ] {
+            let error = read(format, &text).unwrap_err();
+            assert!(error.contains(expected) && !error.contains('\n'), "{text:.20}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_yaml_bomb_is_refused_before_it_goes_off() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let before = format!("*a{}", level - 1);
+            text += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", "));
+        }
+        let error = read(Format::Yaml, &text).unwrap_err();
+        assert!(error.contains("f:") && error.contains("aliases"), "{error}");
+    }
+
+    #[test]
+    fn yaml_anchors_and_merge_keys_work() {
+        let text = "base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\nseveral: {<<: [*b, {z: 4}]}\n";
+        let value = read(Format::Yaml, text).unwrap().into_value();
+        let shown = value.to_string();
+        assert!(shown.contains("\"own\": {\"y\": 3, \"x\": 1}"), "{shown}");
+        assert!(shown.contains("\"several\": {\"x\": 1, \"y\": 2, \"z\": 4}"), "{shown}");
+    }
+
+    #[test]
+    fn plain_yaml_words_are_of_the_core_schema() {
+        let text = "[~, null, true, False, 12, -3, 0x1f, 0o17, 1.5, 1e3, .inf, 0644, yes, 'true', 12a, 1.2.3, !!str 5]";
+        let shown = read(Format::Yaml, text).unwrap().into_value().to_string();
+        assert_eq!(
+            shown,
+            "[null, null, true, false, 12, -3, 31, 15, 1.5, 1000, inf, \"0644\", \"yes\", \"true\", \"12a\", \"1.2.3\", \"5\"]"
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! YAML 1.2, by the events of `saphyr-parser`.
+
+use std::borrow::Cow;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+
+use super::{Fault, TOO_DEEP, twice};
+use crate::node::{DEEPEST, Key, Kind, Node, repeated};
+use crate::place::Position;
+
+/// How many values aliases may stand for in all. A file that says a lot in few lines ("billion laughs") has more.
+const MOST_COPIED: usize = 250_000;
+
+pub(super) fn read(text: &str) -> Result<Node, Fault> {
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| {
+            let marker = error.marker();
+            (Position::new(marker.line(), marker.col() + 1), error.info().to_owned())
+        })?;
+        builder.take(event, position(&span))?;
+    }
+    let empty = Node { at: Position::new(1, 1), kind: Kind::Null };
+    Ok(builder.document.unwrap_or(empty))
+}
+
+fn position(span: &Span) -> Position {
+    Position::new(span.start.line(), span.start.col() + 1)
+}
+
+/// A list or a map that has not ended yet.
+struct Open {
+    at: Position,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Map { entries: Vec<(Key, Node)>, key: Option<Key>, merged: Vec<Node> },
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    /// By the parser's numbers, which begin at 1.
+    anchors: Vec<Option<(Node, usize)>>,
+    copied: usize,
+    document: Option<Node>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Fault> {
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+            Event::DocumentStart(_) if self.document.is_some() => {
+                Err((at, "a second document; there may be one".to_owned()))
+            }
+            Event::DocumentStart(_) => Ok(()),
+            Event::Scalar(text, style, anchor, tag) => {
+                let kind = scalar(text, style, tag.as_deref()).map_err(|problem| (at, problem))?;
+                self.ended(Node { at, kind }, anchor)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.begin(at, anchor, tag.as_deref(), Content::List(Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                let content = Content::Map { entries: Vec::new(), key: None, merged: Vec::new() };
+                self.begin(at, anchor, tag.as_deref(), content)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => {
+                let known = self.anchors.get(anchor).cloned().flatten();
+                // An anchor is known when its value has ended, so that none holds itself.
+                let (node, size) =
+                    known.ok_or_else(|| (at, "this alias has no anchor before it".to_owned()))?;
+                self.copied += size;
+                if self.copied > MOST_COPIED {
+                    let problem = format!("aliases stand for more than {MOST_COPIED} values");
+                    return Err((at, problem));
+                }
+                self.place(Node { at, ..node })
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        at: Position,
+        anchor: usize,
+        tag: Option<&Tag>,
+        content: Content,
+    ) -> Result<(), Fault> {
+        if let Some(tag) = tag.filter(|tag| !["seq", "map", "omap"].contains(&tag.suffix.as_str()))
+        {
+            return Err((at, unknown(tag)));
+        }
+        if self.open.len() == DEEPEST {
+            return Err((at, TOO_DEEP.to_owned()));
+        }
+        self.open.push(Open { at, anchor, content });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Fault> {
+        let Some(Open { at, anchor, content }) = self.open.pop() else { return Ok(()) };
+        let kind = match content {
+            Content::List(items) => Kind::List(items),
+            Content::Map { mut entries, merged, .. } => {
+                if let Some(key) = repeated(&entries) {
+                    return Err((key.at, twice(&key.text)));
+                }
+                for node in merged {
+                    merge(&mut entries, node)?;
+                }
+                Kind::Map(entries)
+            }
+        };
+        self.ended(Node { at, kind }, anchor)
+    }
+
+    /// A value is whole.
+    fn ended(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
+        if anchor > 0 {
+            let size = size(&node);
+            self.copied += size;
+            self.anchors.resize(self.anchors.len().max(anchor + 1), None);
+            self.anchors[anchor] = Some((node.clone(), size));
+        }
+        self.place(node)
+    }
+
+    fn place(&mut self, node: Node) -> Result<(), Fault> {
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.document = Some(node),
+            Some(Content::List(items)) => items.push(node),
+            Some(Content::Map { entries, key, merged }) => match key.take() {
+                Some(key) if key.text == "<<" => merged.push(node),
+                Some(key) => entries.push((key, node)),
+                None => *key = Some(of_key(node)?),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn of_key(node: Node) -> Result<Key, Fault> {
+    let text = match node.kind {
+        Kind::String(text) => text,
+        Kind::Int(number) => number.to_string(),
+        Kind::Bool(truth) => truth.to_string(),
+        _ => return Err((node.at, format!("a key has to be text, and this is {}", node.name()))),
+    };
+    Ok(Key { at: node.at, text })
+}
+
+/// `<<`: the entries of a map, or of several, as far as they are not there.
+fn merge(entries: &mut Vec<(Key, Node)>, node: Node) -> Result<(), Fault> {
+    match node.kind {
+        Kind::List(maps) => maps.into_iter().try_for_each(|map| merge(entries, map)),
+        Kind::Map(more) => {
+            for (key, value) in more {
+                if entries.iter().all(|(known, _)| known.text != key.text) {
+                    entries.push((key, value));
+                }
+            }
+            Ok(())
+        }
+        _ => Err((node.at, format!("<< takes a map, and this is {}", node.name()))),
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::List(items) => items.iter().map(size).sum(),
+        Kind::Map(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
+        _ => 0,
+    }
+}
+
+fn unknown(tag: &Tag) -> String {
+    let handle = if tag.handle == "tag:yaml.org,2002:" { "!!" } else { &tag.handle };
+    format!("the tag {handle}{} is not known here", tag.suffix)
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Kind, String> {
+    if let Some(tag) = tag {
+        return match tag.suffix.as_str() {
+            // Ansible's word for text without templates.
+            "str" | "unsafe" => Ok(Kind::String(text.into_owned())),
+            "int" | "float" | "bool" | "null" => Ok(plain(text)),
+            _ => Err(unknown(tag)),
+        };
+    }
+    match style {
+        ScalarStyle::Plain => Ok(plain(text)),
+        _ => Ok(Kind::String(text.into_owned())),
+    }
+}
+
+/// The core schema of YAML 1.2.2 (10.3.2), with one exception: a number with a zero in front stays text, since `0644` is
+/// 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither.
+fn plain(text: Cow<'_, str>) -> Kind {
+    match &*text {
+        "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
+        "true" | "True" | "TRUE" => return Kind::Bool(true),
+        "false" | "False" | "FALSE" => return Kind::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" => return Kind::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return Kind::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => return Kind::Float(f64::NAN),
+        _ => {}
+    }
+    let radix = |prefix: &str, radix| i64::from_str_radix(text.strip_prefix(prefix)?, radix).ok();
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let padded = unsigned.len() > 1
+        && unsigned.starts_with('0')
+        && unsigned.bytes().all(|b| b.is_ascii_digit());
+    if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return Kind::Int(number);
+    }
+    let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && text.len() - unsigned.len() <= 1
+        && text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    if is_number && !padded {
+        if let Ok(number) = text.parse() {
+            return Kind::Int(number);
+        }
+        if let Ok(number) = text.parse() {
+            return Kind::Float(number);
+        }
+    }
+    Kind::String(text.into_owned())
+}

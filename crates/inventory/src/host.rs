@@ -1,0 +1,233 @@
+//! One host of an inventory.
+
+use std::sync::Arc;
+
+use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source, Transferred};
+use hostlink_core::{
+    CommandOutput, ConnectorArguments, Context, Data, DataField, Error, ErrorKind, Event, Link,
+    ResolvedTarget, Result, StringCommand,
+};
+use tokio::sync::Mutex;
+
+use crate::definition::ALL;
+use crate::draft::merged;
+use crate::groups::GroupId;
+use crate::inventory::Shared;
+
+/// A host: its name, groups and data, and its connection when it has one.
+#[derive(Debug)]
+pub struct Host {
+    /// With the data that its connector knows.
+    target: ResolvedTarget,
+    own: Data,
+    groups: Box<[GroupId]>,
+    /// Whether only some groups' data count, since a limit chose it by these.
+    narrowed: bool,
+    shared: Arc<Shared>,
+    /// With a number, since one that is lost may have been replaced when that is noticed.
+    link: Mutex<(u64, Option<Link>)>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        target: ResolvedTarget,
+        own: Data,
+        groups: Vec<GroupId>,
+        narrowed: bool,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let groups = groups.into_boxed_slice();
+        Self { target, own, groups, narrowed, shared, link: Mutex::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.target.name
+    }
+
+    /// The name of the connector that reaches it.
+    #[must_use]
+    pub fn connector(&self) -> &'static str {
+        self.target.connector().name()
+    }
+
+    /// Its groups, `all` first, in the order in which their data are merged.
+    #[must_use]
+    pub fn groups(&self) -> Vec<&str> {
+        let groups = &self.shared.groups;
+        let own = groups.with_parents(&self.groups);
+        std::iter::once(ALL).chain(own.into_iter().map(|id| groups.name(id))).collect()
+    }
+
+    pub(crate) fn group_ids(&self) -> &[GroupId] {
+        &self.groups
+    }
+
+    /// Its data, merged: what overrides all, over its own, over what its connector knows, over its groups' (children over parents,
+    /// later over earlier), over that of `all`, over defaults. Secrets are masked wherever it is shown; where one is
+    /// (`KEY_command` …) is not looked up.
+    #[must_use]
+    pub fn data(&self) -> Data {
+        let shared = &*self.shared;
+        let groups = shared.groups.with_parents(&self.groups);
+        let counts = |id: &&GroupId| !self.narrowed || shared.related.has(**id);
+        let of_groups = groups.iter().filter(counts).map(|id| shared.groups.data(*id));
+        let layers = [&shared.defaults, &shared.all].into_iter().chain(of_groups);
+        let of_host = shared.of_hosts.get(self.name());
+        let layers = layers.chain([&self.target.data, &self.own]).chain(of_host);
+        let mut data = merged(layers.chain([&shared.overrides]), shared.safe.keys());
+        let fields: Vec<DataField> = self.target.data_fields().copied().collect();
+        data.mask_fields(&fields);
+        data.mask_fields(ConnectorArguments::FIELDS);
+        data
+    }
+
+    /// The target, with all data; secrets are looked up where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`]: a secret cannot be had.
+    pub async fn target(&self) -> Result<ResolvedTarget> {
+        let opened = self.shared.safe.open(self.data(), &self.shared.context).await;
+        let data = opened.map_err(|error| error.with_target(self.name()))?;
+        Ok(self.target.clone().with_data(&data))
+    }
+
+    /// The arguments that its data give its commands (`_sudo`, `_env` …), before the inventory's.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`] with every value that does not fit.
+    pub async fn arguments(&self) -> Result<ConnectorArguments> {
+        let target = self.target().await?;
+        let of_data = ConnectorArguments::from_data(&target.data);
+        let of_data = of_data.map_err(|error| error.with_target(self.name()))?;
+        Ok(of_data.or(&self.shared.config.arguments))
+    }
+
+    /// The command line that would run, with this host's defaults, as text.
+    ///
+    /// # Errors
+    ///
+    /// The arguments do not fit each other, or the host's data are wrong.
+    pub async fn make_unix_command(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+    ) -> Result<StringCommand> {
+        let arguments = arguments.clone().or(&self.arguments().await?);
+        hostlink_core::make_unix_command(command, &arguments)
+    }
+
+    /// Connects, if it is not connected. `reason` is told to the reporter; it may be empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`ResolvedTarget::connect`].
+    pub async fn connect(&self, reason: &str) -> Result<()> {
+        self.link(reason).await.map(drop)
+    }
+
+    /// Whether it is connected, as far as that is known without asking.
+    pub async fn is_connected(&self) -> bool {
+        self.link.lock().await.1.is_some()
+    }
+
+    /// Ends the connection, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// It did not end well. The host is disconnected all the same.
+    pub async fn disconnect(&self) -> Result<()> {
+        let link = self.link.lock().await.1.take();
+        match link {
+            Some(link) => link.disconnect().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a command with this host's defaults, connecting first if need be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::run_shell_command`]. After a lost link, the next call connects anew; the command itself is not run again.
+    pub async fn run_shell_command(
+        &self,
+        command: &StringCommand,
+        arguments: &ConnectorArguments,
+    ) -> Result<CommandOutput> {
+        let arguments = arguments.clone().or(&self.arguments().await?);
+        let (number, link) = self.link("").await?;
+        let ran = link.run_shell_command(command, &arguments).await;
+        self.heed(number, ran).await
+    }
+
+    /// Puts a file, with this host's defaults, connecting first if need be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::put_file`].
+    pub async fn put_file(
+        &self,
+        source: impl Into<Source>,
+        destination: &str,
+        options: &PutOptions,
+    ) -> Result<Transferred> {
+        let arguments = options.arguments.clone().or(&self.arguments().await?);
+        let options = options.clone().with_arguments(arguments);
+        let (number, link) = self.link("").await?;
+        let moved = link.put_file(source, destination, &options).await;
+        self.heed(number, moved).await
+    }
+
+    /// Gets a file, with this host's defaults, connecting first if need be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::get_file`].
+    pub async fn get_file(
+        &self,
+        source: &str,
+        sink: impl Into<Sink<'_>>,
+        options: &GetOptions,
+    ) -> Result<Transferred> {
+        let arguments = options.arguments.clone().or(&self.arguments().await?);
+        let options = options.clone().with_arguments(arguments);
+        let (number, link) = self.link("").await?;
+        let moved = link.get_file(source, sink, &options).await;
+        self.heed(number, moved).await
+    }
+
+    /// The link, opened if need be. Several callers share one attempt after the other.
+    async fn link(&self, reason: &str) -> Result<(u64, Link)> {
+        let mut held = self.link.lock().await;
+        if let (number, Some(link)) = &*held {
+            return Ok((*number, link.clone()));
+        }
+        let target = self.target().await?;
+        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let context = &self.shared.context;
+        context.reporter.report(self.name(), Event::Detail(&format!("connecting{why}")));
+        let connect_timeout = self.shared.config.connect_timeout.unwrap_or(context.connect_timeout);
+        let context = Context { connect_timeout, ..context.clone() };
+        let link = target.connect(&context).await?;
+        let number = held.0 + 1;
+        *held = (number, Some(link.clone()));
+        Ok((number, link))
+    }
+
+    /// Lets go of a link that was lost.
+    async fn heed<T>(&self, number: u64, outcome: Result<T>) -> Result<T> {
+        if outcome.as_ref().is_err_and(|error: &Error| error.kind() == ErrorKind::LinkLost) {
+            let mut held = self.link.lock().await;
+            let lost = if held.0 == number { held.1.take() } else { None };
+            drop(held);
+            if let Some(link) = lost {
+                // What is told is that it was lost.
+                let _ = link.disconnect().await;
+            }
+        }
+        outcome
+    }
+}

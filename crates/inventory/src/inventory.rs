@@ -1,0 +1,134 @@
+//! Chosen hosts with their groups and data, and the owner of their connections.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use hostlink_core::{ConnectorArguments, Context, Data, Result};
+use indexmap::IndexMap;
+
+use crate::builder::Builder;
+use crate::definition::ALL;
+use crate::groups::{GroupId, GroupSet, Groups};
+use crate::host::Host;
+use crate::secrets::Safe;
+
+/// How hosts are connected to and worked on.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long connecting to a host may take. Default: as the context says.
+    pub connect_timeout: Option<Duration>,
+    /// Arguments of commands where neither the caller nor the host's data say anything.
+    pub arguments: ConnectorArguments,
+    /// How many hosts are worked on at once. Default: 100.
+    pub parallel: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { connect_timeout: None, arguments: ConnectorArguments::default(), parallel: 100 }
+    }
+}
+
+/// What the hosts of an inventory share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) groups: Groups,
+    pub(crate) all: Data,
+    pub(crate) of_hosts: IndexMap<String, Data>,
+    /// The groups whose data count for hosts that were chosen by a group.
+    pub(crate) related: GroupSet,
+    pub(crate) overrides: Data,
+    pub(crate) defaults: Data,
+    pub(crate) safe: Safe,
+    pub(crate) config: Config,
+    pub(crate) context: Context,
+}
+
+/// Hosts, in the order of their sources, with groups and data. It owns their connections.
+#[derive(Debug)]
+pub struct Inventory {
+    hosts: IndexMap<String, Host>,
+    shared: std::sync::Arc<Shared>,
+}
+
+impl Inventory {
+    /// An inventory without sources yet.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(hosts: Vec<Host>, shared: std::sync::Arc<Shared>) -> Self {
+        let hosts = hosts.into_iter().map(|host| (host.name().to_owned(), host)).collect();
+        Self { hosts, shared }
+    }
+
+    /// The hosts, in order.
+    pub fn hosts(&self) -> impl ExactSizeIterator<Item = &Host> {
+        self.hosts.values()
+    }
+
+    /// The host of this name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.get(name)
+    }
+
+    /// The hosts of a group and of the groups in it.
+    pub fn group(&self, name: &str) -> impl Iterator<Item = &Host> {
+        let groups = &self.shared.groups;
+        let found: Vec<GroupId> = groups.find(name).into_iter().collect();
+        let all = name == ALL;
+        let set = GroupSet::new(groups, &groups.with_children(&found));
+        self.hosts().filter(move |host| all || set.has_any(host.group_ids()))
+    }
+
+    /// The groups, in the order in which they were first named, with `all` in front.
+    #[must_use]
+    pub fn groups(&self) -> Vec<&str> {
+        std::iter::once(ALL).chain(self.shared.groups.names()).collect()
+    }
+
+    /// The groups in a group; those that are in no other for `all`.
+    #[must_use]
+    pub fn children(&self, name: &str) -> Vec<&str> {
+        let groups = &self.shared.groups;
+        if name == ALL {
+            let top = groups.defined().filter(|(id, _)| !groups.has_parents(*id));
+            return top.map(|(_, name)| name).collect();
+        }
+        let children = groups.find(name).map(|id| groups.children(id)).unwrap_or_default();
+        children.iter().map(|id| groups.name(*id)).collect()
+    }
+
+    /// The hosts that are in a group themselves, and not by one of its children.
+    pub fn own_hosts(&self, name: &str) -> impl Iterator<Item = &Host> {
+        let found = self.shared.groups.find(name);
+        self.hosts().filter(move |host| found.is_some_and(|id| host.group_ids().contains(&id)))
+    }
+
+    /// How hosts are connected to and worked on.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Does something on every host, on [`Config::parallel`] of them at once, and returns what came of it in the order of the hosts.
+    pub async fn on_all<'a, T, F>(&'a self, work: impl Fn(&'a Host) -> F) -> Vec<T>
+    where
+        F: Future<Output = T> + 'a,
+    {
+        let parallel = self.shared.config.parallel.max(1);
+        stream::iter(self.hosts().map(work)).buffered(parallel).collect().await
+    }
+
+    /// Ends every connection.
+    ///
+    /// # Errors
+    ///
+    /// The first one; the others are ended all the same.
+    pub async fn disconnect(&self) -> Result<()> {
+        self.on_all(Host::disconnect).await.into_iter().collect()
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod ansible;
+mod builder;
+mod choice;
+mod definition;
+mod draft;
+mod format;
+mod groups;
+mod host;
+mod inventory;
+mod node;
+mod place;
+mod range;
+mod secrets;
+mod source;
+mod ssh_config;
+mod tree;
+mod words;
+
+pub use ansible::AnsibleConnector;
+pub use builder::Builder;
+pub use choice::Pattern;
+pub use definition::{ALL, Child, Definition, GroupDefinition, HostDefinition};
+pub use format::Format;
+pub use host::Host;
+pub use inventory::{Config, Inventory};
+pub use place::Place;
+pub use range::{MOST_NAMES, expand};
+pub use ssh_config::SshConfigConnector;
+pub use words::{Word, words};

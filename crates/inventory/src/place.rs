@@ -1,0 +1,103 @@
+//! Where in a text something stands, and what is wrong there.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hostlink_core::{Error, ErrorKind, Result};
+
+/// How many faults of one text are told.
+const MOST_TOLD: usize = 10;
+
+/// A line and a column, both from 1. Line 0 is nowhere in particular.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl Position {
+    pub(crate) fn new(line: usize, column: usize) -> Self {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { line: number(line), column: number(column) }
+    }
+}
+
+/// A position in a source: `hosts.yaml:3:5`. The source is a file, or what the command line or code gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    source: Arc<str>,
+    position: Position,
+}
+
+impl Place {
+    pub(crate) fn new(source: &Arc<str>, position: Position) -> Self {
+        Self { source: source.clone(), position }
+    }
+
+    /// A source as a whole.
+    #[must_use]
+    pub fn of(source: impl Into<Arc<str>>) -> Self {
+        Self { source: source.into(), position: Position::default() }
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Whether it is a line of something, and not a source as a whole.
+    pub(crate) fn is_of_a_file(&self) -> bool {
+        self.position.line > 0
+    }
+
+    /// The error that something is wrong here.
+    pub(crate) fn error(&self, problem: impl fmt::Display) -> Error {
+        Error::new(ErrorKind::Inventory, format!("{self}: {problem}"))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, position: Position { line, column } } = self;
+        match (line, column) {
+            (0, _) => f.write_str(source),
+            (line, 0) => write!(f, "{source}:{line}"),
+            (line, column) => write!(f, "{source}:{line}:{column}"),
+        }
+    }
+}
+
+/// What is wrong in one source, collected so that the user sees it all at once.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    source: Arc<str>,
+    found: Vec<String>,
+}
+
+impl Faults {
+    pub(crate) fn new(source: &Arc<str>) -> Self {
+        Self { source: source.clone(), found: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, at: Position, problem: impl fmt::Display) {
+        self.found.push(format!("{}: {problem}", Place::new(&self.source, at)));
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inventory`] with all of them, if there are any.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let more = self.found.len().saturating_sub(MOST_TOLD);
+        self.found.truncate(MOST_TOLD);
+        if more > 0 {
+            self.found.push(format!("and {more} more"));
+        }
+        Err(Error::new(ErrorKind::Inventory, self.found.join("; ")))
+    }
+}

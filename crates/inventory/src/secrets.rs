@@ -1,0 +1,188 @@
+//! Secrets in host data: plain, or where they are, by a suffix of their key.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use hostlink_core::{
+    ConnectorArguments, Context, Data, DataField, Error, ErrorKind, Registry, Result, Secret, Value,
+};
+use hostlink_local::Program;
+use tokio::sync::Mutex;
+
+/// How long a command may take that prints a secret; somebody may have to unlock it.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+
+/// The longest file or output that is read for a secret.
+const LONGEST: usize = 64 * 1024;
+
+/// Where a secret is, by the suffix of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Origin {
+    Plain,
+    File,
+    Env,
+    Command,
+}
+
+const ORIGINS: [(&str, Origin); 4] = [
+    ("", Origin::Plain),
+    ("_file", Origin::File),
+    ("_env", Origin::Env),
+    ("_command", Origin::Command),
+];
+
+/// Every key that holds a secret or says where one is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SecretKeys(HashMap<String, (&'static str, Origin)>);
+
+impl SecretKeys {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let of_connectors = registry.connectors().flat_map(|connector| connector.data_fields());
+        let fields = ConnectorArguments::FIELDS.iter().chain(of_connectors);
+        let secret = fields.filter(|field: &&DataField| field.secret);
+        let keys = secret.flat_map(|field| {
+            ORIGINS.map(|(suffix, origin)| (format!("{}{suffix}", field.key), (field.key, origin)))
+        });
+        Self(keys.collect())
+    }
+
+    /// Whether a key holds a secret itself.
+    pub(crate) fn is_plain(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|(_, origin)| *origin == Origin::Plain)
+    }
+
+    /// Takes from `data` what says where a secret is that `over` says too, in whatever way.
+    pub(crate) fn make_way(&self, data: &mut Data, over: &Data) {
+        for (key, value) in over.iter() {
+            if let Some((field, _)) = self.0.get(key).filter(|_| *value != Value::Null) {
+                for (suffix, _) in ORIGINS {
+                    data.remove(&format!("{field}{suffix}"));
+                }
+            }
+        }
+    }
+}
+
+/// Fetches secrets, each command only once.
+#[derive(Debug)]
+pub(crate) struct Safe {
+    keys: SecretKeys,
+    printed: Mutex<HashMap<String, Secret>>,
+}
+
+impl Safe {
+    pub(crate) fn new(keys: SecretKeys) -> Self {
+        Self { keys, printed: Mutex::default() }
+    }
+
+    pub(crate) fn keys(&self) -> &SecretKeys {
+        &self.keys
+    }
+
+    /// The data with every secret in the place of what says where it is, all of them masked. Cancel safe: a command that runs
+    /// is ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`]: a secret that cannot be had, or is given twice.
+    pub(crate) async fn open(&self, data: Data, context: &Context) -> Result<Data> {
+        if !data.iter().any(|(key, _)| self.keys.0.contains_key(key)) {
+            return Ok(data);
+        }
+        let mut opened = Data::new();
+        for (key, value) in data.iter() {
+            let Some((field, origin)) = self.keys.0.get(key) else {
+                opened.insert(key, value.clone());
+                continue;
+            };
+            if *value == Value::Null {
+                continue;
+            }
+            if opened.get(field).is_some() {
+                return Err(refused(key, format!("{field} is given already, in another way")));
+            }
+            opened.insert(*field, self.secret(key, *origin, value, context).await?);
+        }
+        Ok(opened)
+    }
+
+    async fn secret(
+        &self,
+        key: &str,
+        origin: Origin,
+        value: &Value,
+        context: &Context,
+    ) -> Result<Value> {
+        let text = match (origin, value) {
+            // What does not fit is for whoever reads the field.
+            (Origin::Plain, Value::Secret(_) | Value::List(_) | Value::Map(_)) => {
+                return Ok(value.clone());
+            }
+            (_, Value::String(text)) => text.clone(),
+            (Origin::Plain, Value::Int(number)) => number.to_string(),
+            _ => return Err(refused(key, "this is no text".into())),
+        };
+        let secret = match origin {
+            Origin::Plain => Secret::from(text.as_str()),
+            Origin::File => file(key, &text).await?,
+            Origin::Env => {
+                let variable = context.environment.get(&text).filter(|value| !value.is_empty());
+                let unset = || refused(key, format!("the variable {text} is not set"));
+                Secret::from(variable.ok_or_else(unset)?.as_str())
+            }
+            Origin::Command => {
+                // One at a time: what unlocks a store asks its questions one after the other.
+                let mut printed = self.printed.lock().await;
+                match printed.get(&text) {
+                    Some(secret) => secret.clone(),
+                    None => {
+                        let secret = command(key, &text, context).await?;
+                        printed.insert(text, secret.clone());
+                        secret
+                    }
+                }
+            }
+        };
+        Ok(Value::Secret(secret))
+    }
+}
+
+fn refused(key: &str, problem: String) -> Error {
+    Error::new(ErrorKind::Data, format!("{key}: {problem}"))
+}
+
+async fn file(key: &str, path: &str) -> Result<Secret> {
+    let unreadable =
+        |error: std::io::Error| refused(key, format!("{path} cannot be read: {error}"));
+    let read = |path: &Path| -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path)?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST as u64), &mut bytes)?;
+        Ok(bytes)
+    };
+    let owned = Path::new(path).to_owned();
+    let read = tokio::task::spawn_blocking(move || read(&owned)).await;
+    let bytes = read.map_err(std::io::Error::other).and_then(|read| read).map_err(unreadable)?;
+    first_line(bytes).map_err(|problem| refused(key, format!("{path} {problem}")))
+}
+
+/// The first line that a command of this machine prints.
+async fn command(key: &str, line: &str, context: &Context) -> Result<Secret> {
+    let program = Program::new("sh", &context.environment).args(["-c", line]);
+    let written = program.limit(COMMAND_LIMIT).most(LONGEST).may_ask().output().await;
+    let written = written.map_err(|problem| refused(key, format!("the command {problem}")))?;
+    if !written.status.success() {
+        return Err(refused(key, format!("the command failed: {}", written.status)));
+    }
+    first_line(written.stdout)
+        .map_err(|problem| refused(key, format!("what the command prints {problem}")))
+}
+
+fn first_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
+    match text.lines().next() {
+        Some(first) if !first.is_empty() => Ok(Secret::from(first)),
+        _ => Err("has nothing on its first line"),
+    }
+}

@@ -1,0 +1,274 @@
+//! Inventories by their paths: a file, a directory, a program.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value};
+use hostlink_local::Program;
+
+use crate::ansible;
+use crate::definition::Definition;
+use crate::format::Format;
+use crate::node::{Kind, Node};
+use crate::place::{Faults, Place};
+use crate::secrets::SecretKeys;
+use crate::tree;
+
+/// The longest inventory that is read: 1 GiB.
+const LONGEST: u64 = 1 << 30;
+
+/// What a path gave.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) definitions: Vec<(Definition, Arc<str>)>,
+    pub(crate) groups: Vec<(String, Data)>,
+    pub(crate) hosts: Vec<(String, Data)>,
+    /// Files that others than their owner can read, and that hold a secret.
+    pub(crate) readable_secrets: Vec<PathBuf>,
+}
+
+/// Reads an inventory.
+///
+/// # Errors
+///
+/// [`ErrorKind::Inventory`]: it is not there, is none, or has faults; a program that fails, with what it said.
+pub(crate) async fn load(
+    path: &Path,
+    registry: &Registry,
+    secrets: &SecretKeys,
+    context: &Context,
+) -> Result<Loaded> {
+    let about = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if about.is_dir() {
+        return directory(path, secrets);
+    }
+    let mut loaded = Loaded::default();
+    let source: Arc<str> = path.display().to_string().into();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if let Some(format) = Format::of(path) {
+        let definition = file(path, format, &source, secrets, &mut loaded)?;
+        loaded.definitions.push((definition, source));
+    } else if extension == Some("ini") {
+        loaded.definitions.push((ansible::read(path)?, source));
+    } else if about.permissions().mode() & 0o111 != 0 {
+        let definition = program(path, &source, context).await?;
+        if !context.trust_data {
+            guard(&definition, &source, registry)?;
+        }
+        loaded.definitions.push((definition, source));
+    } else {
+        let message = format!(
+            "{source}: what is this? An inventory ends in .toml, .yaml, .yml, .json or .ini, is a directory, or is executable; \
+             an inventory of Ansible by another name is @ansible/{source}"
+        );
+        return Err(Error::new(ErrorKind::Inventory, message));
+    }
+    Ok(loaded)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let hint = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "; a host is written without a slash, or as @ssh/HOST".to_owned()
+        }
+        _ => String::new(),
+    };
+    let message = format!("{}: this inventory cannot be read: {error}{hint}", path.display());
+    Error::new(ErrorKind::Inventory, message)
+}
+
+/// The text of a file.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    let read = || -> std::io::Result<String> {
+        let file = std::fs::File::open(path)?;
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST + 1), &mut bytes)?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(std::io::Error::other("it is longer than 1 GiB"));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            std::io::Error::other(format!(
+                "it is not UTF-8 at byte {}",
+                error.utf8_error().valid_up_to()
+            ))
+        })
+    };
+    read().map_err(|error| unreadable(path, &error))
+}
+
+fn file(
+    path: &Path,
+    format: Format,
+    source: &Arc<str>,
+    secrets: &SecretKeys,
+    loaded: &mut Loaded,
+) -> Result<Definition> {
+    let node = format.read(&text(path)?, source)?;
+    if let Some(at) = looks_like_ansible(&node) {
+        return Err(Place::new(source, at).error(format_args!(
+            "this looks like an inventory of Ansible: write @ansible/{source}"
+        )));
+    }
+    let definition = Definition::of_node(node, source)?;
+    let holds_secret = definition.all_data(source).any(|(_, data)| has_secret(data, secrets));
+    if holds_secret && is_readable_by_others(path) {
+        loaded.readable_secrets.push(path.to_owned());
+    }
+    Ok(definition)
+}
+
+fn has_secret(data: &Data, secrets: &SecretKeys) -> bool {
+    data.iter().any(|(key, value)| *value != Value::Null && secrets.is_plain(key))
+}
+
+fn is_readable_by_others(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o044 != 0)
+}
+
+/// Groups at the top, each a map with a list or a map of hosts, or variables.
+fn looks_like_ansible(node: &Node) -> Option<crate::place::Position> {
+    let Kind::Map(entries) = &node.kind else { return None };
+    let of_group = |key: &str| ["hosts", "vars", "children"].contains(&key);
+    let is_group = |group: &Node| matches!(&group.kind, Kind::Map(inner) if inner.iter().any(|(key, _)| of_group(&key.text)));
+    let foreign = |key: &str| !["data", "hosts", "groups"].contains(&key);
+    let found = entries.iter().find(|(key, group)| foreign(&key.text) && is_group(group));
+    found.map(|(key, _)| key.at)
+}
+
+/// `inventory.*`, `group_data/*`, `host_data/*`.
+fn directory(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
+    let refused = |problem: String| {
+        Err(Error::new(ErrorKind::Inventory, format!("{}: {problem}", path.display())))
+    };
+    let files = data_files(path)?;
+    let inventories: Vec<&PathBuf> = files
+        .iter()
+        .filter(|file| file.file_stem().is_some_and(|stem| stem == "inventory"))
+        .collect();
+    let [inventory] = inventories.as_slice() else {
+        let names =
+            ["toml", "yaml", "yml", "json"].map(|ending| format!("inventory.{ending}")).join(", ");
+        return refused(match inventories.len() {
+            0 => format!("this directory has no inventory: one of {names}"),
+            count => format!("this directory has {count} inventories: one of {names} may be there"),
+        });
+    };
+    let mut loaded = Loaded::default();
+    let source: Arc<str> = inventory.display().to_string().into();
+    let format = Format::of(inventory).expect("it is among the files of known formats");
+    let definition = file(inventory, format, &source, secrets, &mut loaded)?;
+    loaded.definitions.push((definition, source));
+    for (folder, of_groups) in [("group_data", true), ("host_data", false)] {
+        let folder = path.join(folder);
+        if folder.exists() {
+            let data = named_data(&folder, secrets, &mut loaded.readable_secrets)?;
+            if of_groups {
+                loaded.groups = data
+            } else {
+                loaded.hosts = data
+            };
+        }
+    }
+    Ok(loaded)
+}
+
+/// The data of a directory's files, by the names of the files without their endings; or of one such file.
+///
+/// # Errors
+///
+/// [`ErrorKind::Inventory`]: what cannot be read, and two files of one name.
+pub(crate) fn named_data(
+    path: &Path,
+    secrets: &SecretKeys,
+    readable: &mut Vec<PathBuf>,
+) -> Result<Vec<(String, Data)>> {
+    let files = if path.is_dir() { data_files(path)? } else { vec![path.to_owned()] };
+    let mut all: Vec<(String, Data)> = Vec::new();
+    for file in files {
+        let source: Arc<str> = file.display().to_string().into();
+        let name = file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+        let (Some(format), Some(name)) = (Format::of(&file), name) else {
+            let message =
+                format!("{source}: data are in files like web.toml, web.yaml or web.json");
+            return Err(Error::new(ErrorKind::Inventory, message));
+        };
+        if all.iter().any(|(known, _)| *known == name) {
+            let message = format!("{source}: there is another file for {name} beside it");
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
+        let mut faults = Faults::new(&source);
+        let data = tree::data(format.read(&text(&file)?, &source)?, &mut faults);
+        faults.finish()?;
+        if has_secret(&data, secrets) && is_readable_by_others(&file) {
+            readable.push(file);
+        }
+        all.push((name, data));
+    }
+    Ok(all)
+}
+
+/// The files of known formats in a directory, by their names.
+fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(|error| unreadable(path, &error))?.path();
+        let is_hidden =
+            file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && file.is_file() && Format::of(&file).is_some() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Runs a program that prints an inventory: `PATH --list`, as Ansible does.
+async fn program(path: &Path, source: &Arc<str>, context: &Context) -> Result<Definition> {
+    let failed = |problem: String| Error::new(ErrorKind::Inventory, format!("{source} {problem}"));
+    let absolute = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
+    let program = Program::new(absolute, &context.environment).args(["--list"]);
+    let written = program.output().await.map_err(|problem| failed(problem.to_string()))?;
+    if !written.status.success() {
+        let error = failed(format!("failed ({})", written.status));
+        return Err(error.with_stderr_tail(&written.stderr));
+    }
+    let text = String::from_utf8(written.stdout)
+        .map_err(|_| failed("printed what is not UTF-8".into()))?;
+    let printed: Arc<str> = format!("what {source} printed").into();
+    let node = Format::Json
+        .read(&text, &printed)
+        .map_err(|error| error.with_stderr_tail(&written.stderr))?;
+    if ansible::is_list(&node) {
+        ansible::of_list(node, &printed)
+    } else {
+        Definition::of_node(node, &printed)
+    }
+}
+
+/// What a program prints comes from anywhere.
+fn guard(definition: &Definition, source: &Arc<str>, registry: &Registry) -> Result<()> {
+    let mut faults = Faults::new(source);
+    for (place, data) in definition.all_data(source) {
+        for (key, value) in data.iter() {
+            if *value != Value::Null && registry.is_guarded(key) {
+                faults.add(place.position(), format_args!(
+                    "{key} may not be set by what a program prints, since it can run code or read files on this machine; --trust-data takes it"
+                ));
+            }
+        }
+    }
+    for host in definition.targets() {
+        let reached = host.target.as_deref().unwrap_or(&host.name);
+        if registry.acts_here(reached)? {
+            faults.add(
+                host.at,
+                format_args!(
+                    "{reached} is on this machine, and a program printed it; --trust-data takes it"
+                ),
+            );
+        }
+    }
+    faults.finish()
+}

@@ -1,0 +1,189 @@
+//! The tree of an inventory file: what may stand where.
+
+use hostlink_core::{Data, nearest};
+
+use crate::definition::{ALL, Child, Definition, GroupDefinition, HostDefinition};
+use crate::node::{Key, Kind, Node};
+use crate::place::{Faults, Position};
+use crate::range::expand;
+
+const DATA: &str = "data";
+const HOSTS: &str = "hosts";
+const GROUPS: &str = "groups";
+const CHILDREN: &str = "children";
+const NAME: &str = "name";
+const TARGET: &str = "target";
+
+pub(crate) fn definition(node: Node, faults: &mut Faults) -> Definition {
+    let mut definition = Definition::default();
+    let entries = map(node, "an inventory", faults);
+    for (key, value) in known(entries, &[DATA, HOSTS, GROUPS], "an inventory", faults) {
+        match key.text.as_str() {
+            DATA => definition.data = data(value, faults),
+            HOSTS => definition.hosts = hosts(value, faults),
+            _ => {
+                for (key, value) in map(value, GROUPS, faults) {
+                    check_group_name(&key, faults);
+                    let group = group(value, key.at, faults);
+                    definition.groups.insert(key.text, group);
+                }
+            }
+        }
+    }
+    definition
+}
+
+/// What may be no group's name: a limit could not name it.
+pub(crate) fn group_name_fault(name: &str) -> Option<String> {
+    if name == ALL {
+        return Some("all is the group of every host: its data stand at the top".to_owned());
+    }
+    let is_bad = |c: char| c.is_whitespace() || c.is_control() || ",:!&*?[]/".contains(c);
+    (name.is_empty() || name.contains(is_bad)).then(|| {
+        format!("{name:?} is no name for a group: no white space, and none of , : ! & * ? [ ] /")
+    })
+}
+
+fn check_group_name(key: &Key, faults: &mut Faults) {
+    if let Some(fault) = group_name_fault(&key.text) {
+        faults.add(key.at, fault);
+    }
+}
+
+fn group(node: Node, at: Position, faults: &mut Faults) -> GroupDefinition {
+    let mut group = GroupDefinition { at, ..GroupDefinition::default() };
+    let entries = map(node, "a group", faults);
+    for (key, value) in known(entries, &[HOSTS, CHILDREN, DATA], "a group", faults) {
+        match key.text.as_str() {
+            HOSTS => group.hosts = hosts(value, faults),
+            DATA => group.data = data(value, faults),
+            _ => {
+                for item in list(value, CHILDREN, faults) {
+                    let at = item.at;
+                    group
+                        .children
+                        .extend(text(item, "a child", faults).map(|name| Child { name, at }));
+                }
+            }
+        }
+    }
+    group
+}
+
+fn hosts(node: Node, faults: &mut Faults) -> Vec<HostDefinition> {
+    let items = list(node, HOSTS, faults);
+    let mut hosts = Vec::with_capacity(items.len());
+    for item in items {
+        host(item, &mut hosts, faults);
+    }
+    hosts
+}
+
+fn host(node: Node, hosts: &mut Vec<HostDefinition>, faults: &mut Faults) {
+    let at = node.at;
+    let mut described = HostDefinition { at, ..HostDefinition::default() };
+    match node.kind {
+        Kind::String(name) => described.name = name,
+        Kind::Map(entries) => {
+            let before = faults.count();
+            for (key, value) in known(entries, &[NAME, TARGET, DATA], "a host", faults) {
+                match key.text.as_str() {
+                    NAME => described.name = text(value, NAME, faults).unwrap_or_default(),
+                    TARGET => described.target = text(value, TARGET, faults),
+                    _ => described.data = data(value, faults),
+                }
+            }
+            if described.name.is_empty() && faults.count() == before {
+                faults.add(at, "this host has no name");
+            }
+        }
+        _ => {
+            let what = node.name();
+            faults.add(
+                at,
+                format_args!(
+                    "a host is a name, or a map with name, target and data; this is {what}"
+                ),
+            );
+            return;
+        }
+    }
+    if let Some(fault) = host_name_fault(&described.name) {
+        faults.add(at, fault);
+        return;
+    }
+    match expand(&described.name) {
+        Err(error) => faults.add(at, error),
+        Ok(names) => match <[String; 1]>::try_from(names) {
+            Ok([name]) => hosts.push(HostDefinition { name, ..described }),
+            Err(names) => {
+                hosts.extend(
+                    names.into_iter().map(|name| HostDefinition { name, ..described.clone() }),
+                );
+            }
+        },
+    }
+}
+
+/// A name that a list of targets could not hold either.
+pub(crate) fn host_name_fault(name: &str) -> Option<String> {
+    let is_bad = |c: char| c.is_control() || c.is_whitespace();
+    name.contains(is_bad).then(|| format!("{name:?} is no name for a host: it has white space"))
+}
+
+/// The data of a map.
+pub(crate) fn data(node: Node, faults: &mut Faults) -> Data {
+    map(node, DATA, faults).into_iter().map(|(key, value)| (key.text, value.into_value())).collect()
+}
+
+/// Where nothing stands is an empty map, as `data:` in YAML.
+pub(crate) fn map(node: Node, what: &str, faults: &mut Faults) -> Vec<(Key, Node)> {
+    match node.kind {
+        Kind::Map(entries) => entries,
+        Kind::Null => Vec::new(),
+        _ => {
+            faults.add(node.at, format_args!("{what} is a map, and this is {}", node.name()));
+            Vec::new()
+        }
+    }
+}
+
+pub(crate) fn list(node: Node, what: &str, faults: &mut Faults) -> Vec<Node> {
+    match node.kind {
+        Kind::List(items) => items,
+        Kind::Null => Vec::new(),
+        _ => {
+            faults.add(node.at, format_args!("{what} is a list, and this is {}", node.name()));
+            Vec::new()
+        }
+    }
+}
+
+pub(crate) fn text(node: Node, what: &str, faults: &mut Faults) -> Option<String> {
+    match node.kind {
+        Kind::String(text) => Some(text),
+        // A name of digits alone.
+        Kind::Int(number) => Some(number.to_string()),
+        _ => {
+            faults.add(node.at, format_args!("{what} is text, and this is {}", node.name()));
+            None
+        }
+    }
+}
+
+/// The entries whose keys are known; the others are faults.
+pub(crate) fn known(
+    entries: Vec<(Key, Node)>,
+    keys: &[&str],
+    what: &str,
+    faults: &mut Faults,
+) -> Vec<(Key, Node)> {
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|(key, _)| keys.contains(&key.text.as_str()));
+    for (key, _) in unknown {
+        let hint = nearest::hint(&key.text, keys.iter().copied());
+        let hint = if hint.is_empty() { format!("; there are {}", keys.join(", ")) } else { hint };
+        faults.add(key.at, format_args!("{what} has no key {:?}{hint}", key.text));
+    }
+    known
+}

@@ -1,0 +1,138 @@
+//! TARGETS: a list of names and files with commas.
+
+use std::path::PathBuf;
+
+use hostlink_core::{Error, ErrorKind, Result};
+
+use crate::range::expand;
+
+/// One word of a list of targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A target's name, without ranges.
+    Name(String),
+    /// An inventory: a file, a directory, a program.
+    Path(PathBuf),
+}
+
+/// Takes a list of targets apart: commas separate, except in brackets; ranges become names.
+///
+/// What begins with `@`, or has a further link of a chain (`/@`) and does not begin like a path, is a name. Of the rest, what has
+/// a slash or ends in `.toml`, `.yaml`, `.yml`, `.json` or `.ini` is a path. Everything else is a host: a bare word never
+/// changes its meaning because there is a file of that name.
+///
+/// # Errors
+///
+/// [`ErrorKind::Inventory`]: there is nothing between two commas, or a range is none.
+pub fn words(list: &str) -> Result<Vec<Word>> {
+    let mut words = Vec::new();
+    for word in split(list) {
+        let word = word.trim();
+        if word.is_empty() {
+            let message = match list.trim_matches([',', ' ']) {
+                "" => "TARGETS is empty: write @local, or several names with commas".to_owned(),
+                _ => format!("TARGETS {list:?} has an empty name between its commas"),
+            };
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
+        if is_path(word) {
+            words.push(Word::Path(word.into()));
+        } else {
+            words.extend(expand(word)?.into_iter().map(Word::Name));
+        }
+    }
+    Ok(words)
+}
+
+/// The parts between commas that are not in brackets.
+pub(crate) fn split(list: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    list.split(move |character| {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ',' && depth == 0
+    })
+}
+
+fn is_path(word: &str) -> bool {
+    let begins_like_a_path = word.starts_with(['.', '/', '~']);
+    if word.starts_with('@') || (word.contains("/@") && !begins_like_a_path) {
+        return false;
+    }
+    let endings = [".toml", ".yaml", ".yml", ".json", ".ini"];
+    word.contains('/') || endings.iter().any(|ending| word.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_names_or_paths() {
+        // A path begins with `>`.
+        for (list, wanted) in [
+            ("web1", "web1"),
+            ("web1,web2", "web1 web2"),
+            (" web1 , web2 ", "web1 web2"),
+            ("web1,@docker/db,@local", "web1 @docker/db @local"),
+            ("@local", "@local"),
+            ("@ssh/connectors", "@ssh/connectors"),
+            ("web[01-03]", "web01 web02 web03"),
+            ("db[a,c]", "dba dbc"),
+            ("db[a-b],x", "dba dbb x"),
+            ("[::1]", "[::1]"),
+            ("root@[fe80::1]:2222", "root@[fe80::1]:2222"),
+            ("deploy@web1:22", "deploy@web1:22"),
+            ("@ssh/deploy@web[1-2]", "@ssh/deploy@web1 @ssh/deploy@web2"),
+            ("@docker/debian:12", "@docker/debian:12"),
+            ("@docker/registry.example/a/b:1", "@docker/registry.example/a/b:1"),
+            ("@chroot//mnt/rootfs", "@chroot//mnt/rootfs"),
+            ("@chroot//mnt/@rootfs", "@chroot//mnt/@rootfs"),
+            ("@chroot//srv/x.json", "@chroot//srv/x.json"),
+            ("h/@chroot//srv/r", "h/@chroot//srv/r"),
+            ("h/@dokcer/c", "h/@dokcer/c"),
+            ("@ssh/h/@docker/c", "@ssh/h/@docker/c"),
+            ("@terraform", "@terraform"),
+            ("@terraform/out.web", "@terraform/out.web"),
+            ("@ansible/inv/hosts.ini", "@ansible/inv/hosts.ini"),
+            ("@sshconfig/web*", "@sshconfig/web*"),
+            ("hosts.toml", ">hosts.toml"),
+            ("hosts.yaml", ">hosts.yaml"),
+            ("hosts.yml", ">hosts.yml"),
+            ("hosts.json", ">hosts.json"),
+            ("hosts.ini", ">hosts.ini"),
+            ("hosts", "hosts"),
+            ("./hosts", ">./hosts"),
+            ("inv/", ">inv/"),
+            ("inv", "inv"),
+            ("./inv.sh", ">./inv.sh"),
+            ("inv.sh", "inv.sh"),
+            ("/etc/hosts.d", ">/etc/hosts.d"),
+            ("../inv/prod.yaml", ">../inv/prod.yaml"),
+            ("./a/@local/x.yaml", ">./a/@local/x.yaml"),
+            ("/srv/@data/inv", ">/srv/@data/inv"),
+            ("a/b", ">a/b"),
+            ("web1.json.example.com", "web1.json.example.com"),
+            ("inv.yaml,web9", ">inv.yaml web9"),
+            ("inv[1-2].yaml", ">inv[1-2].yaml"),
+        ] {
+            let shown = |word: &Word| match word {
+                Word::Name(name) => name.clone(),
+                Word::Path(path) => format!(">{}", path.display()),
+            };
+            let words = words(list).unwrap_or_else(|error| panic!("{list}: {error}"));
+            let shown: Vec<String> = words.iter().map(shown).collect();
+            assert_eq!(shown.join(" "), wanted, "{list}");
+        }
+    }
+
+    #[test]
+    fn empty_words_are_refused() {
+        for list in ["", ",", " ", "a,,b", "a,"] {
+            assert!(words(list).unwrap_err().to_string().starts_with("TARGETS "), "{list:?}");
+        }
+    }
+}

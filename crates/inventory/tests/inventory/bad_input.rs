@@ -1,0 +1,208 @@
+//! One clear line, with the file, the line and the column.
+
+use hostlink_core::Context;
+use hostlink_inventory::Inventory;
+use std::sync::Arc;
+
+use crate::scene::{Files, Told, context, error, registry};
+
+#[tokio::test]
+async fn faults_name_file_line_and_column() {
+    let deep = format!("data: {}", "[".repeat(200));
+    for (name, text, problem) in [
+        (
+            "a.yaml",
+            "hosts: [w1]\nhots: [w2]",
+            "a.yaml:2:1: an inventory has no key \"hots\" (did you mean hosts?)",
+        ),
+        (
+            "a.yaml",
+            "groups:\n  web: {host: [w1]}",
+            "a.yaml:2:9: a group has no key \"host\" (did you mean hosts?)",
+        ),
+        (
+            "a.yaml",
+            "hosts: [{nme: w1}]",
+            "a.yaml:1:10: a host has no key \"nme\" (did you mean name?)",
+        ),
+        ("a.yaml", "hosts: [{data: {x: 1}}]", "a.yaml:1:9: this host has no name"),
+        ("a.yaml", "hosts: w1", "a.yaml:1:8: hosts is a list, and this is text"),
+        (
+            "a.yaml",
+            "hosts: [[w1]]",
+            "a.yaml:1:9: a host is a name, or a map with name, target and data; this is a list",
+        ),
+        ("a.yaml", "groups: [web]", "a.yaml:1:9: groups is a map, and this is a list"),
+        ("a.yaml", "data: 5", "a.yaml:1:7: data is a map, and this is a number"),
+        ("a.yaml", "hosts: ['w 1']", "a.yaml:1:9: \"w 1\" is no name for a host"),
+        ("a.yaml", "groups: {'a,b': {}}", "a.yaml:1:10: \"a,b\" is no name for a group"),
+        ("a.yaml", "groups: {all: {}}", "a.yaml:1:10: all is the group of every host"),
+        ("a.yaml", "hosts: ['w[9-1]']", "a.yaml:1:9: w[9-1]: [9-1] runs backwards"),
+        (
+            "a.yaml",
+            "hosts: ['w[1-1000000000]']",
+            "a.yaml:1:9: w[1-1000000000]: 1000000000 names are more than",
+        ),
+        (
+            "a.yaml",
+            "hosts: ['@nowhere/x']",
+            "a.yaml:1:9: there is no connector @nowhere; there are: @local",
+        ),
+        ("a.yaml", "groups:\n  a: {children: [b]}", "a.yaml:2:18: there is no group \"b\""),
+        (
+            "a.yaml",
+            "groups:\n  a: {children: [b]}\n  b: {children: [a]}",
+            "groups are in one another: ",
+        ),
+        (
+            "a.yaml",
+            "groups:\n  a: {children: [a]}",
+            "a.yaml:2:18: groups are in one another: a > a",
+        ),
+        (
+            "a.yaml",
+            "hosts: [{name: w1, data: {x: 1}}]\ngroups: {g: {hosts: [{name: w1, data: {x: 2}}]}}",
+            "a.yaml:2:22: w1: its x is another one at a.yaml:1:9",
+        ),
+        (
+            "a.yaml",
+            "hosts: [{name: w1, target: '@local'}, {name: w1, target: '@docker/x'}]",
+            "a.yaml:1:39: w1: its target is another one at a.yaml:1:9",
+        ),
+        (
+            "a.yaml",
+            "all: {hosts: {w1: {}}}",
+            "a.yaml:1:1: this looks like an inventory of Ansible: write @ansible/a.yaml",
+        ),
+        ("a.toml", "[data]\nx = 1\nx = 2", "a.toml:3:1: this TOML cannot be read"),
+        ("a.toml", "hots = []", "a.toml:1:1: an inventory has no key \"hots\""),
+        ("a.json", "{\"hosts\": [5, true]}", "a.json:1:"),
+        ("a.json", "{", "a.json:1:1: this JSON cannot be read"),
+        ("a.yaml", &deep, "nested too deeply"),
+        ("a.yaml", "- w1", "a.yaml:1:1: an inventory is a map, and this is a list"),
+        ("a.ini", "[web\nw1", "a.ini:1:1: "),
+        (
+            "a.ini",
+            "[web:hosts]\nw1",
+            "a.ini:1:1: [web:hosts]: there are :vars and :children, and no :hosts",
+        ),
+        ("a.ini", "w1 ansible_host", "a.ini:1:1: a host is followed by KEY=VALUE"),
+        ("a.ini", "w1 x='y", "a.ini:1:1: a ' is not closed"),
+        ("a.ini", "[web:children]\ndb\n", "a.ini:2:1: there is no group \"db\""),
+        ("a.ini", "w[9-1]", "a.ini:1:1: w[9-1]: [9-1] runs backwards"),
+        ("a.ini", "w1:x", "a.ini:1:1: w1:x: this is no port"),
+        (
+            "a.ini",
+            "w1 ansible_connection=winrm",
+            "a.ini:1:1: w1: ansible_connection=winrm is not known here",
+        ),
+        ("a.ini", "w1 ansible_host={{x}}", "a.ini:1:1: ansible_host is a template"),
+        ("a.ini", "$ANSIBLE_VAULT;1.1;AES256\n00", "a.ini: it is encrypted by Ansible Vault"),
+    ] {
+        let files = Files::new(&[(name, text)]);
+        let found = error(Inventory::builder().path(files.path(name)), &files).await;
+        assert!(found.contains(problem) && !found.contains('\n'), "{text:.60}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn every_fault_of_a_file_is_told_at_once() {
+    let files = Files::new(&[("a.yaml", "hots: []\ngrups: {}\nhosts: ['w[2-1]', 'a b']\n")]);
+    let found = error(Inventory::builder().path(files.path("a.yaml")), &files).await;
+    assert_eq!(found.matches("a.yaml:").count(), 4, "{found}");
+}
+
+#[tokio::test]
+async fn paths_that_are_no_inventories_are_refused() {
+    let files = Files::new(&[
+        ("plain", "w1"),
+        ("dir/x.yaml", ""),
+        ("two/inventory.yaml", ""),
+        ("two/inventory.toml", ""),
+        ("data/web.yaml", ""),
+        ("data/web.toml", ""),
+        ("bytes.yaml", "x"),
+    ]);
+    std::fs::write(files.path("bytes.yaml"), [0x61, 0xff]).unwrap();
+    for (name, problem) in [
+        ("missing.yaml", "missing.yaml: this inventory cannot be read: No such file or directory"),
+        ("plain", "plain: what is this? An inventory ends in .toml"),
+        ("dir", "this directory has no inventory: one of inventory.toml"),
+        ("two", "this directory has 2 inventories"),
+        ("bytes.yaml", "it is not UTF-8 at byte 1"),
+    ] {
+        let found = error(Inventory::builder().path(files.path(name)), &files).await;
+        assert!(found.contains(problem), "{name}: {found}");
+    }
+    let builder = Inventory::builder().host("w1").group_data(files.path("data"));
+    let found = error(builder, &files).await;
+    assert!(found.contains("there is another file for web beside it"), "{found}");
+}
+
+#[tokio::test]
+async fn programs_that_fail_or_print_garbage_are_told_with_their_own_words() {
+    let files = Files::new(&[
+        ("fails", "#!/bin/sh\necho 'no token' >&2\nexit 3\n"),
+        ("garbage", "#!/bin/sh\necho 'a warning' >&2\necho 'hello'\n"),
+        ("wrong", "#!/bin/sh\necho '{\"hosts\": [], \"hots\": []}'\n"),
+        (
+            "guarded",
+            "#!/bin/sh\necho '{\"hosts\": [{\"name\": \"w1\", \"data\": {\"ssh_proxy_command\": \"x\"}}]}'\n",
+        ),
+        ("local", "#!/bin/sh\necho '{\"hosts\": [{\"name\": \"w1\", \"target\": \"@local\"}]}'\n"),
+        ("lists", "#!/bin/sh\necho '{\"hosts\": [\"@ansible/etc/passwd\"]}'\n"),
+        (
+            "secret",
+            "#!/bin/sh\necho '{\"data\": {\"_sudo_password_command\": \"x\"}, \"hosts\": [\"w1\"]}'\n",
+        ),
+        ("missing", "#!/no/such/interpreter\n"),
+    ]);
+    for (name, problem) in [
+        ("fails", "fails failed (exit status: 3): no token"),
+        (
+            "garbage",
+            "what garbage printed:1:1: this JSON cannot be read: expected value: a warning",
+        ),
+        ("wrong", "what wrong printed:1:15: an inventory has no key \"hots\""),
+        ("guarded", "ssh_proxy_command may not be set by what a program prints"),
+        ("local", "@local is on this machine, and a program printed it"),
+        ("lists", "@ansible/etc/passwd is on this machine, and a program printed it"),
+        ("secret", "_sudo_password_command may not be set"),
+        ("missing", "missing cannot be started: "),
+    ] {
+        let found = error(Inventory::builder().path(files.path(name)), &files).await;
+        assert!(found.contains(problem), "{name}: {found}");
+    }
+    let trusting = Context { trust_data: true, ..context() };
+    for name in ["guarded", "local", "secret"] {
+        let builder = Inventory::builder().path(files.path(name));
+        assert_eq!(builder.build(&registry(None), &trusting).await.unwrap().hosts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn secrets_that_others_can_read_are_told_once_a_file() {
+    let text = "data: {_sudo_password: x, ssh_password_file: /dev/null}\nhosts: [{name: w1, data: {ssh_password: y}}]";
+    let files =
+        Files::new(&[("a.yaml", text), ("b.yaml", "data: {ssh_password_file: x}\nhosts: [w2]")]);
+    let told = Arc::new(Told::default());
+    let context = Context { reporter: told.clone(), ..context() };
+    let build = async || {
+        let builder = Inventory::builder().path(files.path("a.yaml")).path(files.path("b.yaml"));
+        builder.build(&registry(None), &context).await.unwrap();
+    };
+    let mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(files.path("a.yaml"), mode).unwrap();
+    };
+    mode(0o600);
+    build().await;
+    assert!(told.warnings().is_empty(), "{:?}", told.warnings());
+    mode(0o640);
+    build().await;
+    let warnings = told.warnings();
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("a.yaml has a secret in it"),
+        "{warnings:?}"
+    );
+}

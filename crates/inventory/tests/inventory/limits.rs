@@ -1,0 +1,147 @@
+//! Which hosts a limit and an exclusion mean.
+
+use hostlink_core::NameData;
+use hostlink_inventory::{Inventory, Pattern};
+
+use crate::scene::{Cloud, Files, build, context, error, names, registry};
+
+const TEXT: &str = "
+hosts: [h0, '@docker/c1']
+groups:
+  web: {hosts: [w1, w2], children: [edge]}
+  edge: {hosts: [e1]}
+  db: {hosts: [d1, w2]}
+  docker: {hosts: [h0]}
+  empty: {}
+";
+
+fn builder(files: &Files, limit: &str, exclude: &str) -> Inventory0 {
+    let mut builder = Inventory::builder().path(files.path("inv.yaml"));
+    if !limit.is_empty() {
+        builder = builder.limit(Pattern::parse(limit).unwrap());
+    }
+    if !exclude.is_empty() {
+        builder = builder.exclude(Pattern::parse(exclude).unwrap());
+    }
+    builder
+}
+
+type Inventory0 = hostlink_inventory::Builder;
+
+#[tokio::test]
+async fn limits_mean_hosts_groups_and_connectors() {
+    let files = Files::new(&[("inv.yaml", TEXT)]);
+    for (limit, exclude, expected) in [
+        ("", "", "h0 @docker/c1 w1 w2 e1 d1"),
+        ("all", "", "h0 @docker/c1 w1 w2 e1 d1"),
+        ("*", "", "h0 @docker/c1 w1 w2 e1 d1"),
+        ("w1", "", "w1"),
+        ("w1,d1", "", "w1 d1"),
+        ("d1,w1", "", "w1 d1"),
+        ("web", "", "w1 w2 e1"),
+        ("edge", "", "e1"),
+        ("@web", "", "w1 w2 e1"),
+        ("@docker", "", "@docker/c1"),
+        ("docker", "", "h0"),
+        ("@docker/c1", "", "@docker/c1"),
+        ("@ssh", "", "h0 w1 w2 e1 d1"),
+        ("w*", "", "w1 w2 e1"),
+        ("w?", "", "w1 w2"),
+        ("w[1-2]", "", "w1 w2"),
+        ("[a-z]1", "", "w1 e1 d1"),
+        ("?[1-1]", "", "w1 e1 d1"),
+        ("web:&db", "", "w2"),
+        ("web,&db", "", "w2"),
+        ("web:!edge", "", "w1 w2"),
+        ("web,!edge", "", "w1 w2"),
+        ("web:&db:!w2,w1", "", ""),
+        ("!web", "", "h0 @docker/c1 d1"),
+        ("!w2,web", "", "w1 e1"),
+        ("web,db", "", "w1 w2 e1 d1"),
+        ("web:!w*", "", ""),
+        ("", "web", "h0 @docker/c1 d1"),
+        ("web", "w1", "w2 e1"),
+        ("web", "@ssh", ""),
+        ("all", "w[1-2],e1", "h0 @docker/c1 d1"),
+        ("empty", "", ""),
+        ("web", "empty", "w1 w2 e1"),
+        (" web , d1 ", "", "w1 w2 e1 d1"),
+    ] {
+        let chosen = build(builder(&files, limit, exclude)).await;
+        assert_eq!(names(&chosen), expected, "limit {limit}, exclude {exclude}");
+    }
+    for (limit, exclude, problem) in [
+        ("wbe", "", "no host and no group is called wbe (did you mean web?)"),
+        ("web:db", "", "no host and no group is called web:db"),
+        ("web", "w9", "no host and no group is called w9 (did you mean"),
+        ("x*", "", "no host and no group is called x*"),
+        ("w[1-9", "", "[ is not closed"),
+        ("web,,db", "", "an element is empty"),
+        ("web:&", "", "an element is empty"),
+    ] {
+        let found = match (Pattern::parse(limit), Pattern::parse(exclude)) {
+            (Err(error), _) => error.to_string(),
+            _ => error(builder(&files, limit, exclude), &files).await,
+        };
+        assert!(found.contains(problem), "limit {limit}, exclude {exclude}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn several_limits_are_joined() {
+    let files = Files::new(&[("inv.yaml", TEXT)]);
+    let limits = builder(&files, "w1", "").limit(Pattern::parse("d1").unwrap());
+    assert_eq!(names(&build(limits).await), "w1 d1");
+}
+
+/// Each row: limit, exclusion, the hosts, and how often the connector is asked.
+#[tokio::test]
+async fn what_is_outside_the_limit_is_not_asked() {
+    let text = "
+groups:
+  web: {hosts: [w1, w2]}
+  cloud: {hosts: ['@cloud']}
+  mixed: {hosts: [w2], children: [red]}
+";
+    let files = Files::new(&[("inv.yaml", text)]);
+    for (limit, exclude, expected, asked) in [
+        ("", "", "w1 w2 c1 c2", 1),
+        ("web", "", "w1 w2", 0),
+        ("w1", "", "w1", 0),
+        ("w[1-2]", "", "w1 w2", 0),
+        ("cloud", "", "c1 c2", 1),
+        ("@cloud", "", "c1 c2", 1),
+        ("c1", "", "c1", 1),
+        ("red", "", "c2", 1),
+        ("mixed", "", "w2 c2", 1),
+        ("c*", "", "c1 c2", 1),
+        ("w*", "", "w1 w2", 1),
+        ("all", "cloud", "w1 w2", 0),
+        ("", "@cloud", "w1 w2", 0),
+        ("", "c1", "w1 w2 c2", 1),
+        ("web", "c1", "w1 w2", 0),
+        ("web:!c9", "", "w1 w2", 0),
+        ("web:&cloud", "", "", 0),
+        ("c*:&web", "", "", 0),
+        ("c*:!cloud", "", "", 0),
+    ] {
+        let hosts = vec![NameData::new("c1"), NameData::new("c2").with_group("red")];
+        let cloud = Cloud::new(hosts, vec![]);
+        let registry = registry(Some(cloud.clone()));
+        let built = builder(&files, limit, exclude).build(&registry, &context()).await;
+        let row = format!("limit {limit}, exclude {exclude}");
+        assert_eq!(
+            names(&built.unwrap_or_else(|error| panic!("{row}: {error}"))),
+            expected,
+            "{row}"
+        );
+        assert_eq!(cloud.asked(), asked, "{row}");
+    }
+    let registry = registry(Some(Cloud::new(vec![NameData::new("c1")], vec![])));
+    for (limit, exclude) in [("c9", ""), ("", "c9")] {
+        let error = builder(&files, limit, exclude).build(&registry, &context()).await.unwrap_err();
+        let message = error.to_string();
+        // `mixed` has a child that nobody lists, which is told where everybody was asked.
+        assert!(message.contains("c9") || message.contains("\"red\""), "{message}");
+    }
+}

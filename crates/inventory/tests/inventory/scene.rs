@@ -1,0 +1,203 @@
+//! Connectors that list and reach nothing, files, and what is read from them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use hostlink_core::{
+    Connector, Context, Data, DataField, Event, GroupData, Listing, NameData, Registry, Reporter,
+    Result,
+};
+use hostlink_inventory::{AnsibleConnector, Builder, Inventory, SshConfigConnector};
+
+const FIELD: DataField =
+    DataField { key: "ssh_user", description: "", type_name: "text", default: "", secret: false };
+const FIELDS: &[DataField] = &[
+    FIELD,
+    DataField { key: "ssh_password", secret: true, ..FIELD },
+    DataField { key: "ssh_proxy_command", ..FIELD },
+];
+
+/// A connector that could reach its targets.
+#[derive(Debug)]
+struct Reaching(&'static str);
+
+#[async_trait]
+impl Connector for Reaching {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn description(&self) -> &'static str {
+        "Of a test."
+    }
+
+    fn is_wrapper(&self) -> bool {
+        self.0 == "chroot"
+    }
+
+    fn needs_outer(&self, _: &Data) -> bool {
+        self.0 == "chroot"
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        if self.0 == "ssh" { FIELDS } else { &[] }
+    }
+
+    fn guarded_fields(&self) -> &'static [&'static str] {
+        if self.0 == "ssh" { &["ssh_proxy_command"] } else { &[] }
+    }
+
+    async fn make_names_data(&self, argument: Option<&str>, _: &Context) -> Result<Vec<NameData>> {
+        let name = match argument {
+            Some(argument) if self.0 == "ssh" => argument.to_owned(),
+            Some(argument) => format!("@{}/{argument}", self.0),
+            None => format!("@{}", self.0),
+        };
+        Ok(vec![NameData::new(name)])
+    }
+}
+
+/// A connector that lists hosts, and counts how often it is asked.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) asked: AtomicUsize,
+    listing: Listing,
+}
+
+impl Cloud {
+    pub(crate) fn new(hosts: Vec<NameData>, groups: Vec<GroupData>) -> Arc<Self> {
+        Arc::new(Self { asked: AtomicUsize::new(0), listing: Listing { hosts, groups } })
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Connector for Cloud {
+    fn name(&self) -> &'static str {
+        "cloud"
+    }
+
+    fn description(&self) -> &'static str {
+        "Of a test."
+    }
+
+    fn handles_execution(&self) -> bool {
+        false
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        &[]
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        context: &Context,
+    ) -> Result<Vec<NameData>> {
+        Ok(self.list(argument, context).await?.hosts)
+    }
+
+    async fn list(&self, _: Option<&str>, context: &Context) -> Result<Listing> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut listing = self.listing.clone();
+        if let Some(region) = context.settings.get("cloud_region") {
+            listing.hosts.iter_mut().for_each(|host| host.data.insert("region", region.clone()));
+        }
+        Ok(listing)
+    }
+}
+
+/// The connectors of the tests.
+pub(crate) fn registry(cloud: Option<Arc<Cloud>>) -> Registry {
+    let mut registry = Registry::new();
+    for name in ["local", "docker", "ssh", "chroot"] {
+        registry.register(Arc::new(Reaching(name)));
+    }
+    registry.register(Arc::new(AnsibleConnector));
+    registry.register(Arc::new(SshConfigConnector));
+    if let Some(cloud) = cloud {
+        registry.register(cloud);
+    }
+    registry
+}
+
+/// What is told, kept.
+#[derive(Debug, Default)]
+pub(crate) struct Told(std::sync::Mutex<Vec<String>>);
+
+impl Reporter for Told {
+    fn report(&self, _: &str, event: Event<'_>) {
+        if let Event::Warning(text) = event {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+}
+
+impl Told {
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A context with a home directory and a `PATH`.
+pub(crate) fn context() -> Context {
+    let path = std::env::var("PATH").expect("tests have a PATH");
+    Context { environment: BTreeMap::from([("PATH".to_owned(), path)]), ..Context::default() }
+}
+
+/// A directory of files.
+pub(crate) struct Files(tempfile::TempDir);
+
+impl Files {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            if text.starts_with("#!") {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                std::fs::set_permissions(&path, mode).unwrap();
+            }
+        }
+        Self(directory)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// An inventory of one file's text.
+pub(crate) async fn of_yaml(text: &str) -> Inventory {
+    let files = Files::new(&[("inv.yaml", text)]);
+    build(Inventory::builder().path(files.path("inv.yaml"))).await
+}
+
+pub(crate) async fn build(builder: Builder) -> Inventory {
+    builder.build(&registry(None), &context()).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Its error, with the directory of the files left out.
+pub(crate) async fn error(builder: Builder, files: &Files) -> String {
+    let error = builder.build(&registry(None), &context()).await.unwrap_err();
+    error.to_string().replace(&format!("{}/", files.0.path().display()), "")
+}
+
+/// The names of the hosts.
+pub(crate) fn names(inventory: &Inventory) -> String {
+    inventory.hosts().map(|host| host.name()).collect::<Vec<_>>().join(" ")
+}
+
+/// One value of a host's data, as it is shown.
+pub(crate) fn value(inventory: &Inventory, host: &str, key: &str) -> String {
+    let host =
+        inventory.host(host).unwrap_or_else(|| panic!("{host} is missing: {}", names(inventory)));
+    host.data().get(key).map_or("-".into(), |value| value.to_string().trim_matches('"').to_owned())
+}

@@ -1,0 +1,158 @@
+//! Every kind of source says the same.
+
+use hostlink_core::{ConnectorArguments, NameData, StringCommand};
+use hostlink_inventory::{GroupDefinition, HostDefinition, Inventory};
+
+use crate::scene::{Cloud, Files, build, context, names, registry, value};
+
+const YAML: &str = "
+data: {ssh_user: deploy}
+hosts: [h0]
+groups:
+  web: {hosts: [w1, {name: w2, data: {layer: host}}], children: [edge], data: {layer: web}}
+  edge: {hosts: ['e[1-2]']}
+";
+
+const TOML: &str = "
+hosts = ['h0']
+data = { ssh_user = 'deploy' }
+[groups.web]
+hosts = ['w1', { name = 'w2', data = { layer = 'host' } }]
+children = ['edge']
+data = { layer = 'web' }
+[groups.edge]
+hosts = ['e[1-2]']
+";
+
+const JSON: &str = r#"{"data": {"ssh_user": "deploy"}, "hosts": ["h0"], "groups": {
+  "web": {"hosts": ["w1", {"name": "w2", "data": {"layer": "host"}}], "children": ["edge"], "data": {"layer": "web"}},
+  "edge": {"hosts": ["e[1-2]"]}}}"#;
+
+fn check(inventory: &Inventory, source: &str) {
+    assert_eq!(names(inventory), "h0 w1 w2 e1 e2", "{source}");
+    for (host, layer) in [("h0", "-"), ("w1", "web"), ("w2", "host"), ("e1", "web"), ("e2", "web")]
+    {
+        assert_eq!(value(inventory, host, "layer"), layer, "{source}: {host}");
+        assert_eq!(value(inventory, host, "ssh_user"), "deploy", "{source}: {host}");
+    }
+    assert_eq!(inventory.host("e1").unwrap().groups(), ["all", "@ssh", "web", "edge"], "{source}");
+    let members =
+        |name: &str| inventory.group(name).map(|host| host.name()).collect::<Vec<_>>().join(" ");
+    assert_eq!(members("web"), "w1 w2 e1 e2", "{source}");
+    assert_eq!(members("all"), "h0 w1 w2 e1 e2", "{source}");
+    assert_eq!(inventory.children("web"), ["edge"], "{source}");
+    assert_eq!(members("nothing"), "");
+}
+
+#[tokio::test]
+async fn files_in_every_format_programs_directories_and_code_say_the_same() {
+    let script = format!("#!/bin/sh\n[ \"$1\" = --list ] || exit 1\ncat <<'EOF'\n{JSON}\nEOF\n");
+    let files = Files::new(&[
+        ("a.yaml", YAML),
+        ("b.yml", YAML),
+        ("c.toml", TOML),
+        ("d.json", JSON),
+        ("inv.sh", &script),
+        ("dir/inventory.toml", TOML),
+    ]);
+    for name in ["a.yaml", "b.yml", "c.toml", "d.json", "inv.sh", "dir"] {
+        let list = files.path(name).display().to_string();
+        check(&build(Inventory::builder().targets(&list).unwrap()).await, name);
+    }
+    let w2 = HostDefinition::new("w2").with_data("layer", "host");
+    let web = GroupDefinition::new()
+        .with_host("w1")
+        .with_host(w2)
+        .with_child("edge")
+        .with_data("layer", "web");
+    let edge = GroupDefinition::new().with_host("e1").with_host("e2");
+    let builder = Inventory::builder().data("ssh_user", "deploy").host("h0");
+    check(&build(builder.group("web", web).group("edge", edge)).await, "code");
+}
+
+#[tokio::test]
+async fn targets_are_names_ranges_files_and_chains_together() {
+    let files = Files::new(&[("inv.yaml", "groups: {web: {hosts: [w1, w2]}}")]);
+    let list = format!(
+        "w2,{},db[1-2],@docker/x,@ssh/h/@chroot//srv,w2,@local",
+        files.path("inv.yaml").display()
+    );
+    let inventory = build(Inventory::builder().targets(&list).unwrap()).await;
+    assert_eq!(names(&inventory), "w2 w1 db1 db2 @docker/x @ssh/h/@chroot//srv @local");
+    assert_eq!(inventory.host("w2").unwrap().groups(), ["all", "@ssh", "web"]);
+    assert_eq!(inventory.host("@ssh/h/@chroot//srv").unwrap().connector(), "chroot");
+}
+
+#[tokio::test]
+async fn a_host_says_how_it_is_reached() {
+    let text = "hosts: [{name: a, target: '@docker/x'}, {name: b, target: h/@chroot//srv}, {name: c, target: '@local'}, d]";
+    let files = Files::new(&[("inv.yaml", text)]);
+    let inventory = build(Inventory::builder().path(files.path("inv.yaml"))).await;
+    let connectors: Vec<&str> = inventory.hosts().map(|host| host.connector()).collect();
+    assert_eq!(
+        (names(&inventory).as_str(), connectors),
+        ("a b c d", vec!["docker", "chroot", "local", "ssh"])
+    );
+}
+
+#[tokio::test]
+async fn the_same_host_from_two_sources_is_one() {
+    let hosts =
+        vec![NameData::new("c1").with_data("x", 1), NameData::new("c2").with_target("@docker/c2")];
+    let files = Files::new(&[(
+        "inv.yaml",
+        "groups: {a: {hosts: ['@cloud']}, b: {hosts: ['@cloud/again']}}",
+    )]);
+    let registry = registry(Some(Cloud::new(hosts, vec![])));
+    let inventory = Inventory::builder()
+        .path(files.path("inv.yaml"))
+        .build(&registry, &context())
+        .await
+        .unwrap();
+    assert_eq!(names(&inventory), "c1 c2");
+    assert_eq!(inventory.host("c1").unwrap().groups(), ["all", "@cloud", "a", "b"]);
+    let builder = Inventory::builder().path(files.path("inv.yaml")).host("c1");
+    let error = builder.build(&registry, &context()).await.unwrap_err().to_string();
+    assert!(error.contains("c1 is another target than the c1 of"), "{error}");
+}
+
+#[tokio::test]
+async fn ssh_config_lists_the_hosts_that_it_names() {
+    let files = Files::new(&[
+        (
+            "home/.ssh/config",
+            "Host web1 web2 # x\n  User a\nHost *.example.com !no\nInclude conf.d/*.conf\nMatch host db\nhost=\"db 1\"\n",
+        ),
+        ("home/.ssh/conf.d/a.conf", "Host db1\nHost web1\nInclude ~/.ssh/conf.d/b\n"),
+        ("home/.ssh/conf.d/b", "Host last\n"),
+    ]);
+    let context = hostlink_core::Context { home: Some(files.path("home")), ..context() };
+    let listed = async |targets: &str| {
+        let built =
+            Inventory::builder().targets(targets).unwrap().build(&registry(None), &context).await;
+        built.map(|inventory| names(&inventory)).map_err(|error| error.to_string())
+    };
+    assert_eq!(listed("@sshconfig/web*").await.unwrap(), "web1 web2");
+    assert_eq!(
+        listed("@sshconfig").await.unwrap(),
+        "web1 web2 db1 last db 1".replace("db 1", "db 1").as_str()
+    );
+    assert!(listed("@sshconfig/x*").await.unwrap_err().contains("names no host that matches x*"));
+}
+
+#[tokio::test]
+async fn a_host_has_the_defaults_of_its_data() {
+    let text = "data: {_sudo: true}\nhosts: [{name: w1, data: {_sudo_user: www, _env: {A: b}}}]";
+    let files = Files::new(&[("inv.yaml", text)]);
+    let inventory = build(Inventory::builder().path(files.path("inv.yaml"))).await;
+    let host = inventory.host("w1").unwrap();
+    let arguments = host.arguments().await.unwrap();
+    assert_eq!((arguments.sudo, arguments.sudo_user.as_deref()), (Some(true), Some("www")));
+    let arguments = ConnectorArguments::new().with_sudo_user("root");
+    let command =
+        host.make_unix_command(&StringCommand::shell("id"), &arguments).await.unwrap().to_string();
+    assert!(
+        command.contains("sudo") && command.contains("root") && !command.contains("www"),
+        "{command}"
+    );
+}

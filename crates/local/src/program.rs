@@ -1,0 +1,323 @@
+//! A program of this machine that is asked for something: it gets no input, and what it writes is read.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use hostlink_core::SECRET_VARIABLES;
+use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// What is kept of standard error, from its end.
+const MOST_SAID: usize = 64 << 10;
+
+/// A program to run, with everything bounded: its time, what it writes, and how long it lives.
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+    words: Vec<OsString>,
+    directory: Option<PathBuf>,
+    environment: BTreeMap<OsString, OsString>,
+    limit: Duration,
+    most: usize,
+    may_ask: bool,
+}
+
+/// What a program wrote, and how it ended.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output, whole.
+    pub stdout: Vec<u8>,
+    /// The last 64 KiB of its standard error; nothing if it [may ask](Program::may_ask).
+    pub stderr: Vec<u8>,
+}
+
+/// Why nothing can be had of a program.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Unanswered {
+    /// It cannot be started.
+    NotStarted(io::Error),
+    /// What it writes cannot be read.
+    Unreadable(io::Error),
+    /// It did not end in time, and was killed.
+    TooSlow(Duration),
+    /// It wrote more than so many bytes, and was killed.
+    TooMuch(usize),
+}
+
+impl fmt::Display for Unanswered {
+    /// Reads on behind the program's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted(error) => write!(f, "cannot be started: {error}"),
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::TooSlow(limit) => write!(f, "did not end within {} s", limit.as_secs()),
+            Self::TooMuch(most) if *most >= 1 << 20 => {
+                write!(f, "wrote more than {} MiB", most >> 20)
+            }
+            Self::TooMuch(most) => write!(f, "wrote more than {most} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for Unanswered {}
+
+impl Program {
+    /// A program by its path, or by its name on the `PATH` of `environment`, whose secrets for hostlink itself it does not get.
+    /// Default: 60 s, and 64 MiB of output.
+    pub fn new(path: impl Into<PathBuf>, environment: &BTreeMap<String, String>) -> Self {
+        let kept = environment.iter().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
+        Self {
+            path: path.into(),
+            words: Vec::new(),
+            directory: None,
+            environment: kept.map(|(key, value)| (key.into(), value.into())).collect(),
+            limit: Duration::from_secs(60),
+            most: 64 << 20,
+            may_ask: false,
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.words.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.insert(key.into(), value.as_ref().to_owned());
+        self
+    }
+
+    /// Sets where it runs. Default: where this process does.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Sets how long it may take.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Sets how many bytes it may write to its standard output.
+    #[must_use]
+    pub fn most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
+    }
+
+    /// Leaves it the terminal of this process, and standard error, to ask its user something, as password stores do. It then
+    /// has no session of its own: when it is given up, it alone is killed, and not what it started.
+    #[must_use]
+    pub fn may_ask(mut self) -> Self {
+        self.may_ask = true;
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`]. That it fails is none: that is in [`Written::status`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When this is dropped, the program is killed, with everything in its session's first group.
+    pub async fn output(self) -> Result<Written, Unanswered> {
+        let (limit, most) = (self.limit, self.most);
+        let may_ask = self.may_ask;
+        let child = self.start().map_err(Unanswered::NotStarted)?;
+        let written = tokio::time::timeout(limit, written(child, most, may_ask)).await;
+        written.unwrap_or(Err(Unanswered::TooSlow(limit)))
+    }
+
+    fn start(self) -> io::Result<Box<dyn ChildWrapper>> {
+        let path = on_path(&self.path, &self.environment);
+        let mut command = CommandWrap::with_new(path, |command| {
+            command.args(&self.words).env_clear().envs(&self.environment).kill_on_drop(true);
+            if let Some(directory) = &self.directory {
+                command.current_dir(directory);
+            }
+            let stderr = if self.may_ask { Stdio::inherit() } else { Stdio::piped() };
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        });
+        if !self.may_ask {
+            command.wrap(ProcessSession);
+        }
+        Ok(command.spawn()?.into_inner())
+    }
+}
+
+/// A name without a slash is looked up on the program's own `PATH`, as a shell would.
+fn on_path(path: &Path, environment: &BTreeMap<OsString, OsString>) -> PathBuf {
+    if path.components().count() > 1 || path.has_root() {
+        return path.to_owned();
+    }
+    let directories = environment.get(OsStr::new("PATH")).map(std::env::split_paths);
+    let found = directories.into_iter().flatten().map(|directory| directory.join(path));
+    let is_program = |path: &PathBuf| {
+        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+    };
+    found.into_iter().find(is_program).unwrap_or_else(|| Path::new("/nonexistent").join(path))
+}
+
+async fn written(
+    mut child: Box<dyn ChildWrapper>,
+    most: usize,
+    may_ask: bool,
+) -> Result<Written, Unanswered> {
+    let group = Group::of(if may_ask { None } else { child.id() });
+    let stdout = child.stdout().take().expect("stdout was asked to be a pipe");
+    let stderr = child.stderr().take();
+    let ended = async move {
+        let status = child.wait().await;
+        // Or what it left running would hold its outputs open.
+        group.end();
+        status.map_err(Unanswered::Unreadable)
+    };
+    let (stdout, stderr, status) = tokio::try_join!(whole(stdout, most), end(stderr), ended)?;
+    Ok(Written { status, stdout, stderr })
+}
+
+async fn whole(stream: impl AsyncRead + Unpin, most: usize) -> Result<Vec<u8>, Unanswered> {
+    let mut bytes = Vec::new();
+    let mut bounded = stream.take(most as u64 + 1);
+    bounded.read_to_end(&mut bytes).await.map_err(Unanswered::Unreadable)?;
+    if bytes.len() > most { Err(Unanswered::TooMuch(most)) } else { Ok(bytes) }
+}
+
+/// Reads to the end, and keeps what came last.
+async fn end(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Unanswered> {
+    let mut kept = Vec::new();
+    let Some(mut stream) = stream else { return Ok(kept) };
+    while stream.read_buf(&mut kept).await.map_err(Unanswered::Unreadable)? > 0 {
+        if kept.len() > 2 * MOST_SAID {
+            kept.drain(..kept.len() - MOST_SAID);
+        }
+    }
+    kept.drain(..kept.len().saturating_sub(MOST_SAID));
+    Ok(kept)
+}
+
+/// The process group of a child, killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: Option<u32>) -> Self {
+        Self(leader.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw))
+    }
+
+    /// Ends what the leader has left, once it has been waited for.
+    fn end(mut self) {
+        // While the group has members no new process gets its number: one that has it now is a stranger.
+        if let Some(leader) = self.0.take()
+            && test_kill_process(leader) == Err(Errno::SRCH)
+        {
+            kill(leader);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            kill(leader);
+        }
+    }
+}
+
+fn kill(leader: Pid) {
+    // It fails only where nothing is left to be killed.
+    let _gone = kill_process_group(leader, Signal::KILL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Program {
+        let environment = [("PATH", "/usr/bin:/bin"), ("HOSTLINK_SUDO_PASSWORD", "hunter2")];
+        let environment = environment.map(|(key, value)| (key.into(), value.into())).into();
+        Program::new("sh", &environment).args(["-c", script])
+    }
+
+    #[tokio::test]
+    async fn it_gets_the_environment_it_was_given_without_our_secrets() {
+        let written =
+            sh("env; pwd; echo x >&2; exit 3").env("A", "b").directory("/").output().await.unwrap();
+        let text = String::from_utf8(written.stdout).unwrap();
+        assert!(text.contains("PATH=/usr/bin:/bin\n") && text.contains("A=b\n"), "{text}");
+        assert!(text.ends_with("\n/\n"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("HOME="), "{text}");
+        assert_eq!((written.status.code(), &*written.stderr), (Some(3), &b"x\n"[..]));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_is_ended() {
+        for (script, expected) in
+            [("exec yes", "wrote more than 1 MiB"), ("exec sleep 1000", "did not end within 0 s")]
+        {
+            let program = sh(script).most(1 << 20);
+            let program = if script == "exec yes" {
+                program
+            } else {
+                program.limit(Duration::from_millis(300))
+            };
+            assert_eq!(program.output().await.unwrap_err().to_string(), expected);
+        }
+        let missing = Program::new("hostlink-no-such-program", &BTreeMap::new()).output().await;
+        let Err(Unanswered::NotStarted(error)) = missing else { panic!("{missing:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn only_the_end_of_a_long_standard_error_is_kept() {
+        let written = sh("yes long | head -c 1000000 >&2; echo last >&2").output().await.unwrap();
+        assert!(written.stderr.len() == MOST_SAID && written.stderr.ends_with(b"last\n"));
+    }
+
+    #[tokio::test]
+    async fn children_end_with_it_and_with_whoever_gave_it_up() {
+        let pid = std::process::id();
+        for (turn, wait) in ["wait", "exit"].into_iter().enumerate() {
+            let file = std::env::temp_dir().join(format!("hostlink-program-{pid}-{turn}"));
+            let script =
+                format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; {wait}", file.display());
+            let started = async {
+                while !file.exists() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let mut ended = Box::pin(sh(&script).output());
+            if wait == "exit" {
+                ended.await.unwrap();
+            } else {
+                tokio::select! { () = started => {}, ended = &mut ended => panic!("{ended:?}") }
+                drop(ended);
+            }
+            let child = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+            std::fs::remove_file(&file).unwrap();
+            let state =
+                || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            while state().contains("(sleep) S") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+}
