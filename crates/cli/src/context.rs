@@ -16,6 +16,7 @@ pub(crate) fn of(invocation: &Invocation, messages: &Messages) -> Context {
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     Context {
         connect_timeout: invocation.connect_timeout,
+        trust_data: invocation.trust_data,
         environment: texts.filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str())).collect(),
         home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into),
         reporter: Arc::new(Teller::new(messages.clone(), invocation.verbose)),

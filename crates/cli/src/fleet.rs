@@ -13,7 +13,7 @@ use crate::messages::Messages;
 use crate::prepare::prepare;
 use crate::results::Results;
 use crate::stop::Stop;
-use crate::{context, exit, explain, rsync};
+use crate::{context, exit, explain, hosts, listing, rsync};
 
 /// How long ending everything may take once the order to stop was given.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -31,6 +31,12 @@ pub(crate) async fn run(
         return Ok(exit::NO_PROGRAM);
     }
     let context = context::of(&invocation, messages);
+    if let Action::Inventory { graph } = invocation.action {
+        return tokio::select! {
+            shown = show(registry, &invocation, graph, &context, results, stop) => shown,
+            () = stop.requested() => Ok(exit::FAILED),
+        };
+    }
     let parallel = invocation.parallel;
     let prepared = tokio::select! {
         prepared = prepare(registry, invocation, &context, messages, results, stop) => prepared?,
@@ -46,6 +52,24 @@ pub(crate) async fn run(
             Ok(exit::FAILED)
         }
     }
+}
+
+/// Shows the hosts, and connects to none.
+async fn show(
+    registry: &Registry,
+    invocation: &Invocation,
+    graph: bool,
+    context: &Context,
+    results: &Results,
+    stop: &Stop,
+) -> Result<u8> {
+    let inventory = hosts::inventory(registry, invocation, context).await?;
+    let text = match () {
+        () if invocation.json => listing::json(&inventory),
+        () if graph => listing::graph(&inventory),
+        () => listing::table(&inventory),
+    };
+    results.show(text.as_bytes(), stop).await
 }
 
 /// Resolves when there is no more waiting after the order to stop.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
+use clap_complete::engine::ArgValueCompleter;
 
-use crate::{flags, login};
+use crate::{complete, flags, login};
 
 pub(crate) const TARGETS: &str = "TARGETS";
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -26,14 +27,21 @@ pub(crate) const FOLLOW: &str = "follow";
 pub(crate) const LOCAL: &str = "local";
 pub(crate) const REMOTE: &str = "remote";
 pub(crate) const DYNAMIC: &str = "dynamic";
+pub(crate) const LIMIT: &str = "limit";
+pub(crate) const EXCLUDE: &str = "exclude";
+pub(crate) const GROUP_DATA: &str = "group-data";
+pub(crate) const TRUST_DATA: &str = "trust-data";
+pub(crate) const GRAPH: &str = "graph";
+pub(crate) const SHELL: &str = "SHELL";
 
-/// First words that never are a target. Some are for later; a host of such a name is written
-/// `@ssh/schema`.
+/// First words that never are a target; a host of such a name is written `@ssh/schema`.
 pub(crate) const RESERVED: [&str; 4] = ["connectors", "schema", "completions", "help"];
 
 /// The whole grammar.
 pub(crate) fn command() -> Command {
-    let targets = Arg::new(TARGETS).help("Targets, separated by commas: @local, @connector/name");
+    let targets = Arg::new(TARGETS)
+        .help("Hosts and inventories, separated by commas: web[01-50], @connector/name, hosts.yaml, ./dir")
+        .add(ArgValueCompleter::new(complete::targets));
     Command::new("hostlink")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Run commands and move files on any target")
@@ -44,7 +52,10 @@ pub(crate) fn command() -> Command {
              hostlink [OPTIONS] TARGET rsync SRC DEST -- FLAGS…\n       \
              hostlink [OPTIONS] TARGET shell [-- COMMAND…]\n       \
              hostlink [OPTIONS] TARGET forward [-L SPEC] [-R SPEC] [-D SPEC]\n       \
-             hostlink connectors [NAME]",
+             hostlink [OPTIONS] TARGETS inventory [--graph]\n       \
+             hostlink connectors [NAME]\n       \
+             hostlink schema inventory\n       \
+             hostlink completions SHELL",
         )
         .after_help(EXIT_STATUS)
         .arg(targets)
@@ -56,7 +67,10 @@ pub(crate) fn command() -> Command {
         .subcommand(rsync())
         .subcommand(shell())
         .subcommand(forward())
+        .subcommand(inventory())
         .subcommand(connectors())
+        .subcommand(schema())
+        .subcommand(completions())
 }
 
 const EXIT_STATUS: &str = "\
@@ -205,6 +219,65 @@ fn connectors() -> Command {
         .arg(switch(JSON).help("One JSON object a line"))
 }
 
+const TABLE: &str = "\
+Without --json or --graph it is a table. With --json, data are merged, and secrets are masked.
+The hosts are those that every other subcommand would take, with --limit and --exclude.";
+
+fn inventory() -> Command {
+    Command::new("inventory")
+        .about(
+            "Show the hosts that TARGETS stands for, with their groups and data; connect to none",
+        )
+        .override_usage("hostlink [OPTIONS] TARGETS inventory [--graph] [OPTIONS]")
+        .after_help(TABLE)
+        .arg(switch(GRAPH).help("Show the groups as a tree, with the hosts in them"))
+        .args(general())
+}
+
+fn schema() -> Command {
+    Command::new("schema")
+        .about("Print the JSON Schema of a file that hostlink reads")
+        .override_usage("hostlink schema inventory")
+        .arg(Arg::new(NAME).required(true).value_parser(["inventory"]).help("Which file"))
+}
+
+const INSTALL: &str = "\
+bash: source <(hostlink completions bash)
+zsh:  source <(hostlink completions zsh)
+fish: hostlink completions fish | source";
+
+fn completions() -> Command {
+    Command::new("completions")
+        .about("Print a script that completes command lines of hostlink, hosts and groups too")
+        .override_usage("hostlink completions SHELL")
+        .after_help(INSTALL)
+        .arg(Arg::new(SHELL).required(true).value_parser(complete::SHELLS).help("Whose script"))
+}
+
+/// Which hosts, and what of them.
+fn choice() -> impl Iterator<Item = Arg> {
+    let pattern = |id: &'static str, help: &'static str| {
+        let arg = Arg::new(id).long(id).value_name("PATTERN").action(ArgAction::Append);
+        arg.help(help).add(ArgValueCompleter::new(complete::pattern))
+    };
+    let choice = [
+        pattern(
+            LIMIT,
+            "Only these hosts and groups: web,db*,@docker; a:&b is both, a:!b the first alone",
+        ),
+        pattern(EXCLUDE, "Not these hosts and groups"),
+        Arg::new(GROUP_DATA)
+            .long(GROUP_DATA)
+            .value_name("PATH")
+            .action(ArgAction::Append)
+            .value_parser(value_parser!(PathBuf))
+            .help("Data of groups: a directory of files like web.yaml, or one such file"),
+        switch(TRUST_DATA)
+            .help("Let data from APIs, states and programs run code and read files here"),
+    ];
+    choice.into_iter().map(|arg| arg.help_heading("Which hosts"))
+}
+
 fn general() -> impl Iterator<Item = Arg> {
     let general = [
         Arg::new(DATA)
@@ -224,7 +297,7 @@ fn general() -> impl Iterator<Item = Arg> {
             .value_name("DURATION")
             .help("How long connecting to a target may take [default: 10]"),
     ];
-    general.into_iter().chain(login::flags())
+    general.into_iter().chain(choice()).chain(login::flags())
 }
 
 fn switch(name: &'static str) -> Arg {

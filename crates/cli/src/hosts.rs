@@ -1,7 +1,6 @@
 //! The hosts that TARGETS stands for, each with its data and arguments.
 
-use std::collections::HashSet;
-
+use hostlink::inventory::Inventory;
 use hostlink::{
     ConnectorArguments, Context, Registry, ResolvedTarget, Result, StringCommand, make_unix_command,
 };
@@ -17,36 +16,59 @@ pub(crate) struct Host {
     pub(crate) arguments: ConnectorArguments,
 }
 
+/// The hosts of an invocation, with their groups and data. Connectors that list hosts are asked; nothing is connected to.
+pub(crate) async fn inventory(
+    registry: &Registry,
+    invocation: &Invocation,
+    context: &Context,
+) -> Result<Inventory> {
+    data::check_keys(&invocation.data, registry)?;
+    let mut builder = Inventory::builder().targets(&invocation.targets)?;
+    builder = builder.override_data(&invocation.data);
+    for path in &invocation.group_data {
+        builder = builder.group_data(path);
+    }
+    let (limit, exclude) = (&invocation.limit, &invocation.exclude);
+    let chosen = limit.is_some() || exclude.is_some();
+    for pattern in limit.iter().cloned() {
+        builder = builder.limit(pattern);
+    }
+    for pattern in exclude.iter().cloned() {
+        builder = builder.exclude(pattern);
+    }
+    let inventory = builder.build(registry, context).await?;
+    if inventory.hosts().len() == 0 {
+        return Err(usage(match chosen {
+            true => "--limit and --exclude leave no host",
+            false => "TARGETS stands for no host at all",
+        }));
+    }
+    Ok(inventory)
+}
+
 /// Resolves and checks everything, and connects to nothing.
 pub(crate) async fn resolve(
     registry: &Registry,
     invocation: &Invocation,
     context: &Context,
 ) -> Result<Vec<Host>> {
-    data::check_keys(&invocation.data, registry)?;
-    let mut known = HashSet::new();
-    let mut hosts = Vec::new();
-    for name in &invocation.targets {
-        let targets = registry.resolve(name, context).await?;
-        for target in targets.into_iter().filter(|target| known.insert(target.name.clone())) {
-            hosts.push(host(target, invocation, context)?);
-        }
-    }
+    let inventory = inventory(registry, invocation, context).await?;
     if let Some(word) = invocation.action.only_one()
-        && hosts.len() > 1
+        && inventory.hosts().len() > 1
     {
-        let count = hosts.len();
+        let count = inventory.hosts().len();
         return Err(usage(format!("{word} is for one target, and TARGETS stands for {count}")));
     }
-    if hosts.is_empty() {
-        return Err(usage("TARGETS stands for no host at all"));
+    let mut hosts = Vec::with_capacity(inventory.hosts().len());
+    for found in inventory.hosts() {
+        hosts.push(host(found.target().await?, invocation, context)?);
     }
     invocation.login.check(&hosts)?;
     Ok(hosts)
 }
 
 fn host(target: ResolvedTarget, invocation: &Invocation, context: &Context) -> Result<Host> {
-    let target = invocation.login.apply(target.with_data(&invocation.data));
+    let target = invocation.login.apply(target);
     target.check(context)?;
     let arguments =
         arguments(&target, invocation).map_err(|error| error.with_target(&target.name))?;
@@ -64,7 +86,11 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
         Action::Exec { command, .. } | Action::Shell { command } => command,
-        Action::Put(_) | Action::Get(_) | Action::Rsync(_) | Action::Forward(_) => &any,
+        Action::Put(_)
+        | Action::Get(_)
+        | Action::Rsync(_)
+        | Action::Forward(_)
+        | Action::Inventory { .. } => &any,
     };
     // What the command line itself has wrong is named as it is there.
     let ConnectorArguments { sudo, su_user, doas, dzdo, .. } = arguments.clone();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::error::ErrorKind as ClapKind;
+use hostlink::inventory::{self, Pattern};
 use hostlink::{ConnectorArguments, Data, Forward, FromValue, Result, StringCommand};
 
 use crate::explain::{of_clap, usage};
@@ -24,6 +25,10 @@ pub(crate) enum Request {
     Show(String),
     /// The table of connectors.
     Connectors { name: Option<String>, json: bool },
+    /// The JSON Schema of an inventory file.
+    Schema,
+    /// A script for a shell.
+    Completions { shell: String },
     /// Something on targets.
     Run(Box<Invocation>),
 }
@@ -31,7 +36,13 @@ pub(crate) enum Request {
 /// Something to do on targets.
 #[derive(Debug)]
 pub(crate) struct Invocation {
-    pub(crate) targets: Vec<String>,
+    /// The list of targets, as it was given.
+    pub(crate) targets: String,
+    pub(crate) limit: Option<Pattern>,
+    pub(crate) exclude: Option<Pattern>,
+    pub(crate) group_data: Vec<PathBuf>,
+    /// Data from APIs, states and programs may run code and read files here.
+    pub(crate) trust_data: bool,
     pub(crate) action: Action,
     pub(crate) data: Data,
     pub(crate) login: Login,
@@ -50,19 +61,28 @@ pub(crate) struct Invocation {
 /// What is done on each target.
 #[derive(Debug)]
 pub(crate) enum Action {
-    Exec { command: StringCommand, stdin: Option<Input> },
+    Exec {
+        command: StringCommand,
+        stdin: Option<Input>,
+    },
     Put(Put),
     Get(Get),
     Rsync(Rsync),
-    Shell { command: StringCommand },
+    Shell {
+        command: StringCommand,
+    },
     Forward(Vec<Forward>),
+    /// Shows the hosts, and connects to none.
+    Inventory {
+        graph: bool,
+    },
 }
 
 impl Action {
     /// The subcommand's word, where it is for one target only.
     pub(crate) fn only_one(&self) -> Option<&'static str> {
         match self {
-            Self::Exec { .. } | Self::Put(_) | Self::Get(_) => None,
+            Self::Exec { .. } | Self::Put(_) | Self::Get(_) | Self::Inventory { .. } => None,
             Self::Rsync(_) => Some("rsync"),
             Self::Shell { .. } => Some("shell"),
             Self::Forward(_) => Some("forward"),
@@ -86,35 +106,39 @@ impl Invocation {
                 name: inner.get_one(grammar::NAME).cloned(),
                 json: inner.get_flag(grammar::JSON) || matches.get_flag(grammar::JSON),
             }),
-            (Some(_), Some(("connectors", _))) => {
-                Err(usage("connectors takes no TARGETS: hostlink connectors [NAME]"))
+            (None, Some(("schema", _))) => Ok(Request::Schema),
+            (None, Some(("completions", inner))) => {
+                let shell = inner.get_one(grammar::SHELL).cloned().unwrap_or_default();
+                Ok(Request::Completions { shell })
+            }
+            (Some(_), Some((word @ ("connectors" | "schema" | "completions"), _))) => {
+                Err(usage(format!("{word} takes no TARGETS; see hostlink {word} --help")))
             }
             (None, _) => {
                 Err(usage("no TARGETS: hostlink TARGETS exec -- COMMAND…; see hostlink --help"))
             }
             (Some(targets), subcommand) => {
                 refuse_reserved(targets)?;
-                let targets = target_names(targets)?;
+                inventory::words(targets)?;
                 let (word, inner) = subcommand.ok_or_else(|| {
                     usage(
-                        "nothing to do: write exec, put, get, rsync, shell or forward behind TARGETS; see hostlink --help",
+                        "nothing to do: write exec, put, get, rsync, shell, forward or inventory behind TARGETS; see hostlink --help",
                     )
                 })?;
                 let levels = Levels::new(&matches, inner);
-                Ok(Request::Run(Box::new(Self::read(targets, word, inner, &levels)?)))
+                Ok(Request::Run(Box::new(Self::read(targets.clone(), word, inner, &levels)?)))
             }
         }
     }
 
-    fn read(
-        targets: Vec<String>,
-        word: &str,
-        inner: &ArgMatches,
-        levels: &Levels<'_>,
-    ) -> Result<Self> {
+    fn read(targets: String, word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Self> {
         let pairs = levels.all::<String>(grammar::DATA);
         Ok(Self {
             targets,
+            limit: pattern(levels, grammar::LIMIT)?,
+            exclude: pattern(levels, grammar::EXCLUDE)?,
+            group_data: levels.all::<PathBuf>(grammar::GROUP_DATA).into_iter().cloned().collect(),
+            trust_data: levels.flag(grammar::TRUST_DATA),
             action: action(word, inner, levels)?,
             data: data::parse(pairs.into_iter().map(String::as_str))?,
             login: Login::read(levels)?,
@@ -149,20 +173,17 @@ fn refuse_reserved(list: &str) -> Result<()> {
     Err(usage(message))
 }
 
-fn target_names(list: &str) -> Result<Vec<String>> {
-    if list.split(',').all(|name| name.trim().is_empty()) {
-        return Err(usage("TARGETS is empty: write @local, or several names with commas"));
-    }
-    let names = list.split(',').map(str::trim);
-    if names.clone().any(str::is_empty) {
-        return Err(usage(format!("TARGETS {list:?} has an empty name between its commas")));
-    }
-    Ok(names.map(str::to_owned).collect())
+/// Several of one flag are joined.
+fn pattern(levels: &Levels<'_>, flag: &str) -> Result<Option<Pattern>> {
+    let texts = levels.all::<String>(flag);
+    let parsed: Result<Vec<Pattern>> = texts.into_iter().map(|text| Pattern::parse(text)).collect();
+    Ok(Pattern::join(parsed.map_err(|error| usage(format!("--{flag} {}", error.message())))?))
 }
 
 fn action(word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action> {
     match word {
         "exec" => Ok(Action::Exec { command: command(inner)?, stdin: stdin(levels)? }),
+        "inventory" => inventory_action(inner, levels),
         word => {
             flags::refuse_unheeded(levels, word)?;
             match word {
@@ -187,6 +208,17 @@ fn shell_action(inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action> {
     };
     shell::check_terminal()?;
     Ok(Action::Shell { command })
+}
+
+fn inventory_action(inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action> {
+    flags::refuse_unheeded(levels, "inventory")?;
+    let graph = inner.get_flag(grammar::GRAPH);
+    if graph && levels.flag(grammar::JSON) {
+        return Err(usage(
+            "--graph and --json are two ways to show an inventory: leave one of them out",
+        ));
+    }
+    Ok(Action::Inventory { graph })
 }
 
 fn refuse_json(levels: &Levels<'_>, word: &str) -> Result<()> {
@@ -250,7 +282,7 @@ mod tests {
         let inner = ["--data", "b=2", "--env", "B=2", "--timeout", "2", "--json", "--", "ls"];
         let words = [&outer[..], &["@local,x", "exec"], &inner].concat();
         let invocation = run(&words);
-        assert_eq!(invocation.targets, ["@local", "x"]);
+        assert_eq!(invocation.targets, "@local,x");
         assert!(invocation.json && invocation.verbose);
         assert_eq!(invocation.data.iter().count(), 2);
         assert_eq!(invocation.arguments.env.as_ref().unwrap().len(), 2);
@@ -278,6 +310,13 @@ mod tests {
             &[",", "exec", "--", "ls"],
             &["a,,b", "exec", "--", "ls"],
             &["schema"],
+            &["schema", "x"],
+            &["completions", "tcsh"],
+            &["@local", "schema", "inventory"],
+            &["web[9-1]", "exec", "--", "ls"],
+            &["--limit", "a,,b", "@local", "exec", "--", "ls"],
+            &["--json", "@local", "inventory", "--graph"],
+            &["--sudo", "@local", "inventory"],
             &["@local"],
             &["@local", "frobnicate"],
             &["@local", "exec"],
@@ -293,7 +332,8 @@ mod tests {
             &["--nonsense", "@local", "exec", "--", "ls"],
         ] {
             let error = parse(words).expect_err(&format!("{words:?}"));
-            assert_eq!(error.kind(), hostlink::ErrorKind::Data, "{words:?}");
+            let kinds = [hostlink::ErrorKind::Data, hostlink::ErrorKind::Inventory];
+            assert!(kinds.contains(&error.kind()), "{words:?}");
             assert!(!error.to_string().contains('\n'), "{error}");
         }
     }

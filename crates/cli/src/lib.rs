@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod complete;
 mod connectors;
 mod context;
 mod data;
@@ -15,6 +16,7 @@ mod input;
 mod invocation;
 mod job;
 mod levels;
+mod listing;
 mod login;
 mod messages;
 mod passwords;
@@ -23,7 +25,6 @@ mod prompt;
 mod record;
 mod results;
 mod rsync;
-mod secrets;
 mod shell;
 mod sink;
 mod stop;
@@ -59,6 +60,9 @@ pub fn main_with(registry: Registry) -> ExitCode {
     #[cfg(unix)]
     if let Some(status) = rsync::relay(&words) {
         return status;
+    }
+    if complete::answer(&registry, &words) {
+        return ExitCode::SUCCESS;
     }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
@@ -125,6 +129,13 @@ async fn obey(
         Request::Connectors { name, json } => {
             let text = connectors::describe(registry, name.as_deref(), json)?;
             results.show(text.as_bytes(), stop).await
+        }
+        Request::Schema => {
+            let schema = hostlink::inventory::schema(registry);
+            results.show(format!("{schema:#}\n").as_bytes(), stop).await
+        }
+        Request::Completions { shell } => {
+            results.show(complete::script(&shell)?.as_bytes(), stop).await
         }
         Request::Run(invocation) => {
             fleet::run(registry, *invocation, messages, results, stop).await

@@ -1,5 +1,6 @@
 //! Everything that can fail before anything is connected to.
 
+use hostlink::inventory::plain_secrets;
 use hostlink::{Context, Registry, Result};
 
 use crate::hosts::{self, Host};
@@ -8,7 +9,6 @@ use crate::invocation::{Action, Invocation};
 use crate::job::{Job, Output, Task};
 use crate::messages::Messages;
 use crate::results::Results;
-use crate::secrets;
 use crate::stop::Stop;
 use crate::transfer::{Get, Put};
 
@@ -21,10 +21,8 @@ pub(crate) async fn prepare(
     results: &Results,
     stop: &Stop,
 ) -> Result<(Vec<Host>, Job)> {
-    let (data, plain) = secrets::found(&invocation.data, registry).await?;
-    let invocation = Invocation { data, ..invocation };
     let hosts = hosts::resolve(registry, &invocation, context).await?;
-    if let Some(key) = plain.first() {
+    if let Some(key) = plain_secrets(&invocation.data, registry).first() {
         messages.line(format_args!(
             "--data {key}: every user of this machine can read a secret there while hostlink runs; \
              {key}_file, {key}_env and {key}_command take it from elsewhere"
@@ -64,6 +62,7 @@ async fn task(action: Action, hosts: &[Host], output: Output, context: &Context)
             Ok(Task::Shell { command, terminal_kind })
         }
         Action::Forward(forwards) => Ok(Task::Forward(forwards)),
+        Action::Inventory { .. } => unreachable!("it is shown before anything is prepared"),
     }
 }
 

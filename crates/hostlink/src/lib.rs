@@ -12,6 +12,8 @@ pub use hostlink_core::{
     SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName, Terminal, TerminalSize, Value,
     Window, make_unix_command, nearest, quote, refuse_unknown_link, streams, transfer,
 };
+#[cfg(feature = "inventory")]
+pub use hostlink_inventory as inventory;
 pub use registry::builtin_registry;
 
 /// The connectors that are compiled in, each under its name.
@@ -22,6 +24,8 @@ pub mod connectors {
     pub use hostlink_docker::DockerConnector;
     #[cfg(feature = "dockerssh")]
     pub use hostlink_dockerssh::DockerSshConnector;
+    #[cfg(feature = "inventory")]
+    pub use hostlink_inventory::{AnsibleConnector, SshConfigConnector};
     #[cfg(feature = "local")]
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]

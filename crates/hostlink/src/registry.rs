@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 7] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 9] {
     // One that is used by another connector too: what its connections share is shared by all.
     #[cfg(feature = "ssh")]
     let ssh = Arc::new(hostlink_ssh::SshConnector::new());
@@ -50,6 +50,20 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 7] {
             #[cfg(feature = "chroot")]
             Some(Arc::new(hostlink_chroot::ChrootConnector)),
             #[cfg(not(feature = "chroot"))]
+            None,
+        ),
+        (
+            "ansible",
+            #[cfg(feature = "inventory")]
+            Some(Arc::new(hostlink_inventory::AnsibleConnector)),
+            #[cfg(not(feature = "inventory"))]
+            None,
+        ),
+        (
+            "sshconfig",
+            #[cfg(feature = "inventory")]
+            Some(Arc::new(hostlink_inventory::SshConfigConnector)),
+            #[cfg(not(feature = "inventory"))]
             None,
         ),
         (

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use hostlink_core::{Context, Data, Event, Listed, Registry, ResolvedTarget, Result};
+use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
 use indexmap::IndexMap;
 
 use crate::choice::{Answer, Chooser, Pattern};
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
 use crate::draft::{Draft, Entry, merged};
-use crate::groups::GroupId;
+use crate::found::{Found, collect};
 use crate::host::Host;
 use crate::inventory::{Config, Inventory, Shared};
-use crate::place::Place;
 use crate::secrets::{Safe, SecretKeys};
 use crate::source;
 use crate::words::{Word, words};
@@ -153,9 +152,51 @@ impl Builder {
     /// [`ErrorKind::Inventory`] for what is wrong with a source, a group or a limit; what connectors refuse.
     pub async fn build(self, registry: &Registry, context: &Context) -> Result<Inventory> {
         let keys = SecretKeys::new(registry);
-        let mut draft = Draft::default();
         let mut readable = Vec::new();
-        let written = (self.written.clone(), Arc::from("the inventory"));
+        let draft = self.draft(&keys, &mut readable, false, registry, context).await?;
+        warn(&readable, context);
+        self.resolve(draft, keys, registry, context).await
+    }
+
+    /// The names of hosts and groups, for completing them: no program is run, and of the connectors that list hosts
+    /// only those are asked that read a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub async fn known_names(
+        &self,
+        registry: &Registry,
+        context: &Context,
+    ) -> Result<(Vec<String>, Vec<String>)> {
+        let keys = SecretKeys::new(registry);
+        let mut draft = self.draft(&keys, &mut Vec::new(), true, registry, context).await?;
+        let mut hosts = Vec::new();
+        for (name, entry) in std::mem::take(&mut draft.entries) {
+            let reached = entry.target.as_deref().unwrap_or(&name);
+            if !entry.lists {
+                hosts.push(name);
+            } else if ["ansible", "sshconfig"].contains(&registry.connector_of(reached)?.name()) {
+                let mut found = Vec::new();
+                let listed = self.list(&draft, &name, &entry, &keys, registry, context).await?;
+                collect(&mut draft, &name, entry, listed, &mut found)?;
+                hosts.extend(found.into_iter().map(|found| found.target.name));
+            }
+        }
+        let groups = draft.groups.names().map(str::to_owned).chain([ALL.to_owned()]).collect();
+        Ok((hosts, groups))
+    }
+
+    /// All sources, read.
+    async fn draft(
+        &self,
+        keys: &SecretKeys,
+        readable: &mut Vec<PathBuf>,
+        no_programs: bool,
+        registry: &Registry,
+        context: &Context,
+    ) -> Result<Draft> {
+        let mut draft = Draft::default();
         for source in self.sources.iter().cloned() {
             match source {
                 Source::Names(names) => {
@@ -164,8 +205,9 @@ impl Builder {
                     draft.add(definition, &"TARGETS".into(), registry)?;
                 }
                 Source::Definition(definition, name) => draft.add(definition, &name, registry)?,
+                Source::Path(path) if no_programs && source::is_program(&path) => {}
                 Source::Path(path) => {
-                    let loaded = source::load(&path, registry, &keys, context).await?;
+                    let loaded = source::load(&path, registry, keys, context).await?;
                     readable.extend(loaded.readable_secrets);
                     for (definition, name) in loaded.definitions {
                         draft.add(definition, &name, registry)?;
@@ -175,15 +217,14 @@ impl Builder {
                 }
             }
         }
-        draft.add(written.0, &written.1, registry)?;
+        draft.add(self.written.clone(), &"the inventory".into(), registry)?;
         for path in &self.group_data {
-            for (name, data) in source::named_data(path, &keys, &mut readable)? {
+            for (name, data) in source::named_data(path, keys, readable)? {
                 draft.add_group_data(&name, &data);
             }
         }
         self.host_data.iter().for_each(|(name, data)| draft.add_host_data(name, data));
-        warn(&readable, context);
-        self.resolve(draft, keys, registry, context).await
+        Ok(draft)
     }
 
     async fn resolve(
@@ -292,77 +333,6 @@ impl Builder {
             _ => error,
         })
     }
-}
-
-/// A host that an entry stands for.
-#[derive(Clone, Debug)]
-struct Found {
-    target: ResolvedTarget,
-    /// The data of its entry.
-    own: Data,
-    groups: Vec<GroupId>,
-    place: Place,
-}
-
-impl Found {
-    /// Adds what another entry says of the same host.
-    fn join(&mut self, other: Self) -> Result<()> {
-        if self.target.data != other.target.data || !self.target.is_reached_like(&other.target) {
-            let (name, before) = (&self.target.name, &self.place);
-            let problem = format!("{name} is another target than the {name} of {before}");
-            return Err(other.place.error(problem));
-        }
-        self.own.merge(&other.own);
-        let new = other.groups.into_iter().filter(|group| !self.groups.contains(group));
-        self.groups.extend(new.collect::<Vec<_>>());
-        Ok(())
-    }
-}
-
-/// Takes in what an entry stands for.
-fn collect(
-    draft: &mut Draft,
-    name: &str,
-    entry: Entry,
-    listed: Listed,
-    found: &mut Vec<Found>,
-) -> Result<()> {
-    let Entry { target, data, groups, place, lists } = entry;
-    for group in listed.groups {
-        if group.name == ALL {
-            let mut all = group.data;
-            all.merge(&draft.all);
-            draft.all = all;
-            continue;
-        }
-        let id = draft.groups.define(&group.name);
-        draft.groups.add_data_under(id, &group.data);
-        for child in group.children {
-            draft.groups.add_child(id, &child, place.clone());
-        }
-    }
-    // A host that says how it is reached is one host, whatever the target is called.
-    if let (Some(target), false) = (&target, lists) {
-        let [mut only] = <[ResolvedTarget; 1]>::try_from(listed.targets).map_err(|targets| {
-            let problem =
-                format!("{name}: {target} stands for {} targets: name one", targets.len());
-            place.error(problem)
-        })?;
-        name.clone_into(&mut only.name);
-        found.push(Found { target: only, own: data, groups, place });
-        return Ok(());
-    }
-    for mut target in listed.targets {
-        let mut groups = groups.clone();
-        for group in std::mem::take(&mut target.groups) {
-            let id = draft.groups.define(&group);
-            if !groups.contains(&id) {
-                groups.push(id);
-            }
-        }
-        found.push(Found { target, own: data.clone(), groups, place: place.clone() });
-    }
-    Ok(())
 }
 
 fn warn(readable: &[PathBuf], context: &Context) {

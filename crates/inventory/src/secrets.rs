@@ -32,6 +32,13 @@ const ORIGINS: [(&str, Origin); 4] = [
     ("_command", Origin::Command),
 ];
 
+/// The keys of data that hold a secret themselves, in the place of saying where it is.
+#[must_use]
+pub fn plain_secrets<'a>(data: &'a Data, registry: &Registry) -> Vec<&'a str> {
+    let keys = SecretKeys::new(registry);
+    data.iter().map(|(key, _)| key).filter(|key| keys.is_plain(key)).collect()
+}
+
 /// Every key that holds a secret or says where one is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SecretKeys(HashMap<String, (&'static str, Origin)>);

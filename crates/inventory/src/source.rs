@@ -51,7 +51,7 @@ pub(crate) async fn load(
         loaded.definitions.push((definition, source));
     } else if extension == Some("ini") {
         loaded.definitions.push((ansible::read(path)?, source));
-    } else if about.permissions().mode() & 0o111 != 0 {
+    } else if is_program(path) {
         let definition = program(path, &source, context).await?;
         if !context.trust_data {
             guard(&definition, &source, registry)?;
@@ -65,6 +65,15 @@ pub(crate) async fn load(
         return Err(Error::new(ErrorKind::Inventory, message));
     }
     Ok(loaded)
+}
+
+/// Whether a path is that of a program, and of no file of a known format.
+pub(crate) fn is_program(path: &Path) -> bool {
+    let is_other =
+        Format::of(path).is_none() && path.extension().is_none_or(|extension| extension != "ini");
+    let is_executable =
+        |about: std::fs::Metadata| about.is_file() && about.permissions().mode() & 0o111 != 0;
+    is_other && std::fs::metadata(path).is_ok_and(is_executable)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {

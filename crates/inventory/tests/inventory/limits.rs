@@ -1,7 +1,7 @@
 //! Which hosts a limit and an exclusion mean.
 
 use hostlink_core::NameData;
-use hostlink_inventory::{Inventory, Pattern};
+use hostlink_inventory::{Builder, Inventory, Pattern};
 
 use crate::scene::{Cloud, Files, build, context, error, names, registry};
 
@@ -15,7 +15,7 @@ groups:
   empty: {}
 ";
 
-fn builder(files: &Files, limit: &str, exclude: &str) -> Inventory0 {
+fn builder(files: &Files, limit: &str, exclude: &str) -> Builder {
     let mut builder = Inventory::builder().path(files.path("inv.yaml"));
     if !limit.is_empty() {
         builder = builder.limit(Pattern::parse(limit).unwrap());
@@ -25,8 +25,6 @@ fn builder(files: &Files, limit: &str, exclude: &str) -> Inventory0 {
     }
     builder
 }
-
-type Inventory0 = hostlink_inventory::Builder;
 
 #[tokio::test]
 async fn limits_mean_hosts_groups_and_connectors() {

@@ -11,8 +11,9 @@ const LAYERS: [&str; 8] =
 
 /// The inventory in which only some layers give `x`, each its own name.
 async fn with_layers(given: &[&str]) -> Inventory {
-    let of = |layer: &str| {
-        given.contains(&layer).then(|| format!("{{x: {layer}}}")).unwrap_or_else(|| "{}".to_owned())
+    let of = |layer: &str| match given.contains(&layer) {
+        true => format!("{{x: {layer}}}"),
+        false => "{}".to_owned(),
     };
     let text = format!(
         "data: {}\n\
@@ -34,8 +35,9 @@ async fn with_layers(given: &[&str]) -> Inventory {
     if given.contains(&"connector") {
         listed = listed.with_data("x", "connector");
     }
-    let data = |layer: &str| -> Data {
-        given.contains(&layer).then(|| Data::new().with("x", layer)).unwrap_or_default()
+    let data = |layer: &str| match given.contains(&layer) {
+        true => Data::new().with("x", layer),
+        false => Data::new(),
     };
     let builder = Inventory::builder()
         .path(files.path("inv.yaml"))

@@ -1,0 +1,119 @@
+//! Completion of command lines: the grammar by `clap_complete`, hosts and groups by us.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
+use clap_complete::env::{CompleteEnv, Shells};
+use hostlink::inventory::Inventory;
+use hostlink::{Context, Error, ErrorKind, Registry, Result};
+
+use crate::grammar;
+
+/// Whose scripts there are.
+pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
+/// Set by the scripts when they ask.
+const VARIABLE: &str = "HOSTLINK_COMPLETE";
+
+/// What completion knows of this process: its connectors.
+static REGISTRY: OnceLock<Registry> = OnceLock::new();
+
+/// The script for a shell. It calls this program by the name that it was called by.
+pub(crate) fn script(shell: &str) -> Result<String> {
+    let failed = |problem: String| Error::new(ErrorKind::Unsupported, problem);
+    let shells = Shells::builtins();
+    let completer =
+        shells.completer(shell).ok_or_else(|| failed(format!("no script for {shell}")))?;
+    let mut script = Vec::new();
+    completer
+        .write_registration(VARIABLE, "hostlink", "hostlink", "hostlink", &mut script)
+        .map_err(|error| failed(error.to_string()))?;
+    String::from_utf8(script).map_err(|error| failed(error.to_string()))
+}
+
+/// Answers a script, if it is one that calls.
+pub(crate) fn answer(registry: &Registry, words: &[OsString]) -> bool {
+    if std::env::var_os(VARIABLE).is_none() {
+        return false;
+    }
+    // It is set once, here.
+    let _ = REGISTRY.set(registry.clone());
+    let answered = CompleteEnv::with_factory(grammar::command)
+        .var(VARIABLE)
+        .try_complete(words.iter().cloned(), std::env::current_dir().ok().as_deref());
+    answered.unwrap_or(true)
+}
+
+/// For TARGETS: connectors, inventories, hosts of ssh_config; what stands before the last comma stays.
+pub(crate) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(current) = current.to_str() else { return Vec::new() };
+    let (before, last) = last_element(current);
+    let mut words: Vec<String> = Vec::new();
+    if let Some(registry) = REGISTRY.get() {
+        let connectors = registry.connectors();
+        words.extend(connectors.map(|connector| match connector.name() {
+            name @ ("local" | "terraform" | "vagrant" | "sshconfig") => format!("@{name}"),
+            name => format!("@{name}/"),
+        }));
+        words.extend(known(registry, "@sshconfig").0);
+    }
+    if before.is_empty() {
+        words.extend(grammar::RESERVED.map(str::to_owned));
+    }
+    let files = PathCompleter::any().complete(OsStr::new(last));
+    let files = files.iter().filter_map(|file| file.get_value().to_str().map(str::to_owned));
+    words.extend(files);
+    candidates(before, last, words)
+}
+
+/// For `--limit` and `--exclude`: the hosts and groups of the TARGETS on the same line.
+pub(crate) fn pattern(current: &OsStr) -> Vec<CompletionCandidate> {
+    let (Some(current), Some(registry)) = (current.to_str(), REGISTRY.get()) else {
+        return Vec::new();
+    };
+    let (before, last) = last_element(current);
+    let bare = last.trim_start_matches(['&', '!']);
+    let (operator, bare) = (&last[..last.len() - bare.len()], bare);
+    let before = format!("{before}{operator}");
+    let (hosts, groups) =
+        targets_of_line().map(|targets| known(registry, &targets)).unwrap_or_default();
+    candidates(&before, bare, groups.into_iter().chain(hosts))
+}
+
+fn candidates(
+    before: &str,
+    last: &str,
+    words: impl IntoIterator<Item = String>,
+) -> Vec<CompletionCandidate> {
+    let matching = words.into_iter().filter(|word| word.starts_with(last));
+    matching.map(|word| CompletionCandidate::new(format!("{before}{word}"))).collect()
+}
+
+/// What stands before the last element of a list, separator included, and the element.
+fn last_element(list: &str) -> (&str, &str) {
+    let at = [list.rfind(','), list.rfind(":&"), list.rfind(":!")].into_iter().flatten().max();
+    list.split_at(at.map_or(0, |at| at + 1))
+}
+
+/// TARGETS on the line that is being completed, which stands behind `--`.
+fn targets_of_line() -> Option<String> {
+    let words: Vec<OsString> =
+        std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    let matches = grammar::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    matches.get_one::<String>(grammar::TARGETS).cloned()
+}
+
+/// The hosts and groups that files say, without asking a program or an API.
+fn known(registry: &Registry, targets: &str) -> (Vec<String>, Vec<String>) {
+    let context =
+        Context { home: std::env::var_os("HOME").map(PathBuf::from), ..Context::default() };
+    let names = async {
+        let builder = Inventory::builder().targets(targets)?;
+        builder.known_names(registry, &context).await
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Where nothing is known, nothing is offered.
+    runtime.ok().and_then(|runtime| runtime.block_on(names).ok()).unwrap_or_default()
+}
