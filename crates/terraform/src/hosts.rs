@@ -183,3 +183,121 @@ fn check_name(name: &str) -> Result<(), String> {
 fn is_address(text: &str) -> bool {
     words::is_plain(text) || text.parse::<Ipv6Addr>().is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::masked;
+
+    fn value(json: &str) -> Value {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn read(value: &Value) -> Result<Vec<NameData>> {
+        hosts("out", value, &Source::File("x".into()))
+    }
+
+    /// `name[ -> target]{data} groups`.
+    fn short(host: &NameData) -> String {
+        let target = host.target.as_ref().map(|it| format!(" -> {it}")).unwrap_or_default();
+        let data: Vec<String> =
+            host.data.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        format!("{}{target}{{{}}} {}", host.name, data.join(" "), host.groups.join(" "))
+    }
+
+    #[test]
+    fn every_shape_is_read() {
+        for (json, expected) in [
+            (r#""192.0.2.1""#, vec!["192.0.2.1{ssh_hostname=\"192.0.2.1\"} "]),
+            (
+                r#"["a.example", "2001:db8::1", "deploy@b:2222", "@docker/c"]"#,
+                vec![
+                    "a.example{ssh_hostname=\"a.example\"} ",
+                    "2001:db8::1{ssh_hostname=\"2001:db8::1\"} ",
+                    "deploy@b:2222{} ",
+                    "@docker/c -> @docker/c{} ",
+                ],
+            ),
+            (
+                r#"[{"name":"a","ssh_hostname":"192.0.2.1","ssh_port":22,"x":null},{"ssh_hostname":"b","_sudo":true},
+                    {"name":"c d","ssh_hostname":"192.0.2.2"},{"name":"e","target":"@ssh/h/@docker/e","n":[1]},
+                    {"name":7}, {"target":"@docker/f"}, {"name":"@docker/g"}]"#,
+                vec![
+                    "a{ssh_hostname=\"192.0.2.1\" ssh_port=22} ",
+                    "b{ssh_hostname=\"b\" _sudo=true} ",
+                    "c d -> @ssh/host-c-d{ssh_hostname=\"192.0.2.2\"} ",
+                    "e -> @ssh/h/@docker/e{n=[1]} ",
+                    "7{} ",
+                    "@docker/f -> @docker/f{} ",
+                    "@docker/g -> @docker/g{} ",
+                ],
+            ),
+            (
+                r#"{"web":["a",{"name":"b","k":1}],"db":[{"name":"b","j":2}],"none":[],"all":["c"]}"#,
+                vec!["a{ssh_hostname=\"a\"} web", "b{k=1 j=2} web db", "c{ssh_hostname=\"c\"} "],
+            ),
+            (r#"{"name":"a","ports":[1]}"#, vec!["a{ports=[1]} "]),
+            ("[]", vec![]),
+            ("{}", vec![]),
+        ] {
+            let found = read(&value(json)).unwrap_or_else(|error| panic!("{json}: {error}"));
+            assert_eq!(found.iter().map(short).collect::<Vec<_>>(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn in_a_sensitive_output_only_names_are_shown() {
+        let json = r#"{"web":["192.0.2.1",{"name":"a","ssh_hostname":"hunter2","ssh_port":22,"deep":{"x":["hunter2"]}},
+                       {"ssh_hostname":"hunter2"}]}"#;
+        let found = read(&masked(value(json))).unwrap();
+        assert_eq!(
+            found.iter().map(short).collect::<Vec<_>>(),
+            [
+                "out.web.0{ssh_hostname=***} web",
+                "a{ssh_hostname=*** ssh_port=22 deep={\"x\": [***]}} web",
+                "out.web.2{ssh_hostname=***} web",
+            ]
+        );
+        assert!(!format!("{found:?}").contains("hunter2"));
+        let Some(Value::Secret(address)) = found[1].data.get("ssh_hostname") else { panic!() };
+        assert_eq!(address.expose(), "hunter2");
+    }
+
+    #[test]
+    fn what_is_no_host_is_told_by_its_place_and_kind() {
+        let shapes = format!("where hosts are expected: {SHAPES}");
+        for (json, problem) in [
+            ("5", format!("out is a number, {shapes}")),
+            ("null", format!("out is nothing, {shapes}")),
+            (r#"["a", true, ["b"]]"#, format!("out.1 is true or false, {shapes}; out.2 is a list, {shapes}")),
+            (
+                r#"{"web":"hunter2"}"#,
+                format!("out is a map without name and ssh_hostname, {shapes}"),
+            ),
+            (
+                r#"{"web":[{"ssh_user":"hunter2"}]}"#,
+                format!("out.web.0 is a map without name and ssh_hostname, {shapes}"),
+            ),
+            (r#"[{"name":["hunter2"]}]"#, "out.0 has a list as name: out.0.name must be text".to_owned()),
+            (r#"{"@ssh":["a"]}"#, "out: \"@ssh\" is no name for a group".to_owned()),
+            (
+                r#"["", " a", "a\nb"]"#,
+                ["out.0", "out.1", "out.2"]
+                    .map(|it| format!("{it} is empty, or has white space around it or a control character in it"))
+                    .join("; "),
+            ),
+            (
+                r#"{"a":[{"name":"h","k":"hunter2"}],"b":[{"name":"h","k":"hunter3"},{"name":"h","target":"@docker/h"}]}"#,
+                "out.b.0 and another entry say different things of k of h; \
+                 out.b.1 and another entry reach h differently"
+                    .to_owned(),
+            ),
+        ] {
+            let error = read(&value(json)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Inventory);
+            assert_eq!(error.to_string(), format!("x: {problem}"), "{json}");
+        }
+        let many = read(&value("[1,2,3,4,5,6,7]")).unwrap_err().to_string();
+        assert!(many.ends_with("; and 2 more like it"), "{many}");
+    }
+}

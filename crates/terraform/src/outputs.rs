@@ -60,19 +60,29 @@ impl Outputs {
     ///
     /// [`ErrorKind::Inventory`]: there is no such value; with the keys there are.
     pub(crate) fn find(&self, path: &str, source: &Source) -> Result<&Value> {
-        let path = self.without_value(path);
-        walk(&self.0, "", &path).map_err(|stop| stop.error(source))
+        let stop = match walk(&self.0, "", path) {
+            Ok(found) => return Ok(found),
+            Err(stop) => stop,
+        };
+        let Some(shorter) = without_value(path) else { return Err(stop.error(source)) };
+        walk(&self.0, "", &shorter).map_err(|other| {
+            let stop = if self.has_own_value(path) { stop } else { other };
+            stop.error(source)
+        })
     }
 
-    fn without_value(&self, path: &str) -> String {
-        let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-        let rest_of = rest.strip_prefix("value").filter(|it| it.is_empty() || it.starts_with('.'));
-        let is_own_key = self.get(name).is_some_and(|output| get(output, "value").is_some());
-        match rest_of {
-            Some(rest) if !is_own_key => format!("{name}{rest}"),
-            _ => path.to_owned(),
-        }
+    /// Whether the value of the path's output has a key `value` itself.
+    fn has_own_value(&self, path: &str) -> bool {
+        let name = path.split('.').next().unwrap_or(path);
+        self.get(name).is_some_and(|output| get(output, "value").is_some())
     }
+}
+
+/// The path without the `value` behind the output's name, if there is one.
+fn without_value(path: &str) -> Option<String> {
+    let (name, rest) = path.split_once('.')?;
+    let rest = rest.strip_prefix("value").filter(|it| it.is_empty() || it.starts_with('.'))?;
+    Some(format!("{name}{rest}"))
 }
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -162,7 +172,7 @@ mod tests {
             ("web.value.eu.west.ips", "[\"a\", \"b\"]"),
             ("web.value.eu.n", "1"),
             ("own.value", "[\"c\"]"),
-            ("own.value.value", "no"),
+            ("own.value.value", "[\"c\"]"),
             ("list.value", "[]"),
             ("key.inner", "***"),
         ] {

@@ -206,22 +206,48 @@ mod tests {
         assert!(error.to_string().ends_with("failed (exit status: 3): last"), "{error}");
     }
 
+    /// A script that has a child, and writes the child's number into the file.
+    fn parent(file: &Path) -> String {
+        format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", file.display())
+    }
+
+    /// Waits until the child is gone, or nobody has waited for it yet.
+    fn await_end(file: &Path) {
+        let pid = std::fs::read_to_string(file).unwrap();
+        let status = format!("/proc/{}/stat", pid.trim());
+        while std::fs::read_to_string(&status).is_ok_and(|text| !text.contains(") Z")) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     #[tokio::test]
     async fn children_end_with_whoever_gave_it_up() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("pid");
-        let script = format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", file.display());
-        let pid = async {
+        let started = async {
             while !file.exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            std::fs::read_to_string(&file).unwrap().trim().to_owned()
         };
-        let pid = tokio::select! { pid = pid => pid, ended = said(&script) => panic!("{ended:?}") };
-        let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        while state().contains("(sleep) S") {
+        let script = parent(&file);
+        tokio::select! { () = started => {}, ended = said(&script) => panic!("{ended:?}") }
+        await_end(&file);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_in_time_is_ended_with_its_children() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pid");
+        let (script, path) = (parent(&file), file.clone());
+        let run = tokio::spawn(async move { said(&script).await });
+        while !path.exists() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        // From here on, the time that nobody does anything in takes none.
+        tokio::time::pause();
+        let error = run.await.unwrap().unwrap_err().to_string();
+        assert!(error.ends_with("did not end within 60 s"), "{error}");
+        await_end(&file);
     }
 
     #[test]
