@@ -92,8 +92,8 @@ pub(crate) async fn of_file(path: &Path) -> Result<Value> {
     serde_json::from_slice(&bytes).map_err(|error| no_json(&shown.to_string(), &error))
 }
 
-/// Reads what a program wrote to standard output. Terraform writes its errors to standard error, but warnings to standard
-/// output, boxed, around the document.
+/// Reads what a program wrote to standard output. Terraform's errors go to standard error, but its warnings go here: what
+/// stands around the document is passed over.
 ///
 /// # Errors
 ///
