@@ -14,6 +14,7 @@ mod pam;
 mod provision;
 mod sudo_rs;
 mod sweep;
+mod terraform;
 mod test;
 mod tidy;
 mod users;

@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 use crate::components::{self, Component, Group};
 use crate::engine::{self, ENGINES, Engine};
 use crate::images::{self, Image};
-use crate::{pam, sudo_rs, sweep, users};
+use crate::{pam, sudo_rs, sweep, terraform, users};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
@@ -30,7 +30,11 @@ pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
         }
     }
     sweep::run(sh)?;
-    println!("provision: all that the tests need is there");
+    if terraform::is_there() {
+        println!("provision: all that the tests need is there");
+    } else {
+        println!("provision: there is all but {}", terraform::BY_HAND);
+    }
     Ok(())
 }
 

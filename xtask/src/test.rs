@@ -12,7 +12,7 @@ use crate::components::{self, Component, Group};
 use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
 use crate::users::{self, User};
-use crate::{images, orphans, provision, sudo_rs};
+use crate::{images, orphans, provision, sudo_rs, terraform};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -64,8 +64,14 @@ fn remove_orphans(sh: &Shell, options: &TestOptions) {
 
 fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     let groups = wanted_groups(options);
+    let by_hand = (!terraform::is_there()).then_some(terraform::BY_HAND);
+    let by_hand = by_hand.filter(|_| terraform::is_required());
     if options.provision {
-        return provision::run(sh, groups);
+        provision::run(sh, groups)?;
+        return match by_hand {
+            None => Ok(()),
+            by_hand => Err(Missing { by_hand, ..Missing::default() }.into()),
+        };
     }
     let components = components::missing(groups);
     let users = users::missing(sh)?;
@@ -75,10 +81,8 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     if groups.contains(&Group::Docker) {
         containers.extend(ENGINES.iter().flat_map(|engine| missing_containers(sh, *engine)));
     }
-    if components.is_empty() && users.is_empty() && services.is_empty() && containers.is_empty() {
-        return Ok(());
-    }
-    Err(Missing { components, users, services, containers }.into())
+    let missing = Missing { components, users, services, containers, by_hand };
+    if missing.all().is_empty() && by_hand.is_none() { Ok(()) } else { Err(missing.into()) }
 }
 
 fn wanted_groups(options: &TestOptions) -> &'static [Group] {
@@ -108,20 +112,30 @@ pub(crate) struct Missing {
     services: Vec<&'static Service>,
     /// Roots, engines and their images, in words.
     containers: Vec<String>,
+    /// What `--provision` cannot bring, in words.
+    by_hand: Option<&'static str>,
 }
 
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Missing {
+    /// What `--provision` brings.
+    fn all(&self) -> Vec<String> {
         let components = self.components.iter().map(|it| format!("{} ({})", it.name, it.why));
         let users = self.users.iter().map(|it| format!("the user {}", it.name));
         let services = self.services.iter().map(|it| format!("the PAM service {}", it.name));
         let containers = self.containers.iter().cloned();
-        let all: Vec<String> = components.chain(users).chain(services).chain(containers).collect();
-        write!(
-            f,
-            "the tests need {}; get what is missing with `cargo xtask test --provision`",
-            all.join(", ")
-        )
+        components.chain(users).chain(services).chain(containers).collect()
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const REMEDY: &str = "get what is missing with `cargo xtask test --provision`";
+        let all = self.all().join(", ");
+        match self.by_hand {
+            None => write!(f, "the tests need {all}; {REMEDY}"),
+            Some(by_hand) if all.is_empty() => write!(f, "the tests need {by_hand}"),
+            Some(by_hand) => write!(f, "the tests need {all}; {REMEDY}; and {by_hand}"),
+        }
     }
 }
 
@@ -132,7 +146,15 @@ const WITH_DOCKER: &str = "with_docker";
 
 /// Prefers nextest, which runs each test in a process of its own.
 fn run_tests(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
-    let words = test_words(options);
+    let has_terraform = terraform::is_there();
+    if !has_terraform {
+        println!(
+            "The tests {} are left out: they need {}",
+            terraform::WITH_TERRAFORM,
+            terraform::BY_HAND
+        );
+    }
+    let words = test_words(options, has_terraform);
     let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
     if nextest.run().is_ok() {
         // Most tests wait most of their time: for a server, a limit, a silence.
@@ -147,9 +169,11 @@ fn run_tests(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
 }
 
 /// Which tests to run, as the test programs and nextest both understand it.
-fn test_words(options: &TestOptions) -> Vec<OsString> {
-    let skipped = if options.no_docker { &["--skip", WITH_DOCKER][..] } else { &[] };
-    skipped.iter().map(OsString::from).chain(options.filters.iter().cloned()).collect()
+fn test_words(options: &TestOptions, has_terraform: bool) -> Vec<OsString> {
+    let docker = options.no_docker.then_some(["--skip", WITH_DOCKER]);
+    let terraform = (!has_terraform).then_some(["--skip", terraform::WITH_TERRAFORM]);
+    let skipped = docker.into_iter().chain(terraform).flatten().map(OsString::from);
+    skipped.chain(options.filters.iter().cloned()).collect()
 }
 
 /// Prints cases × fixtures; fails if the committed `tests/conformance.md` says otherwise.
@@ -172,6 +196,7 @@ mod tests {
             users: vec![&users::USERS[0]],
             services: vec![&pam::SERVICES[0]],
             containers: vec!["a dockerd that answers".to_owned()],
+            by_hand: None,
         };
         assert_eq!(
             missing.to_string(),
@@ -179,14 +204,30 @@ mod tests {
              the PAM service sshd-hostlink, a dockerd that answers; \
              get what is missing with `cargo xtask test --provision`"
         );
+        let text =
+            |missing: Missing| missing.to_string().replace("`cargo xtask test --provision`", "it");
+        let by_hand = Some("x by hand");
+        assert_eq!(text(Missing { by_hand, ..Missing::default() }), "the tests need x by hand");
+        let containers = vec!["y".to_owned()];
+        assert_eq!(
+            text(Missing { by_hand, containers, ..Missing::default() }),
+            "the tests need y; get what is missing with it; and x by hand"
+        );
+    }
+
+    #[test]
+    fn without_terraform_its_tests_are_left_out() {
+        let options = TestOptions { filters: vec!["x".into()], ..TestOptions::default() };
+        assert_eq!(test_words(&options, false), ["--skip", "with_terraform", "x"]);
+        assert_eq!(test_words(&options, true), ["x"]);
     }
 
     #[test]
     fn docker_is_left_out_on_demand_only() {
         let without = TestOptions { no_docker: true, ..TestOptions::default() };
         assert_eq!(wanted_groups(&without), [Group::Base]);
-        assert_eq!(test_words(&without), ["--skip", WITH_DOCKER]);
+        assert_eq!(test_words(&without, true), ["--skip", WITH_DOCKER]);
         assert_eq!(wanted_groups(&TestOptions::default()), [Group::Base, Group::Docker]);
-        assert!(test_words(&TestOptions::default()).is_empty());
+        assert!(test_words(&TestOptions::default(), true).is_empty());
     }
 }

@@ -316,7 +316,6 @@ mod tests {
             &["web[9-1]", "exec", "--", "ls"],
             &["--limit", "a,,b", "@local", "exec", "--", "ls"],
             &["--json", "@local", "inventory", "--graph"],
-            &["--sudo", "@local", "inventory"],
             &["@local"],
             &["@local", "frobnicate"],
             &["@local", "exec"],

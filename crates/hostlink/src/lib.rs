@@ -30,6 +30,8 @@ pub mod connectors {
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]
     pub use hostlink_ssh::SshConnector;
+    #[cfg(feature = "terraform")]
+    pub use hostlink_terraform::TerraformConnector;
 }
 
 /// The examples of the repository's README, run as tests.

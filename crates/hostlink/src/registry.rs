@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 9] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 10] {
     // One that is used by another connector too: what its connections share is shared by all.
     #[cfg(feature = "ssh")]
     let ssh = Arc::new(hostlink_ssh::SshConnector::new());
@@ -71,6 +71,13 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 9] {
             #[cfg(feature = "ssh")]
             Some(ssh),
             #[cfg(not(feature = "ssh"))]
+            None,
+        ),
+        (
+            "terraform",
+            #[cfg(feature = "terraform")]
+            Some(Arc::new(hostlink_terraform::TerraformConnector::new())),
+            #[cfg(not(feature = "terraform"))]
             None,
         ),
     ]

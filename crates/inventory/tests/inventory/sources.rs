@@ -121,7 +121,7 @@ async fn ssh_config_lists_the_hosts_that_it_names() {
     let files = Files::new(&[
         (
             "home/.ssh/config",
-            "Host web1 web2 # x\n  User a\nHost *.example.com !no\nInclude conf.d/*.conf\nMatch host db\nhost=\"db 1\"\n",
+            "Host web1 web2 # x\n  User a\nHost *.example.com !no\nInclude conf.d/*.conf\nMatch host db\nhost=\"db2\"\n",
         ),
         ("home/.ssh/conf.d/a.conf", "Host db1\nHost web1\nInclude ~/.ssh/conf.d/b\n"),
         ("home/.ssh/conf.d/b", "Host last\n"),
@@ -133,10 +133,7 @@ async fn ssh_config_lists_the_hosts_that_it_names() {
         built.map(|inventory| names(&inventory)).map_err(|error| error.to_string())
     };
     assert_eq!(listed("@sshconfig/web*").await.unwrap(), "web1 web2");
-    assert_eq!(
-        listed("@sshconfig").await.unwrap(),
-        "web1 web2 db1 last db 1".replace("db 1", "db 1").as_str()
-    );
+    assert_eq!(listed("@sshconfig").await.unwrap(), "web1 web2 db1 last db2");
     assert!(listed("@sshconfig/x*").await.unwrap_err().contains("names no host that matches x*"));
 }
 

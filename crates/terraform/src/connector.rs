@@ -1,0 +1,102 @@
+//! The connector `@terraform`.
+
+use async_trait::async_trait;
+use hostlink_core::{
+    Connector, Context, DataField, Error, ErrorKind, NameData, Result, refuse_unknown_link,
+};
+
+use crate::cache::{Cache, Readings};
+use crate::document::refused;
+use crate::fields::{FIELDS, GUARDED};
+use crate::settings::Source;
+use crate::{hosts, listing, words};
+
+/// The outputs that `@terraform` alone stands for, first one first.
+const USUAL: [&str; 2] = ["hostlink_inventory", "pyinfra_inventory"];
+
+/// Hosts that Terraform or OpenTofu has made: `@terraform`, `@terraform/OUTPUT.KEY`.
+///
+/// What one run has said is kept for the further names of the same [`Context`] and its clones; another context asks again.
+#[derive(Debug, Default)]
+pub struct TerraformConnector {
+    cache: Cache,
+}
+
+impl TerraformConnector {
+    /// A connector that has not asked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl Connector for TerraformConnector {
+    fn name(&self) -> &'static str {
+        "terraform"
+    }
+
+    fn description(&self) -> &'static str {
+        "Hosts from Terraform or OpenTofu: an output, or else the machines in the state."
+    }
+
+    fn handles_execution(&self) -> bool {
+        false
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        FIELDS
+    }
+
+    fn guarded_fields(&self) -> &'static [&'static str] {
+        &GUARDED
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        context: &Context,
+    ) -> Result<Vec<NameData>> {
+        if let Some(path) = argument {
+            check_path(path)?;
+        }
+        let readings = self.cache.readings(Source::read(context)?, context);
+        match argument {
+            Some(path) => {
+                let source = readings.source();
+                hosts::hosts(path, readings.outputs().await?.find(path, source)?, source)
+            }
+            None => usual(&readings, context).await,
+        }
+    }
+}
+
+fn check_path(path: &str) -> Result<()> {
+    refuse_unknown_link(path, &format!("{path:?}"))?;
+    if path.split('.').any(str::is_empty) {
+        let message = format!(
+            "@terraform/{path}: write the name of an output, or keys behind it with dots: @terraform/OUTPUT.KEY"
+        );
+        return Err(Error::new(ErrorKind::Inventory, message));
+    }
+    Ok(())
+}
+
+/// The hosts of the first usual output, or else the machines of the state.
+async fn usual(readings: &Readings, context: &Context) -> Result<Vec<NameData>> {
+    let source = readings.source();
+    let outputs = readings.outputs().await?;
+    for name in USUAL {
+        if let Some(value) = outputs.get(name) {
+            return hosts::hosts(name, value, source);
+        }
+    }
+    match &readings.snapshot().await?.resources {
+        Some(resources) => listing::hosts(resources, source, context),
+        None => {
+            let known = words::known(USUAL[0], &outputs.names());
+            let problem = format!("there is no output {}; {known}", USUAL.join(" or "));
+            Err(refused(source, &problem))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the tests share: a configuration that is applied for real, and what the connector makes of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hostlink::connectors::TerraformConnector;
+use hostlink::{Connector, Context, Data, ErrorKind, NameData, Result, SECRET_VARIABLES};
+
+/// A directory of a test's own.
+#[derive(Debug)]
+pub(crate) struct Directory(tempfile::TempDir);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// One with this configuration, not applied.
+    pub(crate) fn with(configuration: &str) -> Self {
+        let directory = Self::new();
+        directory.write("main.tf", configuration);
+        directory
+    }
+
+    /// One with this configuration, applied.
+    pub(crate) fn applied(configuration: &str) -> Self {
+        let directory = Self::with(configuration);
+        directory.terraform(&["init", "-input=false", "-no-color"]);
+        directory.terraform(&["apply", "-auto-approve", "-input=false", "-no-color"]);
+        directory
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// What `terraform WORDS` writes to standard output here.
+    pub(crate) fn terraform(&self, words: &[&str]) -> String {
+        let output: Output =
+            Command::new("terraform").args(words).current_dir(self.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "terraform {}: {said}", words.join(" "));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A context in which this is the directory of Terraform.
+    pub(crate) fn context(&self) -> Context {
+        context(Data::new().with("terraform_directory", text(self.path())))
+    }
+}
+
+/// A context with these settings, and the environment of the test.
+pub(crate) fn context(settings: Data) -> Context {
+    let environment = std::env::vars().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
+    Context { settings, environment: environment.collect(), ..Context::default() }
+}
+
+/// A context in which a state, or saved JSON, is read.
+pub(crate) fn of_file(path: &Path) -> Context {
+    context(Data::new().with("terraform_state", text(path)))
+}
+
+/// A path as data.
+pub(crate) fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// What a connector that has asked nothing yet lists.
+pub(crate) async fn listed(argument: Option<&str>, context: &Context) -> Result<Vec<NameData>> {
+    TerraformConnector::new().make_names_data(argument, context).await
+}
+
+/// The names of what it lists.
+pub(crate) async fn names(argument: Option<&str>, context: &Context) -> Vec<String> {
+    let hosts = listed(argument, context).await;
+    hosts.unwrap().into_iter().map(|host| host.name).collect()
+}
+
+/// The one line that it fails with, as wrong input.
+pub(crate) async fn refused(argument: Option<&str>, context: &Context) -> String {
+    let error = listed(argument, context).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Inventory | ErrorKind::Data), "{error:?}");
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}

@@ -1,0 +1,7 @@
+//! What needs Terraform itself. Its built-in `terraform_data` and outputs need no provider, and so no network.
+
+mod commands;
+mod failures;
+mod files;
+mod outputs;
+mod programs;
