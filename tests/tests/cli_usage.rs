@@ -26,7 +26,8 @@ fn targets_that_are_none() {
         ("@nowhere", "there is no connector @nowhere; there are: @local"),
         ("@local/x", "there is one @local"),
         ("@local,@nowhere", "@nowhere"),
-        ("schema", "hostlink schema"),
+        ("schema", "unexpected argument"),
+        ("help", "--help"),
     ] {
         refused(&[targets, "exec", "--", "touch", "hunter2"], says);
     }
@@ -38,7 +39,7 @@ fn targets_that_are_none() {
 #[test]
 fn commands_and_options_that_are_none() {
     for (words, says) in [
-        (&["@local"][..], "exec, put, get, rsync, shell or forward"),
+        (&["@local"][..], "exec, put, get, rsync, shell, forward or inventory"),
         (&["@local", "frobnicate"], "'frobnicate'"),
         (&["@local", "exec"], "no COMMAND"),
         (&["@local", "exec", "--"], "no COMMAND"),
@@ -68,13 +69,13 @@ fn values_that_do_not_fit() {
         ("--data", "_timeout=abc", "_timeout: \"abc\""),
         ("--data", "_sudo_usr=abc", "did you mean _sudo_user?"),
         ("--data", "_sudo_password_file=/nowhere", "cannot read the password file /nowhere"),
-        ("--data", "_sudo_password_env=NOWHERE", "--data _sudo_password_env: the variable NOWHERE"),
+        ("--data", "_sudo_password_env=NOWHERE", "_sudo_password_env: the variable NOWHERE"),
+        ("--data", "_sudo_password_command=exit 3", "_sudo_password_command: the command failed"),
         (
             "--data",
-            "_sudo_password_command=exit 3",
-            "--data _sudo_password_command: the command failed",
+            "ssh_password_command=:",
+            "what the command prints has nothing on its first line",
         ),
-        ("--data", "ssh_password_command=:", "the command prints nothing on its first line"),
         ("--sudo-user", "root", "--sudo-user: it counts only with _sudo"),
         ("--doas-user", "root", "--doas-user: it counts only with _doas"),
         ("--dzdo-user", "root", "--dzdo-user: it counts only with _dzdo"),

@@ -25,6 +25,7 @@ fn text(connector: &dyn Connector) -> String {
         text.push_str("    It lists hosts and runs nothing itself.\n");
     }
     text.push_str(match (connector.is_wrapper(), connector.needs_outer(&Data::new())) {
+        _ if !connector.handles_execution() => "",
         (false, _) => "    It reaches its targets by itself: nothing may stand in front of it.\n",
         (true, false) => "    It may stand behind another target.\n",
         (true, true) => {

@@ -1,6 +1,6 @@
 //! `--data KEY=VALUE`.
 
-use hostlink::{ConnectorArguments, Data, DataField, DataReader, Registry, Result, Value};
+use hostlink::{Data, Registry, Result, Value, inventory};
 
 use crate::explain::usage;
 
@@ -9,15 +9,10 @@ pub(crate) fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Data
     pairs.into_iter().map(pair).collect()
 }
 
-/// Refuses keys with an underscore in front that no argument and no connector has: they are
-/// misspelt. Every other key may be the user's own.
+/// Refuses misspelt keys, as everywhere, and says that they are of `--data`.
 pub(crate) fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
-    let of_connectors = registry.connectors().flat_map(|connector| connector.data_fields());
-    let fields: Vec<DataField> =
-        ConnectorArguments::FIELDS.iter().chain(of_connectors).copied().collect();
-    let mut reader = DataReader::new(data);
-    reader.refuse_unknown("_", &fields);
-    reader.finish().map_err(|error| usage(format!("--data {}", error.message())))
+    inventory::check_keys(data, registry)
+        .map_err(|error| usage(format!("--data {}", error.message())))
 }
 
 fn pair(pair: &str) -> Result<(String, Value)> {

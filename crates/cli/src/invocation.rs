@@ -10,7 +10,7 @@ use hostlink::inventory::{self, Pattern};
 use hostlink::{ConnectorArguments, Data, Forward, FromValue, Result, StringCommand};
 
 use crate::explain::{of_clap, usage};
-use crate::grammar::{self, RESERVED};
+use crate::grammar;
 use crate::input::Input;
 use crate::levels::Levels;
 use crate::login::Login;
@@ -118,7 +118,6 @@ impl Invocation {
                 Err(usage("no TARGETS: hostlink TARGETS exec -- COMMAND…; see hostlink --help"))
             }
             (Some(targets), subcommand) => {
-                refuse_reserved(targets)?;
                 inventory::words(targets)?;
                 let (word, inner) = subcommand.ok_or_else(|| {
                     usage(
@@ -161,16 +160,6 @@ fn shown(error: &clap::Error) -> Result<Request> {
         }
         _ => Err(of_clap(error)),
     }
-}
-
-/// A script that means a host by such a word would break on the day the word gets its meaning.
-fn refuse_reserved(list: &str) -> Result<()> {
-    if !RESERVED.contains(&list) {
-        return Ok(());
-    }
-    let message =
-        format!("hostlink {list} is not in this version; a host of this name is @ssh/{list}");
-    Err(usage(message))
 }
 
 /// Several of one flag are joined.

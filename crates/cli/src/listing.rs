@@ -14,7 +14,7 @@ pub(crate) fn json(inventory: &Inventory) -> String {
             "host": host.name(),
             "connector": host.connector(),
             "groups": host.groups(),
-            "data": host.data(),
+            "data": host.data().masked(),
         });
         format!("{object}\n")
     };

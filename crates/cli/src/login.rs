@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, value_parser};
+use hostlink::inventory::secret_of_file;
 use hostlink::{Context, Data, Error, ErrorKind, ResolvedTarget, Result, Secret, Value};
 
 use crate::explain::usage;
@@ -108,7 +109,7 @@ impl Login {
                     "--ssh-password-prompt asks for the password that --ssh-password-file gives: leave one of them out",
                 ));
             }
-            flags.insert(PASSWORD, Value::Secret(passwords::first_line(path)?));
+            flags.insert(PASSWORD, Value::Secret(secret_of_file(path)?));
         }
         let password = passwords::variable(PASSWORD_VARIABLE)?;
         Ok(Self { flags, questions, password })

@@ -90,18 +90,20 @@ impl Teller {
 
 impl Reporter for Teller {
     fn report(&self, target: &str, event: Event<'_>) {
+        // What is about no target has no name in front.
+        let of = if target.is_empty() { String::new() } else { format!("{target}: ") };
         match event {
             Event::Warning(text) => {
-                self.messages.line(format_args!("{target}: warning: {}", flatten(text)));
+                self.messages.line(format_args!("{of}warning: {}", flatten(text)));
             }
             Event::Notice(text) => {
-                self.messages.line(format_args!("{target}: {}", flatten(text)));
+                self.messages.line(format_args!("{of}{}", flatten(text)));
             }
             Event::Input(text) if self.verbose => {
                 self.messages.send(format!("[{target}] >>> {text}\n").into_bytes());
             }
             Event::Detail(text) if self.verbose => {
-                self.messages.line(format_args!("{target}: {}", flatten(text)));
+                self.messages.line(format_args!("{of}{}", flatten(text)));
             }
             _ => {}
         }

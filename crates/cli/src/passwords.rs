@@ -1,7 +1,8 @@
 //! Passwords: from files and from hostlink's own environment, never from arguments.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use hostlink::inventory::secret_of_file;
 use hostlink::{ConnectorArguments, Result, Secret};
 
 use crate::explain::usage;
@@ -14,7 +15,7 @@ pub(crate) fn from_files(levels: &Levels<'_>) -> Result<ConnectorArguments> {
             "--use-sudo-password asks for the password that --sudo-password-file gives: leave one of them out",
         ));
     }
-    let read = |key| levels.one::<PathBuf>(key).map(|path| first_line(path)).transpose();
+    let read = |key| levels.one::<PathBuf>(key).map(|path| secret_of_file(path)).transpose();
     Ok(ConnectorArguments {
         sudo_password: read("_sudo_password")?,
         su_password: read("_su_password")?,
@@ -32,17 +33,6 @@ pub(crate) fn from_environment() -> Result<ConnectorArguments> {
     })
 }
 
-/// The secret on the first line of a file.
-pub(crate) fn first_line(path: &Path) -> Result<Secret> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| usage(format!("cannot read the password file {shown}: {error}")))?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(Secret::from(line)),
-        _ => Err(usage(format!("the password file {shown} has nothing on its first line"))),
-    }
-}
-
 /// The secret in a variable of hostlink's own; an empty one is none.
 pub(crate) fn variable(name: &str) -> Result<Option<Secret>> {
     match std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.into_string())
@@ -50,25 +40,5 @@ pub(crate) fn variable(name: &str) -> Result<Option<Secret>> {
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(Secret::from(text))),
         Some(Err(_)) => Err(usage(format!("{name} is not UTF-8"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    #[test]
-    fn the_first_line_is_the_password() {
-        let read = |text: &[u8]| {
-            let mut file = tempfile::NamedTempFile::new().unwrap();
-            file.write_all(text).unwrap();
-            first_line(file.path()).map(|secret| secret.expose().to_owned())
-        };
-        assert_eq!(read(b" a b\n").unwrap(), " a b");
-        assert_eq!(read(b"ab\r\nmore").unwrap(), "ab");
-        for bad in [&b""[..], b"\nab", b"\xff\n"] {
-            assert!(read(bad).is_err(), "{bad:?}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nearest;
-use crate::value::{FromValue, Value};
+use crate::value::{FromValue, Shown, Value};
 
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
 #[derive(Clone, Default, PartialEq)]
@@ -54,6 +54,12 @@ impl Data {
         }
     }
 
+    /// A copy to show: what a key's name says is a secret is masked, too, at any depth.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        Self(self.0.iter().map(|(key, value)| (key.clone(), masked(key, value))).collect())
+    }
+
     /// Masks the values of the fields that are secret.
     pub fn mask_fields(&mut self, fields: &[DataField]) {
         for field in fields.iter().filter(|field| field.secret) {
@@ -69,15 +75,31 @@ impl Data {
 /// Masks what was given as a secret, and what a key's name says is one.
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        for (key, value) in &self.0 {
-            if ["password", "passphrase", "secret", "token"].iter().any(|word| key.contains(word)) {
-                map.entry(key, &format_args!("{}", crate::secret::MASK));
-            } else {
-                map.entry(key, &format_args!("{value}"));
-            }
+        let masked = self.masked();
+        f.debug_map().entries(masked.iter().map(|(key, value)| (key, Shown(value)))).finish()
+    }
+}
+
+/// What a key is called that holds a secret.
+fn is_secret_name(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    // Where a secret is, is none.
+    let is_place = ["_file", "_env", "_command"].iter().any(|suffix| key.ends_with(suffix));
+    !is_place && ["password", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
+}
+
+fn masked(key: &str, value: &Value) -> Value {
+    match value {
+        // These say nothing, or too little.
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::Map(entries) if !is_secret_name(key) => Value::Map(
+            entries.iter().map(|(key, value)| (key.clone(), masked(key, value))).collect(),
+        ),
+        Value::List(items) if !is_secret_name(key) => {
+            Value::List(items.iter().map(|item| masked(key, item)).collect())
         }
-        map.finish()
+        _ if is_secret_name(key) => Value::Secret(crate::Secret::from(crate::secret::MASK)),
+        _ => value.clone(),
     }
 }
 
@@ -266,8 +288,14 @@ mod tests {
     fn secrets_are_masked_whatever_they_look_like() {
         let mut data = Data::new().with("word", 12_345_678).with("_sudo_password", "hunter2");
         data.mask_fields(&[WORD]);
+        let nested = Value::Map([("API_TOKEN".to_owned(), "hunter2".into())].into_iter().collect());
+        data.insert("env", vec![nested]);
+        data.insert("_su_password_file", "/etc/hostlink");
+        data.insert("_use_sudo_password", true);
         let shown = format!("{data:?}");
         assert!(!shown.contains("123") && !shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("/etc/hostlink") && shown.contains("true"), "{shown}");
+        assert!(!serde_json::to_string(&data.masked()).unwrap().contains("hunter2"));
         assert_eq!(DataReader::new(&data).get::<String>(&WORD).as_deref(), Some("12345678"));
     }
 

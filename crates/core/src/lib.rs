@@ -8,6 +8,7 @@ mod connector;
 mod data;
 mod error;
 mod forward;
+mod guard;
 mod handshake;
 mod interchange;
 mod kill;

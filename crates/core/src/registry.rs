@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crate::arguments::ConnectorArguments;
 use crate::connector::{Connector, Context, GroupData, Listing, NameData, Target, only_lists};
-use crate::data::{Data, DataField, DataReader, all_checks};
+use crate::data::{Data, DataField, all_checks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::name::{NameLink, TargetName};
-use crate::value::Value;
 
 /// What stands in front of a connector that needs another target and is given none.
-const LOCAL: &str = "local";
+pub(crate) const LOCAL: &str = "local";
 
 /// How often a listed host may be reached through another listed host.
 const DEEPEST: usize = 8;
@@ -164,6 +163,36 @@ impl Registry {
         Ok(targets)
     }
 
+    async fn targets(
+        &self,
+        name: &str,
+        parsed: &TargetName,
+        hosts: Vec<NameData>,
+        context: &Context,
+    ) -> Result<Vec<ResolvedTarget>> {
+        let (last, outer) = parsed.links().split_last().expect("a name has at least one link");
+        let mut through = Vec::new();
+        for link in outer {
+            through.extend(self.only_way(link, context, 0).await?);
+        }
+        let connector = self.get(&last.connector)?;
+        let only = hosts.len() == 1;
+        let mut targets = Vec::with_capacity(hosts.len());
+        for found in hosts {
+            let label =
+                if outer.is_empty() || !only { found.name.clone() } else { name.to_owned() };
+            let mut groups = vec![format!("@{}", connector.name())];
+            groups.extend(found.groups.iter().cloned());
+            let mut connectors = through.clone();
+            connectors.extend(self.way_to(connector, found, context, 0).await?);
+            check_chain(name, &connectors)?;
+            let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
+            let local = self.get(LOCAL).ok().cloned();
+            targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
+        }
+        Ok(targets)
+    }
+
     /// Refuses data of a connector that is not trusted where they could act on this machine.
     fn guard(
         &self,
@@ -218,7 +247,7 @@ impl Registry {
         self.connectors.iter().any(|known| known.name() == name) || self.left_out.contains(&name)
     }
 
-    fn parse(&self, name: &str) -> Result<TargetName> {
+    pub(crate) fn parse(&self, name: &str) -> Result<TargetName> {
         TargetName::parse(name, |part| self.knows(part))
     }
 
@@ -254,14 +283,7 @@ impl Registry {
             let message = format!("{target}: reached through itself, again and again");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
-        if !connector.is_trusted() && !context.trust_data && self.acts_here(&target)? {
-            let name = connector.name();
-            let message = format!(
-                "@{name} says that this host is {target}, so commands for it would run on this machine; \
-                 --trust-data takes that"
-            );
-            return Err(Error::new(ErrorKind::Data, message).with_target(&found.name));
-        }
+        self.guard_target(connector, &found.name, &target, context)?;
         let mut way = Way::new();
         for link in self.parse(&target)?.links() {
             // Boxed: a way is made of ways.

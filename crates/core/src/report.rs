@@ -26,7 +26,7 @@ pub enum Event<'a> {
 
 /// Takes what the library has to tell. Libraries never print: the cli's reporter does.
 pub trait Reporter: fmt::Debug + Send + Sync {
-    /// Takes one event of the target of this name. It must not block.
+    /// Takes one event of the target of this name; of none if it is empty. It must not block.
     fn report(&self, target: &str, event: Event<'_>);
 }
 

@@ -47,7 +47,7 @@ impl fmt::Display for Value {
 }
 
 /// `Debug` that is `Display`, for the entries of lists.
-struct Shown<'a>(&'a Value);
+pub(crate) struct Shown<'a>(pub(crate) &'a Value);
 
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

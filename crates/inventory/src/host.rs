@@ -87,9 +87,11 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`]: a secret cannot be had.
+    /// [`ErrorKind::Data`]: a secret cannot be had, or a key begins with an underscore and is no argument.
     pub async fn target(&self) -> Result<ResolvedTarget> {
-        let opened = self.shared.safe.open(self.data(), &self.shared.context).await;
+        let data = self.data();
+        self.shared.safe.keys().check(&data).map_err(|error| error.with_target(self.name()))?;
+        let opened = self.shared.safe.open(data, &self.shared.context).await;
         let data = opened.map_err(|error| error.with_target(self.name()))?;
         Ok(self.target.clone().with_data(&data))
     }

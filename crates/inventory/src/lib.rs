@@ -30,6 +30,6 @@ pub use inventory::{Config, Inventory};
 pub use place::Place;
 pub use range::{MOST_NAMES, expand};
 pub use schema::schema;
-pub use secrets::plain_secrets;
+pub use secrets::{check_keys, plain_secrets, secret_of_file};
 pub use ssh_config::SshConfigConnector;
 pub use words::{Word, words};

@@ -1,11 +1,13 @@
 //! Secrets in host data: plain, or where they are, by a suffix of their key.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use hostlink_core::{
-    ConnectorArguments, Context, Data, DataField, Error, ErrorKind, Registry, Result, Secret, Value,
+    ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind, Registry, Result,
+    Secret, Value,
 };
 use hostlink_local::Program;
 use tokio::sync::Mutex;
@@ -39,6 +41,16 @@ pub fn plain_secrets<'a>(data: &'a Data, registry: &Registry) -> Vec<&'a str> {
     data.iter().map(|(key, _)| key).filter(|key| keys.is_plain(key)).collect()
 }
 
+/// Refuses keys with an underscore in front that are no argument of commands and do not say where a secret one is: they are
+/// misspelt. Every other key may be the user's own.
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`] with every such key.
+pub fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
+    SecretKeys::new(registry).check(data)
+}
+
 /// Every key that holds a secret or says where one is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SecretKeys(HashMap<String, (&'static str, Origin)>);
@@ -52,6 +64,19 @@ impl SecretKeys {
             ORIGINS.map(|(suffix, origin)| (format!("{}{suffix}", field.key), (field.key, origin)))
         });
         Self(keys.collect())
+    }
+
+    /// Whether a key holds a secret, or says where one is.
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    pub(crate) fn check(&self, data: &Data) -> Result<()> {
+        let other = data.iter().filter(|(key, _)| key.starts_with('_') && !self.has(key));
+        let other: Data = other.map(|(key, value)| (key, value.clone())).collect();
+        let mut reader = DataReader::new(&other);
+        reader.refuse_unknown("_", ConnectorArguments::FIELDS);
+        reader.finish()
     }
 
     /// Whether a key holds a secret itself.
@@ -94,7 +119,7 @@ impl Safe {
     ///
     /// [`ErrorKind::Data`]: a secret that cannot be had, or is given twice.
     pub(crate) async fn open(&self, data: Data, context: &Context) -> Result<Data> {
-        if !data.iter().any(|(key, _)| self.keys.0.contains_key(key)) {
+        if !data.iter().any(|(key, _)| self.keys.has(key)) {
             return Ok(data);
         }
         let mut opened = Data::new();
@@ -159,19 +184,26 @@ fn refused(key: &str, problem: String) -> Error {
     Error::new(ErrorKind::Data, format!("{key}: {problem}"))
 }
 
+/// The secret on the first line of a file.
+///
+/// # Errors
+///
+/// [`ErrorKind::Data`]: it cannot be read, is no text, or has nothing there.
+pub fn secret_of_file(path: &Path) -> Result<Secret> {
+    let refused = |problem: String| Error::new(ErrorKind::Data, problem);
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(LONGEST as u64).read_to_end(&mut bytes));
+    read.map_err(|error| refused(format!("cannot read the password file {shown}: {error}")))?;
+    first_line(bytes).map_err(|problem| refused(format!("the password file {shown} {problem}")))
+}
+
 async fn file(key: &str, path: &str) -> Result<Secret> {
-    let unreadable =
-        |error: std::io::Error| refused(key, format!("{path} cannot be read: {error}"));
-    let read = |path: &Path| -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path)?;
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST as u64), &mut bytes)?;
-        Ok(bytes)
-    };
-    let owned = Path::new(path).to_owned();
-    let read = tokio::task::spawn_blocking(move || read(&owned)).await;
-    let bytes = read.map_err(std::io::Error::other).and_then(|read| read).map_err(unreadable)?;
-    first_line(bytes).map_err(|problem| refused(key, format!("{path} {problem}")))
+    let path = Path::new(path).to_owned();
+    let read = tokio::task::spawn_blocking(move || secret_of_file(&path)).await;
+    let read = read.map_err(|error| refused(key, error.to_string()))?;
+    read.map_err(|error| error.within(key))
 }
 
 /// The first line that a command of this machine prints.
@@ -191,5 +223,24 @@ fn first_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
     match text.lines().next() {
         Some(first) if !first.is_empty() => Ok(Secret::from(first)),
         _ => Err("has nothing on its first line"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_the_secret() {
+        let read = |text: &[u8]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            secret_of_file(file.path()).map(|secret| secret.expose().to_owned())
+        };
+        assert_eq!(read(b" a b\n").unwrap(), " a b");
+        assert_eq!(read(b"ab\r\nmore").unwrap(), "ab");
+        for bad in [&b""[..], b"\nab", b"\xff\n"] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -181,7 +181,7 @@ async fn secrets_of_a_stronger_layer_replace_those_of_a_weaker_one_in_whatever_w
         (format!("ssh_password_file: {path}"), "ssh_password: strong".to_owned(), "strong"),
         (
             "ssh_password_command: exit 1".to_owned(),
-            "ssh_password_command: echo printed".to_owned(),
+            "ssh_password_command: 'printf print; echo ed'".to_owned(),
             "printed",
         ),
         (

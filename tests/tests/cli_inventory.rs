@@ -1,0 +1,274 @@
+//! The command with inventories: shown, limited, completed, and run on for real.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Output;
+
+use hostlink_tests::binary;
+use hostlink_tests::cli::{code, command, hostlink, run, stderr, stdout};
+use hostlink_tests::ssh_target::SshTarget;
+use hostlink_tests::sshd::Sshd;
+
+const TEXT: &str = "
+data: {ssh_user: deploy, api_token: hunter2, _sudo_password: hunter3}
+hosts: [h0]
+groups:
+  web: {hosts: [w1, {name: w2, data: {layer: host}}], children: [edge], data: {layer: web}}
+  edge: {hosts: ['e[1-2]']}
+  db: {hosts: [w2, {name: d1, target: '@docker/x'}], data: {layer: db, db: true}}
+";
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mode = if text.starts_with("#!") { 0o700 } else { 0o600 };
+            let mut options = std::fs::OpenOptions::new();
+            let options =
+                std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create(true), mode);
+            options.open(path).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        Self(directory)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// hostlink in the directory of the files.
+    fn hostlink(&self, words: &[&str]) -> Output {
+        let mut command = hostlink(words);
+        command.current_dir(self.0.path());
+        run(command)
+    }
+
+    fn shown(&self, words: &[&str]) -> String {
+        let output = self.hostlink(words);
+        assert_eq!((code(&output), &*stderr(&output)), (0, ""), "{words:?}");
+        stdout(&output)
+    }
+
+    fn refused(&self, words: &[&str], says: &str) {
+        let output = self.hostlink(words);
+        let line = stderr(&output);
+        assert_eq!((code(&output), &*stdout(&output)), (2, ""), "{words:?}: {line}");
+        assert!(line.lines().count() == 1 && line.contains(says), "{words:?}: {line}");
+        assert!(!line.contains("hunter"), "{line}");
+    }
+}
+
+#[test]
+fn an_inventory_is_shown_as_a_table_a_tree_and_json() {
+    let files = Files::new(&[("inv.yaml", TEXT)]);
+    assert_eq!(
+        files.shown(&["inv.yaml", "inventory"]),
+        "HOST  CONNECTOR  GROUPS\n\
+         h0    @ssh\n\
+         w1    @ssh       web\n\
+         w2    @ssh       web,db\n\
+         e1    @ssh       web,edge\n\
+         e2    @ssh       web,edge\n\
+         d1    @docker    db\n"
+    );
+    assert_eq!(
+        files.shown(&["--limit", "web", "inv.yaml", "inventory", "--graph"]),
+        "all\n└─ web:\n   ├─ w1\n   ├─ w2\n   └─ edge:\n      ├─ e1\n      └─ e2\n".replace(
+            "└─ web:\n   ├─ w1\n   ├─ w2\n   └─ edge:\n      ├─ e1\n      └─ e2\n",
+            "├─ web:\n│  ├─ w1\n│  ├─ w2\n│  └─ edge:\n│     ├─ e1\n│     └─ e2\n└─ db:\n   └─ w2\n"
+        )
+    );
+    let lines = files.shown(&["inv.yaml", "--limit", "w2", "inventory", "--json"]);
+    assert_eq!(
+        lines,
+        "{\"host\":\"w2\",\"connector\":\"ssh\",\"groups\":[\"all\",\"@ssh\",\"web\",\"db\"],\
+         \"data\":{\"ssh_user\":\"deploy\",\"api_token\":\"***\",\"_sudo_password\":\"***\",\
+         \"layer\":\"host\",\"db\":true,\"ssh_hostname\":\"w2\"}}\n"
+    );
+    let narrowed = files.shown(&[
+        "inv.yaml",
+        "--limit",
+        "web:&db",
+        "--exclude",
+        "edge",
+        "inventory",
+        "--json",
+    ]);
+    assert!(narrowed.contains("\"layer\":\"host\"") && narrowed.lines().count() == 1, "{narrowed}");
+    let one =
+        files.shown(&["--limit", "web", "--exclude", "w1,edge", "inv.yaml", "inventory", "--json"]);
+    assert!(!one.contains("\"db\":true"), "only chosen groups' data count: {one}");
+    let over =
+        files.shown(&["--data", "layer=said", "inv.yaml", "--limit", "w2", "inventory", "--json"]);
+    assert!(over.contains("\"layer\":\"said\""), "{over}");
+}
+
+#[test]
+fn group_data_and_directories_are_read_from_where_they_are_said_to_be() {
+    let files = Files::new(&[
+        ("inv/inventory.yaml", TEXT),
+        ("inv/group_data/web.yaml", "layer: directory\n"),
+        ("more/web.toml", "layer = 'more'\n"),
+    ]);
+    let layer = |words: &[&str]| {
+        let text = files.shown(&[words, &["--limit", "w1", "inventory", "--json"]].concat());
+        text.split("\"layer\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(layer(&["inv/"]), "directory");
+    assert_eq!(layer(&["--group-data", "more", "inv/"]), "more");
+    assert_eq!(
+        layer(&["--group-data", "more", "--group-data", "inv/group_data/web.yaml", "inv/"]),
+        "directory"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_inventory_is_one_line() {
+    let files = Files::new(&[
+        ("inv.yaml", TEXT),
+        ("bad.yaml", "hosts: [w1]\nhots: []\n"),
+        ("cycle.yaml", "groups:\n  a: {children: [b]}\n  b: {children: [a]}\n"),
+        ("keys.yaml", "hosts: [{name: w1, data: {_sudo_usr: hunter2}}]\n"),
+        ("secret.yaml", "hosts: [{name: w1, data: {_sudo_password_env: HL_NOT_SET}}]\n"),
+        ("fails", "#!/bin/sh\necho 'no such region' >&2; exit 1\n"),
+        (
+            "guarded",
+            "#!/bin/sh\necho '{\"hosts\": [{\"name\": \"w1\", \"data\": {\"ssh_proxy_command\": \"touch x\"}}]}'\n",
+        ),
+    ]);
+    let run = ["exec", "--", "true"];
+    for (words, says) in [
+        (&["bad.yaml"][..], "bad.yaml:2:1: an inventory has no key \"hots\" (did you mean hosts?)"),
+        (&["cycle.yaml"], "groups are in one another: "),
+        (&["keys.yaml"], "w1: _sudo_usr: there is no such key (did you mean _sudo_user?)"),
+        (&["secret.yaml"], "w1: _sudo_password_env: the variable HL_NOT_SET is not set"),
+        (&["missing.yaml"], "missing.yaml: this inventory cannot be read: No such file"),
+        (&["./fails"], "./fails failed (exit status: 1): no such region"),
+        (&["./guarded"], "ssh_proxy_command may not be set by what a program prints"),
+        (&["--limit", "wbe", "inv.yaml"], "no host and no group is called wbe (did you mean web?)"),
+        (&["--exclude", "all", "inv.yaml"], "--limit and --exclude leave no host"),
+        (&["--limit", "w[9-1]", "inv.yaml"], "--limit w[9-1]: [9-1] runs backwards"),
+        (&["web[1-1000000000]"], "1000000000 names are more than the 1000000"),
+        (&["--group-data", "nowhere", "inv.yaml"], "nowhere"),
+        (&["--data", "_sudo_usr=x", "inv.yaml"], "--data _sudo_usr: there is no such key"),
+    ] {
+        files.refused(&[words, &run].concat(), says);
+    }
+    for reserved in ["connectors", "schema", "completions", "help"] {
+        let output = files.hostlink(&[reserved, "exec", "--", "true"]);
+        assert_eq!(code(&output), 2, "{reserved}");
+    }
+    let output = files.hostlink(&["@ssh/connectors", "inventory", "--json"]);
+    assert!(stdout(&output).starts_with("{\"host\":\"connectors\""), "{}", stderr(&output));
+    let trusted = files.hostlink(&["--trust-data", "./guarded", "inventory", "--json"]);
+    assert!(stdout(&trusted).contains("ssh_proxy_command"), "{}", stderr(&trusted));
+}
+
+#[test]
+fn secrets_in_files_that_others_can_read_are_told() {
+    let files = Files::new(&[("inv.yaml", TEXT)]);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(files.path("inv.yaml"), mode).unwrap();
+    let output = files.hostlink(&["inv.yaml", "inventory"]);
+    let told = stderr(&output);
+    assert_eq!(code(&output), 0, "{told}");
+    assert!(
+        told.starts_with("hostlink: warning: inv.yaml has a secret in it")
+            && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
+#[test]
+fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
+    let files = Files::new(&[]);
+    let schema: serde_json::Value =
+        serde_json::from_str(&files.shown(&["schema", "inventory"])).unwrap();
+    let described = &schema["$defs"]["data"]["properties"]["ssh_user"]["description"];
+    assert!(described.as_str().unwrap().contains("User to log in as"), "{described}");
+    files.refused(&["schema", "playbook"], "playbook");
+    files.refused(&["@local", "schema", "inventory"], "schema takes no TARGETS");
+}
+
+#[test]
+fn commands_run_on_the_hosts_of_an_inventory_that_a_limit_chooses() {
+    let (first, second) = (SshTarget::start(Sshd::builder()), SshTarget::start(Sshd::builder()));
+    let host = |name: &str, target: &SshTarget| {
+        let data = serde_json::to_string(&target.data).unwrap();
+        format!("{{\"name\": \"{name}\", \"target\": \"{}\", \"data\": {data}}}", target.name())
+    };
+    let text = format!(
+        "{{\"groups\": {{\"web\": {{\"hosts\": [{}], \"data\": {{\"_env\": {{\"LAYER\": \"web\"}}}}}}, \
+         \"db\": {{\"hosts\": [{}]}}}}, \"hosts\": [{{\"name\": \"here\", \"target\": \"@local\"}}]}}",
+        host("w1", &first),
+        host("d1", &second),
+    );
+    let files = Files::new(&[("inv.json", &text)]);
+    let exec = ["exec", "--", "echo ${LAYER-none}"];
+    let run = |words: &[&str]| {
+        let output = files.hostlink(&[words, &exec].concat());
+        assert_eq!(code(&output), 0, "{words:?}: {}", stderr(&output));
+        let text = stdout(&output);
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        lines.join(" ")
+    };
+    assert_eq!(run(&["inv.json"]), "[d1] none [here] none [w1] web");
+    assert_eq!((first.sshd.logins(), second.sshd.logins()), (1, 1));
+    assert_eq!(run(&["--limit", "web", "inv.json"]), "web");
+    assert_eq!(run(&["--exclude", "web,d1", "inv.json"]), "none");
+    assert_eq!((first.sshd.logins(), second.sshd.logins()), (2, 1));
+    let words = files.hostlink(&["inv.json", "forward", "-D", "1080"]);
+    assert!(stderr(&words).contains("TARGETS stands for 3"), "{}", stderr(&words));
+}
+
+/// What bash would offer for a line whose last word is being completed.
+fn offered(files: &Files, line: &str) -> Vec<String> {
+    let script = format!(
+        "source <(hostlink completions bash)\n\
+         COMP_LINE='{line}'; read -ra COMP_WORDS <<<\"$COMP_LINE\"; [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')\n\
+         COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_TYPE=9; COMP_POINT=${{#COMP_LINE}}\n\
+         _clap_complete_hostlink hostlink \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"\n\
+         printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
+    );
+    let mut bash = command("bash".as_ref(), ["-c", &script]);
+    let directory = binary().parent().unwrap().to_owned();
+    let path = std::env::var("PATH").unwrap();
+    bash.env("PATH", format!("{}:{path}", directory.display()));
+    bash.env("HOME", files.path("home")).current_dir(files.0.path());
+    let output = run(bash);
+    assert_eq!(code(&output), 0, "{line}: {}", stderr(&output));
+    stdout(&output).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_subcommands_hosts_groups_and_files() {
+    let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
+    for (line, wanted) in [
+        ("hostlink inv", "inv.yaml"),
+        ("hostlink b", "build"),
+        ("hostlink w1,ba", "w1,bastion"),
+        ("hostlink @do", "@docker/"),
+        ("hostlink conn", "connectors"),
+        ("hostlink inv.yaml ex", "exec"),
+        ("hostlink inv.yaml inventory --gr", "--graph"),
+        ("hostlink inv.yaml inventory --limit e", "edge"),
+        ("hostlink inv.yaml inventory --limit e", "e2"),
+        ("hostlink inv.yaml exec --limit web,d", "web,d1"),
+        ("hostlink inv.yaml exec --exclude web:&d", "web:&db"),
+        ("hostlink completions z", "zsh"),
+    ] {
+        let offered = offered(&files, line);
+        assert!(offered.iter().any(|word| word.trim_end() == wanted), "{line}: {offered:?}");
+    }
+    let none = offered(&files, "hostlink inv.yaml exec --limit nothing-like-it");
+    assert!(none.iter().all(|word| word.is_empty()), "{none:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(files.shown(&["completions", shell]).contains("HOSTLINK_COMPLETE"), "{shell}");
+    }
+}
