@@ -9,6 +9,51 @@ use crate::registry::{LOCAL, Registry};
 use crate::value::Value;
 
 impl Registry {
+    /// Refuses data of a connector that is not trusted where they could act on this machine.
+    pub(crate) fn guard(
+        &self,
+        connector: &Arc<dyn Connector>,
+        owner: &str,
+        data: &Data,
+        context: &Context,
+    ) -> Result<()> {
+        if context.trust_data || connector.is_trusted() {
+            return Ok(());
+        }
+        let mut reader = DataReader::new(data);
+        for (key, value) in data.iter() {
+            if *value != Value::Null && self.is_guarded(key) {
+                let name = connector.name();
+                let problem = format!(
+                    "data from @{name} may not set this, since it can run code or read files on this machine; \
+                     --trust-data takes it"
+                );
+                reader.fault(key, problem);
+            }
+        }
+        reader.finish().map_err(|error| error.with_target(owner))
+    }
+
+    /// Whether data that are not trusted may not set a key.
+    #[must_use]
+    pub fn is_guarded(&self, key: &str) -> bool {
+        ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
+            || self.connectors().any(|known| known.guarded_fields().contains(&key))
+    }
+
+    /// Whether to reach a name is to run something on this machine, or to ask a program or a file of it for hosts.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be read, or its connector is unknown.
+    pub fn acts_here(&self, name: &str) -> Result<bool> {
+        let parsed = self.parse(name)?;
+        let first = &parsed.links()[0].connector;
+        let connector = self.get(first)?;
+        let is_here = first == LOCAL || connector.needs_outer(&Data::new());
+        Ok(is_here || !connector.handles_execution())
+    }
+
     /// Refuses a target on this machine where a connector that is not trusted says that a host is there.
     pub(crate) fn guard_target(
         &self,

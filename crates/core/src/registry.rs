@@ -120,19 +120,6 @@ impl Registry {
         self.get(&self.parse(name)?.last().connector)
     }
 
-    /// Whether to reach a name is to run something on this machine, or to ask a program or a file of it for hosts.
-    ///
-    /// # Errors
-    ///
-    /// The name cannot be read, or its connector is unknown.
-    pub fn acts_here(&self, name: &str) -> Result<bool> {
-        let parsed = self.parse(name)?;
-        let first = &parsed.links()[0].connector;
-        let connector = self.get(first)?;
-        let is_here = first == LOCAL || connector.needs_outer(&Data::new());
-        Ok(is_here || !connector.handles_execution())
-    }
-
     async fn targets(
         &self,
         name: &str,
@@ -161,68 +148,6 @@ impl Registry {
             targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
         }
         Ok(targets)
-    }
-
-    async fn targets(
-        &self,
-        name: &str,
-        parsed: &TargetName,
-        hosts: Vec<NameData>,
-        context: &Context,
-    ) -> Result<Vec<ResolvedTarget>> {
-        let (last, outer) = parsed.links().split_last().expect("a name has at least one link");
-        let mut through = Vec::new();
-        for link in outer {
-            through.extend(self.only_way(link, context, 0).await?);
-        }
-        let connector = self.get(&last.connector)?;
-        let only = hosts.len() == 1;
-        let mut targets = Vec::with_capacity(hosts.len());
-        for found in hosts {
-            let label =
-                if outer.is_empty() || !only { found.name.clone() } else { name.to_owned() };
-            let mut groups = vec![format!("@{}", connector.name())];
-            groups.extend(found.groups.iter().cloned());
-            let mut connectors = through.clone();
-            connectors.extend(self.way_to(connector, found, context, 0).await?);
-            check_chain(name, &connectors)?;
-            let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
-            let local = self.get(LOCAL).ok().cloned();
-            targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
-        }
-        Ok(targets)
-    }
-
-    /// Refuses data of a connector that is not trusted where they could act on this machine.
-    fn guard(
-        &self,
-        connector: &Arc<dyn Connector>,
-        owner: &str,
-        data: &Data,
-        context: &Context,
-    ) -> Result<()> {
-        if context.trust_data || connector.is_trusted() {
-            return Ok(());
-        }
-        let mut reader = DataReader::new(data);
-        for (key, value) in data.iter() {
-            if *value != Value::Null && self.is_guarded(key) {
-                let name = connector.name();
-                let problem = format!(
-                    "data from @{name} may not set this, since it can run code or read files on this machine; \
-                     --trust-data takes it"
-                );
-                reader.fault(key, problem);
-            }
-        }
-        reader.finish().map_err(|error| error.with_target(owner))
-    }
-
-    /// Whether data that are not trusted may not set a key.
-    #[must_use]
-    pub fn is_guarded(&self, key: &str) -> bool {
-        ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
-            || self.connectors.iter().any(|known| known.guarded_fields().contains(&key))
     }
 
     /// Resolves a name that stands for one target, and connects to it with more data.
