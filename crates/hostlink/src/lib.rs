@@ -26,6 +26,8 @@ pub mod connectors {
     pub use hostlink_local::LocalConnector;
     #[cfg(feature = "ssh")]
     pub use hostlink_ssh::SshConnector;
+    #[cfg(feature = "vagrant")]
+    pub use hostlink_vagrant::VagrantConnector;
 }
 
 /// The examples of the repository's README, run as tests.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 7] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 8] {
     // One that is used by another connector too: what its connections share is shared by all.
     #[cfg(feature = "ssh")]
     let ssh = Arc::new(hostlink_ssh::SshConnector::new());
@@ -57,6 +57,13 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 7] {
             #[cfg(feature = "ssh")]
             Some(ssh),
             #[cfg(not(feature = "ssh"))]
+            None,
+        ),
+        (
+            "vagrant",
+            #[cfg(feature = "vagrant")]
+            Some(Arc::new(hostlink_vagrant::VagrantConnector::new())),
+            #[cfg(not(feature = "vagrant"))]
             None,
         ),
     ]
