@@ -18,6 +18,7 @@ mod terraform;
 mod test;
 mod tidy;
 mod users;
+mod vagrant;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use crate::components::{self, Component, Group};
 use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
 use crate::users::{self, User};
-use crate::{images, orphans, provision, sudo_rs, terraform};
+use crate::{images, orphans, provision, sudo_rs, terraform, vagrant};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -80,6 +80,8 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     containers.extend((!sudo_rs::is_there(sh)).then(|| "sudo-rs of the version for tests".into()));
     if groups.contains(&Group::Docker) {
         containers.extend(ENGINES.iter().flat_map(|engine| missing_containers(sh, *engine)));
+        let machine = format!("the image {} as its recipe is now", vagrant::IMAGE);
+        containers.extend((!vagrant::is_there(sh)).then_some(machine));
     }
     let missing = Missing { components, users, services, containers, by_hand };
     if missing.all().is_empty() && by_hand.is_none() { Ok(()) } else { Err(missing.into()) }

@@ -21,11 +21,8 @@ pub(crate) fn describe(registry: &Registry, name: Option<&str>, json: bool) -> R
 
 fn text(connector: &dyn Connector) -> String {
     let mut text = format!("@{}\n    {}\n", connector.name(), connector.description());
-    if !connector.handles_execution() {
-        text.push_str("    It lists hosts and runs nothing itself.\n");
-    }
     text.push_str(match (connector.is_wrapper(), connector.needs_outer(&Data::new())) {
-        _ if !connector.handles_execution() => "",
+        _ if !connector.handles_execution() => "    It lists hosts and runs nothing itself.\n",
         (false, _) => "    It reaches its targets by itself: nothing may stand in front of it.\n",
         (true, false) => "    It may stand behind another target.\n",
         (true, true) => {

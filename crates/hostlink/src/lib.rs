@@ -32,6 +32,8 @@ pub mod connectors {
     pub use hostlink_ssh::SshConnector;
     #[cfg(feature = "terraform")]
     pub use hostlink_terraform::TerraformConnector;
+    #[cfg(feature = "vagrant")]
+    pub use hostlink_vagrant::VagrantConnector;
 }
 
 /// The examples of the repository's README, run as tests.

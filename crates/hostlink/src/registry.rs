@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostlink_core::{Connector, Registry};
 
 /// Every connector of hostlink, by name, and its value if it is compiled in.
-fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 10] {
+fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 11] {
     // One that is used by another connector too: what its connections share is shared by all.
     #[cfg(feature = "ssh")]
     let ssh = Arc::new(hostlink_ssh::SshConnector::new());
@@ -78,6 +78,13 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 10] {
             #[cfg(feature = "terraform")]
             Some(Arc::new(hostlink_terraform::TerraformConnector::new())),
             #[cfg(not(feature = "terraform"))]
+            None,
+        ),
+        (
+            "vagrant",
+            #[cfg(feature = "vagrant")]
+            Some(Arc::new(hostlink_vagrant::VagrantConnector::new())),
+            #[cfg(not(feature = "vagrant"))]
             None,
         ),
     ]
