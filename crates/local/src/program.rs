@@ -101,6 +101,13 @@ impl Program {
         self
     }
 
+    /// Takes a variable from its environment.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.environment.remove(OsStr::new(key));
+        self
+    }
+
     /// Sets where it runs. Default: where this process does.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {

@@ -2,14 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use hostlink_core::{Context, Error, ErrorKind, Result, SECRET_VARIABLES};
-use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use hostlink_core::{Context, Error, ErrorKind, Result};
+use hostlink_local::{Program, Unanswered};
 
 use crate::machine_readable;
 use crate::settings::VARIABLE;
@@ -17,8 +14,8 @@ use crate::settings::VARIABLE;
 /// How long one call may take. One takes 1.2 s with the docker provider; others ask a hypervisor for each machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// How much it may write to each output: some 20,000 machines.
-const MOST: u64 = 16 * 1024 * 1024;
+/// How much it may write: some 20,000 machines.
+const MOST: usize = 16 << 20;
 
 /// How many of its lines an error shows, and how many characters of these.
 const LINES_SHOWN: usize = 8;
@@ -42,28 +39,35 @@ pub(crate) struct Answer {
 ///
 /// [`ErrorKind::Inventory`]: it cannot be started, or writes too much; [`ErrorKind::Timeout`].
 pub(crate) async fn vagrant(words: &[&str], directory: &Path, context: &Context) -> Result<Answer> {
-    let mut command = CommandWrap::with_new("vagrant", |command| {
-        command.arg("--machine-readable").args(words).current_dir(directory);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env_clear();
-        if let Some(home) = &context.home {
-            command.env("HOME", home);
-        }
-        command.envs(&context.environment);
-        for name in SECRET_VARIABLES.into_iter().chain([VARIABLE]) {
-            command.env_remove(name);
-        }
-        // It would ask HashiCorp for a newer version of itself.
-        command.env("VAGRANT_CHECKPOINT_DISABLE", "1");
-    });
-    let child = command.wrap(ProcessSession).spawn().map_err(|error| not_started(&error))?;
     let shown = format!("vagrant {}", words.join(" "));
-    let answered = tokio::time::timeout(LIMIT, answer(&shown, child.into_inner()));
-    answered.await.unwrap_or_else(|_| {
-        let limit = LIMIT.as_secs();
-        let message = format!("{shown} does not end: it was killed after {limit} s");
-        Err(Error::new(ErrorKind::Timeout, message))
-    })
+    // It would ask HashiCorp for a newer version of itself.
+    let mut program = Program::new("vagrant", &context.environment)
+        .without(VARIABLE)
+        .env("VAGRANT_CHECKPOINT_DISABLE", "1")
+        .args(["--machine-readable"])
+        .args(words)
+        .directory(directory)
+        .limit(LIMIT)
+        .most(MOST);
+    if let Some(home) = context.home.as_ref().filter(|_| !context.environment.contains_key("HOME"))
+    {
+        program = program.env("HOME", home);
+    }
+    match program.output().await {
+        Ok(written) => Ok(Answer {
+            command: shown,
+            status: written.status,
+            stdout: String::from_utf8_lossy(&written.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&written.stderr).into_owned(),
+        }),
+        Err(Unanswered::NotStarted(error)) => Err(not_started(&error)),
+        Err(Unanswered::TooSlow(limit)) => {
+            let limit = limit.as_secs();
+            let message = format!("{shown} does not end: it was killed after {limit} s");
+            Err(Error::new(ErrorKind::Timeout, message))
+        }
+        Err(problem) => Err(Error::new(ErrorKind::Inventory, format!("{shown} {problem}"))),
+    }
 }
 
 fn not_started(error: &io::Error) -> Error {
@@ -75,61 +79,6 @@ fn not_started(error: &io::Error) -> Error {
         format!("cannot start vagrant: {error}")
     };
     Error::new(ErrorKind::Inventory, message)
-}
-
-async fn answer(shown: &str, mut child: Box<dyn ChildWrapper>) -> Result<Answer> {
-    let session = Session::new(child.id());
-    let stdout = child.stdout().take().expect("stdout was asked to be a pipe");
-    let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
-    let ended = async move {
-        let status = child.wait().await;
-        // Or what it left running would hold its outputs open.
-        session.end();
-        status
-    };
-    let (stdout, stderr, status) = tokio::try_join!(read(stdout), read(stderr), ended)
-        .map_err(|error| Error::new(ErrorKind::Inventory, format!("{shown}: {error}")))?;
-    Ok(Answer { command: shown.to_owned(), status, stdout, stderr })
-}
-
-async fn read(output: impl AsyncRead + Unpin) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    if output.take(MOST + 1).read_to_end(&mut bytes).await? as u64 > MOST {
-        return Err(io::Error::other(format!("it wrote more than {} MiB", MOST / 1024 / 1024)));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The process group of a child, killed when this is dropped.
-struct Session(Option<Pid>);
-
-impl Session {
-    fn new(pid: Option<u32>) -> Self {
-        Self(pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw))
-    }
-
-    /// Ends what the leader has left, once it has been waited for.
-    fn end(mut self) {
-        // While the group has members no new process gets its number: one that has it now is a stranger.
-        if let Some(leader) = self.0.take()
-            && test_kill_process(leader) == Err(Errno::SRCH)
-        {
-            kill(leader);
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            kill(leader);
-        }
-    }
-}
-
-fn kill(leader: Pid) {
-    // It fails only where nothing is left to be killed.
-    let _gone = kill_process_group(leader, Signal::KILL);
 }
 
 impl Answer {
