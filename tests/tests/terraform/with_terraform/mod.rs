@@ -3,5 +3,6 @@
 mod commands;
 mod failures;
 mod files;
+mod inventory;
 mod outputs;
 mod programs;

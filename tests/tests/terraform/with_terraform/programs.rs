@@ -19,7 +19,7 @@ fn terraform() -> PathBuf {
 }
 
 /// Terraform, with a line in a file for each time that it is started.
-fn counted(directory: &Directory) -> (PathBuf, PathBuf) {
+pub(super) fn counted(directory: &Directory) -> (PathBuf, PathBuf) {
     let log = directory.path().join("log");
     let script = format!(
         "#!/bin/sh\necho \"$*\" >>'{}'\nexec '{}' \"$@\"\n",
@@ -31,7 +31,7 @@ fn counted(directory: &Directory) -> (PathBuf, PathBuf) {
     (program, log)
 }
 
-fn lines(path: &Path) -> Vec<String> {
+pub(super) fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
 }
 
