@@ -22,7 +22,8 @@ type Way = Vec<(Arc<dyn Connector>, Data)>;
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     connectors: Vec<Arc<dyn Connector>>,
-    left_out: Vec<&'static str>,
+    /// Names, and the features that add them.
+    left_out: Vec<(&'static str, &'static str)>,
 }
 
 /// What a name stands for in an inventory.
@@ -62,9 +63,9 @@ impl Registry {
         self.connectors.push(connector);
     }
 
-    /// Names a connector that exists but was not compiled in, so that the error for it can say which feature to add.
-    pub fn left_out(&mut self, name: &'static str) {
-        self.left_out.push(name);
+    /// Names a connector that exists but was not compiled in, and the feature that adds it, for the error that says so.
+    pub fn left_out(&mut self, name: &'static str, feature: &'static str) {
+        self.left_out.push((name, feature));
     }
 
     /// Every connector, in the order of registration.
@@ -169,7 +170,8 @@ impl Registry {
     }
 
     fn knows(&self, name: &str) -> bool {
-        self.connectors.iter().any(|known| known.name() == name) || self.left_out.contains(&name)
+        self.connectors.iter().any(|known| known.name() == name)
+            || self.left_out.iter().any(|(known, _)| *known == name)
     }
 
     pub(crate) fn parse(&self, name: &str) -> Result<TargetName> {
@@ -221,8 +223,9 @@ impl Registry {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let message = if self.left_out.contains(&name) {
-            format!("@{name} was left out of this build: compile it with the feature `{name}`")
+        let left_out = self.left_out.iter().find(|(known, _)| *known == name);
+        let message = if let Some((_, feature)) = left_out {
+            format!("@{name} was left out of this build: compile it with the feature `{feature}`")
         } else {
             let known: Vec<String> =
                 self.connectors.iter().map(|known| format!("@{}", known.name())).collect();

@@ -98,8 +98,18 @@ pub fn builtin_registry() -> Registry {
     for (name, connector) in builtin() {
         match connector {
             Some(connector) => registry.register(connector),
-            None => registry.left_out(name),
+            None => registry.left_out(name, feature(name)),
         }
     }
     registry
+}
+
+/// The feature that adds a connector: mostly its name.
+fn feature(name: &'static str) -> &'static str {
+    match name {
+        "podman" => "docker",
+        "podmanssh" => "dockerssh",
+        "ansible" | "sshconfig" => "inventory",
+        name => name,
+    }
 }
