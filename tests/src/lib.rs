@@ -32,6 +32,7 @@ pub mod terminal;
 pub mod unreachable;
 pub mod user;
 pub mod users_master;
+pub mod vagrant;
 
 use std::path::PathBuf;
 

@@ -74,6 +74,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
     docker("podman", "podman", "the other engine"),
     docker("runc", "runc", "what starts the containers of both"),
     docker("catatonit", "catatonit", "process 1 of Podman's containers"),
+    docker("vagrant", "vagrant", "the machines of @vagrant"),
     Component {
         name: "netavark",
         probe: "/usr/lib/podman/netavark",

@@ -15,7 +15,7 @@ use xshell::{Shell, cmd};
 use crate::engine::{self, Engine, LABEL};
 
 /// Marks an image with what it was made by, so that a changed recipe is noticed.
-const RECIPE_LABEL: &str = "hostlink.test.recipe";
+pub(crate) const RECIPE_LABEL: &str = "hostlink.test.recipe";
 
 /// One image without credentials; tests bring their own.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +46,10 @@ pub(crate) const IMAGES: &[Image] = &[
 
 /// The images that the engine does not have, or that another recipe has made.
 pub(crate) fn missing(sh: &Shell, engine: Engine) -> Vec<&'static Image> {
-    IMAGES.iter().filter(|image| recipe_label(sh, engine, image) != Some(image.version())).collect()
+    IMAGES
+        .iter()
+        .filter(|image| recipe_label(sh, engine, image.name) != Some(image.version()))
+        .collect()
 }
 
 /// The images whose root is not there, or was made by another recipe.
@@ -105,15 +108,16 @@ pub(crate) fn import(sh: &Shell, engine: Engine, image: &Image) -> anyhow::Resul
 }
 
 /// Images that have lost their name to a newer one; one that is in use stays until the next time.
-fn remove_replaced(sh: &Shell, engine: Engine) {
+pub(crate) fn remove_replaced(sh: &Shell, engine: Engine) {
     let label = format!("label={LABEL}");
     let prune = engine.client(sh, &["image", "prune", "--force", "--filter", &label]);
     let _ = prune.ignore_stdout().ignore_stderr().run();
 }
 
-fn recipe_label(sh: &Shell, engine: Engine, image: &Image) -> Option<String> {
+/// What an image was made by, if the engine has it.
+pub(crate) fn recipe_label(sh: &Shell, engine: Engine, image: &str) -> Option<String> {
     let format = format!("{{{{index .Config.Labels \"{RECIPE_LABEL}\"}}}}");
-    let inspect = engine.client(sh, &["image", "inspect", "--format", &format, image.name]);
+    let inspect = engine.client(sh, &["image", "inspect", "--format", &format, image]);
     inspect.ignore_stderr().read().ok()
 }
 

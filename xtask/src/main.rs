@@ -17,6 +17,7 @@ mod sweep;
 mod test;
 mod tidy;
 mod users;
+mod vagrant;
 
 use std::path::Path;
 use std::process::ExitCode;

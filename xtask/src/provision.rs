@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 use crate::components::{self, Component, Group};
 use crate::engine::{self, ENGINES, Engine};
 use crate::images::{self, Image};
-use crate::{pam, sudo_rs, sweep, users};
+use crate::{pam, sudo_rs, sweep, users, vagrant};
 
 /// Installs what is missing of `groups`; does nothing where everything is there.
 ///
@@ -28,6 +28,7 @@ pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
         for engine in ENGINES {
             provide_containers(sh, engine)?;
         }
+        provide_machines(sh)?;
     }
     sweep::run(sh)?;
     println!("provision: all that the tests need is there");
@@ -90,6 +91,14 @@ fn provide_containers(sh: &Shell, engine: Engine) -> anyhow::Result<()> {
         timed(&format!("{} to {engine}", image.name), || images::import(sh, engine, image))?;
     }
     Ok(())
+}
+
+fn provide_machines(sh: &Shell) -> anyhow::Result<()> {
+    if vagrant::is_there(sh) {
+        return Ok(());
+    }
+    let _lock = engine::lock()?;
+    timed(vagrant::IMAGE, || if vagrant::is_there(sh) { Ok(()) } else { vagrant::make(sh) })
 }
 
 fn provide_engine(sh: &Shell, engine: Engine) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use crate::components::{self, Component, Group};
 use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
 use crate::users::{self, User};
-use crate::{images, orphans, provision, sudo_rs};
+use crate::{images, orphans, provision, sudo_rs, vagrant};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -74,6 +74,8 @@ fn require_components(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     containers.extend((!sudo_rs::is_there(sh)).then(|| "sudo-rs of the version for tests".into()));
     if groups.contains(&Group::Docker) {
         containers.extend(ENGINES.iter().flat_map(|engine| missing_containers(sh, *engine)));
+        let machine = format!("the image {} as its recipe is now", vagrant::IMAGE);
+        containers.extend((!vagrant::is_there(sh)).then_some(machine));
     }
     if components.is_empty() && users.is_empty() && services.is_empty() && containers.is_empty() {
         return Ok(());
