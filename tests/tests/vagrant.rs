@@ -25,10 +25,10 @@ mod with_docker {
 
     /// A way to the machine that leaves a trace, with bash alone; it ends when either side does. ssh replaces `%h` and `%p`.
     fn proxy() -> String {
-        let bash = "echo used >>used; exec 3<>/dev/tcp/%h/%p 4<&0; \
+        let bash = "echo used >>\"#{__dir__}/used\"; exec 3<>/dev/tcp/%h/%p 4<&0; \
                     cat <&4 >&3 & cat <&3 & wait -n; kill $(jobs -p)";
         format!(
-            "machine.ssh.proxy_command = %q(bash -c '{bash}')\nmachine.ssh.forward_agent = true"
+            "machine.ssh.proxy_command = %Q(bash -c '{bash}')\nmachine.ssh.forward_agent = true"
         )
     }
 
