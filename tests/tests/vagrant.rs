@@ -25,10 +25,10 @@ mod with_docker {
 
     /// A way to the machine that leaves a trace, with bash alone; it ends when either side does. ssh replaces `%h` and `%p`.
     fn proxy() -> String {
-        let bash = "echo used >>used; exec 3<>/dev/tcp/%h/%p 4<&0; \
+        let bash = "echo used >>\"#{__dir__}/used\"; exec 3<>/dev/tcp/%h/%p 4<&0; \
                     cat <&4 >&3 & cat <&3 & wait -n; kill $(jobs -p)";
         format!(
-            "machine.ssh.proxy_command = %q(bash -c '{bash}')\nmachine.ssh.forward_agent = true"
+            "machine.ssh.proxy_command = %Q(bash -c '{bash}')\nmachine.ssh.forward_agent = true"
         )
     }
 
@@ -46,7 +46,8 @@ mod with_docker {
         files_go_to_one_and_back(&project).await;
         many_names_cost_one_call(&project).await;
 
-        project.succeed(&["halt", "db"]);
+        // The first one: ssh-config then tells of none.
+        project.succeed(&["halt", "web"]);
         the_halted_one_is_told(&project).await;
 
         project.succeed(&["destroy", "--force"]);
@@ -141,16 +142,18 @@ mod with_docker {
         let context = Context { reporter: details.context().reporter, ..project.context() };
         let hosts = connector.make_names_data(None, &context).await.unwrap();
         let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
-        assert_eq!(names, ["@vagrant/web"]);
+        assert_eq!(names, ["@vagrant/db"]);
         assert_eq!(details.with("left out: it does not run (stopped)").len(), 1);
-        let error = connector.make_names_data(Some("db"), &context).await.unwrap_err();
+        let error = connector.make_names_data(Some("web"), &context).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "@vagrant/db: it does not run (stopped): start it with `vagrant up db`"
+            "@vagrant/web: it does not run (stopped): start it with `vagrant up web`"
         );
         let error = connector.make_names_data(Some("dbx"), &context).await.unwrap_err().to_string();
         assert!(error.ends_with(" has no such machine; there are: web, db"), "{error}");
-        let output = project.hostlink(&["@vagrant/web,@vagrant/db", "exec", "--", "hostname"]);
+        let output = project.hostlink(&["@vagrant", "exec", "--", "hostname"]);
+        assert_eq!((code(&output), stdout(&output)), (0, "db\n".to_owned()), "{output:?}");
+        let output = project.hostlink(&["@vagrant/db,@vagrant/web", "exec", "--", "hostname"]);
         assert_eq!((code(&output), stdout(&output)), (2, String::new()), "{output:?}");
     }
 
@@ -204,6 +207,14 @@ mod with_docker {
         assert!(told(&all).contains(expected), "{}", told(&all));
         let expected = "@vagrant/: write @vagrant, or a machine's name behind the slash";
         assert!(told(&["@vagrant/", "exec", "--", "true"]).contains(expected));
+    }
+
+    #[tokio::test]
+    async fn output_without_end_is_refused() {
+        let project = VagrantProject::new("loop { puts 'x' * 1_000_000 }\n");
+        let error = refusal(&project).await;
+        let expected = "vagrant ssh-config: it wrote more than 16 MiB";
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Inventory, expected));
     }
 
     #[tokio::test]

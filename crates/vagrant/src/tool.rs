@@ -12,7 +12,7 @@ use crate::machine_readable;
 use crate::settings::VARIABLE;
 
 /// How long one call may take. One takes 1.2 s with the docker provider; others ask a hypervisor for each machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How much it may write: some 20,000 machines.
 const MOST: usize = 16 << 20;
@@ -39,6 +39,15 @@ pub(crate) struct Answer {
 ///
 /// [`ErrorKind::Inventory`]: it cannot be started, or writes too much; [`ErrorKind::Timeout`].
 pub(crate) async fn vagrant(words: &[&str], directory: &Path, context: &Context) -> Result<Answer> {
+    call(words, directory, context, LIMIT).await
+}
+
+async fn call(
+    words: &[&str],
+    directory: &Path,
+    context: &Context,
+    limit: Duration,
+) -> Result<Answer> {
     let shown = format!("vagrant {}", words.join(" "));
     // It would ask HashiCorp for a newer version of itself.
     let mut program = Program::new("vagrant", &context.environment)
@@ -47,7 +56,7 @@ pub(crate) async fn vagrant(words: &[&str], directory: &Path, context: &Context)
         .args(["--machine-readable"])
         .args(words)
         .directory(directory)
-        .limit(LIMIT)
+        .limit(limit)
         .most(MOST);
     if let Some(home) = context.home.as_ref().filter(|_| !context.environment.contains_key("HOME"))
     {
@@ -62,8 +71,7 @@ pub(crate) async fn vagrant(words: &[&str], directory: &Path, context: &Context)
         }),
         Err(Unanswered::NotStarted(error)) => Err(not_started(&error)),
         Err(Unanswered::TooSlow(limit)) => {
-            let limit = limit.as_secs();
-            let message = format!("{shown} does not end: it was killed after {limit} s");
+            let message = format!("{shown} does not end: it was killed after {limit:?}");
             Err(Error::new(ErrorKind::Timeout, message))
         }
         Err(problem) => Err(Error::new(ErrorKind::Inventory, format!("{shown} {problem}"))),
@@ -166,5 +174,42 @@ mod tests {
         assert_eq!(failed("", "\n").error().to_string(), "vagrant status failed (exit status: 1)");
         let long = failed("", &"word ".repeat(1000)).error().to_string();
         assert!(long.ends_with("word …") && long.len() < 700, "{long}");
+    }
+
+    /// With the real Vagrant, which tests have together with Docker.
+    mod with_docker {
+        use super::*;
+
+        /// The processes that are in a directory.
+        fn count_in(directory: &Path) -> usize {
+            let entries = std::fs::read_dir("/proc").unwrap().flatten();
+            let places = entries.filter_map(|it| std::fs::read_link(it.path().join("cwd")).ok());
+            places.filter(|place| place == directory).count()
+        }
+
+        #[tokio::test]
+        async fn a_call_that_takes_too_long_is_killed() {
+            let root = tempfile::tempdir().unwrap();
+            let directory = root.path().canonicalize().unwrap();
+            std::fs::write(directory.join("Vagrantfile"), "sleep 300\n").unwrap();
+            let mut environment: std::collections::BTreeMap<_, _> = std::env::vars().collect();
+            let home = directory.join("home").display().to_string();
+            environment.insert("VAGRANT_HOME".to_owned(), home);
+            let context = Context { environment, ..Context::default() };
+
+            let limit = Duration::from_millis(500);
+            // It is polled after the call, which has started its process by then.
+            let look = async { count_in(&directory) };
+            let (answer, running) =
+                tokio::join!(call(&["status"], &directory, &context, limit), look);
+            assert_eq!(running, 1, "the control");
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            let expected = "vagrant status does not end: it was killed after 500ms";
+            assert_eq!(error.to_string(), expected);
+            while count_in(&directory) > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 }

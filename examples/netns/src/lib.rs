@@ -1,0 +1,201 @@
+#![doc = include_str!("../README.md")]
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hostlink_core::{
+    Connection, Connector, ConnectorArguments, Context, Data, DataField, DataReader, Error,
+    ErrorKind, Link, MAX_ARGUMENT, NameData, Process, Result, Script, Slot, SpawnOptions,
+    StringCommand, Target, make_unix_command,
+};
+
+const NAME: DataField = DataField {
+    key: "netns_name",
+    description: "The network namespace: what stands behind @netns/ in the name.",
+    type_name: "text",
+    default: "",
+    secret: false,
+};
+
+const SUDO: DataField = DataField {
+    key: "netns_sudo",
+    description: "Enter the namespace with sudo, without a password.",
+    type_name: "true or false",
+    default: "false",
+    secret: false,
+};
+
+/// Network namespaces: `@netns/blue` of this machine, `@ssh/web1/@netns/blue` of another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetnsConnector;
+
+#[async_trait]
+impl Connector for NetnsConnector {
+    fn name(&self) -> &'static str {
+        "netns"
+    }
+
+    fn description(&self) -> &'static str {
+        "A network namespace of this machine or of the target in front of it, entered with `ip netns exec`."
+    }
+
+    fn is_wrapper(&self) -> bool {
+        true
+    }
+
+    fn needs_outer(&self, _data: &Data) -> bool {
+        true
+    }
+
+    fn data_fields(&self) -> &'static [DataField] {
+        &[NAME, SUDO]
+    }
+
+    async fn make_names_data(
+        &self,
+        argument: Option<&str>,
+        _context: &Context,
+    ) -> Result<Vec<NameData>> {
+        let Some(name) = argument else {
+            let message = "@netns stands for no namespace: write @netns/NAME";
+            return Err(Error::new(ErrorKind::Inventory, message));
+        };
+        if let Err(problem) = check_name(name) {
+            return Err(Error::new(ErrorKind::Inventory, format!("@netns/{name}: {problem}")));
+        }
+        Ok(vec![NameData::new(format!("@netns/{name}")).with_data(NAME.key, name)])
+    }
+
+    fn check(&self, target: &Target, _context: &Context) -> Result<()> {
+        Settings::parse(&target.data).map(|_| ())
+    }
+
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
+        let settings = Settings::parse(&target.data)?;
+        let Some(outer) = target.outer.clone() else {
+            let message = "@netns goes through another target, and there is none";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let ip = look(&outer, &settings, context.connect_timeout).await?;
+        Ok(Box::new(NetnsConnection { outer, settings, ip }))
+    }
+}
+
+/// One target's data, checked.
+#[derive(Debug)]
+struct Settings {
+    name: String,
+    /// What it takes to enter.
+    privilege: ConnectorArguments,
+}
+
+impl Settings {
+    fn parse(data: &Data) -> Result<Self> {
+        let mut reader = DataReader::new(data);
+        reader.refuse_unknown("netns_", &[NAME, SUDO]);
+        let name: String = reader.get(&NAME).unwrap_or_default();
+        if let Err(problem) = check_name(&name) {
+            reader.fault(NAME.key, problem);
+        }
+        let privilege = ConnectorArguments { sudo: reader.get(&SUDO), ..ConnectorArguments::new() };
+        reader.finish()?;
+        Ok(Self { name, privilege })
+    }
+}
+
+/// It is the name of a file in /run/netns, and an argument of `ip`.
+fn check_name(name: &str) -> Result<(), String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+        return Err(format!(
+            "{name:?} is no name of a namespace: write letters, digits, . _ and -"
+        ));
+    }
+    Ok(())
+}
+
+/// Says where `ip` is, and enters the namespace to see whether that can be done. An ordinary user's PATH may lack /usr/sbin.
+const PROBE: &str = r#"own=$PATH; PATH=$PATH:/usr/sbin:/sbin; ip=$(command -v ip) || exit 127
+echo "$ip"; PATH=$own; exec "$ip" netns exec "$1" true"#;
+
+/// Where `ip` is on a target that has the namespace, in one round trip.
+async fn look(outer: &Link, settings: &Settings, limit: Duration) -> Result<String> {
+    let name = &settings.name;
+    let probe = StringCommand::new().raw("exec sh -c").arg(PROBE).raw("sh").arg(name);
+    let arguments = settings.privilege.clone().with_timeout(limit);
+    let output = outer.run_shell_command(&probe, &arguments).await?;
+    if let Some(ip) = output.stdout_lines().first().filter(|_| output.success()) {
+        return Ok(ip.clone());
+    }
+    let said = String::from_utf8_lossy(&output.stderr()).into_owned();
+    let (kind, message) = if output.stdout_lines().is_empty() {
+        (ErrorKind::Unsupported, format!("{name}: the target has no program ip (iproute2)"))
+    } else if said.contains("No such file") {
+        let message =
+            format!("{name}: there is no such network namespace; `ip netns list` has them");
+        (ErrorKind::NotFound, message)
+    } else {
+        let message = format!("{name} cannot be entered: be root, or set netns_sudo");
+        (ErrorKind::PermissionDenied, message)
+    };
+    Err(Error::new(kind, message).with_stderr_tail(&output.stderr()))
+}
+
+/// A namespace of a target. Everything goes through the connection to that one, except its network: so there is no `dial`
+/// and no `forward`, which would end up on the wrong side.
+#[derive(Debug)]
+struct NetnsConnection {
+    outer: Link,
+    settings: Settings,
+    ip: String,
+}
+
+impl NetnsConnection {
+    /// What becomes `sh -c script` in the namespace. sudo puts the text of its command into SUDO_COMMAND.
+    fn line(&self, script: &[u8]) -> StringCommand {
+        let line = StringCommand::new().raw("unset SUDO_COMMAND; exec").arg(&self.ip);
+        let line = line.raw("netns exec").arg(&self.settings.name);
+        line.raw("sh -c").arg(OsStr::from_bytes(script))
+    }
+}
+
+/// What core writes around a command of ours, at most.
+const ANNOUNCEMENTS: usize = 2 * 1024;
+
+#[async_trait]
+impl Connection for NetnsConnection {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        self.outer.connection().slot(options).await
+    }
+
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        let line = self.line(script.argument());
+        self.outer.spawn_command(&line, &self.settings.privilege, options).await
+    }
+
+    fn gives_terminals(&self) -> bool {
+        self.outer.connection().gives_terminals()
+    }
+
+    /// The script is an argument of `ip`, however the line gets there; on a terminal, the line is an argument too.
+    fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
+        let line = || make_unix_command(&self.line(script), &self.settings.privilege);
+        let fits_outside = |line: StringCommand| {
+            let mut line = line.get_raw_value();
+            line.resize(line.len() + ANNOUNCEMENTS, b'\n');
+            self.outer.connection().fits(&line, options)
+        };
+        script.len() <= MAX_ARGUMENT
+            && (options.terminal.is_none() || line().is_ok_and(fits_outside))
+    }
+
+    async fn answers(&self) -> Result<()> {
+        self.outer.connection().answers().await
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        Ok(())
+    }
+}

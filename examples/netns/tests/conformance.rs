@@ -1,0 +1,59 @@
+//! `@netns` through the behaviour suite, in a namespace of the test's own. It takes root and iproute2.
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use hostlink_core::{Context, Data, Link, Registry, Result};
+use hostlink_example_netns::NetnsConnector;
+use hostlink_local::LocalConnector;
+use hostlink_testkit::{Fixture, Suite, Unsupported};
+
+mod namespace;
+
+use namespace::Namespace;
+
+/// What a namespace cannot serve. The suite runs it all the same, and wants it to fail.
+const UNSUPPORTED: &[Unsupported] = &[Unsupported {
+    fixture: "netns",
+    case: "a_file_that_is_a_mount_point_is_written_in_place",
+    reason: "each command has mounts of its own, since `ip netns exec` mounts another /sys for it",
+}];
+
+/// The variable that names the parent's namespace to a child of the test program.
+const VARIABLE: &str = "HOSTLINK_EXAMPLE_NETNS";
+
+/// One namespace for all cases that this process runs; it is made when the first of them connects.
+struct NetnsFixture {
+    own: OnceLock<Namespace>,
+}
+
+impl NetnsFixture {
+    fn name_of_namespace(&self) -> String {
+        let own = || self.own.get_or_init(Namespace::make).name().to_owned();
+        std::env::var(VARIABLE).unwrap_or_else(|_| own())
+    }
+}
+
+#[async_trait]
+impl Fixture for NetnsFixture {
+    fn name(&self) -> &str {
+        "netns"
+    }
+
+    async fn connect(&self, context: &Context) -> Result<Link> {
+        let mut registry = Registry::new();
+        registry.register(Arc::new(LocalConnector));
+        registry.register(Arc::new(NetnsConnector));
+        let target = format!("@netns/{}", self.name_of_namespace());
+        registry.connect(&target, &Data::new(), context).await
+    }
+
+    fn child_environment(&self) -> Vec<(String, String)> {
+        vec![(VARIABLE.to_owned(), self.name_of_namespace())]
+    }
+}
+
+fn main() -> ExitCode {
+    Suite::new().with(NetnsFixture { own: OnceLock::new() }).with_unsupported(UNSUPPORTED).main()
+}
