@@ -327,10 +327,10 @@ impl Builder {
         } else {
             registry.list(reached, context).await
         };
-        listed.map_err(|error| match entry.place.is_of_a_file() {
-            // An error of data names its host.
-            true if error.target().is_none() => error.within(&entry.place),
-            _ => error,
+        // An error of data names its host.
+        listed.map_err(|error| match error.target() {
+            None => entry.place.put_before(error),
+            Some(_) => error,
         })
     }
 }

@@ -88,7 +88,7 @@ impl Draft {
                 let reached = target.as_deref().unwrap_or(slot.key());
                 let connector = registry
                     .connector_of(reached)
-                    .map_err(|error| error.within(Place::new(source, at)))?;
+                    .map_err(|error| Place::new(source, at).put_before(error))?;
                 let of_connector = self.groups.define(&format!("@{}", connector.name()));
                 let groups = std::iter::once(of_connector).chain(group).collect();
                 let (place, lists) = (Place::new(source, at), !connector.handles_execution());

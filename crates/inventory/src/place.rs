@@ -44,9 +44,9 @@ impl Place {
         self.position
     }
 
-    /// Whether it is a line of something, and not a source as a whole.
-    pub(crate) fn is_of_a_file(&self) -> bool {
-        self.position.line > 0
+    /// The error with this place in front, unless that is a source as a whole, which says nothing.
+    pub(crate) fn put_before(&self, error: Error) -> Error {
+        if self.position.line > 0 { error.within(self) } else { error }
     }
 
     /// The error that something is wrong here.
