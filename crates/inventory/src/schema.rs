@@ -31,7 +31,7 @@ pub fn schema(registry: &Registry) -> Value {
                     "children": {
                         "description": "Groups whose hosts are this group's, too.",
                         "type": ["array", "null"],
-                        "items": {"type": ["string", "integer"]},
+                        "items": {"type": "string"},
                     },
                     "data": {"$ref": "#/$defs/data", "description": "Data of the group's hosts."},
                 },
@@ -56,7 +56,7 @@ pub fn schema(registry: &Registry) -> Value {
                 ],
             },
             "name": {
-                "type": ["string", "integer"],
+                "type": "string",
                 "pattern": "^\\S+$",
                 "description": "A host, or several by ranges (web[01-50]) or by what a connector lists (@terraform).",
             },

@@ -93,16 +93,19 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, faults: &mut Faults) {
                     _ => described.data = data(value, faults),
                 }
             }
-            if described.name.is_empty() && faults.count() == before {
-                faults.add(at, "this host has no name");
+            if described.name.is_empty() {
+                if faults.count() == before {
+                    faults.add(at, "this host has no name");
+                }
+                return;
             }
         }
         _ => {
-            let what = node.name();
+            let (what, hint) = (node.name(), hint(&node));
             faults.add(
                 at,
                 format_args!(
-                    "a host is a name, or a map with name, target and data; this is {what}"
+                    "a host is a name, or a map with name, target and data; this is {what}{hint}"
                 ),
             );
             return;
@@ -127,6 +130,9 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, faults: &mut Faults) {
 
 /// A name that a list of targets could not hold either.
 pub(crate) fn host_name_fault(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("a host's name is empty".to_owned());
+    }
     let is_bad = |c: char| c.is_control() || c.is_whitespace();
     name.contains(is_bad).then(|| format!("{name:?} is no name for a host: it has white space"))
 }
@@ -162,12 +168,22 @@ pub(crate) fn list(node: Node, what: &str, faults: &mut Faults) -> Vec<Node> {
 pub(crate) fn text(node: Node, what: &str, faults: &mut Faults) -> Option<String> {
     match node.kind {
         Kind::String(text) => Some(text),
-        // A name of digits alone.
-        Kind::Int(number) => Some(number.to_string()),
         _ => {
-            faults.add(node.at, format_args!("{what} is text, and this is {}", node.name()));
+            let what_it_is = node.name();
+            faults.add(
+                node.at,
+                format_args!("{what} is text, and this is {what_it_is}{}", hint(&node)),
+            );
             None
         }
+    }
+}
+
+/// `yes`, `1e3` and `0x10` may be names, and are read as something else.
+fn hint(node: &Node) -> &'static str {
+    match node.kind {
+        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => ": put it in quotes",
+        _ => "",
     }
 }
 

@@ -160,6 +160,12 @@ mod tests {
         let text = "base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\nseveral: {<<: [*b, {z: 4}]}\n";
         let value = read(Format::Yaml, text).unwrap().into_value();
         let shown = value.to_string();
+        let keys =
+            read(Format::Yaml, "{0x10: a, 010: b, yes: c, ~: d, 1.5: e}").unwrap().into_value();
+        assert_eq!(
+            keys.to_string(),
+            r#"{"0x10": "a", "010": "b", "yes": "c", "~": "d", "1.5": "e"}"#
+        );
         assert!(shown.contains("\"own\": {\"y\": 3, \"x\": 1}"), "{shown}");
         assert!(shown.contains("\"several\": {\"x\": 1, \"y\": 2, \"z\": 4}"), "{shown}");
     }

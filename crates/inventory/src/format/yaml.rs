@@ -57,6 +57,10 @@ impl Builder {
                 Err((at, "a second document; there may be one".to_owned()))
             }
             Event::DocumentStart(_) => Ok(()),
+            // A key is the text that stands there.
+            Event::Scalar(text, _, anchor, None) if self.awaits_key() => {
+                self.ended(Node { at, kind: Kind::String(text.into_owned()) }, anchor)
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let kind = scalar(text, style, tag.as_deref()).map_err(|problem| (at, problem))?;
                 self.ended(Node { at, kind }, anchor)
@@ -82,6 +86,11 @@ impl Builder {
                 self.place(Node { at, ..node })
             }
         }
+    }
+
+    fn awaits_key(&self) -> bool {
+        let open = self.open.last().map(|open| &open.content);
+        matches!(open, Some(Content::Map { key: None, .. }))
     }
 
     fn begin(

@@ -7,4 +7,5 @@ mod bad_input;
 mod limits;
 mod precedence;
 mod scene;
+mod schema;
 mod sources;
