@@ -160,12 +160,20 @@ impl<'a> DataReader<'a> {
 
     /// The value of `field`; `None` where it is not given, or does not fit (which is then a fault).
     pub fn get<T: FromValue>(&mut self, field: &DataField) -> Option<T> {
-        let value = self.data.get(field.key)?;
+        self.typed(field.key, field.secret)
+    }
+
+    /// The value of a key of the user's own, likewise. A fault shows it, unless the key is called like a secret.
+    pub fn own<T: FromValue>(&mut self, key: &str) -> Option<T> {
+        self.typed(key, is_secret_name(key))
+    }
+
+    fn typed<T: FromValue>(&mut self, key: &str, is_secret: bool) -> Option<T> {
+        let value = self.data.get(key)?;
         let typed = T::from_value(value);
         if typed.is_none() {
-            let shown =
-                if field.secret { crate::secret::MASK.to_owned() } else { value.to_string() };
-            self.fault(field.key, format!("{shown} is not {}", T::EXPECTED));
+            let shown = if is_secret { crate::secret::MASK.to_owned() } else { value.to_string() };
+            self.fault(key, format!("{shown} is not {}", T::EXPECTED));
         }
         typed
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source, Transferred};
 use hostlink_core::{
-    CommandOutput, ConnectorArguments, Context, Data, DataField, Error, ErrorKind, Event, Link,
-    ResolvedTarget, Result, StringCommand,
+    CommandOutput, ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind,
+    Event, Link, ResolvedTarget, Result, StringCommand,
 };
 use tokio::sync::Mutex;
 
@@ -81,6 +81,25 @@ impl Host {
         data.mask_fields(&fields);
         data.mask_fields(ConnectorArguments::FIELDS);
         data
+    }
+
+    /// Reads typed values from its data, and tells every one that does not fit, with the host's name.
+    ///
+    /// ```
+    /// # fn read(host: &hostlink_inventory::Host) -> hostlink_core::Result<()> {
+    /// let (role, workers) = host.read(|data| (data.own::<String>("role"), data.own::<u32>("workers")))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Data`]: host, key, value and what was expected, for each.
+    pub fn read<T>(&self, read: impl FnOnce(&mut DataReader<'_>) -> T) -> Result<T> {
+        let data = self.data();
+        let mut reader = DataReader::new(&data);
+        let values = read(&mut reader);
+        reader.finish().map_err(|error| error.with_target(self.name()))?;
+        Ok(values)
     }
 
     /// The target, with all data; secrets are looked up where they are.

@@ -153,3 +153,20 @@ async fn a_host_has_the_defaults_of_its_data() {
         "{command}"
     );
 }
+
+#[tokio::test]
+async fn data_are_read_by_type_and_every_fault_is_told_with_the_host() {
+    let text = "data: {workers: four, api_token: [hunter2], role: web, port: '80', on: 'yes'}\nhosts: [w1]";
+    let files = Files::new(&[("inv.yaml", text)]);
+    let inventory = build(Inventory::builder().path(files.path("inv.yaml"))).await;
+    let host = inventory.host("w1").unwrap();
+    let read =
+        host.read(|data| (data.own("role"), data.own("port"), data.own("on"), data.own("none")));
+    let read: (Option<String>, Option<u32>, Option<bool>, Option<String>) = read.unwrap();
+    assert_eq!(read, (Some("web".into()), Some(80), Some(true), None));
+    let faults = host.read(|data| (data.own::<u32>("workers"), data.own::<String>("api_token")));
+    assert_eq!(
+        faults.unwrap_err().to_string(),
+        "w1: workers: \"four\" is not a whole number, 0 or more; api_token: *** is not text"
+    );
+}
