@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::sleep;
 
+use crate::armor::Armor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{BoxWrite, Stream};
 use crate::script::Script;
@@ -93,6 +94,7 @@ async fn serve(
                 source: source.clone(),
                 waits: script.is_privileged() || terminal,
                 terminal,
+                encodes: script.decodes(),
                 at_line_start: true,
                 progress: progress.clone(),
             };
@@ -169,6 +171,8 @@ struct Feeder {
     /// Nothing but answers may be sent before the command has started.
     waits: bool,
     terminal: bool,
+    /// The command's input has to come through the terminal unchanged.
+    encodes: bool,
     at_line_start: bool,
     progress: Arc<Progress>,
 }
@@ -214,13 +218,17 @@ impl Feeder {
 
     async fn copy(&mut self, mut source: BoxRead) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
+        let mut armor = self.encodes.then(Armor::default);
         loop {
             let read = source.read(&mut buffer).await;
             let length =
                 read.map_err(|error| Error::from_io("the input could not be read", error))?;
-            self.at_line_start =
-                buffer[..length].last().map_or(self.at_line_start, |last| *last == b'\n');
-            if length == 0 || !self.write(&buffer[..length]).await {
+            let bytes = match &mut armor {
+                Some(armor) => armor.encode(&buffer[..length]),
+                None => &buffer[..length],
+            };
+            self.at_line_start = bytes.last().map_or(self.at_line_start, |last| *last == b'\n');
+            if !self.write(bytes).await || length == 0 {
                 return Ok(());
             }
         }

@@ -125,7 +125,7 @@ pub(crate) async fn open(
         arguments.sudo_password = Some(password);
     }
     let options = SpawnOptions { terminal: Some(size), ..SpawnOptions::default() };
-    let mut starter = Starter::new(link, command, &arguments, options)?;
+    let mut starter = Starter::new(link, command, &arguments, options, false)?;
     starter.whole_session = true;
     let served = within(arguments.timeout, starter.start()).await?;
     let window = Window(served.control.clone());
