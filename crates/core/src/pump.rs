@@ -30,15 +30,19 @@ pub trait OutputSink: Send {
 
 /// What a command is to read. Only one that has started takes it.
 #[derive(Clone, Default)]
-pub(crate) struct Input(Arc<Mutex<Option<BoxRead>>>);
+pub(crate) struct Input {
+    source: Arc<Mutex<Option<BoxRead>>>,
+    /// As much as goes through the connection's terminals.
+    most: Option<u64>,
+}
 
 impl Input {
-    pub(crate) fn new(source: Option<BoxRead>) -> Self {
-        Self(Arc::new(Mutex::new(source)))
+    pub(crate) fn new(source: Option<BoxRead>, most: Option<u64>) -> Self {
+        Self { source: Arc::new(Mutex::new(source)), most }
     }
 
     fn take(&self) -> Option<BoxRead> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -182,7 +186,7 @@ const BUFFER: usize = 256 * 1024;
 pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 impl Feeder {
-    /// Only a source that cannot be read is an error: a command need not read its input.
+    /// Only a source that cannot be read is an error, or that is too long: a command need not read its input.
     async fn run(mut self, mut orders: UnboundedReceiver<Order>) -> Result<()> {
         while self.waits {
             match orders.recv().await {
@@ -219,10 +223,17 @@ impl Feeder {
     async fn copy(&mut self, mut source: BoxRead) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
         let mut armor = self.encodes.then(Armor::default);
+        let mut came = 0;
         loop {
             let read = source.read(&mut buffer).await;
             let length =
                 read.map_err(|error| Error::from_io("the input could not be read", error))?;
+            came += length as u64;
+            if let Some(most) = self.source.most.filter(|most| armor.is_some() && came > *most) {
+                let message =
+                    format!("no more than {most} bytes of input go through a terminal there");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
             let bytes = match &mut armor {
                 Some(armor) => armor.encode(&buffer[..length]),
                 None => &buffer[..length],

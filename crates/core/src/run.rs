@@ -186,7 +186,7 @@ impl<'a> Attempt<'a> {
             self.arguments.to_mut().sudo_password = Some(password);
         }
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
-        let source = Input::new(source);
+        let source = Input::new(source, self.link.connection().most_typed());
         loop {
             let (ended, again) = self.once(&source).await?;
             match (again, ended) {

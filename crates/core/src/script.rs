@@ -62,7 +62,9 @@ pub enum Question {
 pub(crate) enum Channel {
     Pipes,
     /// `has_input`: the command's input comes encoded, and goes to it decoded, by a pipe. What it writes is not changed either.
-    Terminal { has_input: bool },
+    Terminal {
+        has_input: bool,
+    },
 }
 
 impl Channel {
@@ -217,9 +219,10 @@ const MAKE_PLAIN: &str = r#"_hl_w=in
 stty sane -echo -opost -imaxbel && [ "$(echo YQ== | base64 -d)" = a ] || _hl_w=unable
 "#;
 
-/// What stands before the command, as one word. It is not run without its input.
+/// What stands before the command, as one word. It is not run without its input. What it leaves unread is read all the same,
+/// until nothing comes for 0.1 s: sudo's use_pty would try for ever to hand it on.
 const DECODE: &str = r"[ $_hl_w = in ] || exit 126
-unset _hl_w; base64 -d 2>/dev/null | eval ";
+unset _hl_w; { base64 -d || { stty -icanon min 0 time 1; cat >/dev/null; }; } 2>/dev/null | eval ";
 
 /// Writes one script's announcements around the command.
 struct Writer<'a> {

@@ -142,9 +142,15 @@ pub(crate) async fn open(
     let password = arguments.sudo_password.clone();
     let mut serving = async move {
         let source = Box::pin(Typed::Awaited(awaited));
-        let ended =
-            pump(served, &script, &Input::new(Some(source)), true, limits, &mut Passed(sender))
-                .await;
+        let ended = pump(
+            served,
+            &script,
+            &Input::new(Some(source), None),
+            true,
+            limits,
+            &mut Passed(sender),
+        )
+        .await;
         ended.map_err(|error| {
             of.note_refusal(password.as_ref(), &error);
             error.masking(script.secrets())

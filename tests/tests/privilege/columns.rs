@@ -1,12 +1,14 @@
 //! What every tool has to let through unchanged, in every place.
 
+use std::io::Cursor;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use hostlink::transfer::{GetOptions, PutOptions};
-use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, StringCommand};
+use hostlink::transfer::{GetOptions, PutOptions, Source};
+use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, Stdin, StringCommand};
 use hostlink_tests::cli::{becomes_true, count_running, unique_seconds};
-use std::os::unix::fs::PermissionsExt;
 
 /// A command with a tool on a link.
 pub(crate) struct Columns<'a> {
@@ -52,7 +54,7 @@ impl Columns<'_> {
         told(columns)
     }
 
-    /// The columns of a tool that wants a terminal where only `get_pty` gives one. What is missing there is in `LEFT_OUT`.
+    /// The columns of a tool that wants a terminal where only `get_pty` gives one, which merges the streams.
     pub(crate) async fn all_on_a_terminal(mut self) -> Result<()> {
         let refused = self.a_terminal_is_asked_for().await;
         self.arguments.get_pty = Some(true);
@@ -60,7 +62,14 @@ impl Columns<'_> {
             ("without get_pty", refused),
             ("user", self.runs_as_the_user_on_a_terminal().await),
             ("exit code", self.exit_codes_arrive().await),
+            ("stdin", self.stdin_arrives().await),
+            ("stdin unread", self.stdin_may_be_left_unread().await),
+            ("streams", self.streams_are_merged().await),
+            ("env", self.environment_arrives_on_a_terminal().await),
             ("chdir", self.directory_is_entered_on_a_terminal().await),
+            ("put and get", self.files_go_there_and_back().await),
+            ("files of unknown length, directories", self.trees_go_there_and_back().await),
+            ("errors of files", self.errors_of_files_are_told().await),
             ("time-out", self.nothing_is_left_after_a_time_out().await),
         ];
         told(columns)
@@ -81,10 +90,79 @@ impl Columns<'_> {
     }
 
     async fn runs_as_the_user_on_a_terminal(&self) -> Result<()> {
-        let arguments = self.arguments.clone().with_env_var("HL_A", "a 'b' $c");
-        let output = self.ran("id -un; echo $HL_A >&2; tty -s && echo tty", &arguments).await?;
-        let expected = format!("{}\r\na 'b' $c\r\ntty\r\n", self.user);
+        let output = self.ran("id -un; tty -s && echo tty", &self.arguments).await?;
+        let expected = format!("{}\r\ntty\r\n", self.user);
         ensure!(output.stdout() == expected.as_bytes(), "{:?}", output.stdout());
+        Ok(())
+    }
+
+    async fn streams_are_merged(&self) -> Result<()> {
+        let line = "printf 'out\\n'; printf 'err\\n' >&2";
+        for (stdin, expected) in [(None, "out\r\nerr\r\n"), (Some(""), "out\nerr\n")] {
+            let stdin = stdin.map(Stdin::from);
+            let arguments = ConnectorArguments { stdin, ..self.arguments.clone() };
+            let output = self.ran(line, &arguments).await?;
+            ensure!(output.stdout() == expected.as_bytes(), "{output:?}");
+            ensure!(output.stderr().is_empty(), "{output:?}");
+        }
+        Ok(())
+    }
+
+    async fn stdin_may_be_left_unread(&self) -> Result<()> {
+        let arguments = self.arguments.clone().with_stdin(binary(3 * 1024 * 1024));
+        let output = self.ran("echo over; exit 4", &arguments).await?;
+        ensure!(output.exit_code() == Some(4) && output.stdout() == b"over\n", "{output:?}");
+        Ok(())
+    }
+
+    /// A secret one is refused on a terminal.
+    async fn environment_arrives_on_a_terminal(&self) -> Result<()> {
+        let value = "a 'b' $c ä;\\";
+        let arguments = self.arguments.clone().with_env_var("HL_A", value);
+        let output = self.ran(r#"printf %s "$HL_A""#, &arguments).await?;
+        ensure!(output.stdout() == value.as_bytes(), "{output:?}");
+        let secret = self.arguments.clone().with_env_var("HL_B", Secret::from(value));
+        let refused = self.link.run_shell_command(&StringCommand::shell("true"), &secret).await;
+        let refused = refused.err().context("a secret on a terminal was not refused")?;
+        ensure!(refused.kind() == ErrorKind::Unsupported, "{refused:?}");
+        Ok(())
+    }
+
+    async fn trees_go_there_and_back(&self) -> Result<()> {
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let get = GetOptions::default().with_arguments(self.arguments.clone());
+        let (content, path) = (binary(200_000), format!("/srv/{}/unsized", self.user));
+        let source = Source::reader(Cursor::new(content.clone()));
+        self.link.put_file(source, &path, &put).await.context("put of unknown length")?;
+        let mut got = Vec::new();
+        self.link.get_file(&path, &mut got, &get).await.context("get")?;
+        ensure!(got == content, "the content is another");
+        let here = tempfile::tempdir()?;
+        let (from, to) = (here.path().join("from"), here.path().join("to"));
+        std::fs::create_dir_all(from.join("in it"))?;
+        std::fs::write(from.join("in it/file"), &content)?;
+        std::os::unix::fs::symlink("in it/file", from.join("link"))?;
+        let path = format!("/srv/{}/tree", self.user);
+        self.link.put_dir(&from, &path, &put).await.context("put of a directory")?;
+        self.link.get_dir(&path, &to, &get).await.context("get of a directory")?;
+        ensure!(std::fs::read(to.join("in it/file"))? == content, "the content is another");
+        ensure!(std::fs::read_link(to.join("link"))? == Path::new("in it/file"), "no link");
+        Ok(())
+    }
+
+    /// What the tools say there is told, although it comes the way of what the scripts say.
+    async fn errors_of_files_are_told(&self) -> Result<()> {
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let get = GetOptions::default().with_arguments(self.arguments.clone());
+        let (missing, mut nobody) = ("/srv/missing/file", Vec::new());
+        let put = self.link.put_file(vec![1], missing, &put).await.err();
+        let got = self.link.get_file(missing, &mut nobody, &get).await.err();
+        for error in [put, got] {
+            let error = error.context("there was no error")?;
+            ensure!(error.kind() == ErrorKind::NotFound, "{error:?}");
+            let tail = error.stderr_tail().unwrap_or_default();
+            ensure!(tail.contains("No such file"), "{error:?}");
+        }
         Ok(())
     }
 
@@ -161,8 +239,11 @@ impl Columns<'_> {
         let (content, path) = (binary(300_000), format!("/srv/{}/file", self.user));
         let put = PutOptions::default().with_mode(0o640).with_arguments(self.arguments.clone());
         self.link.put_file(content.clone(), &path, &put).await.context("put")?;
-        let found = self.said(&format!("stat -c '%U %a' {path}; ls -A {path} | wc -l")).await?;
-        ensure!(found == format!("{} 640\n1\n", self.user), "{found}");
+        // With an input, a terminal changes nothing of the output.
+        let arguments = self.arguments.clone().with_stdin("");
+        let line = format!("stat -c '%U %a' {path}; ls -A {path} | wc -l");
+        let found = self.ran(&line, &arguments).await?;
+        ensure!(found.stdout() == format!("{} 640\n1\n", self.user).as_bytes(), "{found:?}");
         let directory = tempfile::tempdir()?;
         let here = directory.path().join("file");
         let get = GetOptions::default().with_preserve(true).with_arguments(self.arguments.clone());

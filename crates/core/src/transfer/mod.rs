@@ -5,7 +5,9 @@
 //! last byte, says so; the end of a stream proves nothing. A transfer in which nothing moves for 120 s is ended, whatever
 //! its time-out.
 
+mod apart;
 mod atomic;
+mod cleaner;
 mod copy;
 mod get;
 mod put;
@@ -26,10 +28,11 @@ use crate::error::Result;
 use crate::run::RunOptions;
 
 pub use atomic::{AtomicFile, Creation, blocking, hidden_name};
+pub use cleaner::CLEAN_LIMIT;
 pub use copy::{Cancelled, Copies, copy_file};
 pub use sink::{Header, Sink, SinkWriter};
 pub use source::{OpenSource, Source};
-pub use target::{CLEAN_LIMIT, STALL, failure};
+pub use target::{STALL, failure};
 
 /// A connection's own way to move single files, with the promises of
 /// [`Link::put_file`](crate::Link::put_file) and [`Link::get_file`](crate::Link::get_file).
