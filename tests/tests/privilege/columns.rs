@@ -3,12 +3,15 @@
 use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, Stdin, StringCommand};
-use hostlink_tests::cli::{becomes_true, count_running, unique_seconds};
+use hostlink_tests::cli::{LIMIT, becomes_true, count_running, unique_seconds};
+use tokio::io::AsyncWriteExt;
+
+use crate::refusals::SOON;
 
 /// A command with a tool on a link.
 pub(crate) struct Columns<'a> {
@@ -50,6 +53,7 @@ impl Columns<'_> {
             ("chdir", self.directory_is_entered().await),
             ("put and get", self.files_go_there_and_back().await),
             ("time-out", self.nothing_is_left_after_a_time_out().await),
+            ("given up", self.nothing_is_left_of_what_is_given_up().await),
         ];
         told(columns)
     }
@@ -69,8 +73,10 @@ impl Columns<'_> {
             ("chdir", self.directory_is_entered_on_a_terminal().await),
             ("put and get", self.files_go_there_and_back().await),
             ("files of unknown length, directories", self.trees_go_there_and_back().await),
+            ("a put that breaks off", self.nothing_is_left_of_a_put().await),
             ("errors of files", self.errors_of_files_are_told().await),
             ("time-out", self.nothing_is_left_after_a_time_out().await),
+            ("given up", self.nothing_is_left_of_what_is_given_up().await),
         ];
         told(columns)
     }
@@ -78,7 +84,9 @@ impl Columns<'_> {
     async fn a_terminal_is_asked_for(&self) -> Result<()> {
         let command = StringCommand::shell("true");
         let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let begun = Instant::now();
         let ran = self.link.run_shell_command(&command, &self.arguments).await.err();
+        ensure!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
         let put = self.link.put_file(vec![1], "/srv/file", &put).await.err();
         for error in [ran, put] {
             let error = error.context("there was no error")?;
@@ -251,6 +259,49 @@ impl Columns<'_> {
         ensure!(std::fs::read(&here)? == content, "the content is another");
         let mode = std::fs::metadata(&here)?.permissions().mode() & 0o7777;
         ensure!(mode == 0o640, "{mode:o}");
+        Ok(())
+    }
+
+    /// No temporary file of a put, which is given up as by Ctrl-C.
+    async fn nothing_is_left_of_a_put(&self) -> Result<()> {
+        let (mut writer, reader) = tokio::io::duplex(1024);
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let path = format!("/srv/{}/broken", self.user);
+        let under_way = async {
+            writer.write_all(&[b'x'; 100_000]).await?;
+            self.waits_for_files_of_a_put("1\n").await
+        };
+        tokio::select! {
+            done = self.link.put_file(Source::reader(reader), &path, &put) => bail!("{done:?}"),
+            seen = under_way => seen.context("it was never seen")?,
+        }
+        self.waits_for_files_of_a_put("0\n").await
+    }
+
+    async fn waits_for_files_of_a_put(&self, count: &str) -> Result<()> {
+        let line = format!("ls -A /srv/{} | grep -c broken", self.user);
+        let arguments = self.arguments.clone().with_stdin("");
+        let deadline = Instant::now() + LIMIT;
+        while self.ran(&line, &arguments).await?.stdout() != count.as_bytes() {
+            ensure!(Instant::now() < deadline, "not {count}");
+        }
+        Ok(())
+    }
+
+    /// As by Ctrl-C, which drops what the command line waits for.
+    async fn nothing_is_left_of_what_is_given_up(&self) -> Result<()> {
+        let seconds = unique_seconds();
+        let line = format!("sleep {seconds} & sleep {seconds}; echo over");
+        let is_there = tokio::task::spawn_blocking({
+            let seconds = seconds.clone();
+            move || becomes_true(|| count_running("sleep", &seconds) == 2)
+        });
+        tokio::select! {
+            ended = self.ran(&line, &self.arguments) => bail!("it ended: {ended:?}"),
+            seen = is_there => ensure!(seen?, "it was never seen to run"),
+        }
+        let is_gone = move || becomes_true(|| count_running("sleep", &seconds) == 0);
+        ensure!(tokio::task::spawn_blocking(is_gone).await?, "something is left");
         Ok(())
     }
 
