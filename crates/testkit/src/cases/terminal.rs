@@ -54,12 +54,13 @@ async fn a_command_on_a_terminal_reads_its_stdin_to_the_end(scene: &Scene) -> an
 }
 
 async fn stdin_on_a_terminal_ends_without_a_newline(scene: &Scene) -> anyhow::Result<()> {
-    for stdin in ["abc", "", "\u{4}", "abc\n"] {
-        let arguments = plain().with_get_pty(true).with_stdin(stdin);
+    let long = random::bytes(20_000);
+    for stdin in [&b"abc"[..], b"", b"\x04", b"abc\n", &long] {
+        let arguments = plain().with_get_pty(true).with_stdin(stdin.to_vec());
         let arguments = arguments.with_timeout(Duration::from_secs(30));
         let output = scene.run_with("cat; echo; test -t 1 && echo end", &arguments).await?;
-        let expected = format!("{stdin}\nend\n");
-        ensure!(output.stdout() == expected.as_bytes(), "{:?}", output.stdout());
+        let expected = [stdin, b"\nend\n"].concat();
+        ensure!(output.stdout() == expected, "{:?}", output.stdout());
     }
     Ok(())
 }
