@@ -206,7 +206,7 @@ async fn a_typed_password_that_a_shell_was_refused_with_is_not_tried_again() {
     let arguments = arguments.with_sudo(true).with_use_sudo_password(true);
     for told in ["the password was not accepted", "was refused, and is not tried again"] {
         let opened = link.open_terminal(&shell, &arguments, TerminalSize::default()).await;
-        let error = opened.err().expect("a wrong password opens no shell");
+        let error = opened.expect_err("a wrong password opens no shell");
         assert_eq!(error.kind(), ErrorKind::Privilege);
         assert!(error.message().contains(told), "{error:?}");
     }

@@ -94,7 +94,8 @@ pub struct PutOptions {
     /// The temporary file's path on the target. It must be on the destination's file system. Default: a hidden name
     /// beside the destination, or in `arguments.temp_dir`.
     pub remote_temp_filename: Option<String>,
-    /// The privilege, the directory that relative paths start from, and the limit of time. The rest is not used.
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
+    /// not used.
     pub arguments: ConnectorArguments,
     /// What the reporter is told.
     pub run: RunOptions,
@@ -106,7 +107,8 @@ pub struct GetOptions {
     /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new one has the
     /// remote file's permission bits less the umask.
     pub preserve: bool,
-    /// The privilege, the directory that relative paths start from, and the limit of time. The rest is not used.
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
+    /// not used.
     pub arguments: ConnectorArguments,
     /// What the reporter is told.
     pub run: RunOptions,
