@@ -1,11 +1,13 @@
 //! What every tool has to let through unchanged, in every place.
 
+use std::future::ready;
 use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use futures::future::{BoxFuture, FutureExt};
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, Stdin, StringCommand};
 use hostlink_tests::cli::{LIMIT, becomes_true, count_running, unique_seconds};
@@ -31,10 +33,17 @@ fn binary(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// All that have failed.
-fn told(columns: impl IntoIterator<Item = (&'static str, Result<()>)>) -> Result<()> {
-    let failed = columns.into_iter().filter_map(|(name, done)| Some((name, done.err()?)));
-    let failed: Vec<String> = failed.map(|(name, error)| format!("{name}: {error:#}")).collect();
+/// What is tested, and the test. Boxed: the threads of tests have small stacks.
+type Column<'a> = (&'static str, BoxFuture<'a, Result<()>>);
+
+/// Runs them one by one, and tells all that have failed.
+async fn told<const N: usize>(columns: [Column<'_>; N]) -> Result<()> {
+    let mut failed = Vec::new();
+    for (name, column) in columns {
+        if let Err(error) = column.await {
+            failed.push(format!("{name}: {error:#}"));
+        }
+    }
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
     }
@@ -45,40 +54,41 @@ impl Columns<'_> {
     /// Every column; all that fail are told.
     pub(crate) async fn all(&self) -> Result<()> {
         let columns = [
-            ("user", self.runs_as_the_user().await),
-            ("exit code", self.exit_codes_arrive().await),
-            ("stdin", self.stdin_arrives().await),
-            ("streams", self.streams_stay_apart().await),
-            ("env", self.environment_arrives().await),
-            ("chdir", self.directory_is_entered().await),
-            ("put and get", self.files_go_there_and_back().await),
-            ("time-out", self.nothing_is_left_after_a_time_out().await),
-            ("given up", self.nothing_is_left_of_what_is_given_up().await),
+            ("user", self.runs_as_the_user().boxed()),
+            ("exit code", self.exit_codes_arrive().boxed()),
+            ("stdin", self.stdin_arrives(&self.arguments).boxed()),
+            ("stdin on a terminal", self.stdin_arrives_on_a_terminal().boxed()),
+            ("streams", self.streams_stay_apart().boxed()),
+            ("env", self.environment_arrives().boxed()),
+            ("chdir", self.directory_is_entered().boxed()),
+            ("put and get", self.files_go_there_and_back().boxed()),
+            ("time-out", self.nothing_is_left_after_a_time_out().boxed()),
+            ("given up", self.nothing_is_left_of_what_is_given_up().boxed()),
         ];
-        told(columns)
+        told(columns).await
     }
 
     /// The columns of a tool that wants a terminal where only `get_pty` gives one, which merges the streams.
     pub(crate) async fn all_on_a_terminal(mut self) -> Result<()> {
-        let refused = self.a_terminal_is_asked_for().await;
+        let refused = self.a_terminal_is_asked_for().boxed().await;
         self.arguments.get_pty = Some(true);
         let columns = [
-            ("without get_pty", refused),
-            ("user", self.runs_as_the_user_on_a_terminal().await),
-            ("exit code", self.exit_codes_arrive().await),
-            ("stdin", self.stdin_arrives().await),
-            ("stdin unread", self.stdin_may_be_left_unread().await),
-            ("streams", self.streams_are_merged().await),
-            ("env", self.environment_arrives_on_a_terminal().await),
-            ("chdir", self.directory_is_entered_on_a_terminal().await),
-            ("put and get", self.files_go_there_and_back().await),
-            ("files of unknown length, directories", self.trees_go_there_and_back().await),
-            ("a put that breaks off", self.nothing_is_left_of_a_put().await),
-            ("errors of files", self.errors_of_files_are_told().await),
-            ("time-out", self.nothing_is_left_after_a_time_out().await),
-            ("given up", self.nothing_is_left_of_what_is_given_up().await),
+            ("without get_pty", ready(refused).boxed()),
+            ("user", self.runs_as_the_user_on_a_terminal().boxed()),
+            ("exit code", self.exit_codes_arrive().boxed()),
+            ("stdin", self.stdin_arrives(&self.arguments).boxed()),
+            ("stdin unread", self.stdin_may_be_left_unread().boxed()),
+            ("streams", self.streams_are_merged().boxed()),
+            ("env", self.environment_arrives_on_a_terminal().boxed()),
+            ("chdir", self.directory_is_entered_on_a_terminal().boxed()),
+            ("put and get", self.files_go_there_and_back().boxed()),
+            ("files of unknown length, directories", self.trees_go_there_and_back().boxed()),
+            ("a put that breaks off", self.nothing_is_left_of_a_put().boxed()),
+            ("errors of files", self.errors_of_files_are_told().boxed()),
+            ("time-out", self.nothing_is_left_after_a_time_out().boxed()),
+            ("given up", self.nothing_is_left_of_what_is_given_up().boxed()),
         ];
-        told(columns)
+        told(columns).await
     }
 
     async fn a_terminal_is_asked_for(&self) -> Result<()> {
@@ -209,9 +219,13 @@ impl Columns<'_> {
         Ok(())
     }
 
-    async fn stdin_arrives(&self) -> Result<()> {
+    async fn stdin_arrives_on_a_terminal(&self) -> Result<()> {
+        self.stdin_arrives(&self.arguments.clone().with_get_pty(true)).await
+    }
+
+    async fn stdin_arrives(&self, arguments: &ConnectorArguments) -> Result<()> {
         let sent = binary(1024 * 1024);
-        let arguments = self.arguments.clone().with_stdin(sent.clone());
+        let arguments = arguments.clone().with_stdin(sent.clone());
         let output = self.ran("cat; exit 3", &arguments).await?;
         ensure!(output.exit_code() == Some(3), "{:?}", output.exit_code());
         ensure!(output.stdout() == sent, "{} bytes of {}", output.stdout().len(), sent.len());

@@ -100,7 +100,8 @@ impl<'a> Remote<'a> {
         sink: &mut dyn OutputSink,
     ) -> Result<()> {
         if self.arguments.get_pty == Some(true) {
-            return self.read_on_terminal(script, input, sink).await;
+            // Boxed: it is rare, and every transfer would have room for it.
+            return Box::pin(self.read_on_terminal(script, input, sink)).await;
         }
         self.attempt(script, input.map(Stdin::reader), sink).await
     }
