@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// No wait of a test is longer; a machine that is busy may need a good part of it.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The command `hostlink` with these words, its outputs piped and its input empty.
 pub fn hostlink<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Command {

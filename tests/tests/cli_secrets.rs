@@ -146,3 +146,35 @@ fn a_refusal_is_told_in_the_tools_own_words_and_soon() {
     refused(&["--sudo"], "a password is required");
     refused(&["--su-user", "root", "--su-password-file", &wrong], "Authentication failure");
 }
+
+#[test]
+fn get_pty_serves_a_sudo_that_wants_a_terminal_for_commands_and_files() {
+    let scene = Scene::new();
+    let user = scene.user.name();
+    let rules = format!("Defaults:{user} requiretty\n{user} ALL=(ALL:ALL) ALL");
+    let _sudoer = Sudoer::allowed(&rules);
+    let content: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+    fs::write(scene.files.path().join("content"), &content).unwrap();
+    let (file, password, there) =
+        (scene.file("content"), scene.file("password"), scene.file("there"));
+    let hostlink = |options: &[&str], words: &[&str]| {
+        let options = [options, &["--sudo", "--sudo-password-file", &password]].concat();
+        let options = options.into_iter().map(str::to_owned).chain(scene.target.words());
+        run(hostlink(options.chain(words.iter().map(|word| (*word).to_owned()))))
+    };
+    for words in [&["exec", "--", "true"][..], &["put", &file, &there]] {
+        let refused = hostlink(&[], words);
+        assert_eq!(code(&refused), 1, "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("get_pty"), "{}", stderr(&refused));
+    }
+    for pty in [&["--get-pty"][..], &["--data", "_get_pty=true"]] {
+        let echoed = hostlink(pty, &["exec", "--stdin", &file, "--", "id -un; cat"]);
+        assert!(echoed.stdout == [b"root\n", &content[..]].concat(), "{}", stderr(&echoed));
+        let put = hostlink(pty, &["put", "--mode", "600", &file, &there]);
+        assert_eq!(code(&put), 0, "{}", stderr(&put));
+        assert!(fs::read(&there).unwrap() == content);
+        let got = hostlink(pty, &["get", &there, "-"]);
+        assert!(got.stdout == content, "{}", stderr(&got));
+        fs::remove_file(&there).unwrap();
+    }
+}

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{
     ConnectorArguments, Context, Data, EnvValue, ErrorKind, Prompter, Result, Secret,
-    StringCommand, Value, builtin_registry,
+    StringCommand, TerminalSize, Value, builtin_registry,
 };
 use hostlink_tests::cli::{hostlink, wait_for_exit, wait_until};
 use hostlink_tests::secret_search::{files_with, new_secret, processes_with};
@@ -188,6 +188,31 @@ async fn a_typed_password_that_is_refused_is_not_tried_again() {
         assert_eq!(error.kind(), ErrorKind::Privilege);
         assert!(error.message().contains(told), "{error:?}");
     }
+    assert_eq!(prompter.0.load(Ordering::Relaxed), 1);
+    link.disconnect().await.unwrap();
+}
+
+/// The same at a terminal, and from there to commands.
+#[tokio::test]
+async fn a_typed_password_that_a_shell_was_refused_with_is_not_tried_again() {
+    let user = TestUser::create("/bin/sh");
+    user.set_password(&new_secret());
+    let _sudoer = Sudoer::with_password(user.name());
+    let target = SshTarget::as_user(user.name(), Sshd::builder());
+    let prompter = Arc::new(Mistaken::default());
+    let context = Context { prompter: prompter.clone(), ..Context::default() };
+    let link = target.connect_in(&context).await.unwrap();
+    let (shell, arguments) = (StringCommand::login_shell(), ConnectorArguments::new());
+    let arguments = arguments.with_sudo(true).with_use_sudo_password(true);
+    for told in ["the password was not accepted", "was refused, and is not tried again"] {
+        let opened = link.open_terminal(&shell, &arguments, TerminalSize::default()).await;
+        let error = opened.expect_err("a wrong password opens no shell");
+        assert_eq!(error.kind(), ErrorKind::Privilege);
+        assert!(error.message().contains(told), "{error:?}");
+    }
+    let command = StringCommand::shell("true");
+    let error = link.run_shell_command(&command, &arguments).await.unwrap_err();
+    assert!(error.message().contains("is not tried again"), "{error:?}");
     assert_eq!(prompter.0.load(Ordering::Relaxed), 1);
     link.disconnect().await.unwrap();
 }

@@ -55,6 +55,10 @@ impl Connection for ChrootConnection {
         self.outer().gives_terminals()
     }
 
+    fn most_typed(&self) -> Option<u64> {
+        self.outer().most_typed()
+    }
+
     /// The shell outside becomes chroot, and that the one inside.
     fn knows_groups(&self) -> bool {
         self.outer().knows_groups() && !self.settings.privilege.is_privileged()

@@ -13,12 +13,14 @@ pub(crate) const STDIN: &str = "_stdin";
 const ENV: &str = "_env";
 const HEADING: &str = "How the command runs";
 
+/// What rsync's two ends say to each other goes through no terminal.
+const NOT_OF_RSYNC: &str = "_get_pty";
+
 /// Fields that mean nothing to a transfer of files.
 const NOT_OF_TRANSFERS: &[&str] = &[
     "_shell_executable",
     ENV,
     "_success_exit_codes",
-    "_get_pty",
     STDIN,
     "_retries",
     "_retry_delay",
@@ -115,6 +117,7 @@ fn is_heeded(field: &DataField, subcommand: &str) -> bool {
         "exec" => true,
         "shell" => !NOT_OF_SHELLS.contains(&field.key),
         "forward" => false,
+        "rsync" if field.key == NOT_OF_RSYNC => false,
         _ => !NOT_OF_TRANSFERS.contains(&field.key),
     }
 }

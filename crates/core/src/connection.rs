@@ -53,6 +53,12 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// How many bytes of input a command on a terminal can have, where the terminal's other end waits for a command that does
+    /// not read, and passes no output on meanwhile: both could wait for ever. Default: there is no limit.
+    fn most_typed(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether a script's `sh` is certain to be the leader of its process group, and
     /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then need not look its group
     /// up, which costs 0.2 ms.

@@ -74,6 +74,8 @@ pub(crate) struct Handshake {
     /// What stands on the terminal beside the streams, on its last line.
     terminal: Vec<u8>,
     preamble: Vec<u8>,
+    /// The command's input cannot come through its terminal.
+    pub(crate) is_unable: bool,
     pub(crate) outer: Option<Leader>,
     pub(crate) inner: Option<Leader>,
 }
@@ -117,6 +119,7 @@ impl Handshake {
             stderr: if terminal { Gate::Open } else { Gate::default() },
             terminal: Vec::new(),
             preamble: Vec::new(),
+            is_unable: false,
             outer: None,
             inner: None,
         }
@@ -199,7 +202,9 @@ impl Handshake {
     /// Reads `TOKEN in PID GROUP START SESSION`; true if it was the innermost shell's.
     fn announced(&mut self, line: &str) -> bool {
         let mut words = line.split_whitespace().skip(1);
-        let innermost = words.next() == Some("in");
+        let place = words.next();
+        self.is_unable |= place == Some("unable");
+        let innermost = place == Some("in");
         let mut numbers = words.map(|word| word.parse::<u64>().ok());
         let mut number = || numbers.next().flatten();
         let leader = Leader {

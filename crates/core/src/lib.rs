@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arguments;
+mod armor;
 mod builder;
 mod command;
 mod connection;

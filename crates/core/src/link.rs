@@ -203,7 +203,7 @@ impl Link {
         if let Some(password) = self.ask_for_password(&arguments).await? {
             arguments.to_mut().sudo_password = Some(password);
         }
-        let mut starter = Starter::new(self, command, &arguments, options.clone())?;
+        let mut starter = Starter::new(self, command, &arguments, options.clone(), false)?;
         starter.whole_session = options.terminal.is_some();
         let started = starter.hand_over().await;
         started.map_err(|error| {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::sleep;
 
+use crate::armor::Armor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{BoxWrite, Stream};
 use crate::script::Script;
@@ -29,15 +30,19 @@ pub trait OutputSink: Send {
 
 /// What a command is to read. Only one that has started takes it.
 #[derive(Clone, Default)]
-pub(crate) struct Input(Arc<Mutex<Option<BoxRead>>>);
+pub(crate) struct Input {
+    source: Arc<Mutex<Option<BoxRead>>>,
+    /// As much as goes through the connection's terminals.
+    most: Option<u64>,
+}
 
 impl Input {
-    pub(crate) fn new(source: Option<BoxRead>) -> Self {
-        Self(Arc::new(Mutex::new(source)))
+    pub(crate) fn new(source: Option<BoxRead>, most: Option<u64>) -> Self {
+        Self { source: Arc::new(Mutex::new(source)), most }
     }
 
     fn take(&self) -> Option<BoxRead> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -93,6 +98,7 @@ async fn serve(
                 source: source.clone(),
                 waits: script.is_privileged() || terminal,
                 terminal,
+                encodes: script.decodes(),
                 at_line_start: true,
                 progress: progress.clone(),
             };
@@ -169,6 +175,8 @@ struct Feeder {
     /// Nothing but answers may be sent before the command has started.
     waits: bool,
     terminal: bool,
+    /// The command's input has to come through the terminal unchanged.
+    encodes: bool,
     at_line_start: bool,
     progress: Arc<Progress>,
 }
@@ -178,7 +186,7 @@ const BUFFER: usize = 256 * 1024;
 pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 impl Feeder {
-    /// Only a source that cannot be read is an error: a command need not read its input.
+    /// Only a source that cannot be read is an error, or that is too long: a command need not read its input.
     async fn run(mut self, mut orders: UnboundedReceiver<Order>) -> Result<()> {
         while self.waits {
             match orders.recv().await {
@@ -214,13 +222,24 @@ impl Feeder {
 
     async fn copy(&mut self, mut source: BoxRead) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
+        let mut armor = self.encodes.then(Armor::default);
+        let mut came = 0;
         loop {
             let read = source.read(&mut buffer).await;
             let length =
                 read.map_err(|error| Error::from_io("the input could not be read", error))?;
-            self.at_line_start =
-                buffer[..length].last().map_or(self.at_line_start, |last| *last == b'\n');
-            if length == 0 || !self.write(&buffer[..length]).await {
+            came += length as u64;
+            if let Some(most) = self.source.most.filter(|most| armor.is_some() && came > *most) {
+                let message =
+                    format!("no more than {most} bytes of input go through a terminal there");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let bytes = match &mut armor {
+                Some(armor) => armor.encode(&buffer[..length]),
+                None => &buffer[..length],
+            };
+            self.at_line_start = bytes.last().map_or(self.at_line_start, |last| *last == b'\n');
+            if !self.write(bytes).await || length == 0 {
                 return Ok(());
             }
         }

@@ -186,7 +186,7 @@ impl<'a> Attempt<'a> {
             self.arguments.to_mut().sudo_password = Some(password);
         }
         let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
-        let source = Input::new(source);
+        let source = Input::new(source, self.link.connection().most_typed());
         loop {
             let (ended, again) = self.once(&source).await?;
             match (again, ended) {
@@ -205,12 +205,14 @@ impl<'a> Attempt<'a> {
     /// One start, and what the command was not started for want of, if it can have that.
     async fn once(&mut self, source: &Input) -> Result<(Result<CommandOutput>, Option<Want>)> {
         let terminal = self.arguments.get_pty == Some(true);
+        let has_input = self.arguments.stdin.is_some();
         let options = SpawnOptions {
             terminal: terminal.then(Default::default),
             urgent: self.urgent,
             ..SpawnOptions::default()
         };
-        let mut starter = Starter::new(self.link, self.command, &self.arguments, options)?;
+        let mut starter =
+            Starter::new(self.link, self.command, &self.arguments, options, has_input)?;
         starter.tracker = self.tracker.clone();
         let script = starter.script.clone();
         let can_have_one = self.link.connection().gives_terminals();

@@ -3,7 +3,8 @@
 //! A script says `TOKEN out PID GROUP START SESSION` from its outermost shell and `TOKEN in PID GROUP START SESSION` from the
 //! innermost, on standard output and standard error. What stands before the latter is not the command's: rc files,
 //! lectures, prompts. GROUP, START (of the group's leader, `/proc/PID/stat` field 22, see proc(5)) and SESSION are
-//! missing where the target has no /proc. The token never stands whole in the script, since busybox's sh
+//! missing where the target has no /proc. `unable` in the place of `in` says that the command's input cannot come through its
+//! terminal, and that it is not started. The token never stands whole in the script, since busybox's sh
 //! prints `$0` in its errors.
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub struct Script {
     token: String,
     prompts: Vec<Prompt>,
     privileged: bool,
+    decodes: bool,
 }
 
 /// Bytes that may hold a secret: shown by nobody.
@@ -59,7 +61,16 @@ pub enum Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     Pipes,
-    Terminal,
+    /// `has_input`: the command's input comes encoded, and goes to it decoded, by a pipe. What it writes is not changed either.
+    Terminal {
+        has_input: bool,
+    },
+}
+
+impl Channel {
+    fn is_terminal(self) -> bool {
+        matches!(self, Self::Terminal { .. })
+    }
 }
 
 /// Whether a script has to find out its process group.
@@ -89,7 +100,7 @@ impl Script {
         builder::check(command, arguments)?;
         // A privilege tool may start a session of its own: only the innermost shell can tell. On a terminal, a shell with
         // job control makes groups of its own, and it takes the session to find them.
-        let looks_up = arguments.is_privileged() || channel == Channel::Terminal;
+        let looks_up = arguments.is_privileged() || channel.is_terminal();
         let groups = if looks_up { Groups::LookedUp } else { groups };
         let writer = Writer { token: new_token()?, arguments, channel, groups };
         let body = builder::body(command, arguments, CommandText::Argument, STEP);
@@ -98,7 +109,7 @@ impl Script {
         if !has_secret && fits(&whole.get_raw_value()) {
             return writer.script(command, whole, None);
         }
-        if channel == Channel::Terminal {
+        if channel.is_terminal() {
             return Err(refused_on_terminal(has_secret, whole.get_raw_value().len()));
         }
         let end = writer.end_token();
@@ -140,6 +151,11 @@ impl Script {
 
     pub(crate) fn stdin(&self) -> Option<&[u8]> {
         self.stdin.as_ref().map(|text| &*text.0)
+    }
+
+    /// Whether the command's input has to be encoded: the script decodes it.
+    pub(crate) fn decodes(&self) -> bool {
+        self.decodes
     }
 
     pub(crate) fn prompts(&self) -> &[Prompt] {
@@ -195,6 +211,19 @@ const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null 
 _hl_g= _hl_t= _hl_e=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
 "#;
 
+/// Makes a terminal that echoes nothing and changes nothing of what is written, and finds out whether it can be decoded what
+/// comes. The announcement tells which came of it.
+///
+/// A raw terminal would take bytes as they are, but has no end of input; and an engine reads along for the keys that detach it.
+const MAKE_PLAIN: &str = r#"_hl_w=in
+stty sane -echo -opost -imaxbel && [ "$(echo YQ== | base64 -d)" = a ] || _hl_w=unable
+"#;
+
+/// What stands before the command, as one word. It is not run without its input. What it leaves unread is read all the same,
+/// until nothing comes for 0.1 s: sudo's use_pty would try for ever to hand it on.
+const DECODE: &str = r"[ $_hl_w = in ] || exit 126
+unset _hl_w; { base64 -d || { stty -icanon min 0 time 1; cat >/dev/null; }; } 2>/dev/null | eval ";
+
 /// Writes one script's announcements around the command.
 struct Writer<'a> {
     token: String,
@@ -206,8 +235,13 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// `innermost` behind its announcement, in the privilege tools, behind theirs.
     fn around(&self, innermost: StringCommand) -> StringCommand {
-        let announced =
-            StringCommand::with_separator("").raw(self.announce("in")).command(innermost);
+        let announced = StringCommand::with_separator("");
+        let announced = match self.channel {
+            Channel::Terminal { has_input: true } => announced
+                .raw(format!("{MAKE_PLAIN}{}{DECODE}", self.announce("$_hl_w")))
+                .quoted(innermost),
+            _ => announced.raw(self.announce("in")).command(innermost),
+        };
         if !self.arguments.is_privileged() {
             return announced;
         }
@@ -291,6 +325,7 @@ $_hl_s$_hl_b$_hl_c""#
             prompts: self.prompts(),
             token: self.token,
             privileged: self.arguments.is_privileged(),
+            decodes: self.channel == Channel::Terminal { has_input: true },
         })
     }
 }

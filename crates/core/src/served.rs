@@ -279,6 +279,9 @@ impl Served {
             return Ok(Ended { status, output_open });
         }
         let said = self.handshake.preamble();
+        if self.handshake.is_unable {
+            return Err(Error::new(ErrorKind::Unsupported, UNABLE).with_stderr_tail(&said));
+        }
         if self.refused.is_some() {
             return Err(password_refused().with_stderr_tail(&said));
         }
@@ -374,6 +377,9 @@ fn broken_off(error: std::io::Error) -> Error {
 
 /// What is told of a password that the tool did not take.
 pub(crate) const PASSWORD_REFUSED: &str = "the password was not accepted";
+
+const UNABLE: &str =
+    "input goes through a terminal by stty and base64, and the target lacks one of them";
 
 fn password_refused() -> Error {
     Error::new(ErrorKind::Privilege, PASSWORD_REFUSED)

@@ -33,7 +33,8 @@ pub(crate) struct Starter {
 }
 
 impl Starter {
-    /// What runs `command` on `link`. An urgent one is a kill, which is not killed in turn.
+    /// What runs `command` on `link`. An urgent one is a kill, which is not killed in turn. `has_input`: it reads something
+    /// else than what is typed, where it is on a terminal.
     ///
     /// # Errors
     ///
@@ -43,6 +44,7 @@ impl Starter {
         command: &StringCommand,
         arguments: &ConnectorArguments,
         options: SpawnOptions,
+        has_input: bool,
     ) -> Result<Self> {
         let connection = link.connection();
         let mut options = options;
@@ -56,7 +58,10 @@ impl Starter {
             options.asked_on_terminal |=
                 gives && (arguments.is_asked_on_terminal() || link.wants_terminal());
         }
-        let channel = if options.terminal.is_some() { Channel::Terminal } else { Channel::Pipes };
+        let channel = match options.terminal {
+            Some(_) => Channel::Terminal { has_input },
+            None => Channel::Pipes,
+        };
         let groups = if connection.knows_groups() { Groups::Known } else { Groups::LookedUp };
         let fits = |script: &[u8]| connection.fits(script, &options);
         let script = Script::new(command, arguments, channel, groups, fits)?;

@@ -125,7 +125,7 @@ pub(crate) async fn open(
         arguments.sudo_password = Some(password);
     }
     let options = SpawnOptions { terminal: Some(size), ..SpawnOptions::default() };
-    let mut starter = Starter::new(link, command, &arguments, options)?;
+    let mut starter = Starter::new(link, command, &arguments, options, false)?;
     starter.whole_session = true;
     let served = within(arguments.timeout, starter.start()).await?;
     let window = Window(served.control.clone());
@@ -142,9 +142,15 @@ pub(crate) async fn open(
     let password = arguments.sudo_password.clone();
     let mut serving = async move {
         let source = Box::pin(Typed::Awaited(awaited));
-        let ended =
-            pump(served, &script, &Input::new(Some(source)), true, limits, &mut Passed(sender))
-                .await;
+        let ended = pump(
+            served,
+            &script,
+            &Input::new(Some(source), None),
+            true,
+            limits,
+            &mut Passed(sender),
+        )
+        .await;
         ended.map_err(|error| {
             of.note_refusal(password.as_ref(), &error);
             error.masking(script.secrets())

@@ -10,8 +10,13 @@ use hostlink_core::{
 };
 use tokio::sync::Semaphore;
 
+use crate::brand::Brand;
 use crate::container::Container;
 use crate::exec;
+
+/// As much as fits into the kernel's buffers for a terminal (64 KiB, tty_buffer.c), in base64. Podman's monitor (conmon 2.1.6) waits for one
+/// that is full, and reads no output meanwhile.
+const MOST_TYPED: u64 = 32 * 1024;
 
 /// Commands at once in one container: an engine that starts more gets slower, not faster.
 const COMMANDS: usize = 64;
@@ -59,6 +64,10 @@ impl Connection for DockerConnection {
     /// The engine takes commands as JSON, which is UTF-8.
     fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
         script.len() <= MAX_ARGUMENT && std::str::from_utf8(script).is_ok()
+    }
+
+    fn most_typed(&self) -> Option<u64> {
+        (self.container.engine.brand() == Brand::Podman).then_some(MOST_TYPED)
     }
 
     #[cfg(target_os = "linux")]

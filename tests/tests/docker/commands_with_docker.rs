@@ -125,10 +125,34 @@ async fn a_terminal_has_its_size_and_gives_every_byte() {
             assert_eq!(output.stdout(), expected, "{image}: {line}");
             assert_eq!(output.exit_code(), Some(if line == "exit 9" { 9 } else { 0 }));
         }
-        let typed = arguments.clone().with_stdin(Stdin::from("typed\n"));
-        let output = link.run_shell_command(&StringCommand::shell("cat; echo end"), &typed).await;
-        let output = String::from_utf8(output.unwrap().stdout()).unwrap();
-        assert!(output.ends_with("typed\r\nend\r\n"), "{output:?}");
+        // With the keys that the engine looks out for, to detach.
+        let input = arguments.clone().with_stdin(Stdin::from("ctrl-p ctrl-q: \u{10}\u{11}\n"));
+        let command = StringCommand::shell("cat; echo end");
+        let output = link.run_shell_command(&command, &input).await.unwrap();
+        assert_eq!(output.stdout(), b"ctrl-p ctrl-q: \x10\x11\nend\n");
+        link.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_what_brings_input_through_a_terminal_nothing_is_started() {
+    for tool in ["stty", "base64"] {
+        let container = Container::start(DEBIAN);
+        let link = DockerTarget::new(container.name()).connect().await;
+        let arguments = ConnectorArguments::new().with_get_pty(true).with_stdin("input");
+        let command = StringCommand::shell("cat; echo >/ran");
+        let run = async || link.run_shell_command(&command, &arguments).await;
+        assert_eq!(run().await.unwrap().stdout(), b"input", "the control");
+        ran(&link, &format!("rm /ran /usr/bin/{tool} /bin/{tool}")).await;
+        let error = run().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+        assert!(error.message().contains("stty and base64"), "{error:?}");
+        assert!(error.stderr_tail().unwrap_or_default().contains("not found"), "{error:?}");
+        assert_eq!(ran(&link, "[ -e /ran ]").await.exit_code(), Some(1));
+        // Without input it takes neither.
+        let bare = ConnectorArguments::new().with_get_pty(true);
+        let output = link.run_shell_command(&StringCommand::shell("echo"), &bare).await.unwrap();
+        assert_eq!(output.stdout(), b"\r\n");
         link.disconnect().await.unwrap();
     }
 }

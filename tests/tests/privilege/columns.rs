@@ -1,12 +1,19 @@
 //! What every tool has to let through unchanged, in every place.
 
-use std::time::Duration;
+use std::future::ready;
+use std::io::Cursor;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use hostlink::transfer::{GetOptions, PutOptions};
-use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, StringCommand};
-use hostlink_tests::cli::{becomes_true, count_running, unique_seconds};
-use std::os::unix::fs::PermissionsExt;
+use futures::future::{BoxFuture, FutureExt};
+use hostlink::transfer::{GetOptions, PutOptions, Source};
+use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, Stdin, StringCommand};
+use hostlink_tests::cli::{LIMIT, becomes_true, count_running, unique_seconds};
+use tokio::io::AsyncWriteExt;
+
+use crate::refusals::SOON;
 
 /// A command with a tool on a link.
 pub(crate) struct Columns<'a> {
@@ -26,10 +33,17 @@ fn binary(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// All that have failed.
-fn told(columns: impl IntoIterator<Item = (&'static str, Result<()>)>) -> Result<()> {
-    let failed = columns.into_iter().filter_map(|(name, done)| Some((name, done.err()?)));
-    let failed: Vec<String> = failed.map(|(name, error)| format!("{name}: {error:#}")).collect();
+/// What is tested, and the test. Boxed: the threads of tests have small stacks.
+type Column<'a> = (&'static str, BoxFuture<'a, Result<()>>);
+
+/// Runs them one by one, and tells all that have failed.
+async fn told<const N: usize>(columns: [Column<'_>; N]) -> Result<()> {
+    let mut failed = Vec::new();
+    for (name, column) in columns {
+        if let Err(error) = column.await {
+            failed.push(format!("{name}: {error:#}"));
+        }
+    }
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
     }
@@ -40,36 +54,49 @@ impl Columns<'_> {
     /// Every column; all that fail are told.
     pub(crate) async fn all(&self) -> Result<()> {
         let columns = [
-            ("user", self.runs_as_the_user().await),
-            ("exit code", self.exit_codes_arrive().await),
-            ("stdin", self.stdin_arrives().await),
-            ("streams", self.streams_stay_apart().await),
-            ("env", self.environment_arrives().await),
-            ("chdir", self.directory_is_entered().await),
-            ("put and get", self.files_go_there_and_back().await),
-            ("time-out", self.nothing_is_left_after_a_time_out().await),
+            ("user", self.runs_as_the_user().boxed()),
+            ("exit code", self.exit_codes_arrive().boxed()),
+            ("stdin", self.stdin_arrives(&self.arguments).boxed()),
+            ("stdin on a terminal", self.stdin_arrives_on_a_terminal().boxed()),
+            ("streams", self.streams_stay_apart().boxed()),
+            ("env", self.environment_arrives().boxed()),
+            ("chdir", self.directory_is_entered().boxed()),
+            ("put and get", self.files_go_there_and_back().boxed()),
+            ("time-out", self.nothing_is_left_after_a_time_out().boxed()),
+            ("given up", self.nothing_is_left_of_what_is_given_up().boxed()),
         ];
-        told(columns)
+        told(columns).await
     }
 
-    /// The columns of a tool that wants a terminal where only `get_pty` gives one. What is missing there is in `LEFT_OUT`.
+    /// The columns of a tool that wants a terminal where only `get_pty` gives one, which merges the streams.
     pub(crate) async fn all_on_a_terminal(mut self) -> Result<()> {
-        let refused = self.a_terminal_is_asked_for().await;
+        let refused = self.a_terminal_is_asked_for().boxed().await;
         self.arguments.get_pty = Some(true);
         let columns = [
-            ("without get_pty", refused),
-            ("user", self.runs_as_the_user_on_a_terminal().await),
-            ("exit code", self.exit_codes_arrive().await),
-            ("chdir", self.directory_is_entered_on_a_terminal().await),
-            ("time-out", self.nothing_is_left_after_a_time_out().await),
+            ("without get_pty", ready(refused).boxed()),
+            ("user", self.runs_as_the_user_on_a_terminal().boxed()),
+            ("exit code", self.exit_codes_arrive().boxed()),
+            ("stdin", self.stdin_arrives(&self.arguments).boxed()),
+            ("stdin unread", self.stdin_may_be_left_unread().boxed()),
+            ("streams", self.streams_are_merged().boxed()),
+            ("env", self.environment_arrives_on_a_terminal().boxed()),
+            ("chdir", self.directory_is_entered_on_a_terminal().boxed()),
+            ("put and get", self.files_go_there_and_back().boxed()),
+            ("files of unknown length, directories", self.trees_go_there_and_back().boxed()),
+            ("a put that breaks off", self.nothing_is_left_of_a_put().boxed()),
+            ("errors of files", self.errors_of_files_are_told().boxed()),
+            ("time-out", self.nothing_is_left_after_a_time_out().boxed()),
+            ("given up", self.nothing_is_left_of_what_is_given_up().boxed()),
         ];
-        told(columns)
+        told(columns).await
     }
 
     async fn a_terminal_is_asked_for(&self) -> Result<()> {
         let command = StringCommand::shell("true");
         let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let begun = Instant::now();
         let ran = self.link.run_shell_command(&command, &self.arguments).await.err();
+        ensure!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
         let put = self.link.put_file(vec![1], "/srv/file", &put).await.err();
         for error in [ran, put] {
             let error = error.context("there was no error")?;
@@ -81,10 +108,79 @@ impl Columns<'_> {
     }
 
     async fn runs_as_the_user_on_a_terminal(&self) -> Result<()> {
-        let arguments = self.arguments.clone().with_env_var("HL_A", "a 'b' $c");
-        let output = self.ran("id -un; echo $HL_A >&2; tty -s && echo tty", &arguments).await?;
-        let expected = format!("{}\r\na 'b' $c\r\ntty\r\n", self.user);
+        let output = self.ran("id -un; tty -s && echo tty", &self.arguments).await?;
+        let expected = format!("{}\r\ntty\r\n", self.user);
         ensure!(output.stdout() == expected.as_bytes(), "{:?}", output.stdout());
+        Ok(())
+    }
+
+    async fn streams_are_merged(&self) -> Result<()> {
+        let line = "printf 'out\\n'; printf 'err\\n' >&2";
+        for (stdin, expected) in [(None, "out\r\nerr\r\n"), (Some(""), "out\nerr\n")] {
+            let stdin = stdin.map(Stdin::from);
+            let arguments = ConnectorArguments { stdin, ..self.arguments.clone() };
+            let output = self.ran(line, &arguments).await?;
+            ensure!(output.stdout() == expected.as_bytes(), "{output:?}");
+            ensure!(output.stderr().is_empty(), "{output:?}");
+        }
+        Ok(())
+    }
+
+    async fn stdin_may_be_left_unread(&self) -> Result<()> {
+        let arguments = self.arguments.clone().with_stdin(binary(3 * 1024 * 1024));
+        let output = self.ran("echo over; exit 4", &arguments).await?;
+        ensure!(output.exit_code() == Some(4) && output.stdout() == b"over\n", "{output:?}");
+        Ok(())
+    }
+
+    /// A secret one is refused on a terminal.
+    async fn environment_arrives_on_a_terminal(&self) -> Result<()> {
+        let value = "a 'b' $c ä;\\";
+        let arguments = self.arguments.clone().with_env_var("HL_A", value);
+        let output = self.ran(r#"printf %s "$HL_A""#, &arguments).await?;
+        ensure!(output.stdout() == value.as_bytes(), "{output:?}");
+        let secret = self.arguments.clone().with_env_var("HL_B", Secret::from(value));
+        let refused = self.link.run_shell_command(&StringCommand::shell("true"), &secret).await;
+        let refused = refused.err().context("a secret on a terminal was not refused")?;
+        ensure!(refused.kind() == ErrorKind::Unsupported, "{refused:?}");
+        Ok(())
+    }
+
+    async fn trees_go_there_and_back(&self) -> Result<()> {
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let get = GetOptions::default().with_arguments(self.arguments.clone());
+        let (content, path) = (binary(200_000), format!("/srv/{}/unsized", self.user));
+        let source = Source::reader(Cursor::new(content.clone()));
+        self.link.put_file(source, &path, &put).await.context("put of unknown length")?;
+        let mut got = Vec::new();
+        self.link.get_file(&path, &mut got, &get).await.context("get")?;
+        ensure!(got == content, "the content is another");
+        let here = tempfile::tempdir()?;
+        let (from, to) = (here.path().join("from"), here.path().join("to"));
+        std::fs::create_dir_all(from.join("in it"))?;
+        std::fs::write(from.join("in it/file"), &content)?;
+        std::os::unix::fs::symlink("in it/file", from.join("link"))?;
+        let path = format!("/srv/{}/tree", self.user);
+        self.link.put_dir(&from, &path, &put).await.context("put of a directory")?;
+        self.link.get_dir(&path, &to, &get).await.context("get of a directory")?;
+        ensure!(std::fs::read(to.join("in it/file"))? == content, "the content is another");
+        ensure!(std::fs::read_link(to.join("link"))? == Path::new("in it/file"), "no link");
+        Ok(())
+    }
+
+    /// What the tools say there is told, although it comes the way of what the scripts say.
+    async fn errors_of_files_are_told(&self) -> Result<()> {
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let get = GetOptions::default().with_arguments(self.arguments.clone());
+        let (missing, mut nobody) = ("/srv/missing/file", Vec::new());
+        let put = self.link.put_file(vec![1], missing, &put).await.err();
+        let got = self.link.get_file(missing, &mut nobody, &get).await.err();
+        for error in [put, got] {
+            let error = error.context("there was no error")?;
+            ensure!(error.kind() == ErrorKind::NotFound, "{error:?}");
+            let tail = error.stderr_tail().unwrap_or_default();
+            ensure!(tail.contains("No such file"), "{error:?}");
+        }
         Ok(())
     }
 
@@ -123,9 +219,13 @@ impl Columns<'_> {
         Ok(())
     }
 
-    async fn stdin_arrives(&self) -> Result<()> {
+    async fn stdin_arrives_on_a_terminal(&self) -> Result<()> {
+        self.stdin_arrives(&self.arguments.clone().with_get_pty(true)).await
+    }
+
+    async fn stdin_arrives(&self, arguments: &ConnectorArguments) -> Result<()> {
         let sent = binary(1024 * 1024);
-        let arguments = self.arguments.clone().with_stdin(sent.clone());
+        let arguments = arguments.clone().with_stdin(sent.clone());
         let output = self.ran("cat; exit 3", &arguments).await?;
         ensure!(output.exit_code() == Some(3), "{:?}", output.exit_code());
         ensure!(output.stdout() == sent, "{} bytes of {}", output.stdout().len(), sent.len());
@@ -161,8 +261,11 @@ impl Columns<'_> {
         let (content, path) = (binary(300_000), format!("/srv/{}/file", self.user));
         let put = PutOptions::default().with_mode(0o640).with_arguments(self.arguments.clone());
         self.link.put_file(content.clone(), &path, &put).await.context("put")?;
-        let found = self.said(&format!("stat -c '%U %a' {path}; ls -A {path} | wc -l")).await?;
-        ensure!(found == format!("{} 640\n1\n", self.user), "{found}");
+        // With an input, a terminal changes nothing of the output.
+        let arguments = self.arguments.clone().with_stdin("");
+        let line = format!("stat -c '%U %a' {path}; ls -A {path} | wc -l");
+        let found = self.ran(&line, &arguments).await?;
+        ensure!(found.stdout() == format!("{} 640\n1\n", self.user).as_bytes(), "{found:?}");
         let directory = tempfile::tempdir()?;
         let here = directory.path().join("file");
         let get = GetOptions::default().with_preserve(true).with_arguments(self.arguments.clone());
@@ -170,6 +273,49 @@ impl Columns<'_> {
         ensure!(std::fs::read(&here)? == content, "the content is another");
         let mode = std::fs::metadata(&here)?.permissions().mode() & 0o7777;
         ensure!(mode == 0o640, "{mode:o}");
+        Ok(())
+    }
+
+    /// No temporary file of a put, which is given up as by Ctrl-C.
+    async fn nothing_is_left_of_a_put(&self) -> Result<()> {
+        let (mut writer, reader) = tokio::io::duplex(1024);
+        let put = PutOptions::default().with_arguments(self.arguments.clone());
+        let path = format!("/srv/{}/broken", self.user);
+        let under_way = async {
+            writer.write_all(&[b'x'; 100_000]).await?;
+            self.waits_for_files_of_a_put("1\n").await
+        };
+        tokio::select! {
+            done = self.link.put_file(Source::reader(reader), &path, &put) => bail!("{done:?}"),
+            seen = under_way => seen.context("it was never seen")?,
+        }
+        self.waits_for_files_of_a_put("0\n").await
+    }
+
+    async fn waits_for_files_of_a_put(&self, count: &str) -> Result<()> {
+        let line = format!("ls -A /srv/{} | grep -c broken", self.user);
+        let arguments = self.arguments.clone().with_stdin("");
+        let deadline = Instant::now() + LIMIT;
+        while self.ran(&line, &arguments).await?.stdout() != count.as_bytes() {
+            ensure!(Instant::now() < deadline, "not {count}");
+        }
+        Ok(())
+    }
+
+    /// As by Ctrl-C, which drops what the command line waits for.
+    async fn nothing_is_left_of_what_is_given_up(&self) -> Result<()> {
+        let seconds = unique_seconds();
+        let line = format!("sleep {seconds} & sleep {seconds}; echo over");
+        let is_there = tokio::task::spawn_blocking({
+            let seconds = seconds.clone();
+            move || becomes_true(|| count_running("sleep", &seconds) == 2)
+        });
+        tokio::select! {
+            ended = self.ran(&line, &self.arguments) => bail!("it ended: {ended:?}"),
+            seen = is_there => ensure!(seen?, "it was never seen to run"),
+        }
+        let is_gone = move || becomes_true(|| count_running("sleep", &seconds) == 0);
+        ensure!(tokio::task::spawn_blocking(is_gone).await?, "something is left");
         Ok(())
     }
 

@@ -18,11 +18,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use hostlink::{Context, Data, builtin_registry};
+use hostlink::{Context, Data, Link, builtin_registry};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::columns::Columns;
 use crate::places::{Cell, Noise, PLACES, Place};
+use crate::refusals::Refusal;
 use crate::tools::TOOLS;
 
 /// The first argument of the program in the container.
@@ -45,58 +46,78 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
 }
 
-fn cells() -> impl Iterator<Item = Cell> {
-    TOOLS
-        .iter()
-        .enumerate()
-        .flat_map(|tool| PLACES.into_iter().enumerate().map(move |place| Cell::new(tool, place)))
+/// What is tested: a tool in a place.
+enum Test {
+    /// All that has to come through it.
+    Columns(Cell),
+    Refusal(Refusal),
 }
 
-fn name_of(cell: &Cell) -> String {
-    format!("{}::{}", cell.place.name(), cell.tool.name)
+fn tests() -> impl Iterator<Item = Test> {
+    let tools = TOOLS.iter().enumerate();
+    let cells =
+        tools.flat_map(|tool| PLACES.into_iter().enumerate().map(move |it| Cell::new(tool, it)));
+    cells.map(Test::Columns).chain(refusals::all().map(Test::Refusal))
 }
 
 fn trials() -> Vec<Trial> {
-    let trial = |cell: Cell| {
-        Trial::test(name_of(&cell), move || {
+    let trial = |test: Test| {
+        Trial::test(test.name(), move || {
+            let cell = test.cell();
             let done = block_on(async {
-                run(&cell).await.with_context(|| format!("{:?} {:?}\n", cell.noise, cell.password))
+                let context = || format!("{:?} {:?}\n", cell.noise, cell.password);
+                test.run().await.with_context(context)
             });
             done.map_err(|error| Failed::from(format!("{error:#}")))
         })
     };
-    let refusal = |(cell, says): (Cell, &'static str)| {
-        Trial::test(format!("{}::refuses", name_of(&cell)), move || {
-            let done = block_on(async {
-                let (_target, link) = cell.open().await;
-                let done = refusals::check(&cell, &link, says).await;
-                link.disconnect().await?;
-                done
-            });
-            done.map_err(|error: anyhow::Error| Failed::from(format!("{error:#}")))
-        })
-    };
-    cells().map(trial).chain(refusals::cells().map(refusal)).collect()
+    tests().map(trial).collect()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(future)
 }
 
-async fn run(cell: &Cell) -> Result<()> {
-    let (target, link) = cell.open().await;
-    let done = if cell.place == Place::Local {
-        let output = target.run_cell(&[INSIDE, &name_of(cell)]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(()) } else { Err(anyhow::anyhow!(said)) }
-    } else {
-        columns(cell, &link).await
-    };
-    link.disconnect().await?;
-    done
+impl Test {
+    fn name(&self) -> String {
+        let cell = self.cell();
+        let name = format!("{}::{}", cell.place.name(), cell.tool.name);
+        match self {
+            Self::Columns(_) => name,
+            Self::Refusal(_) if cell.noise == Noise::Locale => format!("{name}::refuses_in_german"),
+            Self::Refusal(_) => format!("{name}::refuses"),
+        }
+    }
+
+    fn cell(&self) -> &Cell {
+        match self {
+            Self::Columns(cell) => cell,
+            Self::Refusal(refusal) => &refusal.cell,
+        }
+    }
+
+    async fn run(&self) -> Result<()> {
+        let (target, link) = self.cell().open().await;
+        let done = if self.cell().place == Place::Local {
+            let output = target.run_cell(&[INSIDE, &self.name()]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() { Ok(()) } else { Err(anyhow::anyhow!(said)) }
+        } else {
+            self.check(&link).await
+        };
+        link.disconnect().await?;
+        done
+    }
+
+    async fn check(&self, link: &Link) -> Result<()> {
+        match self {
+            Self::Columns(cell) => columns(cell, link).await,
+            Self::Refusal(refusal) => refusals::check(refusal, link).await,
+        }
+    }
 }
 
-async fn columns(cell: &Cell, link: &hostlink::Link) -> Result<()> {
+async fn columns(cell: &Cell, link: &Link) -> Result<()> {
     // The answer of a slow PAM counts, and of two of them where one tool is within another.
     let seconds = if cell.noise == Noise::SlowPam { 4 } else { 2 };
     let limit = Duration::from_secs(seconds);
@@ -109,12 +130,12 @@ async fn columns(cell: &Cell, link: &hostlink::Link) -> Result<()> {
 
 /// What the program does in the container.
 fn inside(name: &str) -> Result<()> {
-    let cell = cells().find(|cell| name_of(cell) == name).context("there is no such cell")?;
+    let test = tests().find(|test| test.name() == name).context("there is no such test")?;
     block_on(async {
         let context = Context::default();
         let link = builtin_registry().connect("@local", &Data::new(), &context).await?;
         ensure!(!rustix::process::getuid().is_root(), "this is root");
-        let done = columns(&cell, &link).await;
+        let done = test.check(&link).await;
         link.disconnect().await?;
         done
     })

@@ -73,11 +73,6 @@ impl Cell {
         }
     }
 
-    /// One where the tool is not slow, and speaks English.
-    pub(crate) fn with_motd(tool: &'static Tool, place: Place) -> Self {
-        Self { tool, place, noise: Noise::Motd, password: PASSWORDS[0] }
-    }
-
     /// What a command asks for here.
     pub(crate) fn arguments(&self) -> ConnectorArguments {
         match self.place {
@@ -211,7 +206,9 @@ first() { for it in $services; do [ ! -f /etc/pam.d/$it ] || sed -i "1i $1" /etc
 case $3 in
 Locale) sed -i 's/nopass root/nopass setenv { LANG=de_DE.UTF-8 } root/' /etc/doas.conf
     echo LANG=de_DE.UTF-8 >/etc/sudo.env
-    echo 'Defaults env_file=/etc/sudo.env' >>/etc/sudoers.d/matrix ;;
+    # Only what is not there already is taken from a file.
+    printf '%s\n' 'Defaults env_check-="LANG LC_ALL"' 'Defaults env_keep-="LANG LC_ALL"' \
+        'Defaults env_file=/etc/sudo.env' >>/etc/sudoers.d/matrix ;;
 Motd) printf 'Welcome.\nToday: nothing\n' >/etc/hl-motd
     printf 'echo Hello.; echo Attention: >&2\n' >/etc/profile.d/hl-motd.sh
     services='sudo su su-l' # See LEFT_OUT.

@@ -5,8 +5,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use hostlink::{ErrorKind, Link, StringCommand};
 
-use crate::places::{Cell, Place};
+use crate::places::{Cell, Noise, PASSWORDS, PLACES};
 use crate::tools::TOOLS;
+
+/// Within this time of a tool's answer there is an error.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+/// A cell in which a password is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) cell: Cell,
+    /// In the tool's words.
+    says: &'static str,
+}
 
 /// Tools, and what they say of a wrong password, or of one that nobody may have.
 const SAID: [(&str, &str); 3] = [
@@ -15,19 +26,28 @@ const SAID: [(&str, &str); 3] = [
     ("su_with_a_password", "Authentication failure"),
 ];
 
-/// The cells in which a password is refused, with what is said.
-pub(crate) fn cells() -> impl Iterator<Item = (Cell, &'static str)> {
-    let places = [Place::Ssh, Place::Docker, Place::Chroot];
-    SAID.into_iter().flat_map(move |(name, says)| {
+/// The same in German, which is the proof that the tools speak it where they are told to.
+const SAID_IN_GERMAN: [(&str, &str); 2] = [
+    ("sudo_with_a_password", "1 Fehlversuch bei der Passwort-Eingabe"),
+    ("su_with_a_password", "Fehler bei Authentifizierung"),
+];
+
+/// All of them. None is slow on purpose.
+pub(crate) fn all() -> impl Iterator<Item = Refusal> {
+    let english = SAID.into_iter().map(|said| (said, Noise::Motd));
+    let german = SAID_IN_GERMAN.into_iter().map(|said| (said, Noise::Locale));
+    english.chain(german).flat_map(|((name, says), noise)| {
         let tool = TOOLS.iter().find(|tool| tool.name == name).expect("it is one of them");
-        // Without noise that takes its time, or is in another language.
-        places.into_iter().map(move |place| (Cell::with_motd(tool, place), says))
+        PLACES.into_iter().map(move |place| {
+            let cell = Cell { tool, place, noise, password: PASSWORDS[0] };
+            Refusal { cell, says }
+        })
     })
 }
 
 /// A wrong password is an error within 5 s, in the tool's own words; it is tried once, and nothing has to be killed.
-pub(crate) async fn check(cell: &Cell, link: &Link, says: &str) -> Result<()> {
-    let mut arguments = cell.arguments();
+pub(crate) async fn check(refusal: &Refusal, link: &Link) -> Result<()> {
+    let mut arguments = refusal.cell.arguments();
     for password in [&mut arguments.sudo_password, &mut arguments.su_password] {
         *password = password.as_ref().map(|_| "wrong".into());
     }
@@ -39,8 +59,8 @@ pub(crate) async fn check(cell: &Cell, link: &Link, says: &str) -> Result<()> {
     let took = begun.elapsed();
     ensure!(error.kind() == ErrorKind::Privilege, "{error:?}");
     let tail = error.stderr_tail().context("the tool's words are missing")?;
-    ensure!(tail.contains(says), "{tail}");
+    ensure!(tail.contains(refusal.says), "{tail}");
     ensure!(error.kill_confirmed().is_none(), "{error:?}");
-    ensure!(took < Duration::from_secs(5), "it took {took:?}");
+    ensure!(took < SOON, "it took {took:?}");
     Ok(())
 }

@@ -12,9 +12,14 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut {
         tools: "doas with a password, sudo with requiretty",
         places: "ssh, docker",
-        what: "stdin of 1 MiB, put, get",
-        reason: "a terminal changes bytes and merges streams, and files do not go through one yet: \
-                 a put or a get is an error that names get_pty",
+        what: "stdout and stderr apart, secret variables",
+        reason: "they take get_pty there: a terminal has one output, and a secret on one is refused",
+    },
+    LeftOut {
+        tools: "su to a user whose shell is nologin",
+        places: "all",
+        what: "su_shell for callers other than root",
+        reason: "su takes another shell only from root where the user's own is not in /etc/shells (su(1), --shell)",
     },
     LeftOut {
         tools: "doas; sudo with a login shell in a session",

@@ -95,6 +95,14 @@ pub(crate) const TOOLS: &[Tool] = &[
         sudoers: "Defaults requiretty\ncaller ALL=(ALL:ALL) ALL",
         ..PLAIN
     },
+    // As Debian's sudo is set up from 1.9.14 on, and hosts of a company may be.
+    Tool {
+        name: "sudo_with_requiretty_and_use_pty",
+        asked: Asked::Caller,
+        wants_terminal: true,
+        sudoers: "Defaults requiretty, use_pty\ncaller ALL=(ALL:ALL) ALL",
+        ..PLAIN
+    },
     Tool {
         name: "sudo_rs_with_a_password",
         asked: Asked::Caller,

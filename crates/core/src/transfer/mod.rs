@@ -5,7 +5,9 @@
 //! last byte, says so; the end of a stream proves nothing. A transfer in which nothing moves for 120 s is ended, whatever
 //! its time-out.
 
+mod apart;
 mod atomic;
+mod cleaner;
 mod copy;
 mod get;
 mod put;
@@ -26,10 +28,11 @@ use crate::error::Result;
 use crate::run::RunOptions;
 
 pub use atomic::{AtomicFile, Creation, blocking, hidden_name};
+pub use cleaner::CLEAN_LIMIT;
 pub use copy::{Cancelled, Copies, copy_file};
 pub use sink::{Header, Sink, SinkWriter};
 pub use source::{OpenSource, Source};
-pub use target::{CLEAN_LIMIT, STALL, failure};
+pub use target::{STALL, failure};
 
 /// A connection's own way to move single files, with the promises of
 /// [`Link::put_file`](crate::Link::put_file) and [`Link::get_file`](crate::Link::get_file).
@@ -91,7 +94,8 @@ pub struct PutOptions {
     /// The temporary file's path on the target. It must be on the destination's file system. Default: a hidden name
     /// beside the destination, or in `arguments.temp_dir`.
     pub remote_temp_filename: Option<String>,
-    /// The privilege, the directory that relative paths start from, and the limit of time. The rest is not used.
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
+    /// not used.
     pub arguments: ConnectorArguments,
     /// What the reporter is told.
     pub run: RunOptions,
@@ -103,7 +107,8 @@ pub struct GetOptions {
     /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new one has the
     /// remote file's permission bits less the umask.
     pub preserve: bool,
-    /// The privilege, the directory that relative paths start from, and the limit of time. The rest is not used.
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
+    /// not used.
     pub arguments: ConnectorArguments,
     /// What the reporter is told.
     pub run: RunOptions,

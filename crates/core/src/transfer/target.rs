@@ -2,15 +2,17 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::apart::{self, Apart};
+use super::cleaner::{Cleaner, after};
+use super::sink::not_passed_on;
 use super::target_script::touch_stamp;
 use super::{FileProgram, FileTransfer};
 use crate::arguments::ConnectorArguments;
@@ -25,16 +27,6 @@ use crate::stdin::{BoxRead, Stdin};
 
 /// How long a transfer may stand still.
 pub const STALL: Duration = Duration::from_secs(120);
-
-/// How long a clean-up waits for what runs there to end.
-const END_LIMIT: Duration = Duration::from_secs(15);
-
-/// How long the removal of a temporary file may take.
-pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that stands still that comes
-/// to nothing; elsewhere it goes on in the background, where it takes longer.
-const GRACE: Duration = Duration::from_millis(800);
 
 /// A path on a target, with what every script for it is run with.
 pub(super) struct Remote<'a> {
@@ -59,7 +51,10 @@ impl<'a> Remote<'a> {
         Ok(Self {
             link,
             path: absolute(path, arguments.chdir.as_deref()),
-            arguments: arguments.privilege_only(),
+            arguments: ConnectorArguments {
+                get_pty: Some(needs_terminal(link, arguments)),
+                ..arguments.privilege_only()
+            },
             deadline: arguments.timeout.and_then(|limit| Instant::now().checked_add(limit)),
             random: random_hex()?,
             running: TaskTracker::new(),
@@ -104,8 +99,37 @@ impl<'a> Remote<'a> {
         input: Option<BoxRead>,
         sink: &mut dyn OutputSink,
     ) -> Result<()> {
+        if self.arguments.get_pty == Some(true) {
+            // Boxed: it is rare, and every transfer would have room for it.
+            return Box::pin(self.read_on_terminal(script, input, sink)).await;
+        }
+        self.attempt(script, input.map(Stdin::reader), sink).await
+    }
+
+    /// The same on a terminal, which has one output only.
+    async fn read_on_terminal(
+        &self,
+        script: String,
+        input: Option<BoxRead>,
+        sink: &mut dyn OutputSink,
+    ) -> Result<()> {
+        // With an input, even if there is none, the terminal changes nothing.
+        let input = input.map_or_else(|| Stdin::bytes(""), Stdin::reader);
+        let mut apart = Apart::new(sink, &self.random);
+        let script = apart::with_errors_last(&script, &self.random);
+        let ended = self.attempt(script, Some(input), &mut apart).await;
+        let passed_on = apart.finish().await;
+        ended.and(passed_on.map_err(not_passed_on))
+    }
+
+    async fn attempt(
+        &self,
+        script: String,
+        stdin: Option<Stdin>,
+        sink: &mut dyn OutputSink,
+    ) -> Result<()> {
         let arguments = ConnectorArguments {
-            stdin: input.map(Stdin::reader),
+            stdin,
             timeout: self.deadline.map(|at| at.saturating_duration_since(Instant::now())),
             ..self.arguments.clone()
         };
@@ -147,15 +171,15 @@ impl<'a> Remote<'a> {
 
     /// Runs `script` to remove what another script made, unless it is disarmed before it is dropped.
     pub(super) fn cleaner(&self, script: String) -> Cleaner {
-        Cleaner {
-            link: self.link.clone(),
-            arguments: self.arguments.clone(),
-            deadline: self.deadline,
-            script: Some(script),
-            made: None,
-            running: self.running.clone(),
-        }
+        Cleaner::new(self.link, self.arguments.clone(), self.deadline, script, self.running.clone())
     }
+}
+
+/// Whether the scripts have to run on a terminal: they need one for a tool alone, and get it only where there is no other way.
+fn needs_terminal(link: &Link, arguments: &ConnectorArguments) -> bool {
+    arguments.get_pty == Some(true)
+        && arguments.is_privileged()
+        && !link.connection().gives_terminals()
 }
 
 /// What a script said: the end of its standard output, where its status is, and the beginning of its errors.
@@ -214,72 +238,6 @@ fn absolute(path: &str, chdir: Option<&str>) -> String {
         "" => "/".to_owned(),
         trimmed => trimmed.to_owned(),
     }
-}
-
-/// Removes a temporary file or directory on the target when it is dropped.
-pub(super) struct Cleaner {
-    link: Link,
-    arguments: ConnectorArguments,
-    deadline: Option<Instant>,
-    script: Option<String>,
-    made: Option<Arc<AtomicBool>>,
-    running: TaskTracker,
-}
-
-impl Cleaner {
-    /// Removes nothing until `made` is set: a name that the caller chose may be somebody's file, unless the target
-    /// has said that it made it.
-    pub(super) fn wait_for(&mut self, made: Arc<AtomicBool>) {
-        self.made = Some(made);
-    }
-
-    /// There is nothing left to remove.
-    pub(super) fn disarm(&mut self) {
-        self.script = None;
-    }
-
-    /// Removes it now, because of `error`. It goes on if the future is dropped.
-    pub(super) async fn clean(mut self, error: &Error) {
-        let Some(removal) = self.begin() else { return };
-        // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
-        if error.kind() == ErrorKind::Timeout && error.kill_confirmed() != Some(true) {
-            let _ = tokio::time::timeout_at(after(self.deadline), removal).await;
-        } else {
-            let _ = removal.await;
-        }
-    }
-
-    fn begin(&mut self) -> Option<JoinHandle<()>> {
-        let script = self.script.take()?;
-        if self.made.as_ref().is_some_and(|made| !made.load(Ordering::Relaxed)) {
-            return None;
-        }
-        let removal = remove(self.link.clone(), self.arguments.clone(), script);
-        let running = self.running.clone();
-        self.link.in_background(async move {
-            // A script that is still being killed could make again what is removed.
-            running.close();
-            let _ = tokio::time::timeout(END_LIMIT, running.wait()).await;
-            removal.await;
-        })
-    }
-}
-
-impl Drop for Cleaner {
-    fn drop(&mut self) {
-        self.begin();
-    }
-}
-
-/// Until when a transfer whose time is up may clean up.
-fn after(deadline: Option<Instant>) -> Instant {
-    deadline.unwrap_or_else(Instant::now) + GRACE
-}
-
-async fn remove(link: Link, arguments: ConnectorArguments, script: String) {
-    // On a lost link this fails, and the hidden file stays: there is no way to it.
-    let command = StringCommand::shell(script);
-    let _ = Attempt::urgent(&link, &command, &arguments, CLEAN_LIMIT).run().await;
 }
 
 /// The words of a script's last status line, `hl WORD …`.

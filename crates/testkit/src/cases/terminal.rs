@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use hostlink_core::{ErrorKind, StringCommand};
+use hostlink_core::{ErrorKind, Stdin, StringCommand};
 
 use crate::random;
 use crate::scene::{Scene, plain};
@@ -13,6 +13,7 @@ cases![
     a_terminal_merges_both_streams,
     a_command_on_a_terminal_reads_its_stdin_to_the_end,
     stdin_on_a_terminal_ends_without_a_newline,
+    a_command_on_a_terminal_may_leave_its_stdin_unread,
     exit_codes_arrive_from_a_terminal,
     without_get_pty_there_is_no_terminal,
     timeout_on_a_terminal_leaves_no_process_behind,
@@ -37,20 +38,41 @@ async fn a_terminal_merges_both_streams(scene: &Scene) -> anyhow::Result<()> {
 }
 
 async fn a_command_on_a_terminal_reads_its_stdin_to_the_end(scene: &Scene) -> anyhow::Result<()> {
-    let arguments = plain().with_get_pty(true).with_stdin("one\ntwo\n");
-    let output = scene.run_with("stty -echo; sort -r; echo end", &arguments).await?;
-    let lines = output.stdout_lines();
-    // What was typed before `stty` ran is echoed, as on every terminal.
-    ensure!(lines.ends_with(&["two".into(), "one".into(), "end".into()]), "{lines:?}");
+    let mut bytes = random::bytes(1024 * 1024);
+    // Whatever means something to a terminal, in one place too.
+    bytes.extend(0..=255);
+    let file = scene.file_here("input", &bytes)?;
+    // Of unknown length, too.
+    let reader = Stdin::reader(std::io::Cursor::new(bytes.clone()));
+    for stdin in [Stdin::bytes(bytes.clone()), Stdin::file(file), reader] {
+        let arguments = plain().with_get_pty(true).with_stdin(stdin);
+        let output = scene.run_with("cat; exit 3", &arguments).await?;
+        ensure!(output.exit_code() == Some(3), "{:?}", output.status());
+        ensure!(output.stdout() == bytes, "{} bytes came back", output.stdout().len());
+    }
     Ok(())
 }
 
 async fn stdin_on_a_terminal_ends_without_a_newline(scene: &Scene) -> anyhow::Result<()> {
-    let arguments = plain().with_get_pty(true).with_stdin("abc");
-    let arguments = arguments.with_timeout(Duration::from_secs(30));
-    let output = scene.run_with("cat; echo; echo end", &arguments).await?;
-    ensure!(output.stdout_lines().last().map(String::as_str) == Some("end"));
-    ensure!(output.stdout_lines().concat().contains("abc"), "{:?}", output.stdout_lines());
+    let long = random::bytes(20_000);
+    for stdin in [&b"abc"[..], b"", b"\x04", b"abc\n", &long] {
+        let arguments = plain().with_get_pty(true).with_stdin(stdin.to_vec());
+        let arguments = arguments.with_timeout(Duration::from_secs(30));
+        let output = scene.run_with("cat; echo; test -t 1 && echo end", &arguments).await?;
+        let expected = [stdin, b"\nend\n"].concat();
+        ensure!(output.stdout() == expected, "{:?}", output.stdout());
+    }
+    Ok(())
+}
+
+async fn a_command_on_a_terminal_may_leave_its_stdin_unread(scene: &Scene) -> anyhow::Result<()> {
+    for length in [0, 1, 5000, 100_000, 3 * 1024 * 1024] {
+        let arguments = plain().with_get_pty(true).with_stdin(random::bytes(length));
+        let arguments = arguments.with_timeout(Duration::from_secs(30));
+        let output = scene.run_with("echo over; exit 4", &arguments).await?;
+        ensure!(output.exit_code() == Some(4), "{length}: {:?}", output.status());
+        ensure!(output.stdout() == b"over\n", "{length}: {:?}", output.stdout());
+    }
     Ok(())
 }
 

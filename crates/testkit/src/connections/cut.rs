@@ -78,6 +78,10 @@ impl Connection for Cut {
         self.link.connection().fits(script, options)
     }
 
+    fn most_typed(&self) -> Option<u64> {
+        self.link.connection().most_typed()
+    }
+
     async fn answers(&self) -> Result<()> {
         self.link.connection().answers().await
     }

@@ -1,0 +1,102 @@
+//! Removes what a transfer has begun and not ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::arguments::ConnectorArguments;
+use crate::command::StringCommand;
+use crate::error::{Error, ErrorKind};
+use crate::link::Link;
+use crate::run::Attempt;
+
+/// How long a clean-up waits for what runs there to end.
+const END_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long the removal of a temporary file may take.
+pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that stands still that comes
+/// to nothing; elsewhere it goes on in the background, where it takes longer.
+const GRACE: Duration = Duration::from_millis(800);
+
+/// Removes a temporary file or directory on the target when it is dropped.
+pub(super) struct Cleaner {
+    link: Link,
+    arguments: ConnectorArguments,
+    deadline: Option<Instant>,
+    script: Option<String>,
+    made: Option<Arc<AtomicBool>>,
+    running: TaskTracker,
+}
+
+impl Cleaner {
+    pub(super) fn new(
+        link: &Link,
+        arguments: ConnectorArguments,
+        deadline: Option<Instant>,
+        script: String,
+        running: TaskTracker,
+    ) -> Self {
+        let (link, script) = (link.clone(), Some(script));
+        Self { link, arguments, deadline, script, made: None, running }
+    }
+
+    /// Removes nothing until `made` is set: a name that the caller chose may be somebody's file, unless the target
+    /// has said that it made it.
+    pub(super) fn wait_for(&mut self, made: Arc<AtomicBool>) {
+        self.made = Some(made);
+    }
+
+    /// There is nothing left to remove.
+    pub(super) fn disarm(&mut self) {
+        self.script = None;
+    }
+
+    /// Removes it now, because of `error`. It goes on if the future is dropped.
+    pub(super) async fn clean(mut self, error: &Error) {
+        let Some(removal) = self.begin() else { return };
+        // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
+        if error.kind() == ErrorKind::Timeout && error.kill_confirmed() != Some(true) {
+            let _ = tokio::time::timeout_at(after(self.deadline), removal).await;
+        } else {
+            let _ = removal.await;
+        }
+    }
+
+    fn begin(&mut self) -> Option<JoinHandle<()>> {
+        let script = self.script.take()?;
+        if self.made.as_ref().is_some_and(|made| !made.load(Ordering::Relaxed)) {
+            return None;
+        }
+        let removal = remove(self.link.clone(), self.arguments.clone(), script);
+        let running = self.running.clone();
+        self.link.in_background(async move {
+            // A script that is still being killed could make again what is removed.
+            running.close();
+            let _ = tokio::time::timeout(END_LIMIT, running.wait()).await;
+            removal.await;
+        })
+    }
+}
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        self.begin();
+    }
+}
+
+/// Until when a transfer whose time is up may clean up.
+pub(super) fn after(deadline: Option<Instant>) -> Instant {
+    deadline.unwrap_or_else(Instant::now) + GRACE
+}
+
+async fn remove(link: Link, arguments: ConnectorArguments, script: String) {
+    // On a lost link this fails, and the hidden file stays: there is no way to it.
+    let command = StringCommand::shell(script);
+    let _ = Attempt::urgent(&link, &command, &arguments, CLEAN_LIMIT).run().await;
+}
