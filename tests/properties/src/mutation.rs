@@ -8,7 +8,8 @@ const CHARACTERS: [char; 20] = [
     '🦀', '\u{301}', ' ', '\t', '\n', '\r', '0', 'a', 'Z', '-',
 ];
 
-const NUMBERS: [&str; 12] = [
+/// Ranges of many names take time; the corpus has those at the limits.
+const NUMBERS: [&str; 11] = [
     "0",
     "00",
     "1",
@@ -16,10 +17,9 @@ const NUMBERS: [&str; 12] = [
     "63",
     "64",
     "65",
-    "1000",
-    "65536",
-    "999999",
+    "0999",
     "1000001",
+    "9999999999",
     "18446744073709551616",
 ];
 

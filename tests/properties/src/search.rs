@@ -14,6 +14,9 @@ use crate::{Outcome, Verdict, memory};
 /// How many texts are kept that others are made of.
 const POOL: usize = 1000;
 
+/// Texts that take longer are tried, and none are made of them.
+const SLOW: Duration = Duration::from_millis(5);
+
 /// How long a text that breaks the property is made shorter.
 const REDUCING: Duration = Duration::from_secs(5);
 
@@ -37,7 +40,8 @@ impl Default for Search {
             time: Duration::from_secs(5),
             // A million names take a second or two on a slow machine, in a build for debugging.
             longest: Duration::from_secs(30),
-            most_memory: 1 << 30,
+            // Tests may share a process, and names may take 256 MiB, and half as much while they are made.
+            most_memory: 2 << 30,
         }
     }
 }
@@ -118,17 +122,23 @@ struct Work<P> {
 }
 
 impl<P: Fn(&str) -> Outcome> Work<P> {
-    fn run(&self, mut pool: Vec<String>, words: &[&str]) -> Result<Seen, Found> {
-        let mut seen = Seen::default();
-        for text in &pool {
-            self.count(text, &mut seen)?;
+    fn run(&self, texts: Vec<String>, words: &[&str]) -> Result<Seen, Found> {
+        let (mut seen, mut pool) = (Seen::default(), Vec::new());
+        for text in texts {
+            let start = Instant::now();
+            self.count(&text, &mut seen)?;
+            if start.elapsed() < SLOW || pool.is_empty() {
+                pool.push(text);
+            }
         }
         let (mut random, given) = (Random(self.search.seed), pool.len());
         let start = Instant::now();
         while start.elapsed() < self.search.time {
             let text = mutated(&mut random, &pool, words);
+            let tried = Instant::now();
+            let verdict = self.count(&text, &mut seen)?;
             // What is read leads on to more that is read.
-            if self.count(&text, &mut seen)? == Verdict::Accepted && random.below(8) == 0 {
+            if verdict == Verdict::Accepted && tried.elapsed() < SLOW && random.below(8) == 0 {
                 if pool.len() < given + POOL {
                     pool.push(text);
                 } else {
