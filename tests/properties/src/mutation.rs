@@ -23,6 +23,9 @@ const NUMBERS: [&str; 11] = [
     "18446744073709551616",
 ];
 
+/// Few, or more than lists and maps may be in one another. In between, ranges are slow and show nothing else.
+const REPEATED: [usize; 4] = [1, 2, 3, 70];
+
 /// Numbers that depend on nothing but a seed (`splitmix64`).
 #[derive(Clone, Debug)]
 pub(crate) struct Random(pub(crate) u64);
@@ -66,7 +69,7 @@ fn change(random: &mut Random, text: &mut Vec<u8>, pool: &[String], words: &[&st
         1 | 2 => insert(text, at, random.of(words).as_bytes()),
         3 => insert(text, at, random.of(&CHARACTERS).to_string().as_bytes()),
         4 => {
-            let part = text[at..end].repeat(1 + random.below(100));
+            let part = text[at..end].repeat(*random.of(&REPEATED));
             insert(text, at, &part);
         }
         5 => {
@@ -80,7 +83,7 @@ fn change(random: &mut Random, text: &mut Vec<u8>, pool: &[String], words: &[&st
             text.splice(at..at + digits, random.of(&NUMBERS).bytes());
         }
         _ => {
-            let word = random.of(words).repeat(1 + random.below(80));
+            let word = random.of(words).repeat(*random.of(&REPEATED));
             insert(text, at, word.as_bytes());
         }
     }
