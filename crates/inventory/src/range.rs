@@ -70,12 +70,11 @@ fn bytes(names: u128, each: usize) -> u128 {
 
 /// The names of a text; `check` says how many there may be.
 fn expanded(text: &str, check: impl Fn(u128) -> Result<(), String>) -> Result<Vec<String>, String> {
-    let mut names = vec![String::new()];
-    // What comes next in every name.
-    let mut tail = String::new();
-    let mut rest = text;
+    // Each range with what stands before it. Names are made when it is known how many.
+    let (mut ranges, mut before) = (Vec::new(), String::new());
+    let (mut all, mut rest) = (1_u128, text);
     while let Some(at) = rest.find(['[', ']']) {
-        let (before, bracket) = rest.split_at(at);
+        let (plain, bracket) = rest.split_at(at);
         if bracket.starts_with(']') {
             return Err("] stands there without [".to_owned());
         }
@@ -85,26 +84,30 @@ fn expanded(text: &str, check: impl Fn(u128) -> Result<(), String>) -> Result<Ve
             return Err("[ is not closed".to_owned());
         };
         let (inside, after) = (&bracket[1..=end], &bracket[end + 2..]);
-        tail.push_str(before);
+        before.push_str(plain);
         match items(inside).map_err(|problem| format!("[{inside}] {problem}"))? {
-            None => tail.push_str(&bracket[..end + 2]),
-            Some(items) => {
-                let count = items.iter().map(Item::count).fold(0_u128, u128::saturating_add);
-                if count == 1 {
-                    items.iter().flat_map(Item::texts).for_each(|text| tail.push_str(&text));
-                } else {
-                    check(count.saturating_mul(names.len() as u128))?;
-                    names = product(&names, &tail, &items);
-                    tail.clear();
+            None => before.push_str(&bracket[..end + 2]),
+            Some(items) => match items.iter().map(Item::count).fold(0, u128::saturating_add) {
+                1 => items.iter().flat_map(Item::texts).for_each(|text| before.push_str(&text)),
+                count => {
+                    all = all.saturating_mul(count);
+                    ranges.push((std::mem::take(&mut before), items));
                 }
-            }
+            },
         }
         rest = after;
     }
-    tail.push_str(rest);
+    before.push_str(rest);
+    if ranges.is_empty() {
+        return Ok(vec![before]);
+    }
+    check(all)?;
+    let begin = vec![String::new()];
+    let mut names =
+        ranges.iter().fold(begin, |names, (before, items)| product(&names, before, items));
     for name in &mut names {
-        name.reserve_exact(tail.len());
-        name.push_str(&tail);
+        name.reserve_exact(before.len());
+        name.push_str(&before);
     }
     Ok(names)
 }
