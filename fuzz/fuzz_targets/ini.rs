@@ -1,3 +1,5 @@
+//! Ansible's INI.
+
 #![no_main]
 
 use hostlink_properties::Target;

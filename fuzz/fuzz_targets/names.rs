@@ -1,3 +1,5 @@
+//! Lists of targets, limits, names with chains.
+
 #![no_main]
 
 use hostlink_properties::Target;

@@ -1,3 +1,5 @@
+//! Ranges in names.
+
 #![no_main]
 
 use hostlink_properties::Target;

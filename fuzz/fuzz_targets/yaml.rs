@@ -1,3 +1,5 @@
+//! The inventory file in YAML.
+
 #![no_main]
 
 use hostlink_properties::Target;

@@ -119,7 +119,8 @@ impl Groups {
     /// [`ErrorKind::Inventory`]: a group is in itself, by whatever way; with `all_are_known`, a child that there is not.
     pub(crate) fn connect(&mut self, all_are_known: bool) -> Result<()> {
         for group in self.0.values_mut() {
-            (group.parents.clear(), group.child_ids.clear());
+            group.parents.clear();
+            group.child_ids.clear();
             group.depth = 0;
         }
         for parent in self.ids() {

@@ -26,10 +26,11 @@ fn number(variable: &str) -> Option<u64> {
 fn corpus(target: &Target) -> Vec<String> {
     let directory = target.corpus();
     let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.expect("the directory can be read").path()).collect();
     paths.sort();
     assert!(paths.len() >= FEWEST, "{directory:?} has {} files", paths.len());
-    let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+    let text = |path| String::from_utf8_lossy(&fs::read(path).expect("it is a file")).into_owned();
     paths.iter().map(text).collect()
 }
 
@@ -37,7 +38,7 @@ fn search(target: Target) {
     let seed =
         number("HOSTLINK_FUZZ_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let seconds = number("HOSTLINK_FUZZ_SECONDS").unwrap_or(SECONDS);
-    let targets = u32::try_from(Target::ALL.len()).unwrap();
+    let targets = u32::try_from(Target::ALL.len()).expect("there are few");
     let time = Duration::from_secs(seconds) / targets;
     let texts = corpus(&target);
     let given = texts.len();

@@ -50,7 +50,10 @@ pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
                 Section::Children => {
                     let name = without_comment(line);
                     match group_name_fault(name) {
-                        None => Ok(raw.add_child(&group, name, at)),
+                        None => {
+                            raw.add_child(&group, name, at);
+                            Ok(())
+                        }
                         Some(fault) => Err(fault),
                     }
                 }
@@ -182,10 +185,10 @@ fn literal(text: &str) -> Value {
     }
     // Python knows no number with zeros in front.
     let digits = text.trim_start_matches('-');
-    if !digits.starts_with('0') || digits == "0" {
-        if let Ok(number) = text.parse::<i64>().map(Value::Int) {
-            return number;
-        }
+    if (!digits.starts_with('0') || digits == "0")
+        && let Ok(number) = text.parse()
+    {
+        return Value::Int(number);
     }
     let is_collection = text.starts_with(['[', '{']) && !text.starts_with("{{");
     if is_collection
