@@ -10,7 +10,7 @@ pub(crate) struct BenchOptions {
     /// What to measure
     name: Bench,
     /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory; of docker latency,
-    /// files, trees, bare and memory
+    /// files, trees, bare and memory; of inventory formats, growth, work and peers
     #[arg(value_name = "PART", conflicts_with = "save")]
     parts: Vec<String>,
     /// Small sizes, to see that it works; what comes of them proves nothing
@@ -29,6 +29,8 @@ enum Bench {
     Ssh,
     /// Commands and files in a container, beside docker exec, docker cp and tar
     Docker,
+    /// Loading inventories, beside pyinfra and Ansible
+    Inventory,
 }
 
 impl Bench {
@@ -37,6 +39,7 @@ impl Bench {
             Self::Local => "local",
             Self::Ssh => "ssh",
             Self::Docker => "docker",
+            Self::Inventory => "inventory",
         }
     }
 }

@@ -23,6 +23,9 @@ struct Step {
 
 const TEST: &str = "test";
 
+/// The fuzz targets are a workspace of their own.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 /// Cheap checks come first, so that a slip is reported within seconds.
 const STEPS: &[Step] = &[
     Step { name: "fmt", check: check_format },
@@ -74,12 +77,16 @@ fn table(durations: &[(&str, Duration)]) -> String {
 }
 
 fn check_format(sh: &Shell) -> anyhow::Result<()> {
-    Ok(cmd!(sh, "cargo fmt --all --check").run()?)
+    cmd!(sh, "cargo fmt --all --check").run()?;
+    Ok(cmd!(sh, "cargo fmt --manifest-path {FUZZ} --check").run()?)
 }
 
 fn check_lints(sh: &Shell) -> anyhow::Result<()> {
     let scope = ["--workspace", "--all-targets", "--all-features"];
-    Ok(cmd!(sh, "cargo clippy {scope...} -- -D warnings").run()?)
+    cmd!(sh, "cargo clippy {scope...} -- -D warnings").run()?;
+    // Without libFuzzer itself, which is C++.
+    let scope = ["--no-default-features", "--target-dir", "target", "--locked"];
+    Ok(cmd!(sh, "cargo clippy --manifest-path {FUZZ} {scope...} -- -D warnings").run()?)
 }
 
 fn run_tests(sh: &Shell) -> anyhow::Result<()> {

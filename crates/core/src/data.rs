@@ -1,6 +1,7 @@
 //! Host data: settings by key, described by fields, read with every fault at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -8,9 +9,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nearest;
 use crate::value::{FromValue, Shown, Value};
 
+type Map = IndexMap<String, Value>;
+
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
+///
+/// A clone is cheap: it shares what is there until one of both is changed.
+// Most hosts of a large inventory have no data, or the same in several places. No map is empty.
 #[derive(Clone, Default, PartialEq)]
-pub struct Data(IndexMap<String, Value>);
+pub struct Data(Option<Arc<Map>>);
 
 impl Data {
     /// Data without any key.
@@ -28,45 +34,55 @@ impl Data {
 
     /// Sets a key. An older value is replaced.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
-        self.0.insert(key.into(), value.into());
+        // Room for one: most connectors know one thing of a target.
+        let map = self.0.get_or_insert_with(|| Arc::new(Map::with_capacity(1)));
+        Arc::make_mut(map).insert(key.into(), value.into());
     }
 
     /// Takes a key away.
     pub fn remove(&mut self, key: &str) {
-        self.0.shift_remove(key);
+        let Some(map) = self.0.as_mut().filter(|map| map.contains_key(key)) else { return };
+        Arc::make_mut(map).shift_remove(key);
+        self.0 = self.0.take().filter(|map| !map.is_empty());
     }
 
     /// The value of a key; `None` too where it is [`Value::Null`].
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key).filter(|value| **value != Value::Null)
+        self.0.as_ref()?.get(key).filter(|value| **value != Value::Null)
     }
 
     /// Every key with its value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        self.0.iter().flat_map(|map| map.iter()).map(|(key, value)| (key.as_str(), value))
     }
 
     /// Sets every key that `over` has.
     pub fn merge(&mut self, over: &Data) {
-        for (key, value) in &over.0 {
-            self.0.insert(key.clone(), value.clone());
+        match (&mut self.0, &over.0) {
+            (_, None) => {}
+            (None, all) => self.0.clone_from(all),
+            (Some(map), Some(over)) => {
+                let map = Arc::make_mut(map);
+                for (key, value) in over.iter() {
+                    map.insert(key.clone(), value.clone());
+                }
+            }
         }
     }
 
     /// A copy to show: what a key's name says is a secret is masked, too, at any depth.
     #[must_use]
     pub fn masked(&self) -> Self {
-        Self(self.0.iter().map(|(key, value)| (key.clone(), masked(key, value))).collect())
+        self.iter().map(|(key, value)| (key, masked(key, value))).collect()
     }
 
     /// Masks the values of the fields that are secret.
     pub fn mask_fields(&mut self, fields: &[DataField]) {
         for field in fields.iter().filter(|field| field.secret) {
-            if let Some(value) = self.0.get_mut(field.key)
-                && let Some(secret) = crate::Secret::from_value(value)
-            {
-                *value = Value::Secret(secret);
+            let value = self.0.as_ref().and_then(|map| map.get(field.key));
+            if let Some(secret) = value.and_then(crate::Secret::from_value) {
+                self.insert(field.key, secret);
             }
         }
     }
@@ -105,7 +121,8 @@ fn masked(key: &str, value: &Value) -> Value {
 
 impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Data {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+        let map: Map = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        Self(Some(map).filter(|map| !map.is_empty()).map(Arc::new))
     }
 }
 
@@ -305,6 +322,26 @@ mod tests {
         assert!(shown.contains("/etc/hostlink") && shown.contains("true"), "{shown}");
         assert!(!serde_json::to_string(&data.masked()).unwrap().contains("hunter2"));
         assert_eq!(DataReader::new(&data).get::<String>(&WORD).as_deref(), Some("12345678"));
+    }
+
+    #[test]
+    fn a_clone_is_not_changed_with_its_original() {
+        let one = Data::new().with("a", 1).with("b", 2);
+        let (mut other, mut third) = (one.clone(), one.clone());
+        other.insert("a", 3);
+        other.remove("b");
+        third.merge(&Data::new().with("c", 4));
+        assert_eq!(one, Data::new().with("a", 1).with("b", 2));
+        assert_eq!(other, Data::new().with("a", 3));
+        assert_eq!(third, Data::new().with("a", 1).with("b", 2).with("c", 4));
+    }
+
+    #[test]
+    fn data_without_keys_are_all_the_same() {
+        let mut emptied = Data::new().with("a", 1);
+        emptied.remove("a");
+        assert_eq!(emptied, Data::new());
+        assert_eq!(Vec::<(String, Value)>::new().into_iter().collect::<Data>(), Data::new());
     }
 
     #[test]

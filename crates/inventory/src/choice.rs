@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use crate::definition::ALL;
 use crate::draft::Draft;
 use crate::groups::{GroupId, GroupSet};
-use crate::range::expand;
+use crate::range::Ranges;
 use crate::words::split;
 
 /// A limit or an exclusion, as written.
@@ -45,7 +45,7 @@ impl Pattern {
     ///
     /// [`ErrorKind::Inventory`]: an empty element, or a range that is none.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut pattern = Self::default();
+        let (mut pattern, mut ranges) = (Self::default(), Ranges::default());
         for part in split(text) {
             for (index, word) in operators(part).into_iter().enumerate() {
                 let word = word.trim();
@@ -55,7 +55,8 @@ impl Pattern {
                     _ if index == 0 => &mut pattern.any,
                     _ => unreachable!("what follows a colon begins with & or !"),
                 };
-                list.push(Element::parse(word.trim_start_matches(['&', '!']).trim(), text)?);
+                let word = word.trim_start_matches(['&', '!']).trim();
+                list.push(Element::parse(word, text, &mut ranges)?);
             }
         }
         Ok(pattern)
@@ -87,12 +88,12 @@ fn operators(text: &str) -> Vec<&str> {
 }
 
 impl Element {
-    fn parse(text: &str, whole: &str) -> Result<Self> {
+    fn parse(text: &str, whole: &str, ranges: &mut Ranges) -> Result<Self> {
         if text.is_empty() {
             let message = format!("{whole:?} is no choice of hosts: an element is empty");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
-        let names = expand(text)?;
+        let names = ranges.expand(text, 0)?;
         let kind = match names.as_slice() {
             [name] if name.contains(['*', '?']) => Kind::Glob(WildMatch::new(name)),
             [_] => Kind::Exact,

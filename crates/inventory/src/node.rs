@@ -7,6 +7,9 @@ use crate::place::Position;
 /// How deep a tree may be. Deeper ones could overflow the stack, and nobody means them.
 pub(crate) const DEEPEST: usize = 64;
 
+/// What a value takes at least.
+pub(crate) const BYTES_OF_A_VALUE: usize = 64;
+
 /// A value, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
@@ -42,6 +45,31 @@ impl Node {
             Kind::String(_) => "text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
+        }
+    }
+
+    /// How many values it holds, itself among them. A long text counts as several.
+    pub(crate) fn weight(&self) -> usize {
+        1 + match &self.kind {
+            Kind::String(text) => text.len() / BYTES_OF_A_VALUE,
+            Kind::List(items) => items.iter().map(Self::weight).sum(),
+            Kind::Map(entries) => {
+                let weight =
+                    |(key, value): &(Key, Self)| key.text.len() / BYTES_OF_A_VALUE + value.weight();
+                entries.iter().map(weight).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// How many lists and maps are in one another.
+    pub(crate) fn depth(&self) -> usize {
+        match &self.kind {
+            Kind::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            Kind::Map(entries) => {
+                1 + entries.iter().map(|(_, value)| value.depth()).max().unwrap_or(0)
+            }
+            _ => 0,
         }
     }
 

@@ -8,6 +8,18 @@ use hostlink_core::{Error, ErrorKind, Result};
 /// How many faults of one text are told.
 const MOST_TOLD: usize = 10;
 
+/// A text with its control characters as they are written in code, since errors are one line.
+pub(crate) fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// A line and a column, both from 1. Line 0 is nowhere in particular.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -51,7 +63,7 @@ impl Place {
 
     /// The error that something is wrong here.
     pub(crate) fn error(&self, problem: impl fmt::Display) -> Error {
-        Error::new(ErrorKind::Inventory, format!("{self}: {problem}"))
+        Error::new(ErrorKind::Inventory, one_line(format!("{self}: {problem}")))
     }
 }
 
@@ -79,7 +91,7 @@ impl Faults {
     }
 
     pub(crate) fn add(&mut self, at: Position, problem: impl fmt::Display) {
-        self.found.push(format!("{}: {problem}", Place::new(&self.source, at)));
+        self.found.push(one_line(format!("{}: {problem}", Place::new(&self.source, at))));
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -2,8 +2,13 @@
 
 use hostlink_core::{Error, ErrorKind, Result};
 
-/// How many names one may stand for.
+use crate::place::one_line;
+
+/// How many names ranges may stand for: those of one name, and those of one source together.
 pub const MOST_NAMES: usize = 1_000_000;
+
+/// How much memory these names may take, with what comes with each.
+const MOST_BYTES: u128 = 256 << 20;
 
 /// The names that a name with ranges stands for, in order; the name itself where it has none.
 ///
@@ -15,51 +20,103 @@ pub const MOST_NAMES: usize = 1_000_000;
 /// # Errors
 ///
 /// [`ErrorKind::Inventory`]: brackets that are not closed or not opened, a range that runs backwards or stands for nothing, more than
-/// [`MOST_NAMES`] names.
+/// [`MOST_NAMES`] names, or names that take more than 256 MiB.
 pub fn expand(text: &str) -> Result<Vec<String>> {
-    let refused =
-        |problem: &str| Err(Error::new(ErrorKind::Inventory, format!("{text}: {problem}")));
-    let mut names = vec![String::new()];
-    let mut rest = text;
+    Ranges::default().expand(text, 0)
+}
+
+/// What the ranges of one source have stood for so far.
+#[derive(Debug, Default)]
+pub(crate) struct Ranges {
+    names: u128,
+    bytes: u128,
+}
+
+impl Ranges {
+    /// As [`expand`](expand()), for a name with which so many bytes come that each of its names gets a copy of.
+    pub(crate) fn expand(&mut self, text: &str, beside: usize) -> Result<Vec<String>> {
+        let names = expanded(text, |count| self.check(count, text.len() + beside));
+        let names = names.map_err(|problem| {
+            Error::new(ErrorKind::Inventory, one_line(format!("{text}: {problem}")))
+        })?;
+        if names.len() > 1 {
+            self.names += names.len() as u128;
+            self.bytes += bytes(names.len() as u128, text.len() + beside);
+        }
+        Ok(names)
+    }
+
+    /// Whether a name may stand for so many.
+    fn check(&self, count: u128, each: usize) -> Result<(), String> {
+        let all = self.names.saturating_add(count);
+        if all > MOST_NAMES as u128 {
+            return Err(format!(
+                "{all} names are more than the {MOST_NAMES} that ranges may stand for"
+            ));
+        }
+        if self.bytes.saturating_add(bytes(count, each)) > MOST_BYTES {
+            return Err(format!(
+                "{all} names of this length, with what comes with them, take more than {} MiB",
+                MOST_BYTES >> 20
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn bytes(names: u128, each: usize) -> u128 {
+    names.saturating_mul(each as u128)
+}
+
+/// The names of a text; `check` says how many there may be.
+fn expanded(text: &str, check: impl Fn(u128) -> Result<(), String>) -> Result<Vec<String>, String> {
+    // Each range with what stands before it. Names are made when it is known how many.
+    let (mut ranges, mut before) = (Vec::new(), String::new());
+    let (mut all, mut rest) = (1_u128, text);
     while let Some(at) = rest.find(['[', ']']) {
-        let (before, bracket) = rest.split_at(at);
+        let (plain, bracket) = rest.split_at(at);
         if bracket.starts_with(']') {
-            return refused("] stands there without [");
+            return Err("] stands there without [".to_owned());
         }
         let Some(end) =
             bracket[1..].find(['[', ']']).filter(|end| bracket[1 + end..].starts_with(']'))
         else {
-            return refused("[ is not closed");
+            return Err("[ is not closed".to_owned());
         };
         let (inside, after) = (&bracket[1..=end], &bracket[end + 2..]);
-        append(&mut names, before);
-        match items(inside) {
-            Ok(None) => append(&mut names, &bracket[..end + 2]),
-            Ok(Some(items)) => {
-                let count = items.iter().map(Item::count).fold(0_u128, u128::saturating_add);
-                let all = count.saturating_mul(names.len() as u128);
-                if all > MOST_NAMES as u128 {
-                    return refused(&format!(
-                        "{all} names are more than the {MOST_NAMES} that one may stand for"
-                    ));
+        before.push_str(plain);
+        match items(inside).map_err(|problem| format!("[{inside}] {problem}"))? {
+            None => before.push_str(&bracket[..end + 2]),
+            Some(items) => match items.iter().map(Item::count).fold(0, u128::saturating_add) {
+                1 => items.iter().flat_map(Item::texts).for_each(|text| before.push_str(&text)),
+                count => {
+                    all = all.saturating_mul(count);
+                    ranges.push((std::mem::take(&mut before), items));
                 }
-                names = names
-                    .iter()
-                    .flat_map(|name| items.iter().flat_map(move |item| item.with(name)))
-                    .collect();
-            }
-            Err(problem) => return refused(&format!("[{inside}] {problem}")),
+            },
         }
         rest = after;
     }
-    append(&mut names, rest);
+    before.push_str(rest);
+    if ranges.is_empty() {
+        return Ok(vec![before]);
+    }
+    check(all)?;
+    let begin = vec![String::new()];
+    let mut names =
+        ranges.iter().fold(begin, |names, (before, items)| product(&names, before, items));
+    for name in &mut names {
+        name.reserve_exact(before.len());
+        name.push_str(&before);
+    }
     Ok(names)
 }
 
-fn append(names: &mut [String], text: &str) {
-    for name in names {
-        name.push_str(text);
-    }
+/// Each name with each of the items behind it. No string is longer than it has to be.
+fn product(names: &[String], between: &str, items: &[Item]) -> Vec<String> {
+    let with = |name: &String, text: &String| [name, between, text].concat();
+    let ends = || items.iter().flat_map(Item::texts);
+    names.iter().flat_map(|name| ends().map(move |text| with(name, &text))).collect()
 }
 
 enum Item {
@@ -75,16 +132,23 @@ impl Item {
         }
     }
 
-    fn with<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = String> + 'a> {
+    fn texts(&self) -> Box<dyn Iterator<Item = String>> {
         match *self {
             Self::Numbers { first, last, width } => {
-                Box::new((first..=last).map(move |number| format!("{name}{number:0width$}")))
+                Box::new((first..=last).map(move |number| padded(number, width)))
             }
             Self::Letters { first, last } => {
-                Box::new((first..=last).map(move |letter| format!("{name}{}", char::from(letter))))
+                Box::new((first..=last).map(|letter| char::from(letter).to_string()))
             }
         }
     }
+}
+
+/// A number with zeros in front. `format!` panics at widths above 65535.
+fn padded(number: u64, width: usize) -> String {
+    let digits = number.to_string();
+    let zeros = width.saturating_sub(digits.len());
+    if zeros == 0 { digits } else { "0".repeat(zeros) + &digits }
 }
 
 /// What brackets hold; `None` if that is no range.
@@ -178,5 +242,41 @@ mod tests {
             let error = expand(text).unwrap_err().to_string();
             assert!(error.starts_with(text) && error.contains(problem), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn names_that_would_fill_memory_are_refused() {
+        let long = "x".repeat(5000);
+        let zeros = "0".repeat(5000);
+        for text in [format!("{long}[1-1000000]"), format!("[{zeros}1-999999]")] {
+            let error = expand(&text).unwrap_err().to_string();
+            assert!(error.ends_with("take more than 256 MiB"), "{error}");
+        }
+        let mut ranges = Ranges::default();
+        assert_eq!(ranges.expand("a[1-600000]", 0).unwrap().len(), 600_000);
+        assert_eq!(ranges.expand("b", 5000).unwrap(), ["b"]);
+        let error = ranges.expand("c[1-600000]", 0).unwrap_err().to_string();
+        assert!(error.contains("1200000 names are more than the 1000000"), "{error}");
+        let error = ranges.expand("c[1-300000]", 5000).unwrap_err().to_string();
+        assert!(error.contains("take more than"), "{error}");
+    }
+
+    #[test]
+    fn numbers_may_have_any_number_of_zeros_in_front() {
+        let zeros = "0".repeat(100_000);
+        let names = expand(&format!("a[{zeros}8-10]")).unwrap();
+        assert_eq!(names.len(), 3);
+        assert!(names[2].ends_with("00010") && names[2].len() == 100_002, "{}", names[2].len());
+    }
+
+    #[test]
+    fn many_ranges_of_one_name_take_no_time() {
+        assert_eq!(expand(&"[1]".repeat(300_000)).unwrap(), ["1".repeat(300_000)]);
+    }
+
+    #[test]
+    fn an_error_is_one_line_whatever_the_name_holds() {
+        let error = expand("a\n\u{7}[1").unwrap_err().to_string();
+        assert_eq!(error, "a\\n\\u{7}[1: [ is not closed");
     }
 }

@@ -5,7 +5,7 @@ use hostlink_core::{Data, nearest};
 use crate::definition::{ALL, Child, Definition, GroupDefinition, HostDefinition};
 use crate::node::{Key, Kind, Node};
 use crate::place::{Faults, Position};
-use crate::range::expand;
+use crate::range::Ranges;
 
 const DATA: &str = "data";
 const HOSTS: &str = "hosts";
@@ -16,15 +16,16 @@ const TARGET: &str = "target";
 
 pub(crate) fn definition(node: Node, faults: &mut Faults) -> Definition {
     let mut definition = Definition::default();
+    let mut ranges = Ranges::default();
     let entries = map(node, "an inventory", faults);
     for (key, value) in known(entries, &[DATA, HOSTS, GROUPS], "an inventory", faults) {
         match key.text.as_str() {
             DATA => definition.data = data(value, faults),
-            HOSTS => definition.hosts = hosts(value, faults),
+            HOSTS => definition.hosts = hosts(value, &mut ranges, faults),
             _ => {
                 for (key, value) in map(value, GROUPS, faults) {
                     check_group_name(&key, faults);
-                    let group = group(value, key.at, faults);
+                    let group = group(value, key.at, &mut ranges, faults);
                     definition.groups.insert(key.text, group);
                 }
             }
@@ -50,12 +51,12 @@ fn check_group_name(key: &Key, faults: &mut Faults) {
     }
 }
 
-fn group(node: Node, at: Position, faults: &mut Faults) -> GroupDefinition {
+fn group(node: Node, at: Position, ranges: &mut Ranges, faults: &mut Faults) -> GroupDefinition {
     let mut group = GroupDefinition { at, ..GroupDefinition::default() };
     let entries = map(node, "a group", faults);
     for (key, value) in known(entries, &[HOSTS, CHILDREN, DATA], "a group", faults) {
         match key.text.as_str() {
-            HOSTS => group.hosts = hosts(value, faults),
+            HOSTS => group.hosts = hosts(value, ranges, faults),
             DATA => group.data = data(value, faults),
             _ => {
                 for item in list(value, CHILDREN, faults) {
@@ -70,16 +71,16 @@ fn group(node: Node, at: Position, faults: &mut Faults) -> GroupDefinition {
     group
 }
 
-fn hosts(node: Node, faults: &mut Faults) -> Vec<HostDefinition> {
+fn hosts(node: Node, ranges: &mut Ranges, faults: &mut Faults) -> Vec<HostDefinition> {
     let items = list(node, HOSTS, faults);
     let mut hosts = Vec::with_capacity(items.len());
     for item in items {
-        host(item, &mut hosts, faults);
+        host(item, &mut hosts, ranges, faults);
     }
     hosts
 }
 
-fn host(node: Node, hosts: &mut Vec<HostDefinition>, faults: &mut Faults) {
+fn host(node: Node, hosts: &mut Vec<HostDefinition>, ranges: &mut Ranges, faults: &mut Faults) {
     let at = node.at;
     let mut described = HostDefinition { at, ..HostDefinition::default() };
     match node.kind {
@@ -115,7 +116,9 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, faults: &mut Faults) {
         faults.add(at, fault);
         return;
     }
-    match expand(&described.name) {
+    // Clones of data share what they hold.
+    let beside = described.target.as_ref().map_or(0, String::len);
+    match ranges.expand(&described.name, beside) {
         Err(error) => faults.add(at, error),
         Ok(names) => match <[String; 1]>::try_from(names) {
             Ok([name]) => hosts.push(HostDefinition { name, ..described }),

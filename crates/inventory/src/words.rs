@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use hostlink_core::{Error, ErrorKind, Result};
 
-use crate::range::expand;
+use crate::place::one_line;
+use crate::range::Ranges;
 
 /// One word of a list of targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +24,9 @@ pub enum Word {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: there is nothing between two commas, or a range is none.
+/// [`ErrorKind::Inventory`]: there is nothing between two commas, a range is none, or stands for what would be a path.
 pub fn words(list: &str) -> Result<Vec<Word>> {
-    let mut words = Vec::new();
+    let (mut words, mut ranges) = (Vec::new(), Ranges::default());
     for word in split(list) {
         let word = word.trim();
         if word.is_empty() {
@@ -38,7 +39,12 @@ pub fn words(list: &str) -> Result<Vec<Word>> {
         if is_path(word) {
             words.push(Word::Path(word.into()));
         } else {
-            words.extend(expand(word)?.into_iter().map(Word::Name));
+            let names = ranges.expand(word, 0)?;
+            if let Some(path) = names.iter().find(|name| is_path(name)) {
+                let message = format!("{word} stands for {path}, which is a file: write it out");
+                return Err(Error::new(ErrorKind::Inventory, one_line(message)));
+            }
+            words.extend(names.into_iter().map(Word::Name));
         }
     }
     Ok(words)
@@ -127,6 +133,18 @@ mod tests {
             let shown: Vec<String> = words.iter().map(shown).collect();
             assert_eq!(shown.join(" "), wanted, "{list}");
         }
+    }
+
+    #[test]
+    fn a_range_never_stands_for_a_path() {
+        let error = words("x.yam[k-l]").unwrap_err().to_string();
+        assert_eq!(error, "x.yam[k-l] stands for x.yaml, which is a file: write it out");
+    }
+
+    #[test]
+    fn ranges_of_a_list_stand_for_so_many_names_together() {
+        let error = words("a[1-600000],b[1-600000]").unwrap_err().to_string();
+        assert!(error.starts_with("b[1-600000]: 1200000 names are more than"), "{error}");
     }
 
     #[test]

@@ -107,7 +107,13 @@ impl Series {
         self.0.sort_by(f64::total_cmp);
     }
 
-    fn median(&self) -> f64 {
+    /// The middle one.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[must_use]
+    pub fn median(&self) -> f64 {
         self.0[self.0.len() / 2]
     }
 
@@ -118,7 +124,13 @@ impl Series {
         (self.0[tenth], self.0[last - tenth])
     }
 
-    fn shown(&self, unit: Unit) -> String {
+    /// The median, and the spread around it where there are several.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[must_use]
+    pub fn shown(&self, unit: Unit) -> String {
         let (least, most) = self.spread();
         let median = Shown(self.median(), unit);
         if self.0.len() == 1 {

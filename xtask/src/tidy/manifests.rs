@@ -2,7 +2,7 @@
 
 use super::source::{Finding, Source};
 
-/// A version that is stated twice is stated differently one day: only the root states versions.
+/// A version that is stated twice is stated differently one day: only the root of a workspace states versions.
 pub(crate) fn own_versions(source: &Source) -> Vec<Finding> {
     if !source.path.ends_with("/Cargo.toml") {
         return Vec::new();
@@ -46,7 +46,9 @@ fn inherits_inline(value: &str) -> bool {
 
 /// `[dependencies]`, `[dev-dependencies]`, `[target.'…'.build-dependencies]` …
 fn is_list(section: &str) -> bool {
-    section.rsplit('.').next().is_some_and(|it| it.ends_with("dependencies"))
+    // That of a root, such as the fuzz targets have, which are a workspace of their own.
+    section != "workspace.dependencies"
+        && section.rsplit('.').next().is_some_and(|it| it.ends_with("dependencies"))
 }
 
 /// `[dependencies.name]`, and so on.
@@ -97,7 +99,8 @@ version = "1"
 
     #[test]
     fn the_workspace_manifest_states_versions() {
-        let text = "[workspace.dependencies]\na = \"1\"\n";
+        let text = "[workspace.dependencies]\na = \"1\"\n[dependencies]\nb = \"1\"\n";
         assert!(lines_found(own_versions, "Cargo.toml", text).is_empty());
+        assert_eq!(lines_found(own_versions, "fuzz/Cargo.toml", text), [4]);
     }
 }

@@ -6,8 +6,9 @@ use hostlink_core::{Data, Result, Value};
 
 use super::raw::{Raw, UNGROUPED};
 use crate::format::Format;
+use crate::node::{BYTES_OF_A_VALUE, DEEPEST};
 use crate::place::{Faults, Position};
-use crate::range::expand;
+use crate::range::Ranges;
 use crate::tree::{group_name_fault, host_name_fault};
 
 #[derive(Clone, Copy)]
@@ -19,11 +20,15 @@ enum Section {
     Nothing,
 }
 
+/// How many lists and maps are around a value of a host where an inventory is printed.
+const AROUND: usize = 4;
+
 /// # Errors
 ///
 /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every line that cannot be read.
 pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
-    let mut faults = Faults::new(source);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (mut faults, mut ranges) = (Faults::new(source), Ranges::default());
     let (mut group, mut section) = (UNGROUPED.to_owned(), Section::Hosts);
     for (number, line) in text.lines().enumerate() {
         let at = Position::new(number + 1, line.len() - line.trim_start().len() + 1);
@@ -38,7 +43,7 @@ pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
             })
         } else {
             match section {
-                Section::Hosts => hosts(line, &group, at, raw),
+                Section::Hosts => hosts(line, &group, at, raw, &mut ranges),
                 Section::Vars => variable(line).map(|(key, value)| {
                     raw.add_group_data(&group, &Data::new().with(key, value));
                 }),
@@ -92,9 +97,17 @@ fn heading(text: &str) -> Result<(&str, Section), String> {
     }
 }
 
-fn hosts(line: &str, group: &str, at: Position, raw: &mut Raw) -> Result<(), String> {
-    let mut words = split(line)?.into_iter();
-    let (names, port) = with_port(&words.next().unwrap_or_default())?;
+fn hosts(
+    line: &str,
+    group: &str,
+    at: Position,
+    raw: &mut Raw,
+    ranges: &mut Ranges,
+) -> Result<(), String> {
+    let words = split(line)?;
+    let beside = line.len() + words.len() * BYTES_OF_A_VALUE;
+    let mut words = words.into_iter();
+    let (names, port) = with_port(&words.next().unwrap_or_default(), beside, ranges)?;
     let mut data = Data::new();
     if let Some(port) = port {
         data.insert("ansible_port", port);
@@ -113,7 +126,11 @@ fn hosts(line: &str, group: &str, at: Position, raw: &mut Raw) -> Result<(), Str
 }
 
 /// The hosts of a word, and the port behind them.
-fn with_port(word: &str) -> Result<(Vec<String>, Option<i64>), String> {
+fn with_port(
+    word: &str,
+    beside: usize,
+    ranges: &mut Ranges,
+) -> Result<(Vec<String>, Option<i64>), String> {
     let after_brackets = word.rfind(']').map_or(0, |at| at + 1);
     let colons = word[after_brackets..].matches(':').count();
     let (name, port) = match word[after_brackets..].find(':') {
@@ -139,7 +156,7 @@ fn with_port(word: &str) -> Result<(Vec<String>, Option<i64>), String> {
         .and_then(|it| it.strip_suffix(']'))
         .filter(|it| it.contains("::"))
         .unwrap_or(name);
-    expand(name).map(|names| (names, port)).map_err(|error| error.to_string())
+    ranges.expand(name, beside).map(|names| (names, port)).map_err(|error| error.to_string())
 }
 
 fn variable(line: &str) -> Result<(String, Value), String> {
@@ -169,16 +186,19 @@ fn literal(text: &str) -> Value {
     // Python knows no number with zeros in front.
     let digits = text.trim_start_matches('-');
     if (!digits.starts_with('0') || digits == "0")
-        && let Ok(number) = text.parse().map(Value::Int)
+        && let Ok(number) = text.parse()
     {
-        return number;
+        return Value::Int(number);
     }
     let is_collection = text.starts_with(['[', '{']) && !text.starts_with("{{");
-    match Format::Yaml.read(text, &"".into()) {
+    if is_collection
         // Python's lists and dictionaries of plain things are those of YAML, but for its names of constants.
-        Ok(node) if is_collection => node.into_value(),
-        _ => Value::String(text.to_owned()),
+        && let Ok(node) = Format::Yaml.read(text, &"".into())
+        && node.depth() <= DEEPEST - AROUND
+    {
+        return node.into_value();
     }
+    Value::String(text.to_owned())
 }
 
 /// Words as a shell splits them, up to a comment.

@@ -110,6 +110,13 @@ pub(crate) fn read(path: &Path) -> Result<Definition> {
     mapping::definition(raw, &path.display().to_string().into())
 }
 
+/// Reads the text of an INI file alone.
+pub(crate) fn of_ini(text: &str, source: &Arc<str>) -> Result<Definition> {
+    let mut raw = Raw::default();
+    ini::read(text, source, &mut raw)?;
+    mapping::definition(raw, source)
+}
+
 fn file_into(path: &Path, raw: &mut Raw) -> Result<()> {
     let text = plain(path)?;
     let source: Arc<str> = path.display().to_string().into();

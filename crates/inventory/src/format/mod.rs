@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hostlink_core::Result;
 
-use crate::node::Node;
+use crate::node::{DEEPEST, Node};
 use crate::place::{Place, Position};
 
 /// A format of inventory files.
@@ -50,6 +50,10 @@ impl Format {
             Self::Yaml => (yaml::read(text), "YAML"),
             Self::Json => (json::read(text), "JSON"),
         };
+        let read = read.and_then(|node| match node.depth() {
+            depth if depth > DEEPEST => Err((node.at, TOO_DEEP.to_owned())),
+            _ => Ok(node),
+        });
         read.map_err(|(at, problem)| {
             let problem = problem.trim().replace('\n', " ");
             Place::new(source, at).error(format_args!("this {name} cannot be read: {problem}"))
@@ -156,6 +160,54 @@ mod tests {
     }
 
     #[test]
+    fn a_yaml_bomb_of_long_texts_is_refused_too() {
+        let (long, aliases) = ("x".repeat(100_000), ["*a"; 10_000].join(", "));
+        let error = read(Format::Yaml, &format!("a: &a {long}\nb: [{aliases}]\n")).unwrap_err();
+        assert!(error.contains("aliases stand for more than"), "{error}");
+    }
+
+    #[test]
+    fn no_format_takes_deeper_trees_than_the_others() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        for depth in [64, 65] {
+            for (format, text) in [
+                (Format::Toml, format!("a = {}", nested(depth))),
+                (Format::Toml, vec!["a"; depth].join(".") + " = 1"),
+                (Format::Yaml, format!("a: {}", nested(depth))),
+                (Format::Json, format!("{{\"a\": {}}}", nested(depth))),
+            ] {
+                let outcome = read(format, &text);
+                assert_eq!(outcome.is_ok(), depth == 64, "{format:?} {depth} {outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_json_has_no_number_for_stays_text() {
+        let yaml = read(Format::Yaml, "[.inf, -.INF, .nan, 1e999, 99999999999999999999]").unwrap();
+        assert_eq!(
+            yaml.into_value().to_string(),
+            "[\".inf\", \"-.INF\", \".nan\", \"1e999\", 100000000000000000000]"
+        );
+        let toml = read(Format::Toml, "a = [inf, -nan, 1e999]").unwrap().into_value();
+        assert_eq!(toml.to_string(), "{\"a\": [\"inf\", \"-nan\", \"1e999\"]}");
+    }
+
+    #[test]
+    fn numbers_of_json_are_read_to_the_last_digit() {
+        let text = "[7.276456440039155e+306, 5e-324, -0.0]";
+        let Kind::List(items) = read(Format::Json, text).unwrap().kind else { panic!("{text}") };
+        assert_eq!(items[0].kind, Kind::Float(7.276_456_440_039_155e306));
+        assert_eq!(items[1].kind, Kind::Float(5e-324));
+    }
+
+    #[test]
+    fn a_merge_key_in_quotes_is_a_key() {
+        let shown = read(Format::Yaml, "{\"<<\": {a: 1}, b: <<}").unwrap().into_value().to_string();
+        assert_eq!(shown, "{\"<<\": {\"a\": 1}, \"b\": \"<<\"}");
+    }
+
+    #[test]
     fn yaml_anchors_and_merge_keys_work() {
         let text = "base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\nseveral: {<<: [*b, {z: 4}]}\n";
         let value = read(Format::Yaml, text).unwrap().into_value();
@@ -176,7 +228,7 @@ mod tests {
         let shown = read(Format::Yaml, text).unwrap().into_value().to_string();
         assert_eq!(
             shown,
-            "[null, null, true, false, 12, -3, 31, 15, 1.5, 1000, inf, \"0644\", \"yes\", \"true\", \"12a\", \"1.2.3\", \"5\"]"
+            "[null, null, true, false, 12, -3, 31, 15, 1.5, 1000, \".inf\", \"0644\", \"yes\", \"true\", \"12a\", \"1.2.3\", \"5\"]"
         );
     }
 }

@@ -35,8 +35,13 @@ fn of_value(value: DeValue<'_>, at: Position, lines: &Lines<'_>) -> Result<Kind,
             Kind::Int(parsed.map_err(|_| (at, "this number is too large".to_owned()))?)
         }
         DeValue::Float(number) => {
-            let parsed = number.as_str().parse();
-            Kind::Float(parsed.map_err(|_| (at, "this is no number".to_owned()))?)
+            let parsed: f64 =
+                number.as_str().parse().map_err(|_| (at, "this is no number".to_owned()))?;
+            match parsed.is_finite() {
+                true => Kind::Float(parsed),
+                // JSON has no number for it, and shows it as nothing.
+                false => Kind::String(number.as_str().to_owned()),
+            }
         }
         DeValue::Boolean(truth) => Kind::Bool(truth),
         // Host data know no dates: it stays the text that it was.

@@ -1,6 +1,7 @@
 //! YAML 1.2, by the events of `saphyr-parser`.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
@@ -8,7 +9,7 @@ use super::{Fault, TOO_DEEP, twice};
 use crate::node::{DEEPEST, Key, Kind, Node, repeated};
 use crate::place::Position;
 
-/// How many values aliases may stand for in all. A file that says a lot in few lines ("billion laughs") has more.
+/// How many values aliases may stand for in all, long texts counting as several. A file that says a lot in few lines ("billion laughs") has more.
 const MOST_COPIED: usize = 250_000;
 
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
@@ -37,7 +38,14 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map { entries: Vec<(Key, Node)>, key: Option<Key>, merged: Vec<Node> },
+    Map { entries: Vec<(Key, Node)>, key: Option<Pending>, merged: Vec<Node> },
+}
+
+/// A key whose value comes next.
+enum Pending {
+    Key(Key),
+    /// `<<`, which is a key like any other in quotes.
+    Merge,
 }
 
 #[derive(Default)]
@@ -57,6 +65,14 @@ impl Builder {
                 Err((at, "a second document; there may be one".to_owned()))
             }
             Event::DocumentStart(_) => Ok(()),
+            Event::Scalar(text, ScalarStyle::Plain, 0, None)
+                if text == "<<" && self.awaits_key() =>
+            {
+                if let Some(Content::Map { key, .. }) = self.innermost() {
+                    *key = Some(Pending::Merge);
+                }
+                Ok(())
+            }
             // A key is the text that stands there.
             Event::Scalar(text, _, anchor, None) if self.awaits_key() => {
                 self.ended(Node { at, kind: Kind::String(text.into_owned()) }, anchor)
@@ -88,11 +104,6 @@ impl Builder {
         }
     }
 
-    fn awaits_key(&self) -> bool {
-        let open = self.open.last().map(|open| &open.content);
-        matches!(open, Some(Content::Map { key: None, .. }))
-    }
-
     fn begin(
         &mut self,
         at: Position,
@@ -119,8 +130,10 @@ impl Builder {
                 if let Some(key) = repeated(&entries) {
                     return Err((key.at, twice(&key.text)));
                 }
-                for node in merged {
-                    merge(&mut entries, node)?;
+                if !merged.is_empty() {
+                    let mut known: HashSet<String> =
+                        entries.iter().map(|(key, _)| key.text.clone()).collect();
+                    merged.into_iter().try_for_each(|map| merge(&mut entries, &mut known, map))?;
                 }
                 Kind::Map(entries)
             }
@@ -131,7 +144,7 @@ impl Builder {
     /// A value is whole.
     fn ended(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
         if anchor > 0 {
-            let size = size(&node);
+            let size = node.weight();
             self.copied += size;
             self.anchors.resize(self.anchors.len().max(anchor + 1), None);
             self.anchors[anchor] = Some((node.clone(), size));
@@ -140,16 +153,25 @@ impl Builder {
     }
 
     fn place(&mut self, node: Node) -> Result<(), Fault> {
-        match self.open.last_mut().map(|open| &mut open.content) {
+        match self.innermost() {
             None => self.document = Some(node),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { entries, key, merged }) => match key.take() {
-                Some(key) if key.text == "<<" => merged.push(node),
-                Some(key) => entries.push((key, node)),
-                None => *key = Some(of_key(node)?),
+                Some(Pending::Merge) => merged.push(node),
+                Some(Pending::Key(key)) => entries.push((key, node)),
+                None => *key = Some(Pending::Key(of_key(node)?)),
             },
         }
         Ok(())
+    }
+
+    fn innermost(&mut self) -> Option<&mut Content> {
+        self.open.last_mut().map(|open| &mut open.content)
+    }
+
+    fn awaits_key(&self) -> bool {
+        let innermost = self.open.last().map(|open| &open.content);
+        matches!(innermost, Some(Content::Map { key: None, .. }))
     }
 }
 
@@ -164,26 +186,18 @@ fn of_key(node: Node) -> Result<Key, Fault> {
 }
 
 /// `<<`: the entries of a map, or of several, as far as they are not there.
-fn merge(entries: &mut Vec<(Key, Node)>, node: Node) -> Result<(), Fault> {
+fn merge(
+    entries: &mut Vec<(Key, Node)>,
+    known: &mut HashSet<String>,
+    node: Node,
+) -> Result<(), Fault> {
     match node.kind {
-        Kind::List(maps) => maps.into_iter().try_for_each(|map| merge(entries, map)),
+        Kind::List(maps) => maps.into_iter().try_for_each(|map| merge(entries, known, map)),
         Kind::Map(more) => {
-            for (key, value) in more {
-                if entries.iter().all(|(known, _)| known.text != key.text) {
-                    entries.push((key, value));
-                }
-            }
+            entries.extend(more.into_iter().filter(|(key, _)| known.insert(key.text.clone())));
             Ok(())
         }
         _ => Err((node.at, format!("<< takes a map, and this is {}", node.name()))),
-    }
-}
-
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::List(items) => items.iter().map(size).sum(),
-        Kind::Map(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
-        _ => 0,
     }
 }
 
@@ -207,16 +221,13 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<K
     }
 }
 
-/// The core schema of YAML 1.2.2 (10.3.2), with one exception: a number with a zero in front stays text, since `0644` is
-/// 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither.
+/// The core schema of YAML 1.2.2 (10.3.2), with two exceptions: a number with a zero in front stays text, since `0644` is
+/// 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither; and so does what JSON has no number for (`.inf`).
 fn plain(text: Cow<'_, str>) -> Kind {
     match &*text {
         "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
         "true" | "True" | "TRUE" => return Kind::Bool(true),
         "false" | "False" | "FALSE" => return Kind::Bool(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" => return Kind::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Kind::Float(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Kind::Float(f64::NAN),
         _ => {}
     }
     let radix = |prefix: &str, radix| i64::from_str_radix(text.strip_prefix(prefix)?, radix).ok();
@@ -234,7 +245,7 @@ fn plain(text: Cow<'_, str>) -> Kind {
         if let Ok(number) = text.parse() {
             return Kind::Int(number);
         }
-        if let Ok(number) = text.parse() {
+        if let Some(number) = text.parse().ok().filter(|number: &f64| number.is_finite()) {
             return Kind::Float(number);
         }
     }

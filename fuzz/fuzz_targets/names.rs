@@ -1,0 +1,8 @@
+//! Lists of targets, limits, names with chains.
+
+#![no_main]
+
+use hostlink_properties::Target;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| Target::NAMES.check(text));

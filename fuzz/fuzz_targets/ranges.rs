@@ -1,0 +1,8 @@
+//! Ranges in names.
+
+#![no_main]
+
+use hostlink_properties::Target;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| Target::RANGES.check(text));

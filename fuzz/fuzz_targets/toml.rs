@@ -1,0 +1,8 @@
+//! The inventory file in TOML.
+
+#![no_main]
+
+use hostlink_properties::Target;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| Target::TOML.check(text));

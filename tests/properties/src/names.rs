@@ -1,0 +1,72 @@
+//! Lists of targets, limits, and names of targets with chains.
+
+use std::path::Path;
+
+use hostlink_core::{NameLink, TargetName};
+use hostlink_inventory::{MOST_NAMES, Pattern, Word, words};
+
+use crate::{Outcome, Verdict, one_line};
+
+/// Those that a name may go through here.
+const CONNECTORS: [&str; 5] = ["ssh", "docker", "chroot", "local", "dockerssh"];
+
+/// Longer lists are not read again: that they are no longer than they may be is looked at.
+const READ_AGAIN: usize = 10_000;
+
+/// A list that was read and joined by commas is the same list; its names are read and joined to the same names; the same text as a
+/// limit is read or refused.
+pub(crate) fn property(text: &str) -> Outcome {
+    if let Err(error) = Pattern::parse(text) {
+        one_line::rejected(&error)?;
+    }
+    let read = match words(text) {
+        Ok(words) => words,
+        Err(error) => return one_line::rejected(&error),
+    };
+    if read.len() > MOST_NAMES.max(text.len()) {
+        return Err(format!("{text:?} stands for {} names", read.len()));
+    }
+    for word in read.iter().take(READ_AGAIN) {
+        if let Word::Name(name) = word {
+            chain(name)?;
+        }
+    }
+    if read.len() > READ_AGAIN {
+        return Ok(Verdict::Accepted);
+    }
+    let shown: Vec<&str> = read.iter().map(shown).collect::<Option<_>>().unwrap_or_default();
+    let joined = shown.join(",");
+    match words(&joined) {
+        Ok(again) if again == read => Ok(Verdict::Accepted),
+        other => Err(format!("{text:?} is {read:?}, and joined by commas {other:?}")),
+    }
+}
+
+fn shown(word: &Word) -> Option<&str> {
+    match word {
+        Word::Name(name) => Some(name),
+        Word::Path(path) => Path::to_str(path),
+    }
+}
+
+/// A name's links, written one after the other, are that name.
+fn chain(name: &str) -> Result<(), String> {
+    let parse = |text: &str| TargetName::parse(text, |part| CONNECTORS.contains(&part));
+    let parsed = match parse(name) {
+        Ok(parsed) => parsed,
+        Err(error) => return one_line::rejected(&error).map(drop),
+    };
+    let written: Vec<String> = parsed.links().iter().map(link).collect();
+    match parse(&written.join("/")) {
+        Ok(again) if again == parsed => Ok(()),
+        other => Err(format!("{name:?} is {parsed:?}, and written again {other:?}")),
+    }
+}
+
+fn link(link: &NameLink) -> String {
+    let connector = &link.connector;
+    match &link.argument {
+        Some(argument) => format!("@{connector}/{argument}"),
+        None => format!("@{connector}"),
+    }
+}

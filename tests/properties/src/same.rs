@@ -1,0 +1,86 @@
+//! A parsed and printed inventory parses to the same.
+
+use hostlink_core::{Result, Value};
+use hostlink_inventory::{Definition, Format, HostDefinition};
+
+/// The longest key that YAML takes without a `?` in front (YAML 1.2.2, 7.4.2), which JSON does not have.
+const LONGEST_KEY: usize = 1024;
+
+/// Above so many hosts, only the number of them is looked at.
+const MOST_PRINTED: usize = 10_000;
+
+/// Whether a definition that is printed is the same when it is read, as JSON and as YAML.
+///
+/// # Errors
+///
+/// What is different.
+pub fn prints_and_parses_to_the_same(definition: &Definition) -> Result<(), String> {
+    written_again(definition, Definition::read)
+}
+
+/// As [`prints_and_parses_to_the_same`], with another reader.
+///
+/// # Errors
+///
+/// What is different.
+pub fn written_again(
+    definition: &Definition,
+    read: impl Fn(&str, Format, &str) -> Result<Definition>,
+) -> Result<(), String> {
+    if hosts(definition).count() > MOST_PRINTED {
+        return Ok(());
+    }
+    let printed = definition.to_json();
+    for format in [Format::Json, Format::Yaml] {
+        if format == Format::Yaml && longest_key(definition) > LONGEST_KEY {
+            continue;
+        }
+        let again = read(&printed, format, "printed")
+            .map_err(|error| format!("{printed} is no {format:?}: {error}"))?;
+        if !are_same(definition, &again) || again.to_json() != printed {
+            return Err(format!("{printed} is {} when it is read as {format:?}", again.to_json()));
+        }
+    }
+    Ok(())
+}
+
+fn hosts(definition: &Definition) -> impl Iterator<Item = &HostDefinition> {
+    definition.hosts.iter().chain(definition.groups.values().flat_map(|group| &group.hosts))
+}
+
+/// Where things stand is no part of it.
+fn are_same(one: &Definition, other: &Definition) -> bool {
+    let of_host =
+        |host: &HostDefinition| (host.name.clone(), host.target.clone(), host.data.clone());
+    let of_hosts = |hosts: &[HostDefinition]| hosts.iter().map(of_host).collect::<Vec<_>>();
+    let groups = |it: &Definition| -> Vec<_> {
+        let groups = it.groups.iter().map(|(name, group)| {
+            let children: Vec<String> =
+                group.children.iter().map(|child| child.name.clone()).collect();
+            (name.clone(), of_hosts(&group.hosts), children, group.data.clone())
+        });
+        groups.collect()
+    };
+    one.data == other.data
+        && of_hosts(&one.hosts) == of_hosts(&other.hosts)
+        && groups(one) == groups(other)
+}
+
+fn longest_key(definition: &Definition) -> usize {
+    let groups = definition.groups.values();
+    let data = hosts(definition).map(|host| &host.data).chain(groups.map(|group| &group.data));
+    let entries = data.chain([&definition.data]).flat_map(|data| data.iter());
+    let of_data = entries.map(|(key, value)| key.len().max(longest_key_of(value)));
+    of_data.chain(definition.groups.keys().map(String::len)).max().unwrap_or(0)
+}
+
+fn longest_key_of(value: &Value) -> usize {
+    match value {
+        Value::List(items) => items.iter().map(longest_key_of).max().unwrap_or(0),
+        Value::Map(entries) => {
+            let keys = entries.iter().map(|(key, value)| key.len().max(longest_key_of(value)));
+            keys.max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}

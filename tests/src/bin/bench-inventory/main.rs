@@ -1,0 +1,82 @@
+//! `cargo xtask bench inventory`: how long inventories take to load, and how much memory, beside pyinfra and Ansible.
+//!
+//! `bench-inventory [--quick] [PART…]`. Every measurement is a process of its own: this program again, as
+//! `bench-inventory --load …`, since a peak of memory is one of a process.
+
+mod load;
+mod peers;
+mod sizes;
+mod written;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use hostlink_tests::bench::{Failure, Measured, Wanted, program};
+use tempfile::TempDir;
+
+use crate::written::Layout;
+
+/// In the order of the table.
+const PARTS: [&str; 4] = ["formats", "growth", "work", "peers"];
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    rounds: usize,
+    /// Hosts of the inventory that all formats and all work is measured with.
+    hosts: usize,
+    /// Hosts of inventories that grow.
+    growth: [usize; 3],
+    /// Hosts of the inventory that peers read.
+    peers: usize,
+}
+
+const FULL: Sizes =
+    Sizes { rounds: 5, hosts: 100_000, growth: [10_000, 100_000, 1_000_000], peers: 10_000 };
+
+const QUICK: Sizes =
+    Sizes { rounds: 1, hosts: 10_000, growth: [1_000, 10_000, 20_000], peers: 1_000 };
+
+/// Where the inventories are, and how many rounds are measured.
+#[derive(Debug)]
+struct World {
+    sizes: Sizes,
+    directory: TempDir,
+}
+
+impl World {
+    /// The inventory of so many hosts in a format, written when it is first asked for.
+    fn inventory(&self, hosts: usize, layout: Layout) -> Result<PathBuf, Failure> {
+        let path = self.directory.path().join(format!("{hosts}.{}", layout.ending()));
+        if !path.exists() {
+            written::write(&path, hosts, layout)?;
+        }
+        Ok(path)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, work, path] = words.as_slice()
+        && flag == load::FLAG
+    {
+        return load::child(work, path).await;
+    }
+    program("bench-inventory", &words, &PARTS, measure).await
+}
+
+async fn measure(wanted: &Wanted) -> Result<Measured, Failure> {
+    let sizes = if wanted.is_quick { QUICK } else { FULL };
+    let world = World { sizes, directory: tempfile::tempdir()? };
+    let (mut rows, mut tables) = (Vec::new(), sizes::Table::default());
+    for part in wanted.parts() {
+        match part {
+            "formats" => sizes::formats(&world, &mut tables)?,
+            "growth" => sizes::growth(&world, &mut tables)?,
+            "work" => sizes::work(&world, &mut tables)?,
+            _ => rows.extend(peers::measure(&world).await?),
+        }
+    }
+    Ok((rows, tables.notes()))
+}
