@@ -101,7 +101,14 @@ fn is_secret_name(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     // Where a secret is, is none.
     let is_place = ["_file", "_env", "_command"].iter().any(|suffix| key.ends_with(suffix));
-    !is_place && ["password", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
+    let parts = ["password", "passphrase", "passwd", "secret", "token", "credential", "vault_pass"];
+    let words = ["pass", "pwd", "apikey"];
+    let keys = ["api_key", "access_key", "private_key", "encryption_key", "signing_key"];
+    let is_word = |word: &str| words.contains(&word);
+    !is_place
+        && (parts.iter().any(|part| key.contains(part))
+            || keys.iter().any(|name| key.ends_with(name))
+            || key.split(['_', '-', '.']).any(is_word))
 }
 
 fn masked(key: &str, value: &Value) -> Value {

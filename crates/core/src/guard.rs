@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::arguments::ConnectorArguments;
 use crate::connector::{Connector, Context};
 use crate::data::{Data, DataReader};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,10 +35,17 @@ impl Registry {
         reader.finish().map_err(|error| error.with_target(owner))
     }
 
-    /// Whether data that are not trusted may not set a key.
+    /// Whether data that are not trusted may not set a key. Those that end in `_command` and `_file` run or read something, and
+    /// those of secrets that end in `_env` would send a variable of this machine's environment elsewhere.
     #[must_use]
     pub fn is_guarded(&self, key: &str) -> bool {
-        ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
+        let fields = self.connectors().flat_map(|known| known.data_fields());
+        let mut fields = fields.chain(ConnectorArguments::FIELDS);
+        let is_variable = key
+            .strip_suffix("_env")
+            .is_some_and(|secret| fields.any(|field| field.secret && field.key == secret));
+        is_variable
+            || ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
             || self.connectors().any(|known| known.guarded_fields().contains(&key))
     }
 
@@ -48,10 +56,16 @@ impl Registry {
     /// The name cannot be read, or its connector is unknown.
     pub fn acts_here(&self, name: &str) -> Result<bool> {
         let parsed = self.parse(name)?;
-        let first = &parsed.links()[0].connector;
-        let connector = self.get(first)?;
-        let is_here = first == LOCAL || connector.needs_outer(&Data::new());
-        Ok(is_here || !connector.handles_execution())
+        for (index, link) in parsed.links().iter().enumerate() {
+            let connector = self.get(&link.connector)?;
+            let is_first = index == 0;
+            let is_here =
+                link.connector == LOCAL || (is_first && connector.needs_outer(&Data::new()));
+            if is_here || !connector.handles_execution() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Refuses a target on this machine where a connector that is not trusted says that a host is there.

@@ -90,6 +90,7 @@ impl Registry {
     /// chain; [`ErrorKind::Data`] if data that are not trusted set what they may not.
     pub async fn resolve(&self, name: &str, context: &Context) -> Result<Vec<ResolvedTarget>> {
         let parsed = self.parse(name)?;
+        self.check_links(name, &parsed)?;
         let last = parsed.last();
         let connector = self.get(&last.connector)?;
         let hosts = connector.make_names_data(last.argument.as_deref(), context).await?;
@@ -103,6 +104,7 @@ impl Registry {
     /// As [`resolve`](Self::resolve).
     pub async fn list(&self, name: &str, context: &Context) -> Result<Listed> {
         let parsed = self.parse(name)?;
+        self.check_links(name, &parsed)?;
         let last = parsed.last();
         let connector = self.get(&last.connector)?;
         let Listing { hosts, groups } = connector.list(last.argument.as_deref(), context).await?;
@@ -119,6 +121,17 @@ impl Registry {
     /// The name cannot be read, or its connector is unknown.
     pub fn connector_of(&self, name: &str) -> Result<&Arc<dyn Connector>> {
         self.get(&self.parse(name)?.last().connector)
+    }
+
+    /// Refuses what only lists hosts behind another target, before it is asked.
+    fn check_links(&self, name: &str, parsed: &TargetName) -> Result<()> {
+        for link in &parsed.links()[1..] {
+            let connector = self.get(&link.connector)?;
+            if !connector.handles_execution() {
+                return Err(stands_alone(name, connector.name()));
+            }
+        }
+        Ok(())
     }
 
     async fn targets(
@@ -212,7 +225,9 @@ impl Registry {
         }
         self.guard_target(connector, &found.name, &target, context)?;
         let mut way = Way::new();
-        for link in self.parse(&target)?.links() {
+        let parsed = self.parse(&target)?;
+        self.check_links(&target, &parsed)?;
+        for link in parsed.links() {
             // Boxed: a way is made of ways.
             way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
         }
@@ -351,9 +366,12 @@ impl ResolvedTarget {
 fn check_chain(name: &str, way: &Way) -> Result<()> {
     let mut behind = way.iter().skip(1);
     let Some((inner, _)) = behind.find(|(inner, _)| !inner.is_wrapper()) else { return Ok(()) };
+    Err(stands_alone(name, inner.name()))
+}
+
+fn stands_alone(name: &str, connector: &str) -> Error {
     let message = format!(
-        "{name}: @{} cannot stand behind another target: it reaches its own without one",
-        inner.name()
+        "{name}: @{connector} cannot stand behind another target: it reaches its own without one"
     );
-    Err(Error::new(ErrorKind::Inventory, message))
+    Error::new(ErrorKind::Inventory, message)
 }

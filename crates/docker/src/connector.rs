@@ -58,6 +58,10 @@ impl Connector for DockerConnector {
         fields::of(self.brand)
     }
 
+    fn guarded_fields(&self) -> &'static [&'static str] {
+        &fields::GUARDED
+    }
+
     async fn make_names_data(
         &self,
         argument: Option<&str>,

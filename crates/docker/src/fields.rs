@@ -79,6 +79,9 @@ pub(crate) fn of(brand: Brand) -> &'static [DataField] {
     }
 }
 
+/// What runs sudo on this machine, or says which engine is asked with this machine's credentials.
+pub(crate) const GUARDED: [&str; 3] = [HOST.key, SUDO.key, SOCKET.key];
+
 /// The field that says where the engine is.
 pub(crate) fn place(brand: Brand) -> &'static DataField {
     match brand {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
-use indexmap::IndexMap;
 
-use crate::choice::{Answer, Chooser, Pattern};
+use crate::choice::{Answer, Chooser};
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
 use crate::draft::{Draft, Entry, merged};
-use crate::found::{Found, collect};
+use crate::found::{Hosts, collect};
 use crate::host::Host;
 use crate::inventory::{Config, Inventory, Shared};
+use crate::pattern::Pattern;
 use crate::secrets::{Safe, SecretKeys};
 use crate::source;
 use crate::words::{Word, words};
@@ -173,14 +173,13 @@ impl Builder {
         let mut draft = self.draft(&keys, &mut Vec::new(), true, registry, context).await?;
         let mut hosts = Vec::new();
         for (name, entry) in std::mem::take(&mut draft.entries) {
-            let reached = entry.target.as_deref().unwrap_or(&name);
             if !entry.lists {
                 hosts.push(name);
-            } else if ["ansible", "sshconfig"].contains(&registry.connector_of(reached)?.name()) {
-                let mut found = Vec::new();
+            } else if reads_a_file(&name, &entry, registry) {
+                let mut found = Hosts::default();
                 let listed = self.list(&draft, &name, &entry, &keys, registry, context).await?;
-                collect(&mut draft, &name, entry, listed, &mut found)?;
-                hosts.extend(found.into_iter().map(|found| found.target.name));
+                collect(&mut draft, &name, entry, listed, true, &mut found)?;
+                hosts.extend(found.into_keys());
             }
         }
         let groups = draft.groups.names().map(str::to_owned).chain([ALL.to_owned()]).collect();
@@ -238,15 +237,25 @@ impl Builder {
         let listers = draft.entries.values().filter(|entry| entry.lists).count();
         draft.groups.connect(listers == 0)?;
         let chooser = Chooser::new(limit, exclude, &draft);
+        let asks_all = chooser.leaves_out_unknown(&draft);
+        let is_asked = |name: &str, entry: &Entry| {
+            asks_all
+                || reads_a_file(name, entry, registry)
+                || chooser.may_take(name, &entry.groups) != Answer::No
+        };
+        let asks_anybody =
+            draft.entries.iter().any(|(name, entry)| entry.lists && is_asked(name, entry));
+        // What is listed may put a host that is known into a group.
+        let is_wanted = |name: &str, entry: &Entry| match entry.lists {
+            true => is_asked(name, entry),
+            false => asks_anybody || chooser.takes(name, &entry.groups),
+        };
         let asked: Vec<usize> = (draft.entries.iter().enumerate())
-            .filter(|(_, (name, entry))| match entry.lists {
-                true => chooser.may_take(name, &entry.groups) != Answer::No,
-                false => chooser.takes(name, &entry.groups),
-            })
+            .filter(|(_, (name, entry))| is_wanted(name, entry))
             .map(|(index, _)| index)
             .collect();
         let listed = self.ask(&draft, &asked, &keys, registry, context).await?;
-        let mut found: Vec<Found> = Vec::with_capacity(listed.len());
+        let mut found = Hosts::default();
         let mut asked_listers = 0;
         for (index, listed) in asked.into_iter().zip(listed) {
             let (name, entry) =
@@ -254,28 +263,21 @@ impl Builder {
             let taken = Entry { data: std::mem::take(&mut entry.data), ..entry.clone() };
             asked_listers += usize::from(taken.lists);
             let name = name.clone();
-            collect(&mut draft, &name, taken, listed, &mut found)?;
+            let trusted =
+                context.trust_data || registry.connector_of(taken.reached(&name))?.is_trusted();
+            collect(&mut draft, &name, taken, listed, trusted, &mut found)?;
         }
-        let all_were_asked = asked_listers == listers;
-        draft.groups.connect(all_were_asked)?;
+        draft.groups.connect(asked_listers == listers)?;
         let chooser = Chooser::new(limit, exclude, &draft);
-        let names: Vec<&str> = found.iter().map(|found| found.target.name.as_str()).collect();
-        chooser.check(&draft, &names, all_were_asked)?;
-        let is_by_group = |found: &Found| chooser.is_by_group(&found.target.name, &found.groups);
-        let takes = |found: &Found| chooser.takes(&found.target.name, &found.groups);
-        let taken: Vec<Option<bool>> =
-            found.iter().map(|found| takes(found).then(|| is_by_group(found))).collect();
+        chooser.check(&draft, &found.keys().map(String::as_str).collect())?;
+        draft.tell_unused(asked_listers == listers, &found, context);
         let related = chooser.related().clone();
-        let mut hosts: IndexMap<String, (Found, bool)> = IndexMap::with_capacity(found.len());
-        for (found, narrowed) in found.into_iter().zip(taken) {
-            let Some(narrowed) = narrowed else { continue };
-            match hosts.entry(found.target.name.clone()) {
-                indexmap::map::Entry::Vacant(slot) => {
-                    slot.insert((found, narrowed));
-                }
-                indexmap::map::Entry::Occupied(mut known) => known.get_mut().0.join(found)?,
-            }
-        }
+        let chosen: Vec<Option<bool>> = (found.iter())
+            .map(|(name, found)| {
+                let takes = chooser.takes(name, &found.groups);
+                takes.then(|| chooser.is_by_group(name, &found.groups))
+            })
+            .collect();
         let shared = Arc::new(Shared {
             groups: draft.groups,
             all: draft.all,
@@ -287,8 +289,8 @@ impl Builder {
             config: self.config,
             context: context.clone(),
         });
-        let hosts = hosts.into_values().map(|(found, narrowed)| {
-            Host::new(found.target, found.own, found.groups, narrowed, shared.clone())
+        let hosts = found.into_values().zip(chosen).filter_map(|(found, narrowed)| {
+            Some(Host::new(found.target, found.own, found.groups, narrowed?, shared.clone()))
         });
         Ok(Inventory::new(hosts.collect(), shared))
     }
@@ -318,7 +320,7 @@ impl Builder {
         registry: &Registry,
         context: &Context,
     ) -> Result<Listed> {
-        let reached = entry.target.as_deref().unwrap_or(name);
+        let reached = entry.reached(name);
         let listed = if entry.lists {
             let groups = draft.groups.with_parents(&entry.groups);
             let layers = std::iter::once(&self.defaults).chain(draft.layers(&groups));
@@ -333,6 +335,12 @@ impl Builder {
             Some(_) => error,
         })
     }
+}
+
+/// Whether an entry stands for the hosts of a file, which costs nothing to read.
+fn reads_a_file(name: &str, entry: &Entry, registry: &Registry) -> bool {
+    let connector = registry.connector_of(entry.reached(name));
+    connector.is_ok_and(|connector| ["ansible", "sshconfig"].contains(&connector.name()))
 }
 
 fn warn(readable: &[PathBuf], context: &Context) {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Data, Registry, Result, Value};
+use hostlink_core::{Context, Data, Event, Registry, Result, Value, nearest};
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
 use crate::definition::{ALL, Definition, HostDefinition};
+use crate::found::Hosts;
 use crate::groups::{GroupId, Groups};
 use crate::place::Place;
 use crate::secrets::SecretKeys;
@@ -21,6 +22,13 @@ pub(crate) struct Entry {
     pub(crate) place: Place,
     /// Whether its connector only lists hosts.
     pub(crate) lists: bool,
+}
+
+impl Entry {
+    /// The name of what it stands for: its target's, or its own.
+    pub(crate) fn reached<'a>(&'a self, name: &'a str) -> &'a str {
+        self.target.as_deref().unwrap_or(name)
+    }
 }
 
 /// Hosts and groups of all sources.
@@ -111,6 +119,28 @@ impl Draft {
     /// Sets data of a host that is told apart from what lists it.
     pub(crate) fn add_host_data(&mut self, name: &str, data: &Data) {
         self.of_hosts.entry(name.to_owned()).or_default().merge(data);
+    }
+
+    /// Tells of data of groups and hosts that there are not: their names may be misspelt. Files of data may be shared by
+    /// several inventories, so what is near to nothing is only told to those who want to know everything.
+    pub(crate) fn tell_unused(&self, all_is_known: bool, found: &Hosts, context: &Context) {
+        if !all_is_known {
+            return;
+        }
+        let tell = |kind: &str, name: &str, hint: &str| {
+            let message = format!("there is no {kind} {name:?}{hint}, and there are data for it");
+            let event =
+                if hint.is_empty() { Event::Detail(&message) } else { Event::Warning(&message) };
+            context.reporter.report("", event);
+        };
+        for name in self.groups.only_mentioned() {
+            tell("group", name, &nearest::hint(name, self.groups.names()));
+        }
+        let is_unknown =
+            |name: &&String| !found.contains_key(*name) && !self.entries.contains_key(*name);
+        for name in self.of_hosts.keys().filter(is_unknown) {
+            tell("host", name, &nearest::hint(name, found.keys().map(String::as_str).take(10_000)));
+        }
     }
 
     /// The data of a host in layers, the first one being the weakest.

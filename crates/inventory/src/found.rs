@@ -1,11 +1,14 @@
 //! The hosts that entries turned out to stand for.
 
 use hostlink_core::{Data, Listed, ResolvedTarget, Result};
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
 
 use crate::definition::ALL;
 use crate::draft::{Draft, Entry};
 use crate::groups::GroupId;
 use crate::place::Place;
+use crate::tree::group_name_fault;
 
 /// A host that an entry stands for.
 #[derive(Clone, Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Found {
 
 impl Found {
     /// Adds what another entry says of the same host.
-    pub(crate) fn join(&mut self, other: Self) -> Result<()> {
+    fn join(&mut self, other: Self) -> Result<()> {
         if self.target.data != other.target.data || !self.target.is_reached_like(&other.target) {
             let (name, before) = (&self.target.name, &self.place);
             let problem = format!("{name} is another target than the {name} of {before}");
@@ -32,21 +35,33 @@ impl Found {
     }
 }
 
-/// Takes in what an entry stands for.
+/// Hosts by their names, in order.
+pub(crate) type Hosts = IndexMap<String, Found>;
+
+/// Takes in what an entry stands for. What a connector that is not trusted says of all hosts holds for those that it lists.
 pub(crate) fn collect(
     draft: &mut Draft,
     name: &str,
     entry: Entry,
     listed: Listed,
-    found: &mut Vec<Found>,
+    trusted: bool,
+    found: &mut Hosts,
 ) -> Result<()> {
     let Entry { target, data, groups, place, lists } = entry;
     for group in listed.groups {
         if group.name == ALL {
-            let mut all = group.data;
-            all.merge(&draft.all);
-            draft.all = all;
+            match groups.first().filter(|_| !trusted) {
+                Some(of_connector) => draft.groups.add_data_under(*of_connector, &group.data),
+                None => {
+                    let mut all = group.data;
+                    all.merge(&draft.all);
+                    draft.all = all;
+                }
+            }
             continue;
+        }
+        if let Some(fault) = listed_group_fault(&group.name, trusted) {
+            return Err(place.error(format_args!("{name} lists a group that cannot be: {fault}")));
         }
         let id = draft.groups.define(&group.name);
         draft.groups.add_data_under(id, &group.data);
@@ -62,18 +77,40 @@ pub(crate) fn collect(
             place.error(problem)
         })?;
         name.clone_into(&mut only.name);
-        found.push(Found { target: only, own: data, groups, place });
-        return Ok(());
+        return add(found, Found { target: only, own: data, groups, place });
     }
     for mut target in listed.targets {
         let mut groups = groups.clone();
         for group in std::mem::take(&mut target.groups) {
+            if let Some(fault) = listed_group_fault(&group, true) {
+                let host = &target.name;
+                let problem = format!("{name} lists {host} in a group that cannot be: {fault}");
+                return Err(place.error(problem));
+            }
             let id = draft.groups.define(&group);
             if !groups.contains(&id) {
                 groups.push(id);
             }
         }
-        found.push(Found { target, own: data.clone(), groups, place: place.clone() });
+        add(found, Found { target, own: data.clone(), groups, place: place.clone() })?;
     }
     Ok(())
+}
+
+fn add(hosts: &mut Hosts, found: Found) -> Result<()> {
+    match hosts.entry(found.target.name.clone()) {
+        Slot::Vacant(slot) => {
+            slot.insert(found);
+            Ok(())
+        }
+        Slot::Occupied(mut known) => known.get_mut().join(found),
+    }
+}
+
+/// What is wrong with a group that a connector lists.
+fn listed_group_fault(name: &str, trusted: bool) -> Option<String> {
+    if !trusted && name.starts_with('@') {
+        return Some(format!("{name} is the group of a connector"));
+    }
+    group_name_fault(name)
 }

@@ -1,5 +1,7 @@
 //! The groups of an inventory, as a graph.
 
+use std::collections::HashSet;
+
 use hostlink_core::{Data, Error, ErrorKind, Result, nearest};
 use indexmap::IndexMap;
 
@@ -12,7 +14,7 @@ pub(crate) type GroupId = u32;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Group {
     pub(crate) data: Data,
-    children: Vec<(String, Place)>,
+    children: IndexMap<String, Place>,
     /// Whether something says that there is such a group, and does not only mention it.
     is_defined: bool,
     parents: Vec<GroupId>,
@@ -50,10 +52,7 @@ impl Groups {
     }
 
     pub(crate) fn add_child(&mut self, group: GroupId, child: &str, place: Place) {
-        let children = &mut self.0[index(group)].children;
-        if children.iter().all(|(known, _)| known != child) {
-            children.push((child.to_owned(), place));
-        }
+        self.0[index(group)].children.entry(child.to_owned()).or_insert(place);
     }
 
     /// Sets data over what is there.
@@ -95,6 +94,11 @@ impl Groups {
         groups.map(|(at, (name, _))| (id(at), name.as_str()))
     }
 
+    /// The names that data are given for, without there being such a group.
+    pub(crate) fn only_mentioned(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, group)| !group.is_defined).map(|(name, _)| name.as_str())
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.defined().map(|(_, name)| name)
     }
@@ -109,7 +113,7 @@ impl Groups {
 
     /// Whether a child of this group is only mentioned so far.
     pub(crate) fn is_open(&self, group: GroupId) -> bool {
-        self.0[index(group)].children.iter().any(|(child, _)| self.find(child).is_none())
+        self.0[index(group)].children.keys().any(|child| self.find(child).is_none())
     }
 
     /// Connects children to parents. Call it after the last change.
@@ -198,13 +202,11 @@ impl Groups {
         let mut all = groups.to_vec();
         all.sort_unstable();
         all.dedup();
+        let mut known: HashSet<GroupId> = all.iter().copied().collect();
         let mut at = 0;
         while let Some(group) = all.get(at) {
-            for further in next(&self.0[index(*group)]).clone() {
-                if !all.contains(&further) {
-                    all.push(further);
-                }
-            }
+            let further = next(&self.0[index(*group)]).iter();
+            all.extend(further.filter(|group| known.insert(**group)));
             at += 1;
         }
         all

@@ -71,7 +71,9 @@ impl Host {
     pub fn data(&self) -> Data {
         let shared = &*self.shared;
         let groups = shared.groups.with_parents(&self.groups);
-        let counts = |id: &&GroupId| !self.narrowed || shared.related.has(**id);
+        let counts = |id: &&GroupId| {
+            !self.narrowed || shared.related.has(**id) || shared.groups.name(**id).starts_with('@')
+        };
         let of_groups = groups.iter().filter(counts).map(|id| shared.groups.data(*id));
         let layers = [&shared.defaults, &shared.all].into_iter().chain(of_groups);
         let of_host = shared.of_hosts.get(self.name());

@@ -8,7 +8,7 @@ use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value};
 use hostlink_local::Program;
 
 use crate::ansible;
-use crate::definition::Definition;
+use crate::definition::{Definition, GroupDefinition, HostDefinition};
 use crate::format::Format;
 use crate::node::{Kind, Node};
 use crate::place::{Faults, Place};
@@ -39,32 +39,55 @@ pub(crate) async fn load(
     secrets: &SecretKeys,
     context: &Context,
 ) -> Result<Loaded> {
+    if is_program(path) {
+        let source: Arc<str> = path.display().to_string().into();
+        let mut definition = program(path, &source, context).await?;
+        if !context.trust_data {
+            guard(&definition, &source, registry)?;
+            scope(&mut definition, &source);
+        }
+        return Ok(Loaded { definitions: vec![(definition, source)], ..Loaded::default() });
+    }
+    let (path, secrets) = (path.to_owned(), secrets.clone());
+    // Large ones take a while, and files may be far away.
+    let read = tokio::task::spawn_blocking(move || read(&path, &secrets)).await;
+    read.unwrap_or_else(|error| Err(Error::new(ErrorKind::Inventory, error.to_string())))
+}
+
+/// Reads a file or a directory.
+fn read(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
     let about = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if about.is_dir() {
         return directory(path, secrets);
     }
     let mut loaded = Loaded::default();
     let source: Arc<str> = path.display().to_string().into();
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    if let Some(format) = Format::of(path) {
-        let definition = file(path, format, &source, secrets, &mut loaded)?;
-        loaded.definitions.push((definition, source));
-    } else if extension == Some("ini") {
-        loaded.definitions.push((ansible::read(path)?, source));
-    } else if is_program(path) {
-        let definition = program(path, &source, context).await?;
-        if !context.trust_data {
-            guard(&definition, &source, registry)?;
+    let definition = match Format::of(path) {
+        Some(format) => file(path, format, &source, secrets, &mut loaded)?,
+        None if path.extension().is_some_and(|extension| extension == "ini") => {
+            ansible::read(path)?
         }
-        loaded.definitions.push((definition, source));
-    } else {
-        let message = format!(
-            "{source}: what is this? An inventory ends in .toml, .yaml, .yml, .json or .ini, is a directory, or is executable; \
-             an inventory of Ansible by another name is @ansible/{source}"
-        );
-        return Err(Error::new(ErrorKind::Inventory, message));
-    }
+        None => {
+            let message = format!(
+                "{source}: what is this? An inventory ends in .toml, .yaml, .yml, .json or .ini, is a directory, or is executable; \
+                 an inventory of Ansible by another name is @ansible/{source}"
+            );
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
+    };
+    loaded.definitions.push((definition, source));
     Ok(loaded)
+}
+
+/// What a program says of all hosts holds for those that it lists: they are in a group of its own.
+fn scope(definition: &mut Definition, source: &str) {
+    let names: Vec<String> = definition.targets().map(|host| host.name.clone()).collect();
+    let data = std::mem::take(&mut definition.data);
+    if data.iter().next().is_some() {
+        let hosts = names.into_iter().map(HostDefinition::new).collect();
+        let group = GroupDefinition { hosts, data, ..GroupDefinition::default() };
+        definition.groups.insert(format!("@{source}"), group);
+    }
 }
 
 /// Whether a path is that of a program, and of no file of a known format.
@@ -90,6 +113,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String> {
     let read = || -> std::io::Result<String> {
+        // To open a pipe is to wait for somebody who writes.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
         let file = std::fs::File::open(path)?;
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST + 1), &mut bytes)?;
@@ -267,6 +294,14 @@ fn guard(definition: &Definition, source: &Arc<str>, registry: &Registry) -> Res
                 ));
             }
         }
+    }
+    for (name, group) in definition.groups.iter().filter(|(name, _)| name.starts_with('@')) {
+        faults.add(
+            group.at,
+            format_args!(
+                "{name} is the group of a connector: a program may not say anything of it"
+            ),
+        );
     }
     for host in definition.targets() {
         let reached = host.target.as_deref().unwrap_or(&host.name);

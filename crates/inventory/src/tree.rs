@@ -131,13 +131,24 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, ranges: &mut Ranges, faults
     }
 }
 
+/// What chooses among hosts is no name of one; what begins with `@` may have it in its argument.
+pub(crate) fn pattern_fault(name: &str) -> Option<String> {
+    let host = name.split("/@").next().unwrap_or(name);
+    let is_bad = !host.starts_with('@') && host.contains(['!', '&', '*', '?']);
+    is_bad
+        .then(|| format!("{name:?} is no name for a host: --limit and --exclude take ! & * and ?"))
+}
+
 /// A name that a list of targets could not hold either.
 pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("a host's name is empty".to_owned());
     }
     let is_bad = |c: char| c.is_control() || c.is_whitespace();
-    name.contains(is_bad).then(|| format!("{name:?} is no name for a host: it has white space"))
+    if name.contains(is_bad) {
+        return Some(format!("{name:?} is no name for a host: it has white space"));
+    }
+    pattern_fault(name)
 }
 
 /// The data of a map.

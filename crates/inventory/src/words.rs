@@ -6,6 +6,7 @@ use hostlink_core::{Error, ErrorKind, Result};
 
 use crate::place::one_line;
 use crate::range::Ranges;
+use crate::tree::pattern_fault;
 
 /// One word of a list of targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub fn words(list: &str) -> Result<Vec<Word>> {
                 _ => format!("TARGETS {list:?} has an empty name between its commas"),
             };
             return Err(Error::new(ErrorKind::Inventory, message));
+        }
+        if let Some(fault) = pattern_fault(word).filter(|_| !is_path(word)) {
+            return Err(Error::new(ErrorKind::Inventory, format!("TARGETS: {fault}")));
         }
         if is_path(word) {
             words.push(Word::Path(word.into()));
@@ -145,6 +149,14 @@ mod tests {
     fn ranges_of_a_list_stand_for_so_many_names_together() {
         let error = words("a[1-600000],b[1-600000]").unwrap_err().to_string();
         assert!(error.starts_with("b[1-600000]: 1200000 names are more than"), "{error}");
+    }
+
+    #[test]
+    fn what_chooses_among_hosts_is_no_name() {
+        for list in ["web[1-3],!web2", "web*", "a,&b", "w?", "h*/@chroot//srv"] {
+            let error = words(list).unwrap_err().to_string();
+            assert!(error.contains("--limit and --exclude take"), "{list}: {error}");
+        }
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Connector for VagrantConnector {
         settings::FIELDS
     }
 
+    /// A Vagrantfile is a program.
+    fn guarded_fields(&self) -> &'static [&'static str] {
+        &["vagrant_directory"]
+    }
+
     async fn make_names_data(
         &self,
         argument: Option<&str>,

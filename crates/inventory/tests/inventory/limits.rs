@@ -3,7 +3,7 @@
 use hostlink_core::NameData;
 use hostlink_inventory::{Builder, Inventory, Pattern};
 
-use crate::scene::{Cloud, Files, build, context, error, names, registry};
+use crate::scene::{Cloud, Files, build, context, error, names, registry, value};
 
 const TEXT: &str = "
 hosts: [h0, '@docker/c1']
@@ -64,6 +64,12 @@ async fn limits_mean_hosts_groups_and_connectors() {
         ("empty", "", ""),
         ("web", "empty", "w1 w2 e1"),
         (" web , d1 ", "", "w1 w2 e1 d1"),
+        ("all", "!web", "w1 w2 e1"),
+        ("all", "web:!w2", "h0 @docker/c1 w2 d1"),
+        ("all", "web:&db", "h0 @docker/c1 w1 e1 d1"),
+        ("all", "&web", "h0 @docker/c1 d1"),
+        ("@*", "", "h0 @docker/c1 w1 w2 e1 d1"),
+        ("@d*", "", "@docker/c1"),
     ] {
         let chosen = build(builder(&files, limit, exclude)).await;
         assert_eq!(names(&chosen), expected, "limit {limit}, exclude {exclude}");
@@ -76,6 +82,10 @@ async fn limits_mean_hosts_groups_and_connectors() {
         ("w[1-9", "", "[ is not closed"),
         ("web,,db", "", "an element is empty"),
         ("web:&", "", "an element is empty"),
+        ("&!w1", "", "one of & and ! is enough"),
+        ("!!w1", "", "one of & and ! is enough"),
+        ("a*", "", "no host and no group is called a*"),
+        ("*ssh*", "", "no host and no group is called *ssh*"),
     ] {
         let found = match (Pattern::parse(limit), Pattern::parse(exclude)) {
             (Err(error), _) => error.to_string(),
@@ -117,8 +127,10 @@ groups:
         ("all", "cloud", "w1 w2", 0),
         ("", "@cloud", "w1 w2", 0),
         ("", "c1", "w1 w2 c2", 1),
-        ("web", "c1", "w1 w2", 0),
-        ("web:!c9", "", "w1 w2", 0),
+        // What is to be left out and is not known may be a group that a host which is known is put in.
+        ("web", "c1", "w1 w2", 1),
+        ("web", "red", "w1 w2", 1),
+        ("web", "c*", "w1 w2", 0),
         ("web:&cloud", "", "", 0),
         ("c*:&web", "", "", 0),
         ("c*:!cloud", "", "", 0),
@@ -136,10 +148,67 @@ groups:
         assert_eq!(cloud.asked(), asked, "{row}");
     }
     let registry = registry(Some(Cloud::new(vec![NameData::new("c1")], vec![])));
-    for (limit, exclude) in [("c9", ""), ("", "c9")] {
+    for (limit, exclude) in
+        [("c9", ""), ("", "c9"), ("web", "c9"), ("web:!c9", ""), ("web:&c9", "")]
+    {
         let error = builder(&files, limit, exclude).build(&registry, &context()).await.unwrap_err();
         let message = error.to_string();
         // `mixed` has a child that nobody lists, which is told where everybody was asked.
         assert!(message.contains("c9") || message.contains("\"red\""), "{message}");
+    }
+}
+
+/// Groups of a host that another source names.
+#[tokio::test]
+async fn a_host_is_left_out_whichever_source_says_that_it_is_in_a_group() {
+    let files = Files::new(&[
+        ("inv.yaml", "groups: {web: {hosts: [web1, web2]}}"),
+        ("m.ini", "[maintenance]\nweb1\n"),
+        ("late.ini", "[y:children]\nx\n[x]\nother\n"),
+        ("x.yaml", "groups: {x: {hosts: [h1]}}"),
+        ("both.yaml", "groups: {maintenance: {hosts: [web9]}, web: {hosts: [web1, web2]}}"),
+    ]);
+    let list = |names: &str| {
+        let path = |name: &str| match name.strip_prefix('@') {
+            Some(name) => format!("@ansible/{}", files.path(name).display()),
+            None => files.path(name).display().to_string(),
+        };
+        names.split(',').map(path).collect::<Vec<_>>().join(",")
+    };
+    for (targets, limit, exclude, expected) in [
+        ("inv.yaml,@m.ini", "", "maintenance", "web2"),
+        ("inv.yaml,m.ini", "", "maintenance", "web2"),
+        ("@m.ini,inv.yaml", "web", "maintenance", "web2"),
+        ("inv.yaml,@m.ini", "web:&maintenance", "", "web1"),
+        ("inv.yaml,@m.ini", "web:!maintenance", "", "web2"),
+        ("both.yaml,@m.ini", "web", "maintenance", "web2"),
+        ("x.yaml,@late.ini", "y", "", "h1 other"),
+    ] {
+        let mut builder = Inventory::builder().targets(&list(targets)).unwrap();
+        if !limit.is_empty() {
+            builder = builder.limit(Pattern::parse(limit).unwrap());
+        }
+        if !exclude.is_empty() {
+            builder = builder.exclude(Pattern::parse(exclude).unwrap());
+        }
+        assert_eq!(names(&build(builder).await), expected, "{targets} {limit} {exclude}");
+    }
+}
+
+#[tokio::test]
+async fn data_of_connectors_groups_count_whatever_chose_the_host() {
+    let files = Files::new(&[
+        (
+            "d/inventory.yaml",
+            "groups: {web: {hosts: [w1]}, other: {hosts: [w1], data: {x: other}}}",
+        ),
+        ("d/group_data/@ssh.yaml", "ssh_user: bob"),
+    ]);
+    for (limit, x) in [("web", "-"), ("w1", "other"), ("all", "other")] {
+        let builder =
+            Inventory::builder().path(files.path("d")).limit(Pattern::parse(limit).unwrap());
+        let inventory = build(builder).await;
+        assert_eq!(value(&inventory, "w1", "ssh_user"), "bob", "{limit}");
+        assert_eq!(value(&inventory, "w1", "x"), x, "{limit}");
     }
 }

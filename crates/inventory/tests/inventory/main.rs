@@ -4,6 +4,7 @@
 
 mod ansible;
 mod bad_input;
+mod hostile;
 mod limits;
 mod precedence;
 mod scene;
