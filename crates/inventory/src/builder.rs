@@ -210,7 +210,12 @@ impl Builder {
         for (index, listed) in asked.into_iter().zip(listed) {
             let (name, entry) =
                 draft.entries.get_index_mut(index).expect("it was asked by its index");
-            let taken = Entry { data: std::mem::take(&mut entry.data), ..entry.clone() };
+            let taken = Entry {
+                target: entry.target.take(),
+                data: std::mem::take(&mut entry.data),
+                groups: std::mem::take(&mut entry.groups),
+                ..entry.clone()
+            };
             asked_listers += usize::from(taken.lists);
             let name = name.clone();
             collect(&mut draft, &name, taken, listed, &mut found)?;
@@ -246,8 +251,8 @@ impl Builder {
             config: self.config,
             context: context.clone(),
         });
-        let hosts = hosts.into_values().map(|(found, narrowed)| {
-            Host::new(found.target, found.own, found.groups, narrowed, shared.clone())
+        let hosts = hosts.into_iter().map(|(name, (found, narrowed))| {
+            (name, Host::new(found.target, found.own, found.groups, narrowed, shared.clone()))
         });
         Ok(Inventory::new(hosts.collect(), shared))
     }
