@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use hostlink_tests::binary;
-use hostlink_tests::cli::{code, command, hostlink, run, stderr, stdout};
+use hostlink_tests::cli::{code, hostlink, run, stderr, stdout, wait_until};
 use hostlink_tests::ssh_target::SshTarget;
 use hostlink_tests::sshd::Sshd;
+use hostlink_tests::terminal::Terminal;
 
 const TEXT: &str = "
 data: {ssh_user: deploy, api_token: hunter2, _sudo_password: hunter3}
@@ -227,47 +228,59 @@ fn commands_run_on_the_hosts_of_an_inventory_that_a_limit_chooses() {
     assert!(stderr(&words).contains("TARGETS stands for 3"), "{}", stderr(&words));
 }
 
-/// What bash would offer for a line whose last word is being completed.
-fn offered(files: &Files, line: &str) -> Vec<String> {
-    let script = format!(
-        "source <(hostlink completions bash)\n\
-         COMP_LINE='{line}'; read -ra COMP_WORDS <<<\"$COMP_LINE\"; [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')\n\
-         COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_TYPE=9; COMP_POINT=${{#COMP_LINE}}\n\
-         _clap_complete_hostlink hostlink \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"\n\
-         printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
-    );
-    let mut bash = command("bash".as_ref(), ["-c", &script]);
-    let directory = binary().parent().unwrap().to_owned();
-    let path = std::env::var("PATH").unwrap();
-    bash.env("PATH", format!("{}:{path}", directory.display()));
-    bash.env("HOME", files.path("home")).current_dir(files.0.path());
-    let output = run(bash);
-    assert_eq!(code(&output), 0, "{line}: {}", stderr(&output));
-    stdout(&output).lines().map(str::to_owned).collect()
+/// What bash makes of a line and the tabulator key, on a terminal.
+struct Bash(Terminal);
+
+impl Bash {
+    fn start(files: &Files) -> Self {
+        let directory = binary().parent().unwrap().to_owned();
+        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+        let home = files.path("home").display().to_string();
+        let variables = [("PATH", path.as_str()), ("HOME", &home), ("INPUTRC", "/dev/null")];
+        let terminal = Terminal::start(Path::new("/bin/bash"), ["--norc", "-i"], &variables);
+        let directory = files.0.path().display().to_string();
+        let begin =
+            format!("cd '{directory}'; source <(hostlink completions bash); PS1='re''ady '\r");
+        terminal.type_in(&begin);
+        terminal.wait_for("ready ");
+        Self(terminal)
+    }
+
+    /// The words of the line behind the first, when the key has been pressed.
+    fn completed(&self, files: &Files, line: &str) -> String {
+        let written = files.path("written");
+        // Then the line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its end.
+        self.0.type_in(&format!("{line}\t\x01printf '%s\\n' \x05 >w; mv w written\r"));
+        wait_until("the line is run", || written.exists());
+        let words = std::fs::read_to_string(&written).unwrap();
+        std::fs::remove_file(written).unwrap();
+        words.lines().skip(1).collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[test]
 fn bash_completes_subcommands_hosts_groups_and_files() {
     let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
+    let bash = Bash::start(&files);
     for (line, wanted) in [
-        ("hostlink inv", "inv.yaml"),
-        ("hostlink b", "build"),
+        ("hostlink inv.", "inv.yaml"),
+        ("hostlink bu", "build"),
         ("hostlink w1,ba", "w1,bastion"),
-        ("hostlink @do", "@docker/"),
+        ("hostlink @loc", "@local"),
+        ("hostlink w1,@loc", "w1,@local"),
+        ("hostlink @chr", "@chroot/"),
         ("hostlink conn", "connectors"),
-        ("hostlink inv.yaml ex", "exec"),
-        ("hostlink inv.yaml inventory --gr", "--graph"),
-        ("hostlink inv.yaml inventory --limit e", "edge"),
-        ("hostlink inv.yaml inventory --limit e", "e2"),
-        ("hostlink inv.yaml exec --limit web,d", "web,d1"),
-        ("hostlink inv.yaml exec --exclude web:&d", "web:&db"),
-        ("hostlink completions z", "zsh"),
+        ("hostlink inv.yaml ex", "inv.yaml exec"),
+        ("hostlink inv.yaml inventory --gr", "inv.yaml inventory --gr"),
+        ("hostlink inv.yaml inventory --gra", "inv.yaml inventory --graph"),
+        ("hostlink inv.yaml inventory --limit ed", "inv.yaml inventory --limit edge"),
+        ("hostlink inv.yaml exec --limit web,d1", "inv.yaml exec --limit web,d1"),
+        ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
+        ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
+        ("hostlink completions z", "completions zsh"),
     ] {
-        let offered = offered(&files, line);
-        assert!(offered.iter().any(|word| word.trim_end() == wanted), "{line}: {offered:?}");
+        assert_eq!(bash.completed(&files, line), wanted, "{line}");
     }
-    let none = offered(&files, "hostlink inv.yaml exec --limit nothing-like-it");
-    assert!(none.iter().all(|word| word.is_empty()), "{none:?}");
     for shell in ["bash", "zsh", "fish"] {
         assert!(files.shown(&["completions", shell]).contains("HOSTLINK_COMPLETE"), "{shell}");
     }

@@ -85,7 +85,7 @@ fn check_lints(sh: &Shell) -> anyhow::Result<()> {
     let scope = ["--workspace", "--all-targets", "--all-features"];
     cmd!(sh, "cargo clippy {scope...} -- -D warnings").run()?;
     // Without libFuzzer itself, which is C++.
-    let scope = ["--no-default-features", "--target-dir", "target", "--locked"];
+    let scope = ["--no-default-features", "--target-dir", "target"];
     Ok(cmd!(sh, "cargo clippy --manifest-path {FUZZ} {scope...} -- -D warnings").run()?)
 }
 

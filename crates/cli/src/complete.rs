@@ -20,8 +20,14 @@ const VARIABLE: &str = "HOSTLINK_COMPLETE";
 /// What completion knows of this process: its connectors.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
-/// The script for a shell. It calls this program by the name that it was called by.
+/// That of `clap_complete` leaves words to bash, which breaks them at `@`.
+const BASH: &str = include_str!("complete.bash");
+
+/// The script for a shell. It calls `hostlink`.
 pub(crate) fn script(shell: &str) -> Result<String> {
+    if shell == "bash" {
+        return Ok(BASH.to_owned());
+    }
     let failed = |problem: String| Error::new(ErrorKind::Unsupported, problem);
     let shells = Shells::builtins();
     let completer =

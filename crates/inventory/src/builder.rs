@@ -260,7 +260,12 @@ impl Builder {
         for (index, listed) in asked.into_iter().zip(listed) {
             let (name, entry) =
                 draft.entries.get_index_mut(index).expect("it was asked by its index");
-            let taken = Entry { data: std::mem::take(&mut entry.data), ..entry.clone() };
+            let taken = Entry {
+                target: entry.target.take(),
+                data: std::mem::take(&mut entry.data),
+                groups: std::mem::take(&mut entry.groups),
+                ..entry.clone()
+            };
             asked_listers += usize::from(taken.lists);
             let name = name.clone();
             let trusted =
@@ -289,8 +294,9 @@ impl Builder {
             config: self.config,
             context: context.clone(),
         });
-        let hosts = found.into_values().zip(chosen).filter_map(|(found, narrowed)| {
-            Some(Host::new(found.target, found.own, found.groups, narrowed?, shared.clone()))
+        let hosts = found.into_iter().zip(chosen).filter_map(|((name, found), narrowed)| {
+            let (target, own, groups) = (found.target, found.own, found.groups);
+            Some((name, Host::new(target, own, groups, narrowed?, shared.clone())))
         });
         Ok(Inventory::new(hosts.collect(), shared))
     }

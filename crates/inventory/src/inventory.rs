@@ -59,8 +59,7 @@ impl Inventory {
         Builder::default()
     }
 
-    pub(crate) fn new(hosts: Vec<Host>, shared: std::sync::Arc<Shared>) -> Self {
-        let hosts = hosts.into_iter().map(|host| (host.name().to_owned(), host)).collect();
+    pub(crate) fn new(hosts: IndexMap<String, Host>, shared: std::sync::Arc<Shared>) -> Self {
         Self { hosts, shared }
     }
 

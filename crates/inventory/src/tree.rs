@@ -142,7 +142,7 @@ pub(crate) fn pattern_fault(name: &str) -> Option<String> {
 /// A name that a list of targets could not hold either.
 pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     if name.is_empty() {
-        return Some("a host's name is empty".to_owned());
+        return Some("a host has no name".to_owned());
     }
     let is_bad = |c: char| c.is_control() || c.is_whitespace();
     if name.contains(is_bad) {
@@ -216,4 +216,40 @@ pub(crate) fn known(
         faults.add(key.at, format_args!("{what} has no key {:?}{hint}", key.text));
     }
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Definition, Format};
+
+    fn refused(text: &str) -> String {
+        Definition::read(text, Format::Yaml, "f").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_refused() {
+        for text in ["hosts: ['']", "hosts: [{name: ''}]", "hosts: [{data: {a: 1}}]"] {
+            assert!(refused(text).ends_with("no name"), "{text}: {}", refused(text));
+        }
+    }
+
+    #[test]
+    fn few_lines_do_not_become_more_hosts_than_there_is_memory_for() {
+        let error = refused("hosts: ['a[1-600000]']\ngroups: {g: {hosts: ['b[1-600000]']}}");
+        assert!(error.starts_with("f:2:22: b[1-600000]: 1200000 names are more than"), "{error}");
+        let target = "t".repeat(3000);
+        let error = refused(&format!("hosts: [{{name: 'a[1-900000]', target: {target}}}]"));
+        assert!(error.contains("take more than 256 MiB"), "{error}");
+        // Data are shared.
+        let data = "d".repeat(3000);
+        let text = format!("hosts: [{{name: 'a[1-100000]', data: {{k: {data}}}}}]");
+        assert_eq!(Definition::read(&text, Format::Yaml, "f").unwrap().hosts.len(), 100_000);
+    }
+
+    #[test]
+    fn errors_are_one_line_whatever_stands_in_a_text() {
+        let error = refused("hosts: [\"a\\n[1\", \"b\\x07]\"]\n\"k\\n\": 1\n");
+        assert!(!error.contains(char::is_control), "{error:?}");
+        assert!(error.contains("f:1:9: ") && error.contains("f:2:1: "), "{error}");
+    }
 }

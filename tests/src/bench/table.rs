@@ -117,6 +117,16 @@ impl Series {
         self.0[self.0.len() / 2]
     }
 
+    /// The least one: what else the machine does only ever adds.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[must_use]
+    pub fn least(&self) -> f64 {
+        self.0[0]
+    }
+
     /// From the first decile to the last: with few runs, all of them.
     fn spread(&self) -> (f64, f64) {
         let last = self.0.len() - 1;

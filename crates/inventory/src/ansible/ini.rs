@@ -271,4 +271,40 @@ mod tests {
             assert_eq!(literal(text).to_string(), value, "{text}");
         }
     }
+
+    fn definition(text: &str) -> Result<crate::Definition, String> {
+        crate::Definition::read_ansible_ini(text, "f").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_that_could_not_be_printed_and_read_again_are_text() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        for (depth, is_list) in [(60, true), (61, false)] {
+            let read = definition(&format!("a x=\"{}\"", nested(depth))).unwrap();
+            let value = read.hosts[0].data.get("x").unwrap();
+            assert_eq!(matches!(value, Value::List(_)), is_list, "{depth}");
+            let printed = crate::Definition::read(&read.to_json(), Format::Yaml, "f").unwrap();
+            assert_eq!(printed.hosts[0].data, read.hosts[0].data);
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_belongs_to_no_name() {
+        assert_eq!(definition("\u{feff}a\n").unwrap().hosts[0].name, "a");
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_refused_in_one_line() {
+        assert_eq!(definition("'' x=1").unwrap_err(), "f:1:1: a host has no name");
+        let error = definition("[a:\u{7}b]").unwrap_err();
+        assert_eq!(error, "f:1:1: [a:\\u{7}b]: there are :vars and :children, and no :\\u{7}b");
+    }
+
+    #[test]
+    fn hosts_of_ranges_with_much_data_are_refused() {
+        let error = definition(&format!("a[1:900000] x={}", "y".repeat(3000))).unwrap_err();
+        assert!(error.contains("take more than 256 MiB"), "{error}");
+        let error = definition("a[1:600000]\nb[1:600000]\n").unwrap_err();
+        assert!(error.starts_with("f:2:1: b[1:600000]: 1200000 names are more than"), "{error}");
+    }
 }

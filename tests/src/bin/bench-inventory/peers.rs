@@ -1,7 +1,7 @@
 //! pyinfra and Ansible, from PyPI.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hostlink_tests::bench::table::{Peer, Row, in_turns};
 use hostlink_tests::bench::{Failure, time};
@@ -34,8 +34,11 @@ pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     let (ini, python) =
         (world.inventory(hosts, Layout::Ini)?, world.inventory(hosts, Layout::Python)?);
     let ours = || async { Ok(load::measure(Work::Data, &ini)?.time) };
-    let pyinfra =
-        || time(Command::new(binaries.join("pyinfra")).arg(&python).arg("debug-inventory"));
+    let pyinfra = || {
+        let mut pyinfra = Command::new(binaries.join("pyinfra"));
+        // All that it prints is on its standard error.
+        time(pyinfra.arg(&python).arg("debug-inventory").stderr(Stdio::null()))
+    };
     let ansible =
         || time(Command::new(binaries.join("ansible-inventory")).arg("-i").arg(&ini).arg("--list"));
     let peers = vec![
