@@ -182,6 +182,11 @@ struct Feeder {
 }
 
 const BUFFER: usize = 256 * 1024;
+
+/// How long a command on a terminal that has no input runs before the end of that is typed. sudo with use_pty (1.9.13) waits for ever
+/// if something is typed in the moment in which its command ends; most that read nothing are over by then.
+const END_HELD_BACK: Duration = Duration::from_secs(1);
+
 /// What ends the input of a terminal.
 pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
@@ -204,8 +209,10 @@ impl Feeder {
         if let Some(text) = self.text.take() {
             self.write(&text).await;
         }
-        if let Some(source) = self.source.take() {
-            self.copy(source).await?;
+        match self.source.take() {
+            Some(source) => self.copy(source).await?,
+            None if self.terminal => sleep(END_HELD_BACK).await,
+            None => {}
         }
         if self.terminal {
             // Closing a terminal is no end of input: ^D at the start of a line is (termios(3), VEOF). Elsewhere
