@@ -18,7 +18,7 @@ pub fn schema(registry: &Registry) -> Value {
             "groups": {
                 "description": "The groups, by name.",
                 "type": ["object", "null"],
-                "propertyNames": {"pattern": "^[^\\s,:!&*?\\[\\]/]+$", "not": {"const": "all"}},
+                "propertyNames": {"pattern": "^[^\\s\\u0000-\\u001f\\u007f-\\u009f,:!&*?\\[\\]/]+$", "not": {"const": "all"}},
                 "additionalProperties": {"$ref": "#/$defs/group"},
             },
         },
@@ -57,7 +57,7 @@ pub fn schema(registry: &Registry) -> Value {
             },
             "name": {
                 "type": "string",
-                "pattern": "^\\S+$",
+                "pattern": "^(@[^\\s\\u0000-\\u001f\\u007f-\\u009f]*|[^@\\s\\u0000-\\u001f\\u007f-\\u009f!&*?][^\\s\\u0000-\\u001f\\u007f-\\u009f!&*?]*(/@[^\\s\\u0000-\\u001f\\u007f-\\u009f]*)?)$",
                 "description": "A host, or several by ranges (web[01-50]) or by what a connector lists (@terraform).",
             },
             "data": {"type": ["object", "null"], "properties": properties(registry)},
