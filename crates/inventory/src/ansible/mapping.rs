@@ -131,6 +131,9 @@ fn settle(
 /// The data of one layer, with the keys that are used here.
 fn mapped(data: &Data) -> Data {
     let mut mapped = Data::new();
+    if data.iter().next().is_none() {
+        return mapped;
+    }
     for (theirs, ours) in SAME {
         if let Some(value) = data.get(theirs) {
             mapped.insert(*ours, value.clone());
