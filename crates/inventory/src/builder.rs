@@ -154,7 +154,7 @@ impl Builder {
         let keys = SecretKeys::new(registry);
         let mut readable = Vec::new();
         let draft = self.draft(&keys, &mut readable, false, registry, context).await?;
-        warn(&readable, context);
+        warn_of_readable(&readable, context);
         self.resolve(draft, keys, registry, context).await
     }
 
@@ -349,7 +349,8 @@ fn reads_a_file(name: &str, entry: &Entry, registry: &Registry) -> bool {
     connector.is_ok_and(|connector| ["ansible", "sshconfig"].contains(&connector.name()))
 }
 
-fn warn(readable: &[PathBuf], context: &Context) {
+/// Tells of files that hold a secret and that others than their owner can read.
+pub(crate) fn warn_of_readable(readable: &[PathBuf], context: &Context) {
     for path in readable {
         let message = format!(
             "{} has a secret in it, and others than its owner can read it: chmod 600, or write KEY_file, KEY_env or KEY_command",

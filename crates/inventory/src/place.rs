@@ -91,7 +91,12 @@ impl Faults {
     }
 
     pub(crate) fn add(&mut self, at: Position, problem: impl fmt::Display) {
-        self.found.push(one_line(format!("{}: {problem}", Place::new(&self.source, at))));
+        self.add_in(&Place::new(&self.source, at), problem);
+    }
+
+    /// Adds one of another source.
+    pub(crate) fn add_in(&mut self, place: &Place, problem: impl fmt::Display) {
+        self.found.push(one_line(format!("{place}: {problem}")));
     }
 
     pub(crate) fn count(&self) -> usize {

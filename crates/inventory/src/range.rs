@@ -30,12 +30,19 @@ pub fn expand(text: &str) -> Result<Vec<String>> {
 pub(crate) struct Ranges {
     names: u128,
     bytes: u128,
+    has_steps: bool,
 }
 
 impl Ranges {
+    /// Those of an inventory of Ansible: `[FIRST:LAST:STEP]` is a range, and one without its first number begins with 0.
+    pub(crate) fn of_ansible() -> Self {
+        Self { has_steps: true, ..Self::default() }
+    }
+
     /// As [`expand`](expand()), for a name with which so many bytes come that each of its names gets a copy of.
     pub(crate) fn expand(&mut self, text: &str, beside: usize) -> Result<Vec<String>> {
-        let names = expanded(text, |count| self.check(count, text.len() + beside));
+        let check = |count| self.check(count, text.len() + beside);
+        let names = expanded(text, self.has_steps, check);
         let names = names.map_err(|problem| {
             Error::new(ErrorKind::Inventory, one_line(format!("{text}: {problem}")))
         })?;
@@ -69,7 +76,11 @@ fn bytes(names: u128, each: usize) -> u128 {
 }
 
 /// The names of a text; `check` says how many there may be.
-fn expanded(text: &str, check: impl Fn(u128) -> Result<(), String>) -> Result<Vec<String>, String> {
+fn expanded(
+    text: &str,
+    has_steps: bool,
+    check: impl Fn(u128) -> Result<(), String>,
+) -> Result<Vec<String>, String> {
     // Each range with what stands before it. Names are made when it is known how many.
     let (mut ranges, mut before) = (Vec::new(), String::new());
     let (mut all, mut rest) = (1_u128, text);
@@ -85,7 +96,7 @@ fn expanded(text: &str, check: impl Fn(u128) -> Result<(), String>) -> Result<Ve
         };
         let (inside, after) = (&bracket[1..=end], &bracket[end + 2..]);
         before.push_str(plain);
-        match items(inside).map_err(|problem| format!("[{inside}] {problem}"))? {
+        match items(inside, has_steps).map_err(|problem| format!("[{inside}] {problem}"))? {
             None => before.push_str(&bracket[..end + 2]),
             Some(items) => match items.iter().map(Item::count).fold(0, u128::saturating_add) {
                 1 => items.iter().flat_map(Item::texts).for_each(|text| before.push_str(&text)),
@@ -120,28 +131,34 @@ fn product(names: &[String], between: &str, items: &[Item]) -> Vec<String> {
 }
 
 enum Item {
-    Numbers { first: u64, last: u64, width: usize },
-    Letters { first: u8, last: u8 },
+    Numbers { first: u64, last: u64, step: u64, width: usize },
+    Letters { first: u8, last: u8, step: u64 },
 }
 
 impl Item {
     fn count(&self) -> u128 {
         match self {
-            Self::Numbers { first, last, .. } => u128::from(last - first) + 1,
-            Self::Letters { first, last } => u128::from(last - first) + 1,
+            Self::Numbers { first, last, step, .. } => u128::from((last - first) / step) + 1,
+            Self::Letters { first, last, step } => u128::from(u64::from(last - first) / step) + 1,
         }
     }
 
     fn texts(&self) -> Box<dyn Iterator<Item = String>> {
         match *self {
-            Self::Numbers { first, last, width } => {
-                Box::new((first..=last).map(move |number| padded(number, width)))
+            Self::Numbers { first, last, step, width } => {
+                Box::new((first..=last).step_by(every(step)).map(move |n| padded(n, width)))
             }
-            Self::Letters { first, last } => {
-                Box::new((first..=last).map(|letter| char::from(letter).to_string()))
+            Self::Letters { first, last, step } => {
+                let letters = (first..=last).step_by(every(step));
+                Box::new(letters.map(|letter| char::from(letter).to_string()))
             }
         }
     }
+}
+
+/// A step for an iterator, of which none is that long.
+fn every(step: u64) -> usize {
+    usize::try_from(step).unwrap_or(usize::MAX)
 }
 
 /// A number with zeros in front. `format!` panics at widths above 65535.
@@ -152,7 +169,21 @@ fn padded(number: u64, width: usize) -> String {
 }
 
 /// What brackets hold; `None` if that is no range.
-fn items(inside: &str) -> Result<Option<Vec<Item>>, &'static str> {
+fn items(inside: &str, has_steps: bool) -> Result<Option<Vec<Item>>, &'static str> {
+    let parts: Vec<&str> = inside.split(':').collect();
+    match parts.as_slice() {
+        [first, last] if has_steps && !last.is_empty() => {
+            let first = if first.is_empty() { "0" } else { first };
+            return between(first, last, 1).map(|item| Some(vec![item]));
+        }
+        [first, last, step] if has_steps && !last.is_empty() => {
+            let first = if first.is_empty() { "0" } else { first };
+            let step = step.parse().ok().filter(|step| *step > 0);
+            let step = step.ok_or("has a step that is no number above 0")?;
+            return between(first, last, step).map(|item| Some(vec![item]));
+        }
+        _ => {}
+    }
     let is_address = inside.matches(':').count() > 1;
     let is_range =
         inside.contains(['-', ',', ':']) || inside.bytes().all(|byte| byte.is_ascii_digit());
@@ -164,6 +195,10 @@ fn items(inside: &str) -> Result<Option<Vec<Item>>, &'static str> {
 
 fn item(text: &str) -> Result<Item, &'static str> {
     let (first, last) = text.split_once(['-', ':']).unwrap_or((text, text));
+    between(first, last, 1)
+}
+
+fn between(first: &str, last: &str, step: u64) -> Result<Item, &'static str> {
     let letter = |text: &str| match text.as_bytes() {
         [letter] if letter.is_ascii_alphabetic() => Some(*letter),
         _ => None,
@@ -172,7 +207,11 @@ fn item(text: &str) -> Result<Item, &'static str> {
         if first.is_ascii_lowercase() != last.is_ascii_lowercase() {
             return Err("goes from small letters to capitals");
         }
-        return if first <= last { Ok(Item::Letters { first, last }) } else { Err(BACKWARDS) };
+        return if first <= last {
+            Ok(Item::Letters { first, last, step })
+        } else {
+            Err(BACKWARDS)
+        };
     }
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(first) || !is_number(last) {
@@ -182,7 +221,10 @@ fn item(text: &str) -> Result<Item, &'static str> {
         return Err("has too large a number");
     };
     let width = if first.starts_with('0') { first.len() } else { 1 };
-    if start > end { Err(BACKWARDS) } else { Ok(Item::Numbers { first: start, last: end, width }) }
+    if start > end {
+        return Err(BACKWARDS);
+    }
+    Ok(Item::Numbers { first: start, last: end, step, width })
 }
 
 const BACKWARDS: &str = "runs backwards: write the smaller one first";
@@ -220,6 +262,25 @@ mod tests {
         ] {
             assert_eq!(expand(text).unwrap(), names, "{text}");
         }
+    }
+
+    #[test]
+    fn ranges_of_ansible_have_steps() {
+        for (text, names) in [
+            ("web[01:10:3]", &["web01", "web04", "web07", "web10"][..]),
+            ("web[1:4:2].x", &["web1.x", "web3.x"]),
+            ("web[:2]", &["web0", "web1", "web2"]),
+            ("db[a:e:2]", &["dba", "dbc", "dbe"]),
+            ("w[1:9:18446744073709551615]", &["w1"]),
+            ("[fe80::1]", &["[fe80::1]"]),
+        ] {
+            assert_eq!(Ranges::of_ansible().expand(text, 0).unwrap(), names, "{text}");
+        }
+        for step in ["0", "-1", "x"] {
+            let error = Ranges::of_ansible().expand(&format!("w[1:9:{step}]"), 0).unwrap_err();
+            assert!(error.to_string().contains("has a step that is no number above 0"), "{error}");
+        }
+        assert_eq!(expand("w[1:9:2]").unwrap(), ["w[1:9:2]"]);
     }
 
     #[test]

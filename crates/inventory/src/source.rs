@@ -11,7 +11,7 @@ use crate::ansible;
 use crate::definition::{Definition, GroupDefinition, HostDefinition};
 use crate::format::Format;
 use crate::node::{Kind, Node};
-use crate::place::{Faults, Place};
+use crate::place::{Faults, Place, Position};
 use crate::secrets::SecretKeys;
 use crate::tree;
 
@@ -48,14 +48,14 @@ pub(crate) async fn load(
         }
         return Ok(Loaded { definitions: vec![(definition, source)], ..Loaded::default() });
     }
-    let (path, secrets) = (path.to_owned(), secrets.clone());
+    let (path, secrets, context) = (path.to_owned(), secrets.clone(), context.clone());
     // Large ones take a while, and files may be far away.
-    let read = tokio::task::spawn_blocking(move || read(&path, &secrets)).await;
+    let read = tokio::task::spawn_blocking(move || read(&path, &secrets, &context)).await;
     read.unwrap_or_else(|error| Err(Error::new(ErrorKind::Inventory, error.to_string())))
 }
 
 /// Reads a file or a directory.
-fn read(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
+fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> {
     let about = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if about.is_dir() {
         return directory(path, secrets);
@@ -65,7 +65,7 @@ fn read(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
     let definition = match Format::of(path) {
         Some(format) => file(path, format, &source, secrets, &mut loaded)?,
         None if path.extension().is_some_and(|extension| extension == "ini") => {
-            ansible::read(path)?
+            ansible::read(path, &mut loaded.readable_secrets, context)?
         }
         None => {
             let message = format!(
@@ -158,12 +158,12 @@ fn has_secret(data: &Data, secrets: &SecretKeys) -> bool {
     data.iter().any(|(key, value)| *value != Value::Null && secrets.is_plain(key))
 }
 
-fn is_readable_by_others(path: &Path) -> bool {
+pub(crate) fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o044 != 0)
 }
 
 /// Groups at the top, each a map with a list or a map of hosts, or variables.
-fn looks_like_ansible(node: &Node) -> Option<crate::place::Position> {
+fn looks_like_ansible(node: &Node) -> Option<Position> {
     let Kind::Map(entries) = &node.kind else { return None };
     let of_group = |key: &str| ["hosts", "vars", "children"].contains(&key);
     let is_group = |group: &Node| matches!(&group.kind, Kind::Map(inner) if inner.iter().any(|(key, _)| of_group(&key.text)));
@@ -260,11 +260,29 @@ fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs a program that prints an inventory: `PATH --list`, as Ansible does.
+/// Runs a program that prints an inventory, as Ansible does.
 async fn program(path: &Path, source: &Arc<str>, context: &Context) -> Result<Definition> {
-    let failed = |problem: String| Error::new(ErrorKind::Inventory, format!("{source} {problem}"));
+    let (node, list) = printed(path, source, None, context).await?;
+    if !ansible::is_list(&node) {
+        return Definition::of_node(node, &list);
+    }
+    let ask = async |name: String| printed(path, source, Some(&name), context).await;
+    ansible::of_list(node, &list, context, ask).await
+}
+
+/// What a program prints for `--list`, or for `--host NAME`, which may be nothing; and what that is called in errors.
+async fn printed(
+    path: &Path,
+    source: &Arc<str>,
+    host: Option<&str>,
+    context: &Context,
+) -> Result<(Node, Arc<str>)> {
+    let what = host.map(|name| format!(" for --host {name}")).unwrap_or_default();
+    let failed =
+        |problem: String| Error::new(ErrorKind::Inventory, format!("{source} {problem}{what}"));
     let absolute = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
-    let program = Program::new(absolute, &context.environment).args(["--list"]);
+    let words = host.map_or(vec!["--list"], |name| vec!["--host", name]);
+    let program = Program::new(absolute, &context.environment).args(words);
     let written = program.output().await.map_err(|problem| failed(problem.to_string()))?;
     if !written.status.success() {
         let error = failed(format!("failed ({})", written.status));
@@ -272,15 +290,14 @@ async fn program(path: &Path, source: &Arc<str>, context: &Context) -> Result<De
     }
     let text = String::from_utf8(written.stdout)
         .map_err(|_| failed("printed what is not UTF-8".into()))?;
-    let printed: Arc<str> = format!("what {source} printed").into();
+    let printed: Arc<str> = format!("what {source} printed{what}").into();
+    if host.is_some() && text.trim().is_empty() {
+        return Ok((Node { at: Position::default(), kind: Kind::Null }, printed));
+    }
     let node = Format::Json
         .read(&text, &printed)
         .map_err(|error| error.with_stderr_tail(&written.stderr))?;
-    if ansible::is_list(&node) {
-        ansible::of_list(node, &printed)
-    } else {
-        Definition::of_node(node, &printed)
-    }
+    Ok((node, printed))
 }
 
 /// What a program prints comes from anywhere.

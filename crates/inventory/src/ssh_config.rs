@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use hostlink_core::{Connector, Context, DataField, Error, ErrorKind, NameData, Result};
+use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
 use crate::source;
@@ -64,8 +65,8 @@ impl Connector for SshConfigConnector {
             })
         };
         let path = given.unwrap_or_else(usual)?;
-        let mut names = Vec::new();
-        read(&path, home, 0, &mut names)?;
+        let mut names = IndexSet::new();
+        read(&path, home, &mut Vec::new(), &mut names)?;
         let pattern = argument.filter(|pattern| !pattern.is_empty()).unwrap_or("*");
         let glob = WildMatch::new(pattern);
         let chosen: Vec<NameData> =
@@ -78,61 +79,132 @@ impl Connector for SshConfigConnector {
     }
 }
 
-/// Adds the names of a file and of those that it includes.
-fn read(path: &Path, home: Option<&Path>, depth: usize, names: &mut Vec<String>) -> Result<()> {
-    if depth > DEEPEST {
-        let message = format!("{}: files include one another too deeply", path.display());
-        return Err(Error::new(ErrorKind::Inventory, message));
+/// For which hosts lines hold: those of a `Host` block.
+#[derive(Clone, Debug)]
+struct Block(Vec<String>);
+
+impl Block {
+    fn of_all() -> Self {
+        Self(vec!["*".to_owned()])
     }
-    for line in source::text(path)?.lines() {
+
+    /// As ssh has it: one pattern that matches, and none with `!` that does.
+    fn holds_for(&self, name: &str) -> bool {
+        let matches = |pattern: &str| WildMatch::new(pattern).matches(name);
+        let (mut without, mut with) = (
+            self.0.iter().filter_map(|pattern| pattern.strip_prefix('!')),
+            self.0.iter().filter(|pattern| !pattern.starts_with('!')),
+        );
+        with.any(|pattern| matches(pattern)) && !without.any(matches)
+    }
+}
+
+/// Adds the names of a file and of those that it includes, as far as `around` holds for them: the blocks in which they are
+/// included.
+fn read(
+    path: &Path,
+    home: Option<&Path>,
+    around: &mut Vec<Block>,
+    names: &mut IndexSet<String>,
+) -> Result<()> {
+    let refused = |problem: &str, number: Option<usize>| {
+        let line = number.map(|index| format!(":{}", index + 1)).unwrap_or_default();
+        Error::new(ErrorKind::Inventory, format!("{}{line}: {problem}", path.display()))
+    };
+    if around.len() > DEEPEST {
+        return Err(refused("files include one another too deeply", None));
+    }
+    let mut block = Block::of_all();
+    for (number, line) in source::text(path)?.lines().enumerate() {
         let line = line.trim();
         let (keyword, rest) = line.split_once([' ', '\t', '=']).unwrap_or((line, ""));
-        let words = rest.trim_start_matches(['=', ' ', '\t']).split_whitespace();
-        let words =
-            words.take_while(|word| !word.starts_with('#')).map(|word| word.trim_matches('"'));
-        match keyword.to_ascii_lowercase().as_str() {
+        let keyword = keyword.to_ascii_lowercase();
+        if !["host", "match", "include"].contains(&keyword.as_str()) {
+            continue;
+        }
+        let words = split(rest.trim_start_matches(['=', ' ', '\t']))
+            .ok_or_else(|| refused("a quote is not closed", Some(number)))?;
+        match keyword.as_str() {
             "host" => {
-                for word in words.filter(|word| !word.contains(['*', '?', '!'])) {
-                    if !names.iter().any(|known| known == word) {
-                        names.push(word.to_owned());
-                    }
-                }
+                let named = words.iter().filter(|word| is_name(word));
+                names.extend(
+                    named.filter(|name| around.iter().all(|block| block.holds_for(name))).cloned(),
+                );
+                block = Block(words);
             }
-            "include" => {
+            // What else it asks is known when there is a connection.
+            "match" if words == ["all"] => block = Block::of_all(),
+            "match" => block = Block(Vec::new()),
+            _ => {
+                around.push(block.clone());
                 for word in words {
-                    for file in included(word, home) {
-                        read(&file, home, depth + 1, names)?;
+                    for file in included(&word, home) {
+                        read(&file, home, around, names)?;
                     }
                 }
+                around.pop();
             }
-            _ => {}
         }
     }
     Ok(())
 }
 
-/// The files of a word behind `Include`, which are relative to `~/.ssh` (ssh_config(5)) and may have a pattern for a name.
-fn included(word: &str, home: Option<&Path>) -> Vec<PathBuf> {
-    let Some(home) = home else { return Vec::new() };
-    let path = match word.strip_prefix("~/") {
-        Some(rest) => home.join(rest),
-        None => home.join(".ssh").join(word),
-    };
-    let (Some(directory), Some(name)) =
-        (path.parent(), path.file_name().and_then(|name| name.to_str()))
-    else {
-        return Vec::new();
-    };
-    if !name.contains(['*', '?']) {
-        // One that is not there is nothing to ssh either.
-        return if path.is_file() { vec![path] } else { Vec::new() };
+/// Whether a word behind `Host` is the name of one host: no pattern, nothing that ssh refuses as a name, and nothing that is more than
+/// a name in a list of targets.
+fn is_name(word: &str) -> bool {
+    let is_other =
+        |c: char| c.is_whitespace() || c.is_control() || "*?!'`\"$\\;&<>|(){}[]@/,".contains(c);
+    !word.is_empty()
+        && !word.starts_with('-')
+        && !word.contains(is_other)
+        && (!word.contains(':') || word.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+/// Words as ssh splits them (`argv_split`), up to a comment; `None` where a quote is not closed.
+fn split(line: &str) -> Option<Vec<String>> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut characters = line.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, quote) {
+            (' ' | '\t', None) => words.extend(word.take()),
+            ('#', None) if word.is_none() => break,
+            ('"' | '\'', None) => {
+                word.get_or_insert_default();
+                quote = Some(character);
+            }
+            (end, Some(begin)) if end == begin => quote = None,
+            ('\\', _) => {
+                let escaped = characters
+                    .next_if(|c| ['"', '\'', '\\'].contains(c) || *c == ' ' && quote.is_none());
+                word.get_or_insert_default().push(escaped.unwrap_or('\\'));
+            }
+            (other, _) => word.get_or_insert_default().push(other),
+        }
     }
-    let glob = WildMatch::new(name);
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let matching =
-        entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| glob.matches(name)));
-    let mut files: Vec<PathBuf> =
-        matching.map(|entry| entry.path()).filter(|file| file.is_file()).collect();
-    files.sort();
-    files
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+/// The files of a word behind `Include`, which are relative to `~/.ssh` and may be a pattern (ssh_config(5)). One that is not there
+/// is nothing to ssh either.
+fn included(word: &str, home: Option<&Path>) -> Vec<PathBuf> {
+    let path = match (word.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        (None, Some(home)) => home.join(".ssh").join(word),
+        (None, None) if word.starts_with('/') => PathBuf::from(word),
+        (_, None) => return Vec::new(),
+    };
+    let Some(path) = path.to_str() else { return Vec::new() };
+    let mut pattern = path.to_owned();
+    // Two of them are a way through directories to the crate, and to ssh as one.
+    while pattern.contains("**") {
+        pattern = pattern.replace("**", "*");
+    }
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::default()
+    };
+    let Ok(found) = glob::glob_with(&pattern, options) else { return Vec::new() };
+    found.filter_map(std::result::Result::ok).filter(|file| file.is_file()).collect()
 }

@@ -39,7 +39,7 @@ impl Default for Search {
             seed: 0,
             time: Duration::from_secs(5),
             // A million names take a second or two on a slow machine, in a build for debugging.
-            longest: Duration::from_secs(30),
+            longest: Duration::from_secs(120),
             // Tests may share a process, and names may take 256 MiB, and half as much while they are made.
             most_memory: 2 << 30,
         }

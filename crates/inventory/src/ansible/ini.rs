@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Data, Result, Value};
+use hostlink_core::{Data, Result};
 
+use super::literal;
 use super::raw::{Raw, UNGROUPED};
-use crate::format::Format;
-use crate::node::{BYTES_OF_A_VALUE, DEEPEST};
-use crate::place::{Faults, Position};
-use crate::range::Ranges;
-use crate::tree::{group_name_fault, host_name_fault};
+use super::reading::Reading;
+use crate::node::BYTES_OF_A_VALUE;
+use crate::place::Position;
+use crate::tree::group_name_fault;
 
 #[derive(Clone, Copy)]
 enum Section {
@@ -20,15 +20,11 @@ enum Section {
     Nothing,
 }
 
-/// How many lists and maps are around a value of a host where an inventory is printed.
-const AROUND: usize = 4;
-
 /// # Errors
 ///
 /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every line that cannot be read.
 pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut faults, mut ranges) = (Faults::new(source), Ranges::default());
+    let mut reading = Reading::new(source, raw);
     let (mut group, mut section) = (UNGROUPED.to_owned(), Section::Hosts);
     for (number, line) in text.lines().enumerate() {
         let at = Position::new(number + 1, line.len() - line.trim_start().len() + 1);
@@ -38,36 +34,26 @@ pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
         }
         let outcome = if let Some(heading) = line.strip_prefix('[').filter(|_| is_heading(line)) {
             self::heading(heading).map(|(name, kind)| {
-                raw.group(name, at);
+                let place = reading.place(at);
+                reading.raw.group(name, &place);
                 (group, section) = (name.to_owned(), kind);
             })
         } else {
             match section {
-                Section::Hosts => hosts(line, &group, at, raw, &mut ranges),
-                Section::Vars => variable(line).map(|(key, value)| {
-                    raw.add_group_data(&group, &Data::new().with(key, value));
-                }),
-                Section::Children => {
-                    let name = without_comment(line);
-                    match group_name_fault(name) {
-                        None => {
-                            raw.add_child(&group, name, at);
-                            Ok(())
-                        }
-                        Some(fault) => Err(fault),
-                    }
-                }
+                Section::Hosts => hosts(line, &group, at, &mut reading),
+                Section::Vars => variable(line, &group, at, &mut reading),
+                Section::Children => child(without_comment(line), &group, at, &mut reading),
                 Section::Nothing => Ok(()),
             }
         };
         if let Err(problem) = outcome {
-            faults.add(at, problem);
+            reading.faults.add(at, problem);
             if is_heading(line) {
                 section = Section::Nothing;
             }
         }
     }
-    faults.finish()
+    reading.finish()
 }
 
 /// A line in brackets. A host may begin with a range or an address: `[a-c].example.com`, `[::1]`.
@@ -97,17 +83,11 @@ fn heading(text: &str) -> Result<(&str, Section), String> {
     }
 }
 
-fn hosts(
-    line: &str,
-    group: &str,
-    at: Position,
-    raw: &mut Raw,
-    ranges: &mut Ranges,
-) -> Result<(), String> {
+fn hosts(line: &str, group: &str, at: Position, reading: &mut Reading<'_>) -> Result<(), String> {
     let words = split(line)?;
     let beside = line.len() + words.len() * BYTES_OF_A_VALUE;
     let mut words = words.into_iter();
-    let (names, port) = with_port(&words.next().unwrap_or_default(), beside, ranges)?;
+    let (names, port) = reading.hosts(&words.next().unwrap_or_default(), beside)?;
     let mut data = Data::new();
     if let Some(port) = port {
         data.insert("ansible_port", port);
@@ -117,88 +97,41 @@ fn hosts(
             // What has no equals sign may be a part of a secret.
             || "a host is followed by KEY=VALUE; values with white space are in quotes".to_owned(),
         )?;
-        data.insert(key, literal(value));
+        reading.variable(key, literal::value(value), at, &mut data);
     }
+    let place = reading.place(at);
     for name in names {
-        raw.add_host(&name, group, &data, at);
+        reading.raw.add_host(&name, group, &data, &place);
     }
     Ok(())
 }
 
-/// The hosts of a word, and the port behind them.
-fn with_port(
-    word: &str,
-    beside: usize,
-    ranges: &mut Ranges,
-) -> Result<(Vec<String>, Option<i64>), String> {
-    let after_brackets = word.rfind(']').map_or(0, |at| at + 1);
-    let colons = word[after_brackets..].matches(':').count();
-    let (name, port) = match word[after_brackets..].find(':') {
-        Some(at) if colons == 1 => {
-            let (name, port) = word.split_at(after_brackets + at);
-            let number =
-                port[1..].parse::<u16>().map_err(|_| format!("{word}: this is no port"))?;
-            (name, Some(i64::from(number)))
-        }
-        // Two colons are an address.
-        _ => (word, None),
-    };
-    if let Some(fault) = host_name_fault(name) {
-        return Err(fault);
-    }
-    // With a step, which is no address.
-    let has_step = name.find('[').is_some_and(|at| at > 0 && name[at..].matches(':').count() == 2);
-    if has_step {
-        return Err(format!("{name}: a range with a step is not known here"));
-    }
-    let name = name
-        .strip_prefix('[')
-        .and_then(|it| it.strip_suffix(']'))
-        .filter(|it| it.contains("::"))
-        .unwrap_or(name);
-    ranges.expand(name, beside).map(|names| (names, port)).map_err(|error| error.to_string())
-}
-
-fn variable(line: &str) -> Result<(String, Value), String> {
+fn variable(
+    line: &str,
+    group: &str,
+    at: Position,
+    reading: &mut Reading<'_>,
+) -> Result<(), String> {
     let (key, value) = line
         .split_once('=')
         .map(|(key, value)| (key.trim(), value.trim()))
         .filter(|(key, _)| !key.is_empty())
         .ok_or_else(|| "a variable is KEY=VALUE".to_owned())?;
-    Ok((key.to_owned(), literal(value)))
+    let mut data = Data::new();
+    reading.variable(key, literal::value(value), at, &mut data);
+    reading.group_data(group, &data, at);
+    Ok(())
 }
 
-/// A value as Ansible reads it: by Python's literals where it is one, as text otherwise.
-fn literal(text: &str) -> Value {
-    let quoted = |quote: char| {
-        let inside = text.strip_prefix(quote)?.strip_suffix(quote)?;
-        (!inside.contains(['\\', quote])).then(|| inside.to_owned())
-    };
-    if let Some(inside) = quoted('"').or_else(|| quoted('\'')) {
-        return Value::String(inside);
+fn child(name: &str, group: &str, at: Position, reading: &mut Reading<'_>) -> Result<(), String> {
+    match group_name_fault(name) {
+        Some(fault) => Err(fault),
+        None => {
+            let place = reading.place(at);
+            reading.raw.add_child(group, name, &place);
+            Ok(())
+        }
     }
-    match text {
-        "True" => return Value::Bool(true),
-        "False" => return Value::Bool(false),
-        "None" => return Value::Null,
-        _ => {}
-    }
-    // Python knows no number with zeros in front.
-    let digits = text.trim_start_matches('-');
-    if (!digits.starts_with('0') || digits == "0")
-        && let Ok(number) = text.parse()
-    {
-        return Value::Int(number);
-    }
-    let is_collection = text.starts_with(['[', '{']) && !text.starts_with("{{");
-    if is_collection
-        // Python's lists and dictionaries of plain things are those of YAML, but for its names of constants.
-        && let Ok(node) = Format::Yaml.read(text, &"".into())
-        && node.depth() <= DEEPEST - AROUND
-    {
-        return node.into_value();
-    }
-    Value::String(text.to_owned())
 }
 
 /// Words as a shell splits them, up to a comment.
@@ -250,28 +183,6 @@ mod tests {
         assert!(split("a 'b").is_err());
     }
 
-    #[test]
-    fn values_are_pythons_literals_or_text() {
-        for (text, value) in [
-            ("5", "5"),
-            ("-3", "-3"),
-            ("0", "0"),
-            ("0644", "\"0644\""),
-            ("True", "true"),
-            ("true", "\"true\""),
-            ("'a b'", "\"a b\""),
-            ("\"5\"", "\"5\""),
-            ("a # b", "\"a # b\""),
-            ("['a', 1]", "[\"a\", 1]"),
-            ("{'k': 'v'}", "{\"k\": \"v\"}"),
-            ("{{ x }}", "\"{{ x }}\""),
-            ("[x", "\"[x\""),
-            ("1.5", "\"1.5\""),
-        ] {
-            assert_eq!(literal(text).to_string(), value, "{text}");
-        }
-    }
-
     fn definition(text: &str) -> Result<crate::Definition, String> {
         crate::Definition::read_ansible_ini(text, "f").map_err(|error| error.to_string())
     }
@@ -282,8 +193,9 @@ mod tests {
         for (depth, is_list) in [(60, true), (61, false)] {
             let read = definition(&format!("a x=\"{}\"", nested(depth))).unwrap();
             let value = read.hosts[0].data.get("x").unwrap();
-            assert_eq!(matches!(value, Value::List(_)), is_list, "{depth}");
-            let printed = crate::Definition::read(&read.to_json(), Format::Yaml, "f").unwrap();
+            assert_eq!(matches!(value, hostlink_core::Value::List(_)), is_list, "{depth}");
+            let printed =
+                crate::Definition::read(&read.to_json(), crate::Format::Yaml, "f").unwrap();
             assert_eq!(printed.hosts[0].data, read.hosts[0].data);
         }
     }

@@ -1,67 +1,140 @@
 //! An inventory of Ansible as it is written, before anything is translated.
 
-use hostlink_core::Data;
+use std::collections::HashSet;
+
+use hostlink_core::{Data, Value};
 use indexmap::IndexMap;
 
-use crate::definition::{ALL, Child};
-use crate::place::Position;
+use crate::definition::ALL;
+use crate::place::{Place, Position};
 
-/// Hosts in no group are in this one, which has no data of its own here.
+/// The group of the hosts that are in no other one.
 pub(super) const UNGROUPED: &str = "ungrouped";
+
+/// What says where a group stands among those that are as deep.
+const PRIORITY: &str = "ansible_group_priority";
 
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub(super) hosts: IndexMap<String, RawHost>,
     pub(super) groups: IndexMap<String, RawGroup>,
-    pub(super) all: Data,
+    pub(super) all: GroupVariables,
+    pub(super) noted: Noted,
 }
 
+/// What is told of a file beside what it says of hosts.
 #[derive(Debug, Default)]
+pub(super) struct Noted {
+    /// Variables that are left out, since Ansible Vault encrypted them.
+    pub(super) vaulted: Vec<String>,
+    /// Whether a secret stands there for everybody who can read the file.
+    pub(super) has_secret: bool,
+}
+
+#[derive(Debug)]
 pub(super) struct RawHost {
     pub(super) data: Data,
-    pub(super) at: Position,
+    pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct RawGroup {
+    pub(super) hosts: Vec<String>,
+    pub(super) children: Vec<(String, Place)>,
+    pub(super) variables: GroupVariables,
+    /// Of groups that are as deep, the one with the larger number goes before the other.
+    pub(super) priority: i64,
+    pub(super) place: Place,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct RawGroup {
-    pub(super) hosts: Vec<String>,
-    pub(super) children: Vec<Child>,
-    pub(super) data: Data,
-    pub(super) at: Position,
+pub(super) struct GroupVariables {
+    /// Those of inventories.
+    pub(super) written: Data,
+    /// Those of `group_vars`, which go before what inventories say of any group.
+    pub(super) beside: Data,
+}
+
+impl GroupVariables {
+    pub(super) fn merged(&self) -> Data {
+        let mut merged = self.written.clone();
+        merged.merge(&self.beside);
+        merged
+    }
 }
 
 impl Raw {
-    pub(super) fn add_host(&mut self, name: &str, group: &str, data: &Data, at: Position) {
+    pub(super) fn add_host(&mut self, name: &str, group: &str, data: &Data, place: &Place) {
         match self.hosts.get_mut(name) {
             Some(host) => host.data.merge(data),
             None => {
-                let host = RawHost { data: data.clone(), at };
+                let host = RawHost { data: data.clone(), place: place.clone() };
                 self.hosts.insert(name.to_owned(), host);
             }
         }
-        if let Some(group) = self.group(group, at)
+        if let Some(group) = self.group(group, place)
             && group.hosts.last().is_none_or(|last| last != name)
         {
             group.hosts.push(name.to_owned());
         }
     }
 
-    /// The group of this name; `None` for those that every host is in, or that say nothing.
-    pub(super) fn group(&mut self, name: &str, at: Position) -> Option<&mut RawGroup> {
-        if name == ALL || name == UNGROUPED {
-            return None;
-        }
-        let group = self.groups.entry(name.to_owned());
-        Some(group.or_insert_with(|| RawGroup { at, ..RawGroup::default() }))
+    /// The group of this name; `None` for those that have their hosts without being told.
+    pub(super) fn group(&mut self, name: &str, place: &Place) -> Option<&mut RawGroup> {
+        (name != ALL && name != UNGROUPED).then(|| self.any_group(name, place))
     }
 
-    pub(super) fn add_group_data(&mut self, name: &str, data: &Data) {
-        match self.groups.get_mut(name) {
-            _ if name == ALL => self.all.merge(data),
-            Some(group) => group.data.merge(data),
-            // Variables of groups that other inventories have.
-            None => {}
+    fn any_group(&mut self, name: &str, place: &Place) -> &mut RawGroup {
+        self.groups.entry(name.to_owned()).or_insert_with(|| RawGroup {
+            hosts: Vec::new(),
+            children: Vec::new(),
+            variables: GroupVariables::default(),
+            priority: 1,
+            place: place.clone(),
+        })
+    }
+
+    /// Adds what an inventory says of a group.
+    ///
+    /// # Errors
+    ///
+    /// Its priority is no number.
+    pub(super) fn add_group_data(
+        &mut self,
+        name: &str,
+        data: &Data,
+        place: &Place,
+    ) -> Result<(), String> {
+        if name == ALL {
+            self.all.written.merge(data);
+            self.all.written.remove(PRIORITY);
+            return Ok(());
         }
+        let group = self.any_group(name, place);
+        group.variables.written.merge(data);
+        group.variables.written.remove(PRIORITY);
+        if let Some(priority) = data.get(PRIORITY).filter(|value| **value != Value::Null) {
+            let number = match priority {
+                Value::Int(number) => Some(*number),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            };
+            group.priority =
+                number.ok_or_else(|| format!("{PRIORITY} is a whole number, and this is none"))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what a file beside the inventories says of a group that there is. Ansible takes no priority from there.
+    pub(super) fn add_group_data_beside(&mut self, name: &str, data: &Data) {
+        let nowhere = Place::new(&"".into(), Position::default());
+        let variables = match self.groups.get_mut(name) {
+            _ if name == ALL => &mut self.all,
+            Some(group) => &mut group.variables,
+            None => &mut self.any_group(name, &nowhere).variables,
+        };
+        variables.beside.merge(data);
+        variables.beside.remove(PRIORITY);
     }
 
     pub(super) fn add_host_data(&mut self, name: &str, data: &Data) {
@@ -70,11 +143,28 @@ impl Raw {
         }
     }
 
-    pub(super) fn add_child(&mut self, group: &str, child: &str, at: Position) {
-        if let Some(group) = self.group(group, at)
-            && group.children.iter().all(|known| known.name != child)
-        {
-            group.children.push(Child { name: child.to_owned(), at });
+    pub(super) fn add_child(&mut self, group: &str, child: &str, place: &Place) {
+        if child == UNGROUPED && group != ALL {
+            self.any_group(child, place);
         }
+        if let Some(group) = self.group(group, place)
+            && group.children.iter().all(|(known, _)| known != child)
+        {
+            group.children.push((child.to_owned(), place.clone()));
+        }
+    }
+
+    /// Puts the hosts of no other group into `ungrouped`, if anything is said of it, and the groups into the order in which Ansible
+    /// merges those that are as deep.
+    pub(super) fn finish(&mut self) {
+        if let Some((index, _, _)) = self.groups.get_full(UNGROUPED) {
+            let grouped: HashSet<&str> =
+                self.groups.values().flat_map(|group| &group.hosts).map(String::as_str).collect();
+            let others = self.hosts.keys().filter(|host| !grouped.contains(host.as_str()));
+            self.groups[index].hosts = others.cloned().collect();
+        }
+        self.groups.sort_by(|name, group, other_name, other| {
+            (group.priority, name).cmp(&(other.priority, other_name))
+        });
     }
 }

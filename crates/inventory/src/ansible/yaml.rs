@@ -5,66 +5,75 @@ use std::sync::Arc;
 use hostlink_core::{Data, Result};
 
 use super::raw::Raw;
+use super::reading::Reading;
 use crate::definition::ALL;
 use crate::node::{BYTES_OF_A_VALUE, Key, Kind, Node};
-use crate::place::Faults;
-use crate::range::Ranges;
-use crate::tree::{self, group_name_fault, host_name_fault};
+use crate::tree::{self, group_name_fault};
 
 /// # Errors
 ///
 /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every fault.
 pub(super) fn read(node: Node, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
-    let (mut faults, mut ranges) = (Faults::new(source), Ranges::default());
-    for (key, node) in tree::map(node, "an inventory", &mut faults) {
-        group(&key, node, raw, &mut ranges, &mut faults);
+    let mut reading = Reading::new(source, raw);
+    for (key, node) in tree::map(node, "an inventory", &mut reading.faults) {
+        group(&key, node, &mut reading);
     }
-    faults.finish()
+    reading.finish()
 }
 
-fn group(key: &Key, node: Node, raw: &mut Raw, ranges: &mut Ranges, faults: &mut Faults) {
+fn group(key: &Key, node: Node, reading: &mut Reading<'_>) {
     let name = &key.text;
     if let Some(fault) = group_name_fault(name).filter(|_| name != ALL) {
-        faults.add(key.at, fault);
+        reading.faults.add(key.at, fault);
         return;
     }
-    raw.group(name, key.at);
-    let entries = tree::map(node, "a group", faults);
-    for (inner, node) in tree::known(entries, &["hosts", "vars", "children"], "a group", faults) {
+    let place = reading.place(key.at);
+    reading.raw.group(name, &place);
+    let entries = tree::map(node, "a group", &mut reading.faults);
+    let parts = ["hosts", "vars", "children"];
+    for (inner, node) in tree::known(entries, &parts, "a group", &mut reading.faults) {
         match inner.text.as_str() {
-            "hosts" => hosts(node, name, raw, ranges, faults),
+            "hosts" => hosts(node, name, reading),
             "vars" => {
-                let data = tree::data(node, faults);
-                raw.add_group_data(name, &data);
+                let data = reading.variables(node);
+                reading.group_data(name, &data, key.at);
             }
             _ => {
-                for (child, node) in tree::map(node, "children", faults) {
-                    raw.add_child(name, &child.text, child.at);
-                    group(&child, node, raw, ranges, faults);
+                for (child, node) in one_or_more(node, "children", reading) {
+                    let place = reading.place(child.at);
+                    reading.raw.add_child(name, &child.text, &place);
+                    group(&child, node, reading);
                 }
             }
         }
     }
 }
 
-fn hosts(node: Node, group: &str, raw: &mut Raw, ranges: &mut Ranges, faults: &mut Faults) {
-    // A single one may be text.
-    let entries = match node.kind {
+/// The entries of a map. A single name may be text.
+fn one_or_more(node: Node, what: &str, reading: &mut Reading<'_>) -> Vec<(Key, Node)> {
+    match node.kind {
         Kind::String(text) => {
             vec![(Key { at: node.at, text }, Node { at: node.at, kind: Kind::Null })]
         }
-        _ => tree::map(node, "hosts", faults),
-    };
-    for (key, node) in entries {
+        _ => tree::map(node, what, &mut reading.faults),
+    }
+}
+
+fn hosts(node: Node, group: &str, reading: &mut Reading<'_>) {
+    for (key, node) in one_or_more(node, "hosts", reading) {
         let beside = node.weight() * BYTES_OF_A_VALUE;
-        let data: Data = tree::data(node, faults);
-        let names = match host_name_fault(&key.text) {
-            Some(fault) => Err(fault),
-            None => ranges.expand(&key.text, beside).map_err(|error| error.to_string()),
-        };
-        match names {
-            Ok(names) => names.iter().for_each(|name| raw.add_host(name, group, &data, key.at)),
-            Err(fault) => faults.add(key.at, fault),
+        let own = reading.variables(node);
+        match reading.hosts(&key.text, beside) {
+            Ok((names, port)) => {
+                let mut data = Data::new();
+                if let Some(port) = port {
+                    data.insert("ansible_port", port);
+                }
+                data.merge(&own);
+                let place = reading.place(key.at);
+                names.iter().for_each(|name| reading.raw.add_host(name, group, &data, &place));
+            }
+            Err(fault) => reading.faults.add(key.at, fault),
         }
     }
 }

@@ -44,10 +44,19 @@ impl Format {
     ///
     /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory), with line and column.
     pub(crate) fn read(self, text: &str, source: &Arc<str>) -> Result<Node> {
+        self.read_with(text, source, false)
+    }
+
+    /// As [`read`](Self::read), and takes what Ansible Vault encrypted (`!vault`) as the text that it is.
+    pub(crate) fn read_ansible(self, text: &str, source: &Arc<str>) -> Result<Node> {
+        self.read_with(text, source, true)
+    }
+
+    fn read_with(self, text: &str, source: &Arc<str>, takes_vaults: bool) -> Result<Node> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (read, name) = match self {
             Self::Toml => (toml::read(text), "TOML"),
-            Self::Yaml => (yaml::read(text), "YAML"),
+            Self::Yaml => (yaml::read(text, takes_vaults), "YAML"),
             Self::Json => (json::read(text), "JSON"),
         };
         let read = read.and_then(|node| match node.depth() {

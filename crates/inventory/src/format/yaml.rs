@@ -12,8 +12,9 @@ use crate::place::Position;
 /// How many values aliases may stand for in all, long texts counting as several. A file that says a lot in few lines ("billion laughs") has more.
 const MOST_COPIED: usize = 250_000;
 
-pub(super) fn read(text: &str) -> Result<Node, Fault> {
-    let mut builder = Builder::default();
+/// `takes_vaults`: whether what Ansible Vault encrypted is text, and no fault.
+pub(super) fn read(text: &str, takes_vaults: bool) -> Result<Node, Fault> {
+    let mut builder = Builder { takes_vaults, ..Builder::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
@@ -50,6 +51,7 @@ enum Pending {
 
 #[derive(Default)]
 struct Builder {
+    takes_vaults: bool,
     open: Vec<Open>,
     /// By the parser's numbers, which begin at 1.
     anchors: Vec<Option<(Node, usize)>>,
@@ -78,7 +80,8 @@ impl Builder {
                 self.ended(Node { at, kind: Kind::String(text.into_owned()) }, anchor)
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let kind = scalar(text, style, tag.as_deref()).map_err(|problem| (at, problem))?;
+                let kind = scalar(text, style, tag.as_deref(), self.takes_vaults)
+                    .map_err(|problem| (at, problem))?;
                 self.ended(Node { at, kind }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -206,11 +209,17 @@ fn unknown(tag: &Tag) -> String {
     format!("the tag {handle}{} is not known here", tag.suffix)
 }
 
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Kind, String> {
+fn scalar(
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    takes_vaults: bool,
+) -> Result<Kind, String> {
     if let Some(tag) = tag {
         return match tag.suffix.as_str() {
             // Ansible's word for text without templates.
             "str" | "unsafe" => Ok(Kind::String(text.into_owned())),
+            "vault" | "vault-encrypted" if takes_vaults => Ok(Kind::String(text.into_owned())),
             "int" | "float" | "bool" | "null" => Ok(plain(text)),
             _ => Err(unknown(tag)),
         };

@@ -2,7 +2,7 @@
 
 use hostlink_inventory::Inventory;
 
-use crate::scene::{Files, build, names, value};
+use crate::scene::{Files, build, error, names, value};
 
 const INI: &str = "
 # the mail host is in no group
@@ -134,4 +134,140 @@ echo '{"_meta": {"hostvars": {"w1": {"ansible_host": "10.0.0.1"}}}, "all": {"chi
     assert_eq!(value(&inventory, "w1", "ssh_hostname"), "10.0.0.1");
     assert_eq!(value(&inventory, "w2", "layer"), "web");
     assert_eq!(inventory.host("x").unwrap().groups(), ["all", "@ssh"]);
+}
+
+#[tokio::test]
+async fn scripts_without_meta_are_asked_for_each_host() {
+    let script = r#"#!/bin/sh
+case "$1 $2" in
+"--list ") echo '{"web": {"hosts": ["w1", "w2", "w3"], "vars": {"layer": "web"}}, "db": ["d1", "w1"]}' ;;
+"--host w1") echo '{"ansible_host": "10.0.0.1", "layer": "host", "token": {"__ansible_vault": "x"}}' ;;
+"--host w2") echo '{}' ;;
+"--host w3") ;;
+"--host d1") echo '{"ansible_user": "postgres"}' ;;
+*) exit 9 ;;
+esac
+"#;
+    let files = Files::new(&[
+        ("inv", script),
+        ("fails", &script.replace("--host d1", "--host d2")),
+        ("garbage", &script.replace("echo '{}'", "echo nothing")),
+        ("guarded", &script.replace("ansible_user", "ssh_proxy_command")),
+        ("many", "#!/bin/sh\necho '{\"web\": ['; seq -f '\"w%g\",' 1000; echo '\"w0\"]}'\n"),
+    ]);
+    let inventory = build(Inventory::builder().path(files.path("inv"))).await;
+    assert_eq!(names(&inventory), "w1 w2 w3 d1");
+    for (host, key, expected) in [
+        ("w1", "ssh_hostname", "10.0.0.1"),
+        ("w1", "layer", "host"),
+        ("w1", "token", "-"),
+        ("w2", "layer", "web"),
+        ("w3", "layer", "web"),
+        ("d1", "ssh_user", "postgres"),
+    ] {
+        assert_eq!(value(&inventory, host, key), expected, "{host} {key}");
+    }
+    for (name, problem) in [
+        ("fails", "fails failed (exit status: 9) for --host d1"),
+        ("garbage", "what garbage printed for --host w2:1:2: this JSON cannot be read"),
+        ("guarded", "ssh_proxy_command may not be set by what a program prints"),
+        ("many", "it has no _meta, and 1001 hosts are more than the 1000"),
+    ] {
+        let found = error(Inventory::builder().path(files.path(name)), &files).await;
+        assert!(found.contains(problem), "{name}: {found}");
+    }
+    let at = format!("@ansible/{}", files.path("inv").display());
+    let found = error(Inventory::builder().targets(&at).unwrap(), &files).await;
+    assert!(found.contains("inv: this is a program"), "{found}");
+}
+
+#[tokio::test]
+async fn variables_of_ssh_and_of_becoming_another_user_are_translated() {
+    let ini = "\u{feff}[web]
+w1 ansible_become_pass=a ansible_sudo_pass=b ansible_sudo_user=www ansible_sudo_flags='-H -i'
+w2 ansible_become_method=su ansible_su_pass=b ansible_become_user=x ansible_su_user=y
+w3 ansible_become=no ansible_become_pass=a ansible_sudo_pass=b ansible_ksu_pass=c ansible_ssh_timeout=7
+w4 ansible_host=a ansible_ssh_host=b ansible_ssh_host_key_checking=True
+[web:vars]
+ansible_become=yes
+ansible_ssh_args=-C -o ControlMaster=auto -o ControlPersist=60s -o Compression=yes -J first
+ansible_ssh_common_args=-C -J second -o 'ProxyCommand=nc %h %p'
+ansible_ssh_extra_args=-oCompression=no
+ansible_timeout=30
+ansible_host_key_checking=False
+";
+    let yaml = "\u{feff}all: {hosts: {'w[01:05:2]:2200': {x: 1}, 'v:22': {ansible_port: 23}}}";
+    let files = Files::new(&[("hosts", ini), ("hosts.yml", yaml)]);
+    let inventory = read(&files, "hosts").await;
+    for (host, key, expected) in [
+        ("w1", "_sudo", "true"),
+        ("w1", "_sudo_user", "www"),
+        ("w1", "_use_sudo_login", "true"),
+        ("w1", "_sudo_password", "***"),
+        ("w1", "ssh_options", "[\"Compression=yes\", \"Compression=no\"]"),
+        ("w1", "ssh_proxy_jump", "first"),
+        ("w1", "ssh_proxy_command", "nc %h %p"),
+        ("w1", "ssh_connect_timeout", "30"),
+        ("w1", "ssh_strict_host_key_checking", "no"),
+        ("w2", "_su_user", "y"),
+        ("w2", "_su_password", "***"),
+        ("w3", "_sudo", "-"),
+        ("w3", "ssh_connect_timeout", "7"),
+        ("w3", "ansible_ksu_pass", "***"),
+        ("w4", "ssh_hostname", "b"),
+        ("w4", "ssh_strict_host_key_checking", "yes"),
+    ] {
+        assert_eq!(value(&inventory, host, key), expected, "{host} {key}");
+    }
+    for host in inventory.hosts() {
+        let shown = host.data().iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>();
+        let left =
+            shown.iter().filter(|key| key.starts_with("ansible_") && *key != "ansible_ksu_pass");
+        assert_eq!(left.count(), 0, "{}: {shown:?}", host.name());
+    }
+    let arguments = inventory.host("w1").unwrap().arguments().await.unwrap();
+    assert_eq!(arguments.sudo_password.unwrap().expose(), "b");
+    let inventory = read(&files, "hosts.yml").await;
+    assert_eq!(names(&inventory), "w01 w03 w05 v");
+    assert_eq!(value(&inventory, "w03", "ssh_port"), "2200");
+    assert_eq!(value(&inventory, "v", "ssh_port"), "23");
+}
+
+#[tokio::test]
+async fn faults_name_the_file_of_a_directory_and_the_line() {
+    for (name, text, problem) in [
+        (
+            "b.yml",
+            "web:\n  children: {db: {vars: {ansible_host: '{{ x }}'}}}",
+            "inv/b.yml:2:26: ansible_host is a template",
+        ),
+        (
+            "b.ini",
+            "\u{feff}[x]\nw1 a=1\nw2 ansible_port='{{ x }}'",
+            "inv/b.ini:3:1: ansible_port is a template",
+        ),
+        (
+            "b.ini",
+            "[x]\nw9 ansible_connection=winrm",
+            "inv/b.ini:2:1: w9: ansible_connection=winrm is not known",
+        ),
+        ("b.ini", "[x:children]\nnone", "inv/b.ini:2:1: there is no group \"none\""),
+        (
+            "b.ini",
+            "w[1:9:0]",
+            "inv/b.ini:1:1: w[1:9:0]: [1:9:0] has a step that is no number above 0",
+        ),
+        (
+            "host_vars/a1.yml",
+            "x: 1\nansible_user: '{{ x }}'",
+            "inv/host_vars/a1.yml:2:1: ansible_user is a template",
+        ),
+        ("group_vars/all", "- x", "inv/group_vars/all:1:1: variables is a map, and this is a list"),
+    ] {
+        let name = format!("inv/{name}");
+        let files = Files::new(&[("inv/a.ini", "\n\na1\n"), (&name, text)]);
+        let at = format!("@ansible/{}", files.path("inv").display());
+        let found = error(Inventory::builder().targets(&at).unwrap(), &files).await;
+        assert!(found.contains(problem), "{name}: {found}");
+    }
 }

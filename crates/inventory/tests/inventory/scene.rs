@@ -199,5 +199,8 @@ pub(crate) fn names(inventory: &Inventory) -> String {
 pub(crate) fn value(inventory: &Inventory, host: &str, key: &str) -> String {
     let host =
         inventory.host(host).unwrap_or_else(|| panic!("{host} is missing: {}", names(inventory)));
-    host.data().get(key).map_or("-".into(), |value| value.to_string().trim_matches('"').to_owned())
+    host.data()
+        .masked()
+        .get(key)
+        .map_or("-".into(), |value| value.to_string().trim_matches('"').to_owned())
 }

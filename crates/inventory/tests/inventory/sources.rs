@@ -124,20 +124,91 @@ async fn ssh_config_lists_the_hosts_that_it_names() {
     let files = Files::new(&[
         (
             "home/.ssh/config",
-            "Host web1 web2 # x\n  User a\nHost *.example.com !no\nInclude conf.d/*.conf\nMatch host db\nhost=\"db2\"\n",
+            "Host web1 web2 # x\n  User a\nHost *.example.com !no\n  Include only\nInclude other\nMatch host db\n  Include other\nhost=\"db2\"\n\
+             Match all\nInclude conf.d/*.conf conf.d/*/config \"my dir/inc\" conf.d/[ab]c none\n\
+             Host \"two words\" -oX git@web9 'quoted' web\\1 a:b fe80::1 a,b\n",
         ),
-        ("home/.ssh/conf.d/a.conf", "Host db1\nHost web1\nInclude ~/.ssh/conf.d/b\n"),
+        ("home/.ssh/only", "Host in.example.com outside *\nHost no\n"),
+        ("home/.ssh/other", "Host other\n"),
+        ("home/.ssh/conf.d/a.conf", "Include ~/.ssh/conf.d/b\nHost db1\nHost web1\n"),
         ("home/.ssh/conf.d/b", "Host last\n"),
+        ("home/.ssh/conf.d/bc", "Host class\n"),
+        ("home/.ssh/conf.d/x/config", "Host globbed\n"),
+        ("home/.ssh/conf.d/.x/config", "Host hidden\n"),
+        ("home/.ssh/conf.d/.y.conf", "Host hidden\n"),
+        ("home/.ssh/my dir/inc", "Host spaced\n"),
+        ("bad/.ssh/config", "Host a\nInclude b\n"),
+        ("bad/.ssh/b", "\nHost \"x y\n"),
     ]);
-    let context = hostlink_core::Context { home: Some(files.path("home")), ..context() };
-    let listed = async |targets: &str| {
+    let listed_of = async |home: &str, targets: &str| {
+        let context = hostlink_core::Context { home: Some(files.path(home)), ..context() };
         let built =
             Inventory::builder().targets(targets).unwrap().build(&registry(None), &context).await;
         built.map(|inventory| names(&inventory)).map_err(|error| error.to_string())
     };
+    let listed = async |targets: &str| listed_of("home", targets).await;
     assert_eq!(listed("@sshconfig/web*").await.unwrap(), "web1 web2");
-    assert_eq!(listed("@sshconfig").await.unwrap(), "web1 web2 db1 last db2");
+    assert_eq!(
+        listed("@sshconfig").await.unwrap(),
+        "web1 web2 in.example.com db2 last db1 globbed spaced class quoted fe80::1"
+    );
     assert!(listed("@sshconfig/x*").await.unwrap_err().contains("names no host that matches x*"));
+    let found = listed_of("bad", "@sshconfig").await.unwrap_err();
+    assert!(found.ends_with("/bad/.ssh/b:2: a quote is not closed"), "{found}");
+}
+
+#[tokio::test]
+async fn ssh_itself_knows_the_hosts_that_its_configuration_is_said_to_name() {
+    let files = Files::new(&[]);
+    let at = files.path("").display().to_string();
+    let at = at.trim_end_matches('/');
+    let named = |names: &str| format!("Host {names}\n  User named\n");
+    for (name, text) in [
+        ("my dir/inc", named("spaced")),
+        ("conf.d/x/config", named("globbed")),
+        ("conf.d/.x/config", named("hidden")),
+        ("block", named("in.example.com") + &named("out")),
+        (
+            "config",
+            format!(
+                "Include \"{at}/my dir/inc\" {at}/conf.d/*/config\n{}Host *.example.com !no\nInclude {at}/block\n\
+                 Match host db\nInclude {at}/block\nHost *\nUser other\n",
+                named("\"two words\" 'quoted' back\\\\slash -oX plain # comment")
+            ),
+        ),
+    ] {
+        let path = files.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let config = files.path("config").display().to_string();
+    let settings = hostlink_core::Data::new().with("ssh_config_file", config.as_str());
+    let context = hostlink_core::Context { home: Some(files.path("")), settings, ..context() };
+    let listed = registry(None).list("@sshconfig", &context).await.unwrap().targets;
+    let listed: Vec<&str> = listed.iter().map(|target| target.name.as_str()).collect();
+    let candidates = [
+        "spaced",
+        "globbed",
+        "hidden",
+        "in.example.com",
+        "out",
+        "two words",
+        "quoted",
+        "back\\slash",
+        "-oX",
+        "plain",
+        "comment",
+    ];
+    for name in candidates {
+        let ssh = std::process::Command::new("ssh")
+            .args(["-F", &config, "-G", "--", name])
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(ssh.stdout).unwrap();
+        let is_named = printed.lines().any(|line| line == "user named");
+        assert_eq!(listed.contains(&name), is_named, "{name}: {listed:?}");
+    }
+    assert_eq!(listed, ["spaced", "globbed", "quoted", "plain", "in.example.com"]);
 }
 
 #[tokio::test]

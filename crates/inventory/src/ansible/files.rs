@@ -1,0 +1,220 @@
+//! The files of an inventory of Ansible: inventories, and `group_vars` and `host_vars` beside them.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hostlink_core::{Context, Data, Error, ErrorKind, Event, Result};
+
+use super::raw::{Noted, Raw, UNGROUPED};
+use super::reading::Reading;
+use super::{ini, listing, mapping, yaml};
+use crate::definition::{ALL, Definition};
+use crate::format::Format;
+use crate::source;
+
+/// How deep directories may be in one another.
+const DEEPEST: usize = 16;
+
+/// Reads an inventory of Ansible, a file or a directory, with the `group_vars` and `host_vars` beside it. Adds the files to
+/// `readable` that hold a secret which others can read.
+pub(crate) fn read(
+    path: &Path,
+    readable: &mut Vec<PathBuf>,
+    context: &Context,
+) -> Result<Definition> {
+    let mut reader = Reader { raw: Raw::default(), readable, context };
+    let beside = if path.is_dir() {
+        for file in inventories(path, 0)? {
+            reader.file(&file)?;
+        }
+        path
+    } else {
+        reader.file(path)?;
+        path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+    };
+    let groups: Vec<String> =
+        (reader.raw.groups.keys().cloned()).chain([ALL.to_owned(), UNGROUPED.to_owned()]).collect();
+    for (name, data) in reader.variables(&beside.join("group_vars"), &groups)? {
+        reader.raw.add_group_data_beside(&name, &data);
+    }
+    let hosts: Vec<String> = reader.raw.hosts.keys().cloned().collect();
+    for (name, data) in reader.variables(&beside.join("host_vars"), &hosts)? {
+        reader.raw.add_host_data(&name, &data);
+    }
+    mapping::definition(reader.raw, &path.display().to_string().into())
+}
+
+/// Tells which variables of a source are left out.
+pub(super) fn warn_of_vaults(noted: &Noted, source: &str, context: &Context) {
+    let Noted { vaulted, .. } = noted;
+    if !vaulted.is_empty() {
+        let message = format!(
+            "{source}: Ansible Vault encrypted {} of its variables, which are left out: {}",
+            vaulted.len(),
+            vaulted.join(", ")
+        );
+        context.reporter.report("", Event::Warning(&message));
+    }
+}
+
+struct Reader<'a> {
+    raw: Raw,
+    readable: &'a mut Vec<PathBuf>,
+    context: &'a Context,
+}
+
+impl Reader<'_> {
+    /// Reads one inventory.
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let text = plain(path)?;
+        let source: Arc<str> = path.display().to_string().into();
+        let refused =
+            |problem: &str| Err(Error::new(ErrorKind::Inventory, format!("{source}: {problem}")));
+        match Format::of(path) {
+            Some(Format::Toml) => {
+                return refused("Ansible's inventories in TOML are not read here");
+            }
+            Some(format) => {
+                let node = format.read_ansible(&text, &source)?;
+                if listing::is_list(&node) {
+                    listing::read(node, &source, &mut self.raw)?;
+                } else {
+                    yaml::read(node, &source, &mut self.raw)?;
+                }
+            }
+            None if text.starts_with("#!") && source::is_program(path) => {
+                return refused("this is a program: write its path without @ansible/ to run it");
+            }
+            // Without an ending, Ansible tries YAML, too.
+            None if text.trim_start().starts_with("---") || text.starts_with("all:") => {
+                yaml::read(Format::Yaml.read_ansible(&text, &source)?, &source, &mut self.raw)?;
+            }
+            None => ini::read(&text, &source, &mut self.raw)?,
+        }
+        self.note(path, &source);
+        Ok(())
+    }
+
+    /// The variables of those names that a folder has files for.
+    fn variables(&mut self, folder: &Path, names: &[String]) -> Result<Vec<(String, Data)>> {
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let present: HashSet<String> = entries(folder)?.into_iter().collect();
+        let mut all = Vec::new();
+        for name in names {
+            // Only the first of these is read. A name with a slash is none of a file.
+            let known = ["", ".yml", ".yaml", ".json"].map(|ending| format!("{name}{ending}"));
+            let Some(found) = known.iter().find(|name| present.contains(*name)) else { continue };
+            let path = folder.join(found);
+            let files = if path.is_dir() { of_variables(&path, 0)? } else { vec![path] };
+            let mut merged = Data::new();
+            for file in files {
+                merged.merge(&self.data(&file)?);
+            }
+            all.push((name.clone(), merged));
+        }
+        Ok(all)
+    }
+
+    fn data(&mut self, path: &Path) -> Result<Data> {
+        let source: Arc<str> = path.display().to_string().into();
+        let format = Format::of(path).unwrap_or(Format::Yaml);
+        let node = format.read_ansible(&plain(path)?, &source)?;
+        let mut reading = Reading::new(&source, &mut self.raw);
+        let data = reading.variables(node);
+        reading.finish()?;
+        self.note(path, &source);
+        Ok(data)
+    }
+
+    /// Tells what was noted of a file.
+    fn note(&mut self, path: &Path, source: &str) {
+        let noted = std::mem::take(&mut self.raw.noted);
+        warn_of_vaults(&noted, source, self.context);
+        if noted.has_secret && source::is_readable_by_others(path) {
+            self.readable.push(path.to_owned());
+        }
+    }
+}
+
+/// A text that is not encrypted.
+fn plain(path: &Path) -> Result<String> {
+    let text = source::text(path)?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    if text.starts_with("$ANSIBLE_VAULT") {
+        let message = format!(
+            "{}: it is encrypted by Ansible Vault, which is not opened here: give secrets as KEY_command or KEY_file",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::Inventory, message));
+    }
+    Ok(text)
+}
+
+/// The names in a directory that are text, in order.
+fn entries(path: &Path) -> Result<Vec<String>> {
+    let unreadable = |error: std::io::Error| {
+        Error::new(ErrorKind::Inventory, format!("{}: {error}", path.display()))
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        names.extend(entry.map_err(unreadable)?.file_name().into_string().ok());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn too_deep(path: &Path) -> Error {
+    let message = format!("{}: directories are in one another too deeply", path.display());
+    Error::new(ErrorKind::Inventory, message)
+}
+
+/// The inventories of a directory and of those in it, without what Ansible leaves out too (`INVENTORY_IGNORE_EXTS`).
+fn inventories(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    const ENDINGS: [&str; 12] = [
+        "~", ".bak", ".cfg", ".md", ".orig", ".pyc", ".pyo", ".retry", ".rpm", ".rst", ".swp",
+        ".txt",
+    ];
+    const FOLDERS: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
+    if depth > DEEPEST {
+        return Err(too_deep(path));
+    }
+    let mut files = Vec::new();
+    for name in entries(path)? {
+        let is_left_out = name.starts_with('.')
+            || FOLDERS.contains(&name.as_str())
+            || ENDINGS.iter().any(|ending| name.ends_with(ending));
+        let file = path.join(name);
+        if is_left_out {
+            continue;
+        } else if file.is_dir() {
+            files.extend(inventories(&file, depth + 1)?);
+        } else if file.is_file() {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// The files of variables in a directory and in those in it whose names have no ending.
+fn of_variables(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    if depth > DEEPEST {
+        return Err(too_deep(path));
+    }
+    let mut files = Vec::new();
+    for name in entries(path)? {
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let file = path.join(name);
+        let ending = file.extension().map(|ending| ending.to_string_lossy().into_owned());
+        match ending.as_deref() {
+            None if file.is_dir() => files.extend(of_variables(&file, depth + 1)?),
+            None | Some("yml" | "yaml" | "json") if file.is_file() => files.push(file),
+            _ => {}
+        }
+    }
+    Ok(files)
+}

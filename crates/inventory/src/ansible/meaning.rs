@@ -1,0 +1,193 @@
+//! What several variables of Ansible mean together.
+
+use hostlink_core::{Data, FromValue, Value};
+
+use super::ini::split;
+use super::mapping::{is_template, template};
+use crate::definition::HostDefinition;
+
+/// Variables that only mean something together, whichever layers they stand in.
+pub(super) const TOGETHER: &[&str] = &[
+    CONNECTION,
+    BECOME,
+    METHOD,
+    "ansible_become_user",
+    "ansible_sudo_user",
+    "ansible_su_user",
+    "ansible_doas_user",
+    "ansible_dzdo_user",
+    "ansible_become_password",
+    "ansible_become_pass",
+    "ansible_sudo_pass",
+    "ansible_su_pass",
+    "ansible_doas_pass",
+    "ansible_dzdo_pass",
+    "ansible_become_flags",
+    "ansible_sudo_flags",
+    "ansible_su_flags",
+    "ansible_doas_flags",
+    "ansible_dzdo_flags",
+    HOST,
+    USER,
+    CHECKING[0],
+    CHECKING[1],
+    ARGUMENTS[0],
+    ARGUMENTS[1],
+    ARGUMENTS[2],
+];
+const HOST: &str = "ansible_host";
+const USER: &str = "ansible_user";
+const CONNECTION: &str = "ansible_connection";
+const BECOME: &str = "ansible_become";
+const METHOD: &str = "ansible_become_method";
+const CHECKING: [&str; 2] = ["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
+/// As they stand on ssh's command line, which takes the first value of an option.
+const ARGUMENTS: [&str; 3] =
+    ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
+
+/// Sets what the variables of a host, from all layers, mean together.
+///
+/// # Errors
+///
+/// What has no meaning here.
+pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
+    if let Some(key) = TOGETHER.iter().find(|key| all.get(key).is_some_and(is_template)) {
+        return Err(template(key));
+    }
+    connection(all, host)?;
+    if all.get(BECOME).and_then(truth) == Some(true) {
+        privilege(all, host)?;
+    }
+    ssh_arguments(all, &mut host.data)?;
+    match CHECKING.iter().find_map(|key| truth(all.get(key)?)) {
+        Some(false) => host.data.insert("ssh_strict_host_key_checking", "no"),
+        Some(true) => host.data.insert("ssh_strict_host_key_checking", "yes"),
+        None => {}
+    }
+    Ok(())
+}
+
+/// YAML 1.1's words for it, which Ansible takes.
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            "yes" | "true" | "on" | "1" => Some(true),
+            "no" | "false" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        Value::Int(number) => Some(*number != 0),
+        other => bool::from_value(other),
+    }
+}
+
+fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
+    let text = |key: &str| all.get(key).and_then(String::from_value);
+    let Some(connection) = text(CONNECTION) else { return Ok(()) };
+    let there = text(HOST).unwrap_or_else(|| host.name.clone());
+    let connector = match connection.rsplit('.').next().unwrap_or_default() {
+        "ssh" | "smart" | "paramiko" | "paramiko_ssh" | "libssh" => return Ok(()),
+        "local" => {
+            host.target = Some("@local".into());
+            return Ok(());
+        }
+        "docker" | "docker_api" => "docker",
+        "podman" => "podman",
+        "chroot" => "chroot",
+        other => return Err(format!("{CONNECTION}={other} is not known here")),
+    };
+    host.target = Some(format!("@{connector}/{there}"));
+    if let Some(user) = text(USER).filter(|_| connector != "chroot") {
+        host.data.insert("docker_user", user);
+    }
+    Ok(())
+}
+
+fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
+    let text = |key: &str| all.get(key).and_then(String::from_value);
+    let method = text(METHOD).unwrap_or_else(|| "sudo".into());
+    let method = method.rsplit('.').next().unwrap_or_default();
+    // The method's own variables go before those of every method.
+    let of_method = |what: &str| text(&format!("ansible_{method}_{what}"));
+    let user = of_method("user").or_else(|| text("ansible_become_user"));
+    match method {
+        "sudo" | "doas" | "dzdo" => {
+            host.data.insert(format!("_{method}"), true);
+            if let Some(user) = user {
+                host.data.insert(format!("_{method}_user"), user);
+            }
+        }
+        "su" => host.data.insert("_su_user", user.unwrap_or_else(|| "root".into())),
+        other => return Err(format!("{METHOD}={other} is not known here")),
+    }
+    let password = of_method("pass")
+        .or_else(|| text("ansible_become_pass"))
+        .or_else(|| text("ansible_become_password"));
+    if let Some(password) = password {
+        host.data.insert(format!("_{method}_password"), password);
+    }
+    // The default of Ansible, and what is done here anyway.
+    let flags = of_method("flags").or_else(|| text("ansible_become_flags")).unwrap_or_default();
+    for flag in flags.split_whitespace().filter(|flag| !["-H", "-S", "-n"].contains(flag)) {
+        match (method, flag) {
+            ("sudo", "-i") => host.data.insert("_use_sudo_login", true),
+            ("sudo", "-E") => host.data.insert("_preserve_sudo_env", true),
+            ("su", "-" | "-l") => host.data.insert("_use_su_login", true),
+            _ => return Err(format!("the flag {flag} of {method} has no meaning here")),
+        }
+    }
+    Ok(())
+}
+
+/// `-o Key=Value` and `-J HOST`; the rest of what ssh knows would be for its command line alone.
+fn ssh_arguments(all: &Data, data: &mut Data) -> Result<(), String> {
+    let mut options = match data.get("ssh_options") {
+        Some(Value::List(options)) => options.clone(),
+        _ => Vec::new(),
+    };
+    // Of several, ssh takes the first one.
+    let (mut jump, mut proxy) = (None, None);
+    for key in ARGUMENTS {
+        let Some(arguments) = all.get(key).and_then(String::from_value) else { continue };
+        let refused = |word: &str| {
+            format!("{key}: {word} has no meaning here; -o KEY=VALUE and -J HOST have")
+        };
+        let words = split(&arguments)?;
+        // Compression is among Ansible's defaults, and changes nothing that is done.
+        let mut words = words.iter().map(String::as_str).filter(|word| *word != "-C");
+        while let Some(word) = words.next() {
+            let (flag, joined) = word.split_at_checked(2).ok_or_else(|| refused(word))?;
+            let value = match joined {
+                "" => words.next().ok_or_else(|| refused(word))?,
+                value => value,
+            };
+            if flag == "-J" {
+                jump.get_or_insert_with(|| value.to_owned());
+                continue;
+            }
+            let (name, value) = value
+                .split_once(['=', ' '])
+                .filter(|_| flag == "-o")
+                .ok_or_else(|| refused(if flag == "-o" { value } else { word }))?;
+            match name.to_ascii_lowercase().as_str() {
+                "proxyjump" => {
+                    jump.get_or_insert_with(|| value.to_owned());
+                }
+                "proxycommand" => {
+                    proxy.get_or_insert_with(|| value.to_owned());
+                }
+                // Ours are shared and kept already.
+                name if name.starts_with("control") => {}
+                _ => options.push(format!("{name}={value}").into()),
+            }
+        }
+    }
+    for (key, value) in [("ssh_proxy_jump", jump), ("ssh_proxy_command", proxy)] {
+        if let Some(value) = value {
+            data.insert(key, value);
+        }
+    }
+    if !options.is_empty() {
+        data.insert("ssh_options", options);
+    }
+    Ok(())
+}
