@@ -23,6 +23,8 @@ const PARTS: [&str; 4] = ["formats", "growth", "work", "peers"];
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
     rounds: usize,
+    /// Of inventories that grow.
+    growth_rounds: usize,
     /// Hosts of the inventory that all formats and all work is measured with.
     hosts: usize,
     /// Hosts of inventories that grow.
@@ -31,11 +33,21 @@ struct Sizes {
     peers: usize,
 }
 
-const FULL: Sizes =
-    Sizes { rounds: 5, hosts: 100_000, growth: [10_000, 100_000, 1_000_000], peers: 10_000 };
+const FULL: Sizes = Sizes {
+    rounds: 5,
+    growth_rounds: 3,
+    hosts: 100_000,
+    growth: [10_000, 100_000, 1_000_000],
+    peers: 10_000,
+};
 
-const QUICK: Sizes =
-    Sizes { rounds: 1, hosts: 10_000, growth: [1_000, 10_000, 20_000], peers: 1_000 };
+const QUICK: Sizes = Sizes {
+    rounds: 1,
+    growth_rounds: 1,
+    hosts: 10_000,
+    growth: [1_000, 10_000, 20_000],
+    peers: 1_000,
+};
 
 /// Where the inventories are, and how many rounds are measured.
 #[derive(Debug)]

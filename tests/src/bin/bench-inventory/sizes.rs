@@ -42,11 +42,17 @@ struct Measured {
     chosen: usize,
 }
 
-fn measured(world: &World, work: Work, hosts: usize, layout: Layout) -> Result<Measured, Failure> {
+fn measured(
+    world: &World,
+    work: Work,
+    hosts: usize,
+    layout: Layout,
+    rounds: usize,
+) -> Result<Measured, Failure> {
     let path = world.inventory(hosts, layout)?;
     eprintln!("{}: {hosts} hosts, {} …", work.name(), layout.ending());
     let mut measured = Measured { times: Series::default(), peaks: Series::default(), chosen: 0 };
-    for _ in 0..world.sizes.rounds {
+    for _ in 0..rounds {
         let taken = load::measure(work, &path)?;
         measured.times.push(taken.time);
         measured.peaks.add(taken.peak);
@@ -76,9 +82,10 @@ fn line(
     work: Work,
     hosts: usize,
     layout: Layout,
+    rounds: usize,
     aim: impl FnOnce(&Measured, (f64, f64)) -> String,
 ) -> Result<(String, (f64, f64)), Failure> {
-    let it = measured(world, work, hosts, layout)?;
+    let it = measured(world, work, hosts, layout, rounds)?;
     let one = of_a_host(world, &it, hosts, layout)?;
     let aim = aim(&it, one);
     let (work, format) = (work.name(), layout.ending());
@@ -106,7 +113,9 @@ pub(crate) fn formats(world: &World, table: &mut Table) -> Result<(), Failure> {
                 verdict(bytes < MOST_BYTES)
             )
         };
-        table.0.push(line(world, Work::Load, world.sizes.hosts, layout, aim)?.0);
+        table
+            .0
+            .push(line(world, Work::Load, world.sizes.hosts, layout, world.sizes.rounds, aim)?.0);
     }
     Ok(())
 }
@@ -127,7 +136,8 @@ pub(crate) fn growth(world: &World, table: &mut Table) -> Result<(), Failure> {
                     )
                 }
             };
-            let (line, one) = line(world, Work::Load, hosts, layout, aim)?;
+            let (line, one) =
+                line(world, Work::Load, hosts, layout, world.sizes.growth_rounds, aim)?;
             table.0.push(line);
             before = Some(one);
         }
@@ -139,7 +149,9 @@ pub(crate) fn growth(world: &World, table: &mut Table) -> Result<(), Failure> {
 pub(crate) fn work(world: &World, table: &mut Table) -> Result<(), Failure> {
     for work in [Work::Data, Work::Limit] {
         let aim = |_: &Measured, _| String::new();
-        table.0.push(line(world, work, world.sizes.hosts, Layout::Yaml, aim)?.0);
+        table
+            .0
+            .push(line(world, work, world.sizes.hosts, Layout::Yaml, world.sizes.rounds, aim)?.0);
     }
     Ok(())
 }
