@@ -129,7 +129,7 @@ connector_arguments! {
     #[doc = "Run on a pseudo-terminal: standard error arrives as standard output."]
     #[doc = ""]
     #[doc = "With `stdin`, the command reads that from a pipe, byte for byte, and the terminal changes nothing of what it writes; the"]
-    #[doc = "target needs `stty` and `base64`. Without, whatever asks on the terminal finds its end, and output has `\\r\\n` for `\\n`."]
+    #[doc = "target needs `stty`, `sed` and `base64`. Without, whatever asks on the terminal finds its end, and output has `\\r\\n` for `\\n`."]
     #[doc = ""]
     #[doc = "Transfers of files heed it only where a privilege tool wants a terminal, and cannot have one beside its streams (over SSH,"]
     #[doc = "in containers)."]

@@ -214,6 +214,10 @@ impl Feeder {
             None if self.terminal => sleep(END_HELD_BACK).await,
             None => {}
         }
+        if self.encodes {
+            // The end has been told, and the session must not end with it.
+            std::future::pending::<()>().await;
+        }
         if self.terminal {
             // Closing a terminal is no end of input: ^D at the start of a line is (termios(3), VEOF). Elsewhere
             // the first one only hands the line over.

@@ -211,18 +211,20 @@ const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null 
 _hl_g= _hl_t= _hl_e=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
 "#;
 
-/// Makes a terminal that echoes nothing and changes nothing of what is written, and finds out whether it can be decoded what
-/// comes. The announcement tells which came of it.
+/// Makes the terminal raw, and finds out whether what comes can be decoded. The announcement tells which came of it.
 ///
-/// A raw terminal would take bytes as they are, but has no end of input; and an engine reads along for the keys that detach it.
-const MAKE_PLAIN: &str = r#"_hl_w=in
-stty sane -echo -opost -imaxbel && [ "$(echo YQ== | base64 -d)" = a ] || _hl_w=unable
-"#;
+/// With lines that are not echoed (-echo, icanon), sshd sends as much back as it hands on, to deceive listeners, and breaks the
+/// connection if that is more than a packet holds (`channel_handle_wfd` in OpenSSH 9.2).
+const MAKE_RAW: &str = concat!(
+    "_hl_w=in\n",
+    r#"stty raw -echo -iexten && [ "$(printf 'YQ==\n.\n' | "#,
+    "sed -n '/^[.]/q;p' | base64 -d)\" = a ] || _hl_w=unable\n"
+);
 
 /// What stands before the command, as one word. It is not run without its input. What it leaves unread is read all the same,
-/// until nothing comes for 0.1 s: sudo's use_pty would try for ever to hand it on.
-const DECODE: &str = r"[ $_hl_w = in ] || exit 126
-unset _hl_w; { base64 -d || { stty -icanon min 0 time 1; cat >/dev/null; }; } 2>/dev/null | eval ";
+/// to its end: sudo with use_pty would try for ever to hand it on.
+const DECODE: &str = "[ $_hl_w = in ] || exit 126
+unset _hl_w; { sed -n '/^[.]/q;p' | base64 -d | { cat || cat >/dev/null; }; } 2>/dev/null | eval ";
 
 /// Writes one script's announcements around the command.
 struct Writer<'a> {
@@ -238,7 +240,7 @@ impl Writer<'_> {
         let announced = StringCommand::with_separator("");
         let announced = match self.channel {
             Channel::Terminal { has_input: true } => announced
-                .raw(format!("{MAKE_PLAIN}{}{DECODE}", self.announce("$_hl_w")))
+                .raw(format!("{MAKE_RAW}{}{DECODE}", self.announce("$_hl_w")))
                 .quoted(innermost),
             _ => announced.raw(self.announce("in")).command(innermost),
         };

@@ -379,7 +379,7 @@ fn broken_off(error: std::io::Error) -> Error {
 pub(crate) const PASSWORD_REFUSED: &str = "the password was not accepted";
 
 const UNABLE: &str =
-    "input goes through a terminal by stty and base64, and the target lacks one of them";
+    "input goes through a terminal by stty, sed and base64, and the target lacks one of them";
 
 fn password_refused() -> Error {
     Error::new(ErrorKind::Privilege, PASSWORD_REFUSED)

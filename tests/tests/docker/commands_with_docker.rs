@@ -136,7 +136,7 @@ async fn a_terminal_has_its_size_and_gives_every_byte() {
 
 #[tokio::test]
 async fn without_what_brings_input_through_a_terminal_nothing_is_started() {
-    for tool in ["stty", "base64"] {
+    for tool in ["stty", "sed", "base64"] {
         let container = Container::start(DEBIAN);
         let link = DockerTarget::new(container.name()).connect().await;
         let arguments = ConnectorArguments::new().with_get_pty(true).with_stdin("input");
@@ -146,7 +146,7 @@ async fn without_what_brings_input_through_a_terminal_nothing_is_started() {
         ran(&link, &format!("rm /ran /usr/bin/{tool} /bin/{tool}")).await;
         let error = run().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
-        assert!(error.message().contains("stty and base64"), "{error:?}");
+        assert!(error.message().contains("stty, sed and base64"), "{error:?}");
         assert!(error.stderr_tail().unwrap_or_default().contains("not found"), "{error:?}");
         assert_eq!(ran(&link, "[ -e /ran ]").await.exit_code(), Some(1));
         // Without input it takes neither.
