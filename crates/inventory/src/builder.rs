@@ -149,7 +149,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Inventory`] for what is wrong with a source, a group or a limit; what connectors refuse.
+    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) for what is wrong with a source, a group or a limit; what connectors refuse.
     pub async fn build(self, registry: &Registry, context: &Context) -> Result<Inventory> {
         let keys = SecretKeys::new(registry);
         let mut readable = Vec::new();
