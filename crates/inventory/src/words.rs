@@ -19,9 +19,9 @@ pub enum Word {
 
 /// Takes a list of targets apart: commas separate, except in brackets; ranges become names.
 ///
-/// What begins with `@`, or has a further link of a chain (`/@`) and does not begin like a path, is a name. Of the rest, what has
-/// a slash or ends in `.toml`, `.yaml`, `.yml`, `.json` or `.ini` is a path. Everything else is a host: a bare word never
-/// changes its meaning because there is a file of that name.
+/// What begins like a path (`.`, `/`, `~`) is one. Else what begins with `@`, is a URL (`ssh://web1`), has an `@` before any
+/// slash, or a further link of a chain (`/@`), is a name. Of the rest, what has a slash or ends in `.toml`, `.yaml`, `.yml`, `.json`
+/// or `.ini` is a path. Everything else is a host: a bare word never changes its meaning because there is a file of that name.
 ///
 /// # Errors
 ///
@@ -69,6 +69,11 @@ pub(crate) fn split(list: &str) -> impl Iterator<Item = &str> {
 
 fn is_path(word: &str) -> bool {
     let begins_like_a_path = word.starts_with(['.', '/', '~']);
+    // `ssh://web1:22`, and whatever somebody logs in to.
+    let host = word.split('/').next().unwrap_or(word);
+    if !begins_like_a_path && (word.contains("://") || host.contains('@')) {
+        return false;
+    }
     if word.starts_with('@') || (word.contains("/@") && !begins_like_a_path) {
         return false;
     }
@@ -96,6 +101,10 @@ mod tests {
             ("[::1]", "[::1]"),
             ("root@[fe80::1]:2222", "root@[fe80::1]:2222"),
             ("deploy@web1:22", "deploy@web1:22"),
+            ("ssh://deploy@web1:22", "ssh://deploy@web1:22"),
+            ("ssh://web1", "ssh://web1"),
+            ("root@-oProxyCommand=/x", "root@-oProxyCommand=/x"),
+            ("./a@b/inv", ">./a@b/inv"),
             ("@ssh/deploy@web[1-2]", "@ssh/deploy@web1 @ssh/deploy@web2"),
             ("@docker/debian:12", "@docker/debian:12"),
             ("@docker/registry.example/a/b:1", "@docker/registry.example/a/b:1"),
