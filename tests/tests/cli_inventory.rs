@@ -150,7 +150,7 @@ fn what_is_wrong_with_an_inventory_is_one_line() {
         (&["secret.yaml"], "w1: _sudo_password_env: the variable HL_NOT_SET is not set"),
         (&["missing.yaml"], "missing.yaml: this inventory cannot be read: No such file"),
         (&["./fails"], "./fails failed (exit status: 1): no such region"),
-        (&["./guarded"], "ssh_proxy_command may not be set by what a program prints"),
+        (&["./guarded"], "ssh_proxy_command: what a program prints may not set this"),
         (&["--limit", "wbe", "inv.yaml"], "no host and no group is called wbe (did you mean web?)"),
         (&["--exclude", "all", "inv.yaml"], "--limit and --exclude leave no host"),
         (&["--limit", "w[9-1]", "inv.yaml"], "--limit w[9-1]: [9-1] runs backwards"),

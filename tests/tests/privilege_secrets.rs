@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{
-    ConnectorArguments, Context, Data, EnvValue, ErrorKind, Prompter, Result, Secret,
+    ConnectorArguments, Context, Data, EnvValue, ErrorKind, Link, Prompter, Result, Secret,
     StringCommand, TerminalSize, Value, builtin_registry,
 };
 use hostlink_tests::cli::{hostlink, wait_for_exit, wait_until};
@@ -171,16 +171,31 @@ impl Prompter for Mistaken {
     }
 }
 
+/// A link of somebody who needs a password for sudo, and types a wrong one.
+struct Asked {
+    link: Link,
+    prompter: Arc<Mistaken>,
+    /// For as long as they are needed.
+    _kept: (SshTarget, Sudoer, TestUser),
+}
+
+impl Asked {
+    async fn start() -> Self {
+        let user = TestUser::create("/bin/sh");
+        user.set_password(&new_secret());
+        let sudoer = Sudoer::with_password(user.name());
+        let target = SshTarget::as_user(user.name(), Sshd::builder());
+        let prompter = Arc::new(Mistaken::default());
+        let context = Context { prompter: prompter.clone(), ..Context::default() };
+        let link = target.connect_in(&context).await.unwrap();
+        Self { link, prompter, _kept: (target, sudoer, user) }
+    }
+}
+
 /// Some accounts are locked after a few tries.
 #[tokio::test]
 async fn a_typed_password_that_is_refused_is_not_tried_again() {
-    let user = TestUser::create("/bin/sh");
-    user.set_password(&new_secret());
-    let _sudoer = Sudoer::with_password(user.name());
-    let target = SshTarget::as_user(user.name(), Sshd::builder());
-    let prompter = Arc::new(Mistaken::default());
-    let context = Context { prompter: prompter.clone(), ..Context::default() };
-    let link = target.connect_in(&context).await.unwrap();
+    let Asked { link, prompter, .. } = &Asked::start().await;
     let (command, arguments) =
         (StringCommand::shell("true"), ConnectorArguments::new().with_sudo(true));
     for told in ["the password was not accepted", "was refused, and is not tried again"] {
@@ -195,13 +210,7 @@ async fn a_typed_password_that_is_refused_is_not_tried_again() {
 /// The same at a terminal, and from there to commands.
 #[tokio::test]
 async fn a_typed_password_that_a_shell_was_refused_with_is_not_tried_again() {
-    let user = TestUser::create("/bin/sh");
-    user.set_password(&new_secret());
-    let _sudoer = Sudoer::with_password(user.name());
-    let target = SshTarget::as_user(user.name(), Sshd::builder());
-    let prompter = Arc::new(Mistaken::default());
-    let context = Context { prompter: prompter.clone(), ..Context::default() };
-    let link = target.connect_in(&context).await.unwrap();
+    let Asked { link, prompter, .. } = &Asked::start().await;
     let (shell, arguments) = (StringCommand::login_shell(), ConnectorArguments::new());
     let arguments = arguments.with_sudo(true).with_use_sudo_password(true);
     for told in ["the password was not accepted", "was refused, and is not tried again"] {

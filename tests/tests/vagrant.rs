@@ -213,7 +213,7 @@ mod with_docker {
     async fn output_without_end_is_refused() {
         let project = VagrantProject::new("loop { puts 'x' * 1_000_000 }\n");
         let error = refusal(&project).await;
-        let expected = "vagrant ssh-config: it wrote more than 16 MiB";
+        let expected = "vagrant ssh-config wrote more than 16 MiB";
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Inventory, expected));
     }
 

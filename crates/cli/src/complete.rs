@@ -59,9 +59,11 @@ pub(crate) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let mut words: Vec<String> = Vec::new();
     if let Some(registry) = REGISTRY.get() {
         let connectors = registry.connectors();
+        // Those that list hosts, and this machine, stand alone, too; behind the others there is a name.
         words.extend(connectors.map(|connector| match connector.name() {
-            name @ ("local" | "terraform" | "vagrant" | "sshconfig") => format!("@{name}"),
-            name => format!("@{name}/"),
+            name @ "local" => format!("@{name}"),
+            name if connector.handles_execution() => format!("@{name}/"),
+            name => format!("@{name}"),
         }));
         words.extend(known(registry, "@sshconfig").0);
     }

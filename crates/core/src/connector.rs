@@ -54,6 +54,12 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         self.handles_execution()
     }
 
+    /// Whether to list hosts is no more than to read files of this machine. Then it is asked even where a limit seems not to
+    /// reach its hosts, and for the completion of names.
+    fn only_reads_files(&self) -> bool {
+        false
+    }
+
     /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool; settings for that are in
     /// [`Context::settings`].
     ///

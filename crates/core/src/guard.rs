@@ -22,23 +22,22 @@ impl Registry {
             return Ok(());
         }
         let mut reader = DataReader::new(data);
-        for (key, value) in data.iter() {
-            if *value != Value::Null && self.is_guarded(key) {
-                let name = connector.name();
-                let problem = format!(
-                    "data from @{name} may not set this, since it can run code or read files on this machine; \
-                     --trust-data takes it"
-                );
-                reader.fault(key, problem);
-            }
+        let name = connector.name();
+        for key in self.guarded_keys(data) {
+            reader.fault(key, guarded(&format!("data from @{name}")));
         }
         reader.finish().map_err(|error| error.with_target(owner))
     }
 
+    /// The keys among these data that only what is trusted may set.
+    pub fn guarded_keys<'a>(&'a self, data: &'a Data) -> impl Iterator<Item = &'a str> {
+        let given = data.iter().filter(|(_, value)| **value != Value::Null);
+        given.map(|(key, _)| key).filter(|key| self.is_guarded(key))
+    }
+
     /// Whether data that are not trusted may not set a key. Those that end in `_command` and `_file` run or read something, and
     /// those of secrets that end in `_env` would send a variable of this machine's environment elsewhere.
-    #[must_use]
-    pub fn is_guarded(&self, key: &str) -> bool {
+    fn is_guarded(&self, key: &str) -> bool {
         let fields = self.connectors().flat_map(|known| known.data_fields());
         let mut fields = fields.chain(ConnectorArguments::FIELDS);
         let is_variable = key
@@ -86,4 +85,12 @@ impl Registry {
         );
         Err(Error::new(ErrorKind::Data, message).with_target(host))
     }
+}
+
+/// What is told of a key that something which is not trusted sets.
+#[must_use]
+pub fn guarded(by: &str) -> String {
+    format!(
+        "{by} may not set this, since it can run code or read files on this machine; --trust-data takes it"
+    )
 }

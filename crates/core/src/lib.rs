@@ -42,6 +42,7 @@ pub use connector::{Connector, Context, GroupData, Listing, NameData, Target};
 pub use data::{Data, DataField, DataReader, Fault, all_checks};
 pub use error::{Error, ErrorKind, Result};
 pub use forward::{Forward, Forwarding};
+pub use guard::guarded;
 pub use lines::LineSplitter;
 pub use link::{Link, SUDO_QUESTION};
 pub use name::{NameLink, TargetName, refuse_unknown_link};

@@ -346,7 +346,7 @@ impl Builder {
 /// Whether an entry stands for the hosts of a file, which costs nothing to read.
 fn reads_a_file(name: &str, entry: &Entry, registry: &Registry) -> bool {
     let connector = registry.connector_of(entry.reached(name));
-    connector.is_ok_and(|connector| ["ansible", "sshconfig"].contains(&connector.name()))
+    connector.is_ok_and(|connector| connector.only_reads_files())
 }
 
 /// Tells of files that hold a secret and that others than their owner can read.

@@ -28,7 +28,6 @@ pub use format::Format;
 pub use host::Host;
 pub use inventory::{Config, Inventory};
 pub use pattern::Pattern;
-pub use place::Place;
 pub use range::{MOST_NAMES, expand};
 pub use schema::schema;
 pub use secrets::{check_keys, plain_secrets, secret_of_file};

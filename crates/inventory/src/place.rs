@@ -36,7 +36,7 @@ impl Position {
 
 /// A position in a source: `hosts.yaml:3:5`. The source is a file, or what the command line or code gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     source: Arc<str>,
     position: Position,
 }
@@ -44,12 +44,6 @@ pub struct Place {
 impl Place {
     pub(crate) fn new(source: &Arc<str>, position: Position) -> Self {
         Self { source: source.clone(), position }
-    }
-
-    /// A source as a whole.
-    #[must_use]
-    pub fn of(source: impl Into<Arc<str>>) -> Self {
-        Self { source: source.into(), position: Position::default() }
     }
 
     pub(crate) fn position(&self) -> Position {

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value};
+use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value, guarded};
 use hostlink_local::Program;
 
 use crate::ansible;
@@ -304,12 +304,9 @@ async fn printed(
 fn guard(definition: &Definition, source: &Arc<str>, registry: &Registry) -> Result<()> {
     let mut faults = Faults::new(source);
     for (place, data) in definition.all_data(source) {
-        for (key, value) in data.iter() {
-            if *value != Value::Null && registry.is_guarded(key) {
-                faults.add(place.position(), format_args!(
-                    "{key} may not be set by what a program prints, since it can run code or read files on this machine; --trust-data takes it"
-                ));
-            }
+        for key in registry.guarded_keys(data) {
+            let problem = guarded("what a program prints");
+            faults.add(place.position(), format_args!("{key}: {problem}"));
         }
     }
     for (name, group) in definition.groups.iter().filter(|(name, _)| name.starts_with('@')) {

@@ -44,6 +44,10 @@ impl Connector for SshConfigConnector {
         true
     }
 
+    fn only_reads_files(&self) -> bool {
+        true
+    }
+
     fn data_fields(&self) -> &'static [DataField] {
         &[CONFIG_FILE]
     }

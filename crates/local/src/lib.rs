@@ -8,4 +8,4 @@ mod process;
 mod program;
 
 pub use connector::LocalConnector;
-pub use program::{Program, Unanswered, Written};
+pub use program::{Program, Unanswered, Written, find_program};

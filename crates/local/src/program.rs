@@ -171,17 +171,24 @@ impl Program {
     }
 }
 
+/// The program of this name on a `PATH`.
+#[must_use]
+pub fn find_program(name: impl AsRef<Path>, path: impl AsRef<OsStr>) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| {
+        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+    };
+    // What is empty would be the current directory, which may be anybody's.
+    let directories = std::env::split_paths(&path).filter(|it| !it.as_os_str().is_empty());
+    directories.map(|directory| directory.join(&name)).find(is_program)
+}
+
 /// A name without a slash is looked up on the program's own `PATH`, as a shell would.
 fn on_path(path: &Path, environment: &BTreeMap<OsString, OsString>) -> PathBuf {
     if path.components().count() > 1 || path.has_root() {
         return path.to_owned();
     }
-    let directories = environment.get(OsStr::new("PATH")).map(std::env::split_paths);
-    let found = directories.into_iter().flatten().map(|directory| directory.join(path));
-    let is_program = |path: &PathBuf| {
-        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
-    };
-    found.into_iter().find(is_program).unwrap_or_else(|| Path::new("/nonexistent").join(path))
+    let found = environment.get(OsStr::new("PATH")).and_then(|folders| find_program(path, folders));
+    found.unwrap_or_else(|| Path::new("/nonexistent").join(path))
 }
 
 async fn written(

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{self, Path, PathBuf};
 
 use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_local::find_program;
 
 use crate::fields;
 
@@ -33,9 +34,7 @@ pub(crate) fn find(
 }
 
 fn on_path(name: &str, folders: &str) -> Option<PathBuf> {
-    let folders = folders.split(':').filter(|folder| !folder.is_empty());
-    let candidates = folders.filter_map(|folder| path::absolute(Path::new(folder).join(name)).ok());
-    candidates.into_iter().find(|path| is_executable(path))
+    path::absolute(find_program(name, folders)?).ok()
 }
 
 fn is_executable(path: &Path) -> bool {

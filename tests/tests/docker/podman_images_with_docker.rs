@@ -1,12 +1,17 @@
 //! Containers that are made of Podman's images, and the images that they become.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::process::Command;
+use std::time::Duration;
 
-use hostlink_tests::cli::{run, stdout};
+use hostlink_tests::cli::{run, stderr, stdout};
 use hostlink_tests::container::BUSYBOX;
 use hostlink_tests::docker_target::{DockerTarget, ran};
 use hostlink_tests::engine::{Engine, PODMAN_SOCKET};
 use hostlink_tests::keeper::{Keeper, unique_name};
+use tokio::time::timeout;
 
 const PODMAN: Engine = Engine::Podman;
 
@@ -19,10 +24,13 @@ impl Drop for Removed {
     }
 }
 
-/// An image of its own, so that nobody else makes containers of it.
+/// An image of its own, so that nobody else makes containers of it, with a layer of its own: Podman cannot tell of an image
+/// while somebody writes another one of the same layers.
 fn image_with(changes: &[&str]) -> Removed {
     let name = format!("localhost/{}:1", unique_name());
-    let container = PODMAN.say(["create", BUSYBOX, "true"]).trim().to_owned();
+    let line = format!("echo {name} >/own");
+    let container = PODMAN.say(["create", BUSYBOX, "sh", "-c", &line]).trim().to_owned();
+    PODMAN.say(["start", "--attach", &container]);
     let changes = changes.iter().flat_map(|change| ["--change", change]);
     PODMAN.say(["commit"].into_iter().chain(changes).chain([&*container, &name]));
     PODMAN.say(["rm", &container]);
@@ -98,25 +106,35 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     }
 }
 
-/// A second service on the same storage, which gives its containers a variable more.
+/// A second service, with a configuration and a storage of its own; where it listens.
+fn service(keeper: &mut Keeper, config: &str, storage: &str) -> String {
+    let config = keeper.write("containers.conf", 0o644, config).display().to_string();
+    let socket = keeper.dir().join("podman.sock");
+    let shown = socket.display().to_string();
+    keeper.run(&format!(
+        "CONTAINERS_CONF={config} exec podman {storage} system service --time=0 unix://{shown}"
+    ));
+    // The socket is there before anybody listens.
+    let is_ready = keeper.wait_until_ready(|| UnixStream::connect(&socket).is_ok());
+    assert!(is_ready, "{}", keeper.log());
+    shown
+}
+
+/// The configuration of the service that all tests use.
+fn config() -> String {
+    fs::read_to_string(PODMAN_SOCKET.replace("podman.sock", "containers.conf")).unwrap()
+}
+
+/// A service on the same storage, which gives its containers a variable more.
 fn odd_service() -> (Keeper, String) {
-    let mut keeper = Keeper::start();
-    let config = PODMAN_SOCKET.replace("podman.sock", "containers.conf");
-    let config = fs::read_to_string(config).unwrap();
-    let odd = config.replace("[containers]", "[containers]\nenv = [\"ODD=1\"]");
-    assert_ne!(odd, config);
-    let config = keeper.write("containers.conf", 0o644, &odd);
+    let odd = config().replace("[containers]", "[containers]\nenv = [\"ODD=1\"]");
+    assert_ne!(odd, config());
     let format = "--storage-driver {{.Store.GraphDriverName}} --root {{.Store.GraphRoot}} \
                   --runroot {{.Store.RunRoot}} --tmpdir {{.Store.RunRoot}}/libpod";
     let storage = PODMAN.say(["info", "--format", format]);
-    let socket = keeper.dir().join("podman.sock");
-    let (config, shown) = (config.display(), socket.display().to_string());
-    keeper.run(&format!(
-        "CONTAINERS_CONF={config} exec podman {} system service --time=0 unix://{shown}",
-        storage.trim()
-    ));
-    assert!(keeper.wait_until_ready(|| socket.exists()), "{}", keeper.log());
-    (keeper, shown)
+    let mut keeper = Keeper::start();
+    let socket = service(&mut keeper, &odd, storage.trim());
+    (keeper, socket)
 }
 
 #[tokio::test]
@@ -134,4 +152,46 @@ async fn an_image_that_is_not_like_the_one_it_came_from_is_removed_and_fails() {
         |image: &str| run(PODMAN.command(["image", "inspect", "--format", "{{.Id}}", image]));
     assert_eq!(stdout(&look(&id[..64])).trim(), "");
     assert_eq!(stdout(&look(&origin.0)).trim().len(), 64, "the control");
+}
+
+/// As two commands that commit the same do.
+#[tokio::test]
+async fn an_image_that_somebody_writes_just_then_is_waited_for() {
+    let mut keeper = Keeper::start();
+    let root = keeper.dir().join("storage");
+    let shown = root.display();
+    let storage =
+        format!("--storage-driver vfs --root {shown} --runroot {shown}/run --tmpdir {shown}/tmp");
+    let podman = format!("podman {storage}");
+    let script = format!(
+        "set -e
+        podman --url unix://{PODMAN_SOCKET} save {BUSYBOX} | {podman} load
+        container=$({podman} create {BUSYBOX} true)
+        {podman} commit $container localhost/whole
+        {podman} commit --change 'LABEL half=yes' $container localhost/half
+        {podman} rm $container"
+    );
+    let undo = format!("{podman} rm --all --force --time 0");
+    assert!(keeper.make(&script, &undo), "{}", keeper.log());
+    let socket = service(&mut keeper, &config(), &storage);
+    let say = |words: &[&str]| {
+        let mut command = Command::new("podman");
+        command.args(storage.split(' ')).args(words);
+        run(command)
+    };
+    let half = stdout(&say(&["image", "inspect", "--format", "{{.Id}}", "localhost/half"]));
+    let manifest = root.join("vfs-images").join(half.trim()).join("manifest");
+    let aside = root.join("manifest");
+    fs::rename(&manifest, &aside).unwrap();
+    let refused = stderr(&say(&["image", "inspect", "localhost/whole"]));
+    assert!(refused.contains("locating item named \"manifest\" for image"), "{refused}");
+
+    let target = target("localhost/whole").with("podman_socket", socket);
+    let mut connect = pin!(target.connect());
+    let waits = timeout(Duration::from_secs(1), &mut connect).await;
+    assert!(waits.is_err(), "it did not wait");
+    fs::rename(&aside, &manifest).unwrap();
+    let link = connect.await;
+    assert_eq!(ran(&link, "echo there").await.stdout(), b"there\n");
+    link.disconnect().await.unwrap();
 }

@@ -8,7 +8,7 @@
 use hostlink_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
-use super::found::Image;
+use super::found::{self, Image};
 use super::likeness;
 use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
 use crate::engine::{Engine, LONG_LIMIT, status, told};
@@ -109,7 +109,7 @@ async fn is_podman(engine: &Engine) -> Result<bool, bollard::errors::Error> {
 ///
 /// It was not.
 async fn keep_if_like(engine: &Engine, id: &str, origin: &Value, is_podman: bool) -> Result<()> {
-    let image = engine.get(&format!("/images/{id}/json")).await;
+    let image = found::look(engine, id).await;
     let image =
         image.map_err(|error| told(&format!("cannot look at the new image {id}"), error))?;
     let differs = likeness::differences(origin, &image["Config"], is_podman);
@@ -189,7 +189,7 @@ async fn commit_with(
 
 /// Loads an image with the layers of `step` and the configuration `origin`; `None` where the engine does not take it.
 async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
-    let image = engine.get(&format!("/images/{step}/json")).await.ok()?;
+    let image = found::look(engine, step).await.ok()?;
     let history = engine.get(&format!("/images/{step}/history")).await.ok()?;
     let layers = image["RootFS"]["Layers"].as_array()?;
     let mut config = Map::new();
@@ -210,7 +210,7 @@ async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
     let answer = engine.load(archive).await.ok()?;
     let (_, id) = answer.split_once("Loaded image ID: ")?;
     let id: String = id.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == ':').collect();
-    engine.get(&format!("/images/{id}/json")).await.ok().map(|_| id)
+    found::look(engine, &id).await.ok().map(|_| id)
 }
 
 /// The steps that made the image, oldest first, as its configuration tells them. The engine does not say which of them

@@ -8,7 +8,7 @@ use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
 use futures::stream::StreamExt;
 use hostlink_core::{Error, ErrorKind, Result, nearest};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::engine::{Engine, status, told, words};
 use crate::name;
@@ -16,6 +16,11 @@ use crate::settings::{Settings, Subject};
 
 /// How long a registry may send nothing.
 const PULL_SILENCE: Duration = Duration::from_secs(60);
+
+/// How long somebody may take to write an image, and how often is looked whether it is written. The layers are there
+/// before: what is missing is a file of some kilobytes.
+const WRITING_LIMIT: Duration = Duration::from_secs(10);
+const WRITING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a target's data stands for.
 pub(super) enum Found {
@@ -100,11 +105,32 @@ async fn image(
 }
 
 async fn local_image(engine: &Engine, name: &str) -> Result<Option<Value>> {
-    match engine.get(&format!("/images/{name}/json")).await {
+    match look(engine, name).await {
         Ok(image) => Ok(Some(image)),
         Err(error) if status(&error) == Some(404) => Ok(None),
         Err(error) => Err(told(&format!("cannot look at the image {name}"), error)),
     }
+}
+
+/// What the engine knows of an image.
+///
+/// To tell of one, Podman also reads those of the same layers, and fails if somebody is writing one of them just then
+/// (<https://github.com/containers/podman/issues/12582>). That is waited out.
+pub(super) async fn look(engine: &Engine, name: &str) -> Result<Value, ApiError> {
+    let deadline = Instant::now() + WRITING_LIMIT;
+    loop {
+        let answer = engine.get(&format!("/images/{name}/json")).await;
+        let is_over = Instant::now() >= deadline;
+        match answer {
+            Err(error) if is_being_written(&error) && !is_over => sleep(WRITING_INTERVAL).await,
+            answer => return answer,
+        }
+    }
+}
+
+fn is_being_written(error: &ApiError) -> bool {
+    status(error) == Some(500)
+        && words(error).contains("locating item named \"manifest\" for image")
 }
 
 fn platform_of(image: &Value) -> String {

@@ -54,6 +54,10 @@ impl Connector for AnsibleConnector {
         true
     }
 
+    fn only_reads_files(&self) -> bool {
+        true
+    }
+
     fn data_fields(&self) -> &'static [DataField] {
         &[]
     }

@@ -170,7 +170,7 @@ esac
     for (name, problem) in [
         ("fails", "fails failed (exit status: 9) for --host d1"),
         ("garbage", "what garbage printed for --host w2:1:2: this JSON cannot be read"),
-        ("guarded", "ssh_proxy_command may not be set by what a program prints"),
+        ("guarded", "ssh_proxy_command: what a program prints may not set this"),
         ("many", "it has no _meta, and 1001 hosts are more than the 1000"),
     ] {
         let found = error(Inventory::builder().path(files.path(name)), &files).await;

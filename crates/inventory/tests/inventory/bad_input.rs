@@ -164,10 +164,10 @@ async fn programs_that_fail_or_print_garbage_are_told_with_their_own_words() {
             "what garbage printed:1:1: this JSON cannot be read: expected value: a warning",
         ),
         ("wrong", "what wrong printed:1:15: an inventory has no key \"hots\""),
-        ("guarded", "ssh_proxy_command may not be set by what a program prints"),
+        ("guarded", "ssh_proxy_command: what a program prints may not set this"),
         ("local", "@local is on this machine, and a program printed it"),
         ("lists", "@ansible/etc/passwd is on this machine, and a program printed it"),
-        ("secret", "_sudo_password_command may not be set"),
+        ("secret", "_sudo_password_command: what a program prints may not set this"),
         ("missing", "missing cannot be started: "),
     ] {
         let found = error(Inventory::builder().path(files.path(name)), &files).await;

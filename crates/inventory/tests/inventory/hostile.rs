@@ -16,15 +16,15 @@ async fn what_a_program_prints_does_not_reach_this_machine() {
     for (json, problem) in [
         (
             r#"{"hosts": [{"name": "h", "data": {"_sudo_password_env": "AWS_SECRET"}}]}"#,
-            "_sudo_password_env may not be set",
+            "_sudo_password_env: what a program prints may not set this",
         ),
         (
             r#"{"hosts": [{"name": "h", "data": {"ssh_password_env": "AWS_SECRET"}}]}"#,
-            "ssh_password_env may not be set",
+            "ssh_password_env: what a program prints may not set this",
         ),
         (
             r#"{"groups": {"g": {"data": {"ssh_proxy_command": "x"}}}}"#,
-            "ssh_proxy_command may not be set",
+            "ssh_proxy_command: what a program prints may not set this",
         ),
         (r#"{"hosts": ["x/@ansible//etc/passwd"]}"#, "x/@ansible//etc/passwd is on this machine"),
         (r#"{"hosts": ["@ssh/h/@ansible//etc/passwd"]}"#, "is on this machine"),
