@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use hostlink::SECRET_VARIABLES;
+
 /// No wait of a test is longer; a machine that is busy may need a good part of it.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
@@ -20,7 +22,7 @@ pub fn hostlink<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Command 
 pub fn command<W: AsRef<OsStr>>(program: &Path, words: impl IntoIterator<Item = W>) -> Command {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for variable in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"] {
+    for variable in SECRET_VARIABLES {
         command.env_remove(variable);
     }
     command

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
+use hostlink::SECRET_VARIABLES;
 use hostlink_tests::cli::{code, hostlink, run, run_with_input, stderr, stdout};
 
 #[test]
@@ -88,6 +89,20 @@ fn a_retry_reads_standard_input_again() {
 }
 
 #[test]
+fn output_that_asks_for_it_is_a_reason_to_run_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark").display().to_string();
+    let line = format!("test -e {mark} && echo done || {{ touch {mark}; echo wait >&2; }}");
+    for options in [&["--retry-until", "wait"][..], &["--json", "--retry-until", "wait"]] {
+        let retries = ["--retries", "2", "--retry-delay", "0", "@local", "exec", "--", &line];
+        let output = run(hostlink([options, &retries].concat()));
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(stdout(&output).contains("done"), "{options:?}: {}", stdout(&output));
+        std::fs::remove_file(&mark).unwrap();
+    }
+}
+
+#[test]
 fn options_stand_before_targets_and_behind_the_subcommand() {
     let line = "echo $A-$B; pwd";
     let before = ["--env", "A=1", "--chdir", "/usr", "--env", "B=2", "@local", "exec", "--", line];
@@ -110,11 +125,13 @@ fn host_data_gives_arguments_and_the_command_line_overrides_them() {
 #[test]
 fn a_password_of_the_environment_reaches_no_command() {
     let mut command = hostlink(["@local", "exec", "--", "env; cat /proc/self/environ"]);
-    command.env("HOSTLINK_SUDO_PASSWORD", "hunter2").env("HOSTLINK_SU_PASSWORD", "hunter2");
+    for name in SECRET_VARIABLES {
+        command.env(name, "hunter2");
+    }
     command.env("PLANTED", "hunter3");
     let shown = stdout(&run(command));
     assert!(shown.contains("PLANTED=hunter3"), "the control: the environment is inherited");
-    assert!(!shown.contains("hunter2") && !shown.contains("HOSTLINK_SU"), "{shown}");
+    assert!(!shown.contains("hunter2") && !shown.contains("_PASSWORD"), "{shown}");
 }
 
 #[test]

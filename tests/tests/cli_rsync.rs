@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use hostlink::SECRET_VARIABLES;
 use hostlink_tests::cli::{self, code, hostlink, run, stderr, stdout};
 use hostlink_tests::rsync::{self, Far};
 use hostlink_tests::rsync_stop;
@@ -138,7 +139,7 @@ fn no_rsync_inherits_a_secret() {
     fs::set_permissions(here.path().join("rsync"), Permissions::from_mode(0o755)).unwrap();
     let mut command = local().rsync("/etc/hosts", format!(":{shown}/copy"), &["-t"]);
     command.env("PATH", format!("{shown}:/usr/bin:/bin"));
-    for name in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"] {
+    for name in SECRET_VARIABLES {
         command.env(name, "hunter2");
     }
     let output = run(command);

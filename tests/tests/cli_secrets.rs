@@ -9,6 +9,7 @@ use std::fs;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use hostlink::SECRET_VARIABLES;
 use hostlink_tests::cli::{code, hostlink, run, stderr, stdout};
 use hostlink_tests::ssh_target::SshTarget;
 use hostlink_tests::sshd::Sshd;
@@ -78,7 +79,7 @@ fn a_password_comes_from_wherever_it_is_said_to_be() {
 #[test]
 fn no_child_inherits_a_password_and_a_command_that_fails_is_told_without_it() {
     let scene = Scene::new();
-    for name in ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"] {
+    for name in SECRET_VARIABLES {
         let pair = format!("_su_password_command=env | grep -q hunter && echo {name}");
         let output = scene.id(&["--su-user", "root", "--data", &pair], name);
         assert_eq!(code(&output), 2, "{}", stderr(&output));

@@ -53,7 +53,8 @@ fn a_time_out_is_124_and_ends_everything() {
     let line = format!("echo so far; {}", sleeping(&seconds));
     let output = run(hostlink(["@local", "exec", "--timeout", "1", "--", &line]));
     assert_eq!((code(&output), stdout(&output)), (124, "so far\n".into()));
-    assert!(stderr(&output).starts_with("hostlink: @local: "), "{}", stderr(&output));
+    let told = "hostlink: @local: it took longer than 1s and was ended\n";
+    assert_eq!(stderr(&output), told);
     nothing_is_left(&seconds);
 }
 

@@ -101,7 +101,10 @@ fn flag(field: &DataField) -> Arg {
 fn help(field: &DataField) -> String {
     let description = field.description.trim_end_matches('.').replace('`', "");
     match field.default {
-        _ if field.secret => format!("{description}; the file's first line"),
+        _ if field.secret => {
+            let variable = field.key.to_uppercase();
+            format!("{description}; the file's first line. It may also stand in HOSTLINK{variable}")
+        }
         _ if field.key == STDIN => format!("{description}; - is hostlink's own [default: nothing]"),
         "" | "false" => description,
         default => format!("{description} [default: {default}]"),
@@ -145,13 +148,16 @@ fn variable(pair: &str) -> Result<(String, Value)> {
     Ok((name.to_owned(), value.into()))
 }
 
-/// `_timeout: …` as `--timeout: …`, which is what the user wrote.
+/// `_su_password: it counts only with _su_user` by the names of the flags, which are what the user wrote.
 pub(crate) fn with_flag_names(error: &Error) -> Error {
     let faults = error.message().split("; ").map(|fault| {
         let (key, problem) = fault.split_once(": ").unwrap_or(("", fault));
-        match ConnectorArguments::field(key) {
-            Some(field) => format!("--{}: {problem}", name(field)),
-            None => fault.to_owned(),
+        let Some(field) = ConnectorArguments::field(key) else { return fault.to_owned() };
+        // A key that it needs stands at the end.
+        let (rest, needed) = problem.rsplit_once(' ').unwrap_or(("", problem));
+        match ConnectorArguments::field(needed) {
+            Some(needed) => format!("--{}: {rest} --{}", name(field), name(needed)),
+            None => format!("--{}: {problem}", name(field)),
         }
     });
     Error::new(ErrorKind::Data, faults.collect::<Vec<_>>().join("; "))

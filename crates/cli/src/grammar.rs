@@ -75,10 +75,12 @@ pub(crate) fn command() -> Command {
 
 const EXIT_STATUS: &str = "\
 Exit status, one target: the command's own, 128+n if signal n ended it; 124 for a time-out; \
-255 if the link failed, or ~. ended it; 1 if a file did not arrive, another user's rights were not given, \
-or the connection did not end well.
+255 if there was no login, the link failed, or ~. ended it; 1 if a file did not arrive, a container is not there, \
+another user's rights were not given, or the connection did not end well.
 Several targets: 0 if all succeeded, 1 if some failed.
-Always: 2 for wrong usage, 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP, 141 if nobody reads the output.";
+Always: 2 for wrong usage, 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP, 141 if nobody reads the output.
+
+DURATION is a number of seconds, or a number with ms, s, m or h.";
 
 const WORDS: &str = "\
 One word is a line for the target's shell: exec -- 'ls *.log | wc -l'
@@ -113,13 +115,14 @@ fn shell() -> Command {
         .override_usage("hostlink [OPTIONS] TARGET shell [OPTIONS] [-- COMMAND…]")
         .after_help(ESCAPES)
         .arg(words())
-        .args(general())
+        .args(general_of_one())
         .args(flags::heeded_by("shell"))
 }
 
 const FORWARDS: &str = "\
 SPEC is ssh's: [BIND:]PORT:HOST:PORT, for -D [BIND:]PORT; a path of a Unix socket may stand for either half of -L and -R.
-It stays until Ctrl-C, SIGTERM, or until the link is lost, which is exit status 255. If one cannot be had, none is.";
+It stays until Ctrl-C, SIGTERM, or until the link is lost, which is exit status 255. If one cannot be had, none is.
+Targets over SSH forward, this machine and containers do not.";
 
 fn forward() -> Command {
     let spec = |id: &'static str, short, help: &'static str| {
@@ -134,7 +137,8 @@ fn forward() -> Command {
             spec(REMOTE, 'R', "Listen there, and connect from here"),
             spec(DYNAMIC, 'D', "Listen here, as a SOCKS proxy that connects from there"),
         ])
-        .args(general())
+        .args(general_of_one())
+        .mut_arg(SAME_SUDO_PASSWORD, |arg| arg.hide(true))
 }
 
 fn put() -> Command {
@@ -183,7 +187,7 @@ fn rsync() -> Command {
         .arg(src().value_parser(value_parser!(OsString)))
         .arg(dest().help("Where the copy goes").value_parser(value_parser!(OsString)))
         .arg(flags)
-        .args(general())
+        .args(general_of_one())
         .args(flags::heeded_by("rsync"))
 }
 
@@ -232,6 +236,7 @@ fn inventory() -> Command {
         .after_help(TABLE)
         .arg(switch(GRAPH).help("Show the groups as a tree, with the hosts in them"))
         .args(general())
+        .mut_arg(JSON, |arg| arg.help("One JSON object a line for each host"))
 }
 
 fn schema() -> Command {
@@ -298,6 +303,14 @@ fn general() -> impl Iterator<Item = Arg> {
             .help("How long connecting to a target may take [default: 10]"),
     ];
     general.into_iter().chain(choice()).chain(login::flags())
+}
+
+/// Of a subcommand for one target, whose help does not show what would mean nothing there.
+fn general_of_one() -> impl Iterator<Item = Arg> {
+    general().map(|arg| {
+        let is_for_many = [JSON, PARALLEL].contains(&arg.get_id().as_str());
+        arg.hide(is_for_many)
+    })
 }
 
 fn switch(name: &'static str) -> Arg {

@@ -80,8 +80,9 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let of_host = ConnectorArguments::from_data(&target.data)?;
     let said = invocation.arguments.clone().or(&of_host);
     let mut environment = invocation.environment.clone();
-    // It is there for every invocation, also for those without su.
+    // They are there for every invocation, also for those without su or doas.
     environment.su_password = environment.su_password.filter(|_| said.su_user.is_some());
+    environment.doas_password = environment.doas_password.filter(|_| said.doas == Some(true));
     let arguments = said.or(&environment);
     let any = StringCommand::shell("true");
     let command = match &invocation.action {

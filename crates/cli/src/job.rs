@@ -145,8 +145,11 @@ impl Job {
         }
         let prefix = (self.output == Output::Prefixed).then(|| format!("[{}] ", link.name()));
         let mut sink = LiveSink::new(self.results.clone(), self.messages.clone(), prefix);
-        // What has been passed on is not kept.
-        let options = options.with_output_limit(0);
+        // What has been passed on is not kept, unless it is to be looked at again.
+        let options = match arguments.retry_until {
+            Some(_) => options,
+            None => options.with_output_limit(0),
+        };
         let ended = link.run_streaming(command, &arguments, &options, &mut sink).await;
         let finished = sink.finish().await.map_err(unwritable);
         ended.and_then(|output| finished.map(|()| output))

@@ -29,6 +29,7 @@ pub(crate) fn from_environment() -> Result<ConnectorArguments> {
     Ok(ConnectorArguments {
         sudo_password: variable("HOSTLINK_SUDO_PASSWORD")?,
         su_password: variable("HOSTLINK_SU_PASSWORD")?,
+        doas_password: variable("HOSTLINK_DOAS_PASSWORD")?,
         ..ConnectorArguments::default()
     })
 }

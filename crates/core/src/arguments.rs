@@ -86,7 +86,7 @@ macro_rules! connector_arguments {
 connector_arguments! {
     #[doc = "Run with sudo."]
     sudo: bool, "true or false", "false", false, with_sudo;
-    #[doc = "Run with sudo as this user in the place of root."]
+    #[doc = "With sudo: as this user in the place of root."]
     sudo_user: String, "text", "", false, with_sudo_user;
     #[doc = "Run sudo with the user's login shell (sudo -i)."]
     use_sudo_login: bool, "true or false", "false", false, with_use_sudo_login;
@@ -108,13 +108,13 @@ connector_arguments! {
     su_password: Secret, "text", "", true, with_su_password;
     #[doc = "Run with doas."]
     doas: bool, "true or false", "false", false, with_doas;
-    #[doc = "Run with doas as this user in the place of root."]
+    #[doc = "With doas: as this user in the place of root."]
     doas_user: String, "text", "", false, with_doas_user;
     #[doc = "The password that doas is given when it asks for one. doas asks on a terminal only."]
     doas_password: Secret, "text", "", true, with_doas_password;
     #[doc = "Run with dzdo."]
     dzdo: bool, "true or false", "false", false, with_dzdo;
-    #[doc = "Run with dzdo as this user in the place of root."]
+    #[doc = "With dzdo: as this user in the place of root."]
     dzdo_user: String, "text", "", false, with_dzdo_user;
     #[doc = "The shell that reads the command; several words are the shell and its flags."]
     shell_executable: String, "text", "sh", false, with_shell_executable;

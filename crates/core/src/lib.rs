@@ -59,5 +59,9 @@ pub use terminal::{Terminal, Window};
 pub use value::{FromValue, Value};
 
 /// Environment variables that hold a secret for hostlink itself: no child process may inherit them.
-pub const SECRET_VARIABLES: [&str; 3] =
-    ["HOSTLINK_SUDO_PASSWORD", "HOSTLINK_SU_PASSWORD", "HOSTLINK_SSH_PASSWORD"];
+pub const SECRET_VARIABLES: [&str; 4] = [
+    "HOSTLINK_SUDO_PASSWORD",
+    "HOSTLINK_SU_PASSWORD",
+    "HOSTLINK_DOAS_PASSWORD",
+    "HOSTLINK_SSH_PASSWORD",
+];

@@ -51,12 +51,21 @@ impl Input {
 pub(crate) struct Limits {
     /// For everything.
     pub(crate) whole: Option<Duration>,
+    /// What of that the start has taken.
+    pub(crate) spent: Duration,
     /// Without a byte in either direction.
     pub(crate) stall: Option<Duration>,
     /// For a privilege tool to start the command.
     pub(crate) start: Option<Duration>,
     /// How long output that somebody else still holds is read on after the command's end.
     pub(crate) silence: Duration,
+}
+
+impl Limits {
+    /// What is left of the limit for everything.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.whole.map(|limit| limit.saturating_sub(self.spent))
+    }
 }
 
 /// Serves a process to its end.
@@ -123,16 +132,11 @@ async fn serve(
 /// Resolves when a limit is reached, with its error.
 async fn limit(limits: Limits, progress: Arc<Progress>) -> Error {
     let whole = async {
-        match limits.whole {
-            Some(limit) => {
-                sleep(limit).await;
-                Error::new(
-                    ErrorKind::Timeout,
-                    format!("it took longer than {limit:?} and was ended"),
-                )
-            }
-            None => std::future::pending().await,
-        }
+        let (Some(limit), Some(left)) = (limits.whole, limits.left()) else {
+            return std::future::pending().await;
+        };
+        sleep(left).await;
+        Error::new(ErrorKind::Timeout, format!("it took longer than {limit:?} and was ended"))
     };
     let stall = async {
         let Some(limit) = limits.stall else { return std::future::pending().await };

@@ -30,6 +30,8 @@ pub struct RunOptions {
     /// Tell the reporter each line of output as it arrives. Default: false.
     pub print_output: bool,
     /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
+    ///
+    /// A condition of [`ConnectorArguments::retry_until`] sees what is kept.
     pub output_limit: Option<usize>,
     /// How long to read on after the command's end while a process that it left behind holds its output
     /// and writes nothing. Default: 2 s.
@@ -138,9 +140,9 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let limits = Limits {
             whole: arguments.timeout,
-            stall: None,
             start: arguments.is_privileged().then_some(START_LIMIT),
             silence: options.output_silence,
+            ..Limits::default()
         };
         let options = options.clone();
         let arguments = Cow::Borrowed(arguments);
@@ -185,7 +187,7 @@ impl<'a> Attempt<'a> {
         if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
             self.arguments.to_mut().sudo_password = Some(password);
         }
-        let source = within(self.limits.whole, open(self.arguments.stdin.as_ref())).await?;
+        let source = within(self.limits.left(), open(self.arguments.stdin.as_ref())).await?;
         let source = Input::new(source, self.link.connection().most_typed());
         loop {
             let (ended, again) = self.once(&source).await?;
@@ -221,8 +223,8 @@ impl<'a> Attempt<'a> {
         if self.options.print_input {
             self.link.report(Event::Input(script.display()));
         }
-        let served = within(self.limits.whole, starter.start()).await?;
-        self.limits.whole = self.limits.whole.map(|limit| limit.saturating_sub(started.elapsed()));
+        let served = within(self.limits.left(), starter.start()).await?;
+        self.limits.spent += started.elapsed();
         let progress = served.progress.clone();
         let mut tee = Tee {
             collector: Collector::new(self.options.output_limit),

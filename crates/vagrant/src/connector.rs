@@ -50,7 +50,7 @@ impl Connector for VagrantConnector {
     }
 
     fn description(&self) -> &'static str {
-        "The running machines of Vagrant in a directory. Lists hosts, which are reached over SSH."
+        "The running machines of Vagrant in a directory, which are reached over SSH."
     }
 
     fn handles_execution(&self) -> bool {
