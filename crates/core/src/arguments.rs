@@ -190,9 +190,14 @@ impl ConnectorArguments {
         self.doas == Some(true) && self.doas_password.is_some()
     }
 
-    /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command.
+    /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command. Neither has time for
+    /// what the user's login shell does first.
     pub(crate) fn privilege_only(&self) -> Self {
         Self {
+            use_sudo_login: None,
+            use_su_login: None,
+            preserve_sudo_env: None,
+            preserve_su_env: None,
             env: None,
             chdir: None,
             shell_executable: None,

@@ -4,6 +4,7 @@ use crate::arguments::{ConnectorArguments, EnvValue};
 use crate::command::StringCommand;
 use crate::data::{Fault, faults_to_result};
 use crate::error::Result;
+use crate::secret::Secret;
 
 /// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this name.
 ///
@@ -31,11 +32,19 @@ pub fn make_unix_command(
 ) -> Result<StringCommand> {
     check(command, arguments)?;
     let body = body(command, arguments, CommandText::Argument, "; ");
-    Ok(privileged(body, arguments, PROMPT))
+    Ok(privileged(body, arguments, SHOWN))
 }
 
-/// Stands for the prompt token in lines that are shown rather than run.
-const PROMPT: &str = "hostlink-prompt";
+/// What stands in a line about the questions of tools.
+#[derive(Clone, Copy)]
+pub(crate) struct Questions<'a> {
+    /// What sudo asks with. It never stands for a secret itself.
+    pub(crate) prompt: &'a str,
+    /// What says that sudo is not going to ask; `None` in lines that are shown rather than run.
+    pub(crate) sudo_is_silent: Option<&'a str>,
+}
+
+const SHOWN: Questions<'_> = Questions { prompt: "hostlink-prompt", sudo_is_silent: None };
 
 /// How another shell than `sh` gets the text of the command.
 #[derive(Clone, Copy)]
@@ -132,19 +141,17 @@ impl Inside {
 }
 
 /// The line with every privilege tool that is asked for around `script`.
-///
-/// `prompt` is what sudo will print when it wants a password. It never stands for a secret itself.
 pub(crate) fn privileged(
     script: StringCommand,
     arguments: &ConnectorArguments,
-    prompt: &str,
+    questions: Questions<'_>,
 ) -> StringCommand {
     let mut inside = Inside::Script(script);
     if let Some(user) = &arguments.su_user {
         inside = Inside::Words(su(user, inside.into_script(), arguments));
     }
     if arguments.sudo == Some(true) {
-        inside = Inside::Words(sudo(inside, arguments, prompt));
+        inside = sudo(inside, arguments, questions);
     }
     let dzdo = ("dzdo -H -n", arguments.dzdo, &arguments.dzdo_user);
     // -n: nobody is asked, on the terminal, for what nobody has given.
@@ -164,13 +171,16 @@ fn as_user(tool: StringCommand, user: &Option<String>) -> StringCommand {
     }
 }
 
-fn sudo(inside: Inside, arguments: &ConnectorArguments, prompt: &str) -> StringCommand {
+fn sudo(inside: Inside, arguments: &ConnectorArguments, questions: Questions<'_>) -> Inside {
     let mut line = StringCommand::new().raw("sudo -H");
-    line = if expects_sudo_password(arguments) {
+    let expects_password = expects_sudo_password(arguments);
+    let is_silent =
+        questions.sudo_is_silent.filter(|_| expects_password && ends_as_another(arguments));
+    line = match (expects_password, is_silent) {
+        (false, _) => line.raw("-n"),
+        (true, Some(_)) => line.raw("$_hl_a"),
         // -k: the password given is the one that is checked, whatever sudo remembers.
-        line.raw("-S -k -p").arg(prompt)
-    } else {
-        line.raw("-n")
+        (true, None) => line.raw(format!("-S -k -p {}", questions.prompt)),
     };
     if arguments.use_sudo_login == Some(true) {
         line = line.raw("-i");
@@ -179,12 +189,29 @@ fn sudo(inside: Inside, arguments: &ConnectorArguments, prompt: &str) -> StringC
         line = line.raw("-E");
     }
     line = as_user(line, &arguments.sudo_user);
-    if arguments.use_sudo_login == Some(true) {
+    line = if arguments.use_sudo_login == Some(true) {
         line.raw("sh -c").for_sudo_login(inside.into_script())
     } else {
         line.command(inside.into_words())
-    }
+    };
+    let Some(is_silent) = is_silent else { return Inside::Words(line) };
+    let probe = as_user(StringCommand::new().raw("sudo -n -k"), &arguments.sudo_user);
+    let script = StringCommand::with_separator("")
+        .raw(format!("_hl_a='-S -k -p {}'; if ", questions.prompt))
+        .command(probe.raw("sh -c : </dev/null >/dev/null 2>&1"))
+        .raw(format!("; then _hl_a=-n; {is_silent}; fi; exec "))
+        .command(line);
+    Inside::Script(script)
 }
+
+/// Whether what is run in the end belongs to another user than root, who could ask as sudo does if sudo itself does not: its
+/// arguments can be read by everybody, and its streams are his then.
+fn ends_as_another(arguments: &ConnectorArguments) -> bool {
+    let ConnectorArguments { sudo_user, su_user, .. } = arguments;
+    [sudo_user, su_user].into_iter().flatten().any(|user| user != ROOT)
+}
+
+const ROOT: &str = "root";
 
 pub(crate) fn expects_sudo_password(arguments: &ConnectorArguments) -> bool {
     arguments.sudo_password.is_some() || arguments.use_sudo_password == Some(true)
@@ -221,6 +248,7 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
         ("_dzdo_user", &arguments.dzdo_user),
     ];
     faults.extend(unused_faults(arguments));
+    faults.extend(password_faults(arguments));
     faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
     for (key, text) in
         [("_chdir", &arguments.chdir), ("_shell_executable", &arguments.shell_executable)]
@@ -230,6 +258,20 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
         }
     }
     faults_to_result(&faults)
+}
+
+/// A tool reads one line: what comes behind it would be another try, or the command's input.
+fn password_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
+    let passwords = [
+        ("_sudo_password", &arguments.sudo_password),
+        ("_su_password", &arguments.su_password),
+        ("_doas_password", &arguments.doas_password),
+    ];
+    let is_no_line = |password: &Secret| password.expose().contains(['\n', '\r', '\0']);
+    let refused = passwords.into_iter().filter(move |(_, it)| it.as_ref().is_some_and(is_no_line));
+    refused.map(|(key, _)| {
+        Fault::new(key, "must be one line: it has an end of line, or a NUL byte, in it")
+    })
 }
 
 fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {

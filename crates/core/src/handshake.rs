@@ -15,8 +15,11 @@ const PREAMBLE: usize = 64 * 1024;
 /// How long a line that may be a question has to stand alone before it is one: tools also write `su: ` and then the rest.
 const STANDS: Duration = Duration::from_millis(150);
 
-/// The same, for a question that comes after the last answer: that was wrong, or was given too early.
+/// The same, for a question that is asked again after its answer: that was wrong, or was given too early.
 const STANDS_AGAIN: Duration = Duration::from_secs(3);
+
+/// The same, for what nobody has an answer to. It may be no question: rc files write `Loading: `, too, and go on.
+const STANDS_ALONE: Duration = Duration::from_secs(10);
 
 /// A shell that announced itself, and the process group to kill with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +47,17 @@ pub(crate) struct Heard {
     pub(crate) output: Bytes,
     /// Answers that are to be given now.
     pub(crate) answers: Vec<Answer>,
-    /// A question that has had its answer was asked again: the answer was wrong.
-    pub(crate) refused: bool,
+    /// There is no answer to what was asked.
+    pub(crate) unanswered: Option<Unanswered>,
+}
+
+/// Why a question gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// It has had its answer, and was asked again: the answer was wrong.
+    Again,
+    /// Nobody knows one.
+    Unknown,
 }
 
 /// The answer to a question.
@@ -68,16 +80,29 @@ enum Place {
 #[derive(Debug, Default)]
 pub(crate) struct Handshake {
     token: Vec<u8>,
-    prompts: Vec<(Prompt, bool)>,
+    prompts: Vec<(Prompt, State)>,
+    /// The question that was answered last, where it is known by its colon.
+    last: Vec<u8>,
     stdout: Gate,
     stderr: Gate,
     /// What stands on the terminal beside the streams, on its last line.
     terminal: Vec<u8>,
     preamble: Vec<u8>,
+    /// The command is not started without our word.
+    is_gated: bool,
     /// The command's input cannot come through its terminal.
     pub(crate) is_unable: bool,
     pub(crate) outer: Option<Leader>,
     pub(crate) inner: Option<Leader>,
+}
+
+/// What became of a question that may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Answered,
+    /// It is not going to be asked; what looks like it comes from somebody who wants the answer.
+    NotAsked,
 }
 
 /// Whether a stream's own output has begun.
@@ -114,11 +139,13 @@ impl Handshake {
     pub(crate) fn new(script: &Script, terminal: bool) -> Self {
         Self {
             token: script.token().as_bytes().to_vec(),
-            prompts: script.prompts().iter().map(|prompt| (prompt.clone(), false)).collect(),
+            prompts: script.prompts().iter().map(|prompt| (prompt.clone(), State::Open)).collect(),
+            last: Vec::new(),
             stdout: Gate::default(),
             stderr: if terminal { Gate::Open } else { Gate::default() },
             terminal: Vec::new(),
             preamble: Vec::new(),
+            is_gated: script.gate().is_some(),
             is_unable: false,
             outer: None,
             inner: None,
@@ -173,6 +200,7 @@ impl Handshake {
                 return heard;
             }
         }
+        self.find_not_asked(&mut pending);
         if self.outer.is_some() {
             self.answer_token(&mut pending, &mut heard, place);
         }
@@ -213,7 +241,8 @@ impl Handshake {
             start: number(),
             session: number().and_then(|session| session.try_into().ok()),
         };
-        *(if innermost { &mut self.inner } else { &mut self.outer }) = Some(leader);
+        // The first word counts: later ones may be those of whoever has read the token in an argument list.
+        (if innermost { &mut self.inner } else { &mut self.outer }).get_or_insert(leader);
         innermost
     }
 
@@ -232,13 +261,30 @@ impl Handshake {
 
     /// How long nothing more may come for what stands last to be a question; `None` where it is none.
     pub(crate) fn question_stands(&self) -> Option<Duration> {
-        if self.started() || self.asking().is_none() {
+        if self.started() {
             return None;
         }
-        match self.next_colon() {
-            Some(_) => Some(STANDS),
-            None => self.has_colon().then_some(STANDS_AGAIN),
+        let place = self.asking()?;
+        Some(match self.next_colon() {
+            Some(_) => STANDS,
+            None if self.is_last(self.pending(place)) => STANDS_AGAIN,
+            // Elsewhere the command could start all the same, without its input.
+            None if self.is_gated || self.has_answered() => STANDS_ALONE,
+            None => return None,
+        })
+    }
+
+    fn pending(&self, place: Place) -> &[u8] {
+        match place {
+            Place::Terminal => &self.terminal,
+            Place::Stdout => self.stdout.pending(),
+            Place::Stderr => self.stderr.pending(),
         }
+    }
+
+    /// Whether this is what was asked last, once more.
+    fn is_last(&self, text: &[u8]) -> bool {
+        !self.last.is_empty() && last_line(text) == self.last
     }
 
     /// What is to be done about a question that has stood so long.
@@ -252,8 +298,12 @@ impl Handshake {
         };
         self.keep(&question);
         match self.next_colon() {
-            Some(next) => heard.answers.push(self.answer(next, place)),
-            None => heard.refused = true,
+            Some(next) => {
+                self.last = last_line(&question).to_vec();
+                heard.answers.push(self.answer(next, place));
+            }
+            None if self.is_last(&question) => heard.unanswered = Some(Unanswered::Again),
+            None => heard.unanswered = Some(Unanswered::Unknown),
         }
         heard
     }
@@ -273,39 +323,49 @@ impl Handshake {
 
     /// The first question without an answer that is known by its colon only.
     fn next_colon(&self) -> Option<usize> {
-        let unanswered =
-            |(prompt, answered): &(Prompt, bool)| prompt.question == Question::Colon && !answered;
-        self.prompts.iter().position(unanswered)
+        let is_open = |(prompt, state): &(Prompt, State)| {
+            prompt.question == Question::Colon && *state == State::Open
+        };
+        self.prompts.iter().position(is_open)
     }
 
     /// Whether a secret has been sent.
     pub(crate) fn has_answered(&self) -> bool {
-        self.prompts.iter().any(|(_, answered)| *answered)
+        self.prompts.iter().any(|(_, state)| *state == State::Answered)
     }
 
-    fn has_colon(&self) -> bool {
-        self.prompts.iter().any(|(prompt, _)| prompt.question == Question::Colon)
+    /// Takes in what the script says of questions that are not going to come.
+    fn find_not_asked(&mut self, pending: &mut Vec<u8>) {
+        for (prompt, state) in &mut self.prompts {
+            let Some(said) = &prompt.not_asked else { continue };
+            let Some(at) = find(pending, said.as_bytes()) else { continue };
+            let rest = pending[at..].iter().position(|byte| *byte == b'\n');
+            pending.drain(at..rest.map_or(pending.len(), |rest| at + rest + 1));
+            if *state == State::Open {
+                *state = State::NotAsked;
+            }
+        }
     }
 
     fn answer(&mut self, number: usize, place: Place) -> Answer {
-        let (prompt, answered) = &mut self.prompts[number];
-        *answered = true;
+        let (prompt, state) = &mut self.prompts[number];
+        *state = State::Answered;
         Answer { secret: prompt.answer.clone(), on_terminal: place == Place::Terminal }
     }
 
     fn answer_token(&mut self, pending: &mut Vec<u8>, heard: &mut Heard, place: Place) {
         for number in 0..self.prompts.len() {
-            let (prompt, answered) = &self.prompts[number];
+            let (prompt, state) = &self.prompts[number];
             let Question::Token(token) = &prompt.question else { continue };
             let Some(at) = find(pending, token.as_bytes()) else { continue };
             // sudo-rs goes on on this line, with a colon.
             let end = at + token.len();
             let rest = pending[end..].iter().position(|byte| *byte == b'\n');
             pending.drain(..rest.map_or(pending.len(), |rest| end + rest));
-            if *answered {
-                heard.refused = true;
-            } else {
-                heard.answers.push(self.answer(number, place));
+            match state {
+                State::Open => heard.answers.push(self.answer(number, place)),
+                State::Answered => heard.unanswered = Some(Unanswered::Again),
+                State::NotAsked => {}
             }
             return;
         }
@@ -318,70 +378,15 @@ impl Handshake {
     }
 }
 
+/// What stands on the last line, without the spaces at its end.
+fn last_line(text: &[u8]) -> &[u8] {
+    let line = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    text[line..].trim_ascii()
+}
+
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::arguments::ConnectorArguments;
-    use crate::command::StringCommand;
-    use crate::script::{Channel, Groups};
-
-    fn script(arguments: &ConnectorArguments) -> Script {
-        let command = StringCommand::shell("id");
-        Script::new(&command, arguments, Channel::Pipes, Groups::LookedUp, |_| true).unwrap()
-    }
-
-    #[test]
-    fn the_announcement_is_found_across_the_borders_of_chunks() {
-        let script = script(&ConnectorArguments::new());
-        let text = format!("motd{} in 7 6 55 5\r\nout", script.token());
-        let mut handshake = Handshake::new(&script, false);
-        let mut output = Vec::new();
-        for byte in text.bytes() {
-            output.extend(handshake.hear(Stream::Stdout, Bytes::from(vec![byte])).output);
-        }
-        assert_eq!(output, b"out");
-        assert_eq!(
-            handshake.inner,
-            Some(Leader { pid: 7, known_group: Some(6), start: Some(55), session: Some(5) })
-        );
-        assert_eq!(handshake.preamble(), b"motd");
-    }
-
-    #[test]
-    fn one_stream_opens_without_the_other() {
-        let script = script(&ConnectorArguments::new());
-        let mut handshake = Handshake::new(&script, false);
-        handshake.hear(Stream::Stdout, script.announcement().into());
-        assert!(handshake.started());
-        assert!(handshake.hear(Stream::Stderr, Bytes::from_static(b"noise")).output.is_empty());
-    }
-
-    #[test]
-    fn a_prompt_is_answered_once_and_its_return_is_a_refusal() {
-        let arguments = ConnectorArguments::new().with_sudo(true).with_sudo_password("pw");
-        let script = script(&arguments);
-        let Question::Token(token) = &script.prompts()[0].question else { panic!("no token") };
-        let ask = Bytes::from(format!("[sudo: {token}] "));
-        let mut handshake = Handshake::new(&script, false);
-        assert!(handshake.hear(Stream::Stderr, ask.clone()).answers.is_empty(), "nobody asks yet");
-        let mut handshake = Handshake::new(&script, false);
-        handshake.hear(Stream::Stdout, format!("{} out 7 7 1\n", script.token()).into());
-        assert_eq!(handshake.hear(Stream::Stderr, ask.clone()).answers.len(), 1);
-        let again = handshake.hear(Stream::Stderr, ask);
-        assert!(again.refused && again.answers.is_empty());
-    }
-
-    #[test]
-    fn what_stands_before_is_bounded() {
-        let script = script(&ConnectorArguments::new());
-        let mut handshake = Handshake::new(&script, false);
-        for _ in 0..100 {
-            handshake.hear(Stream::Stdout, Bytes::from(vec![b'x'; 10_000]));
-        }
-        assert!(handshake.preamble().len() <= 3 * PREAMBLE);
-    }
-}
+mod tests;

@@ -184,6 +184,8 @@ impl Link {
     /// and the command itself has started when this returns, and its output begins with its own. Of `arguments`,
     /// privilege, directory, environment and shell count.
     ///
+    /// A password that sudo turns out to want is not asked for; `use_sudo_password` asks for it before.
+    ///
     /// The caller holds a place for it, from [`Connection::slot`], and passes [`ErrorKind::Busy`] on or tries again.
     ///
     /// # Errors

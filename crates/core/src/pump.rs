@@ -103,6 +103,7 @@ async fn serve(
         Some(stdin) => {
             let feeder = Feeder {
                 stdin,
+                gate: script.gate().map(|gate| format!("{gate}\n")),
                 text: script.stdin().map(<[u8]>::to_vec),
                 source: source.clone(),
                 waits: script.is_privileged() || terminal,
@@ -174,6 +175,8 @@ pub(crate) fn not_started_in_time(limit: Duration) -> Error {
 /// Writes a process's input.
 struct Feeder {
     stdin: BoxWrite,
+    /// What the script waits for in front of all that it and its command read.
+    gate: Option<String>,
     text: Option<Vec<u8>>,
     source: Input,
     /// Nothing but answers may be sent before the command has started.
@@ -203,12 +206,19 @@ impl Feeder {
                     let line = [secret.expose().as_bytes(), b"\n"].concat();
                     self.write(&line).await;
                 }
+                // A terminal has no other end.
+                Some(Order::Refused) if self.terminal => {
+                    self.write(END_OF_TRANSMISSION).await;
+                }
                 Some(Order::Refused) => {
                     let _ = self.stdin.shutdown().await;
                     return Ok(());
                 }
                 Some(Order::Started) | None => self.waits = false,
             }
+        }
+        if let Some(gate) = self.gate.take() {
+            self.write(gate.as_bytes()).await;
         }
         if let Some(text) = self.text.take() {
             self.write(&text).await;

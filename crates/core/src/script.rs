@@ -10,7 +10,7 @@
 use std::fmt;
 
 use crate::arguments::{ConnectorArguments, EnvValue};
-use crate::builder::{self, CommandText};
+use crate::builder::{self, CommandText, Questions};
 use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
@@ -33,6 +33,7 @@ pub struct Script {
     prompts: Vec<Prompt>,
     privileged: bool,
     decodes: bool,
+    gate: Option<String>,
 }
 
 /// Bytes that may hold a secret: shown by nobody.
@@ -45,6 +46,8 @@ pub struct Prompt {
     pub question: Question,
     /// The answer, sent with a newline, once.
     pub answer: Secret,
+    /// A line that says that the question is not going to come, so that whatever looks like it is somebody else's.
+    pub(crate) not_asked: Option<String>,
 }
 
 /// How a question is known in what stands before the command's own output.
@@ -114,7 +117,7 @@ impl Script {
         }
         let end = writer.end_token();
         let mut rest =
-            builder::body(command, arguments, CommandText::File(&writer.prompt_token()), STEP)
+            builder::body(command, arguments, CommandText::File(&writer.other_token("HP")), STEP)
                 .get_raw_value();
         rest.extend_from_slice(format!("\n{end}\n").as_bytes());
         let whole = writer.around(writer.read_and_eval());
@@ -160,6 +163,11 @@ impl Script {
 
     pub(crate) fn prompts(&self) -> &[Prompt] {
         &self.prompts
+    }
+
+    /// The line that the script waits for once it has announced its command, which is not started without it.
+    pub(crate) fn gate(&self) -> Option<&str> {
+        self.gate.as_deref()
     }
 
     /// Whether it asks for another user's rights.
@@ -242,13 +250,44 @@ impl Writer<'_> {
             Channel::Terminal { has_input: true } => announced
                 .raw(format!("{MAKE_RAW}{}{DECODE}", self.announce("$_hl_w")))
                 .quoted(innermost),
-            _ => announced.raw(self.announce("in")).command(innermost),
+            _ => announced.raw(self.announce("in")).raw(self.wait_at_gate()).command(innermost),
         };
         if !self.arguments.is_privileged() {
             return announced;
         }
-        let line = builder::privileged(announced, self.arguments, &self.prompt_token());
+        let (prompt, is_silent) = (self.other_token("HP"), self.tell(&self.other_token("HS")));
+        let questions = Questions { prompt: &prompt, sudo_is_silent: Some(&is_silent) };
+        let line = builder::privileged(announced, self.arguments, questions);
         StringCommand::with_separator("").raw(self.announce("out")).raw("exec ").command(line)
+    }
+
+    /// Says a line of ours on both outputs: nothing that comes later on either can come before it.
+    fn tell(&self, line: &str) -> String {
+        let (head, tail) = line.split_at(6);
+        let to_stderr = if self.channel == Channel::Pipes {
+            format!("; echo {head}''{tail} >&2")
+        } else {
+            String::new()
+        };
+        format!("echo {head}''{tail}{to_stderr}")
+    }
+
+    /// Where an answer may go astray, since only a tool knows whether it asks, the innermost shell reads away what stands before
+    /// our word to go on. A command that has been given up never gets it.
+    fn wait_at_gate(&self) -> String {
+        let Some(gate) = self.gate() else { return String::new() };
+        let (head, tail) = gate.split_at(6);
+        format!(
+            "while IFS= read -r _hl_l && [ \"$_hl_l\" != {head}''{tail} ]; do :; done
+[ \"$_hl_l\" = {head}''{tail} ] || exit 1
+unset _hl_l
+"
+        )
+    }
+
+    fn gate(&self) -> Option<String> {
+        let may_ask = self.arguments.su_user.is_some() || !self.prompts().is_empty();
+        (may_ask && self.channel == Channel::Pipes).then(|| format!("{}.go", self.token))
     }
 
     fn announce(&self, place: &str) -> String {
@@ -265,27 +304,30 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
         )
     }
 
-    /// What sudo asks with. It stands whole in sudo's arguments, so it is not the announcement's token.
-    fn prompt_token(&self) -> String {
-        format!("HP{}", &self.token[2..])
+    /// What sudo asks with stands whole in its arguments, so it is not the announcement's token; nor is what else is said.
+    fn other_token(&self, letters: &str) -> String {
+        format!("{letters}{}", &self.token[2..])
     }
 
     /// The questions that can come, in the order in which the tools nest.
     fn prompts(&self) -> Vec<Prompt> {
         let ConnectorArguments { sudo, sudo_password, su_user, su_password, .. } = self.arguments;
         let ConnectorArguments { doas, doas_password, .. } = self.arguments;
-        let of_doas = doas_password
-            .clone()
-            .filter(|_| *doas == Some(true))
-            .map(|answer| Prompt { question: Question::Colon, answer });
-        let of_sudo = sudo_password
-            .clone()
-            .filter(|_| *sudo == Some(true))
-            .map(|answer| Prompt { question: Question::Token(self.prompt_token()), answer });
-        let of_su = su_password
-            .clone()
-            .filter(|_| su_user.is_some())
-            .map(|answer| Prompt { question: Question::Colon, answer });
+        let of_doas = doas_password.clone().filter(|_| *doas == Some(true)).map(|answer| Prompt {
+            question: Question::Colon,
+            answer,
+            not_asked: None,
+        });
+        let of_sudo = sudo_password.clone().filter(|_| *sudo == Some(true)).map(|answer| Prompt {
+            question: Question::Token(self.other_token("HP")),
+            answer,
+            not_asked: Some(self.other_token("HS")),
+        });
+        let of_su = su_password.clone().filter(|_| su_user.is_some()).map(|answer| Prompt {
+            question: Question::Colon,
+            answer,
+            not_asked: None,
+        });
         of_doas.into_iter().chain(of_sudo).chain(of_su).collect()
     }
 
@@ -325,6 +367,7 @@ $_hl_s$_hl_b$_hl_c""#
             display,
             secrets: secrets_of(command, self.arguments),
             prompts: self.prompts(),
+            gate: self.gate(),
             token: self.token,
             privileged: self.arguments.is_privileged(),
             decodes: self.channel == Channel::Terminal { has_input: true },

@@ -1,6 +1,7 @@
 //! A process while it is served: what it writes, how it ends, and that nothing of it is left.
 
 mod hand_over;
+mod refusal;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -16,12 +17,15 @@ use tokio::time::{Instant, sleep_until};
 use crate::connection::Duplex;
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Answer, Handshake, Heard};
+use crate::handshake::{Answer, Handshake, Heard, Unanswered};
 use crate::kill::{Ending, Killer, resolved};
 use crate::process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl};
 use crate::pump::{END_OF_TRANSMISSION, OutputSink};
 use crate::script::Script;
 use crate::secret::Secret;
+use refusal::{no_answer, refusal};
+
+pub(crate) use refusal::PASSWORD_REFUSED;
 
 /// In the place of a time that the clock cannot express.
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -98,8 +102,8 @@ pub(crate) struct Served {
     pub(crate) stdin: Option<BoxWrite>,
     /// Where a tool asks that wants a terminal.
     terminal: Option<Box<dyn Duplex>>,
-    /// The last answer was wrong; until then the tool may end by itself, and say why.
-    refused: Option<Instant>,
+    /// Why a question got no answer; until then the tool may end by itself, and say more.
+    refused: Option<(Unanswered, Instant)>,
     /// When what stands last has stood long enough to be a question.
     asked: Option<Instant>,
     pub(crate) progress: Arc<Progress>,
@@ -179,7 +183,7 @@ impl Served {
                         let _ = orders.send(Order::Refused);
                     }
                 }
-                () = until(self.refused) => return Err(password_refused()),
+                error = refusal(self.refused) => return Err(error),
                 Some(status) = resolved(&mut self.exit), if self.status.is_none() => {
                     self.status = Some(status?);
                     silent_at = after(silence);
@@ -208,18 +212,18 @@ impl Served {
         self.progress.moved.fetch_add(1, Ordering::Relaxed);
         let Chunk { stream, bytes } = chunk;
         let before = self.handshake.started();
-        let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
+        let Heard { output, answers, unanswered } = self.handshake.hear(stream, bytes);
         // A closed channel only means that input is over: the command reads no more.
         for answer in answers {
             let _ = orders.send(Order::Answer(answer.secret));
         }
-        if refused {
-            self.refuse();
+        if let Some(why) = unanswered {
+            self.refuse(why);
             let _ = orders.send(Order::Refused);
         }
         self.look_for_question();
         if !before && self.handshake.started() {
-            self.refused = None;
+            self.check_start()?;
             self.progress.started.send_replace(true);
             let _ = orders.send(Order::Started);
         }
@@ -252,9 +256,9 @@ impl Served {
     /// Answers what has stood long enough: on the terminal, or by what it returns, for standard input.
     async fn take_question(&mut self) -> Vec<Secret> {
         self.asked = None;
-        let Heard { answers, refused, .. } = self.handshake.take_question();
-        if refused {
-            self.refuse();
+        let Heard { answers, unanswered, .. } = self.handshake.take_question();
+        if let Some(why) = unanswered {
+            self.refuse(why);
         }
         let mut others = Vec::new();
         for Answer { secret, on_terminal } in answers {
@@ -270,8 +274,13 @@ impl Served {
         others
     }
 
-    fn refuse(&mut self) {
-        self.refused.get_or_insert_with(|| Instant::now() + REFUSAL_LIMIT);
+    fn refuse(&mut self, why: Unanswered) {
+        self.refused.get_or_insert_with(|| (why, Instant::now() + REFUSAL_LIMIT));
+    }
+
+    /// Where input was ended for want of an answer, the command has none, and gets no word to go on.
+    fn check_start(&self) -> Result<()> {
+        self.refused.map_or(Ok(()), |(why, _)| Err(no_answer(why)))
     }
 
     fn ended(&self, status: ExitStatus, output_open: bool) -> Result<Ended> {
@@ -282,8 +291,8 @@ impl Served {
         if self.handshake.is_unable {
             return Err(Error::new(ErrorKind::Unsupported, UNABLE).with_stderr_tail(&said));
         }
-        if self.refused.is_some() {
-            return Err(password_refused().with_stderr_tail(&said));
+        if let Some((why, _)) = self.refused {
+            return Err(no_answer(why).with_stderr_tail(&said));
         }
         if self.handshake.outer.is_none() {
             let message = format!("the target's shell did not start the command ({status})");
@@ -375,15 +384,8 @@ fn broken_off(error: std::io::Error) -> Error {
     Error::new(ErrorKind::LinkLost, "the output broke off").with_source(error)
 }
 
-/// What is told of a password that the tool did not take.
-pub(crate) const PASSWORD_REFUSED: &str = "the password was not accepted";
-
 const UNABLE: &str =
     "input goes through a terminal by stty, sed and base64, and the target lacks one of them";
-
-fn password_refused() -> Error {
-    Error::new(ErrorKind::Privilege, PASSWORD_REFUSED)
-}
 
 fn after(silence: Duration) -> Instant {
     let now = Instant::now();

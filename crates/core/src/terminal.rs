@@ -5,6 +5,7 @@ use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::sync::Weak;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -124,12 +125,40 @@ pub(crate) async fn open(
     if let Some(password) = link.ask_for_password(&arguments).await? {
         arguments.sudo_password = Some(password);
     }
+    match open_once(link, command, &arguments, size).await {
+        Err(Refused { may_want_password: true, .. }) => {}
+        opened => return opened.map_err(|refused| refused.error),
+    }
+    arguments.sudo_password = Some(link.sudo_password().await?);
+    open_once(link, command, &arguments, size).await.map_err(|refused| refused.error)
+}
+
+/// Why it was not started.
+struct Refused {
+    error: Error,
+    /// sudo may have wanted a password, and nobody was asked for it.
+    may_want_password: bool,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { error, may_want_password: false }
+    }
+}
+
+async fn open_once(
+    link: &Link,
+    command: &StringCommand,
+    arguments: &ConnectorArguments,
+    size: TerminalSize,
+) -> Result<Terminal, Refused> {
     let options = SpawnOptions { terminal: Some(size), ..SpawnOptions::default() };
-    let mut starter = Starter::new(link, command, &arguments, options, false)?;
+    let mut starter = Starter::new(link, command, arguments, options, false)?;
     starter.whole_session = true;
     let served = within(arguments.timeout, starter.start()).await?;
     let window = Window(served.control.clone());
-    let mut started = served.progress.started.subscribe();
+    let progress = served.progress.clone();
+    let mut started = progress.started.subscribe();
     let limits = Limits {
         whole: arguments.timeout,
         start: arguments.is_privileged().then_some(START_LIMIT),
@@ -159,7 +188,14 @@ pub(crate) async fn open(
     .boxed();
     tokio::select! {
         // A command may be over as soon as it has started.
-        ended = &mut serving => serving = ready(Ok(ended?)).boxed(),
+        ended = &mut serving => match ended {
+            Ok(ended) => serving = ready(Ok(ended)).boxed(),
+            Err(error) => {
+                let is_asked = arguments.sudo == Some(true) && arguments.sudo_password.is_none();
+                let wants = progress.may_want_password.load(Ordering::Relaxed);
+                return Err(Refused { error, may_want_password: is_asked && wants });
+            }
+        },
         _ = started.wait_for(|started| *started) => {}
     }
     Ok(Terminal { name: link.name().to_owned(), serving, input, output, window })

@@ -10,6 +10,9 @@ use crate::scene::{Scene, plain};
 /// How long a thing that must happen may take. Generous: a busy machine is no bug.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// SIGKILL in a mask of signals.
+const KILL: u64 = 1 << 8;
+
 /// Waits until `check` is true.
 pub(crate) async fn until<F>(what: &str, mut check: impl FnMut() -> F) -> anyhow::Result<()>
 where
@@ -65,6 +68,22 @@ impl Scene {
         ensure!(files.len() > 2, "the processes of the target cannot be listed");
         let found = files.into_iter().skip(1).filter(|found| contains(found, text.as_bytes()));
         found.map(pid_of).collect()
+    }
+
+    /// The same, but for those that have got a SIGKILL: on a busy machine they take their time to end of it.
+    pub(crate) async fn without_kill(&self, text: &str) -> anyhow::Result<Vec<i32>> {
+        let mut left = Vec::new();
+        for pid in self.with_argument(text).await? {
+            // The pending signals, as a mask (proc(5)); of a process that is gone by now there are none.
+            let line = format!("grep SigPnd /proc/{pid}/status 2>/dev/null || :");
+            let said = self.witness_runs(&line.into(), &plain()).await?.stdout();
+            let said = String::from_utf8_lossy(&said);
+            let mask = said.split_whitespace().last().map(|mask| u64::from_str_radix(mask, 16));
+            if mask.transpose()?.is_some_and(|mask| mask & KILL == 0) {
+                left.push(pid);
+            }
+        }
+        Ok(left)
     }
 
     /// Waits until no process of the target has `text` in an argument.

@@ -191,6 +191,20 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
 }
 
 #[test]
+fn a_password_of_several_lines_is_refused_and_not_shown() {
+    for (arguments, key) in [
+        (a().with_sudo_password("one\ntwo"), "_sudo_password"),
+        (a().with_su_user("web").with_su_password("one\r"), "_su_password"),
+        (a().with_doas(true).with_doas_password("one\0"), "_doas_password"),
+    ] {
+        let error = make_unix_command(&c("id"), &arguments).unwrap_err();
+        let expected =
+            format!("{key}: must be one line: it has an end of line, or a NUL byte, in it");
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Data, &*expected));
+    }
+}
+
+#[test]
 fn the_raw_line_has_the_secrets_and_the_shown_one_has_not() {
     let arguments = a().with_env_var("K", Secret::from("hunter2")).with_su_user("web");
     let line = make_unix_command(&c("id"), &arguments).unwrap();

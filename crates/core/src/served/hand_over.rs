@@ -5,7 +5,8 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 
-use super::{LAST_CHANCE, Served, broken_off, password_refused, read_terminal, until};
+use super::refusal::refusal;
+use super::{LAST_CHANCE, Served, broken_off, read_terminal, until};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handshake::{Handshake, Heard};
 use crate::kill::{next, resolved};
@@ -80,7 +81,7 @@ impl Served {
                     }
                     continue;
                 }
-                () = until(self.refused) => return Err(password_refused()),
+                error = refusal(self.refused) => return Err(error),
                 () = sleep(LAST_CHANCE), if self.status.is_some() => None,
             };
             let Some(chunk) = chunk else {
@@ -89,16 +90,20 @@ impl Served {
                 return self.ended(status, false).map(|_| None);
             };
             let Chunk { stream, bytes } = chunk.map_err(broken_off)?;
-            let Heard { output, answers, refused } = self.handshake.hear(stream, bytes);
+            let Heard { output, answers, unanswered } = self.handshake.hear(stream, bytes);
             for answer in answers {
                 send(stdin, &[answer.secret.expose().as_bytes(), b"\n"].concat()).await;
             }
-            if refused {
-                self.refuse();
+            if let Some(why) = unanswered {
+                self.refuse(why);
                 close(stdin).await;
             }
             self.look_for_question();
             first = Some(Chunk { stream, bytes: output }).filter(|chunk| !chunk.bytes.is_empty());
+        }
+        self.check_start()?;
+        if let Some(gate) = script.gate() {
+            send(stdin, format!("{gate}\n").as_bytes()).await;
         }
         if let Some(text) = script.stdin() {
             send(stdin, text).await;

@@ -123,7 +123,7 @@ async fn disconnect_waits_for_the_kill_of_a_dropped_command(scene: &Scene) -> an
         } => alive?,
     };
     link.disconnect().await?;
-    ensure!(scene.with_argument(&seconds).await?.is_empty(), "it outlived the link");
+    ensure!(scene.without_kill(&seconds).await?.is_empty(), "it outlived the link");
     Ok(())
 }
 

@@ -1,0 +1,203 @@
+//! Users whose start-up files are slow, talk, or want the password of whoever becomes them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, not what they call"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hostlink_tests::cli::{code, hostlink, run, stderr, stdout, wait_until};
+use hostlink_tests::secret_search::new_secret;
+use hostlink_tests::ssh_target::SshTarget;
+use hostlink_tests::sshd::Sshd;
+use hostlink_tests::sudoer::Sudoer;
+use hostlink_tests::terminal::Terminal;
+use hostlink_tests::user::TestUser;
+
+/// A caller, who may become root with a password, and somebody else whom they may become.
+struct Scene {
+    caller: TestUser,
+    other: TestUser,
+    password: String,
+    others_password: String,
+    target: SshTarget,
+    _sudoer: Sudoer,
+}
+
+impl Scene {
+    /// `rule`: how the caller may become the other one by sudo.
+    fn new(rule: &str) -> Self {
+        let (caller, other) = (TestUser::create("/bin/sh"), TestUser::create("/bin/bash"));
+        let [password, others_password] = [new_secret(), new_secret()];
+        caller.set_password(&password);
+        other.set_password(&others_password);
+        let line =
+            format!("{0} ALL=(root) ALL\n{0} ALL=({1}) {rule} ALL", caller.name(), other.name());
+        let sudoer = Sudoer::allowed(&line);
+        let target = SshTarget::as_user(caller.name(), Sshd::builder());
+        Self { caller, other, password, others_password, target, _sudoer: sudoer }
+    }
+
+    /// What the other one's login shell reads first.
+    fn profile(&self, lines: &str) {
+        self.other.write(".bash_profile", 0o644, lines);
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.other.home().join(name)
+    }
+
+    /// `hostlink OPTIONS TARGET exec -- LINE`, which knows both passwords.
+    fn exec(&self, options: &[&str], line: &str) -> Output {
+        let words = options.iter().map(|word| (*word).to_owned()).chain(self.target.words());
+        let mut command = hostlink(words.chain(["exec", "--", line].map(str::to_owned)));
+        command.env("HOSTLINK_SUDO_PASSWORD", &self.password);
+        command.env("HOSTLINK_SU_PASSWORD", &self.others_password);
+        run(command)
+    }
+
+    fn as_other<'a>(&'a self, way: &'a str) -> [&'a str; 4] {
+        match way {
+            "sudo" => ["--sudo", "--use-sudo-login", "--sudo-user", self.other.name()],
+            "su behind sudo" => ["--sudo", "--use-su-login", "--su-user", self.other.name()],
+            _ => ["--data", "x=y", "--su-user", self.other.name()],
+        }
+    }
+}
+
+/// The arguments of sudo can be read by everybody, and so can what it asks with.
+#[test]
+fn who_asks_as_sudo_does_gets_no_password() {
+    for (rule, way) in [("NOPASSWD:", "sudo"), ("", "su behind sudo")] {
+        let scene = Scene::new(rule);
+        let root = || Sudoer::allowed(&format!("{} ALL=(root) NOPASSWD: ALL", scene.caller.name()));
+        let _root = (way != "sudo").then(root);
+        let (token, stolen) = (scene.file("token"), scene.file("stolen"));
+        scene.profile(
+            "cd; token=$(cat token); printf %s \"$token\" >&2; printf %s \"$token\"
+            read -t 2 -r password; printf '%s\\n' \"$token\" \"$password\" >stolen\n",
+        );
+        // It may be there for a moment only.
+        wait_until("the question is seen before it is asked", || {
+            let _ = fs::remove_file(&token);
+            let is_over = AtomicBool::new(false);
+            let output = std::thread::scope(|scope| {
+                scope.spawn(|| spy(&token, &is_over));
+                let output = scene.exec(&scene.as_other(way), "id -un");
+                is_over.store(true, Ordering::Relaxed);
+                output
+            });
+            assert_eq!(code(&output), 0, "{way}: {}", stderr(&output));
+            assert_eq!(stdout(&output).trim(), scene.other.name());
+            let stolen = fs::read_to_string(&stolen).unwrap();
+            assert!(!stolen.contains(&scene.password), "{way}: {stolen}");
+            stolen.starts_with("HP")
+        });
+    }
+}
+
+/// Writes what sudo is going to ask with into a file, from the arguments of any process.
+fn spy(file: &Path, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        for entry in fs::read_dir("/proc").unwrap() {
+            let words = fs::read(entry.unwrap().path().join("cmdline")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&words);
+            let is_digit = |c: char| c.is_ascii_hexdigit();
+            let tokens = text.match_indices("HP").filter_map(|(at, _)| text.get(at..at + 34));
+            if let Some(token) = tokens.into_iter().find(|token| token[2..].chars().all(is_digit)) {
+                fs::write(file, token).unwrap();
+                return;
+            }
+        }
+    }
+}
+
+/// Where sudo asks by itself, it still gets its answer.
+#[test]
+fn sudo_gets_its_password_for_another_user() {
+    let scene = Scene::new("");
+    scene.profile("echo noise\n");
+    let output = scene.exec(&scene.as_other("sudo"), "id -un");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output).trim(), scene.other.name());
+}
+
+/// root is not asked, so nobody takes the password that was ready for su.
+#[test]
+fn a_password_that_nobody_took_is_not_the_command_s_input() {
+    let scene = Scene::new("");
+    scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
+    let mut input = tempfile::NamedTempFile::new().unwrap();
+    write!(input, "in").unwrap();
+    let input = input.path().to_str().unwrap();
+    let words = ["--su-user", scene.other.name(), "--use-su-login", "--stdin", input, "@local"];
+    let mut command = hostlink(words.into_iter().chain(["exec", "--", "cat"]));
+    command.env("HOSTLINK_SU_PASSWORD", &scene.others_password);
+    let output = run(command);
+    assert_eq!((code(&output), stdout(&output)), (0, "in".into()), "{}", stderr(&output));
+}
+
+/// The login shell goes on for a while, and nobody can kill it with rights that were not yet given.
+#[test]
+fn a_command_that_is_given_up_before_it_starts_never_starts() {
+    let scene = Scene::new("");
+    scene.profile("cd; echo begun >begun; sleep 4; echo over >over\n");
+    let options = ["--su-user", scene.other.name(), "--use-su-login", "--timeout", "2"];
+    let output = scene.exec(&options, "echo ran >ran; sleep 1; echo done >done");
+    assert_eq!(code(&output), 124, "{}", stderr(&output));
+    wait_until("the shell has begun", || scene.file("begun").exists());
+    let is_there = |name: &str| scene.file(name).exists();
+    let processes = || {
+        let list =
+            run(hostlink(["@local", "exec", "--", "ps", "-o", "pid=", "-u", scene.other.name()]));
+        stdout(&list)
+    };
+    wait_until("it has ended", || processes().trim().is_empty());
+    assert!(!is_there("ran"), "it was started");
+
+    // The control: without a limit it starts behind the same shell.
+    let output = scene.exec(&options[..3], "echo ran >ran");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(is_there("ran") && is_there("over"));
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_it() {
+    let scene = Scene::new("");
+    let words = ["--su-user", scene.other.name()].map(str::to_owned);
+    let words = words.into_iter().chain(scene.target.words());
+    let output = run(hostlink(words.chain(["exec", "--", "id"].map(str::to_owned))));
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("something was asked that has no answer here"), "{told}");
+    assert!(told.contains("Password:"), "{told}");
+}
+
+#[test]
+fn a_shell_asks_for_the_password_that_sudo_wants() {
+    let scene = Scene::new("");
+    let words = ["--sudo".to_owned()].into_iter().chain(scene.target.words());
+    let words = words.chain(["shell", "--", "id", "-un"].map(str::to_owned));
+    let terminal = Terminal::start(&hostlink_tests::binary(), words, &[]);
+    terminal.wait_for("the password for sudo: ");
+    terminal.type_in(&format!("{}\r", scene.password));
+    assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
+    assert!(terminal.shown().contains("root"), "{:?}", terminal.shown());
+    assert!(!terminal.shown().contains(&scene.password));
+}
+
+/// A terminal has no end of input but the one that is typed.
+#[test]
+fn a_wrong_password_on_a_terminal_is_told_in_sudo_s_words() {
+    let mut scene = Scene::new("");
+    scene.password = new_secret();
+    let output = scene.exec(&["--sudo", "--get-pty"], "id");
+    let told = stderr(&output);
+    assert_eq!(code(&output), 1, "{told}");
+    assert!(told.contains("incorrect password attempt"), "{told}");
+}
