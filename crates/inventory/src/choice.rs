@@ -52,15 +52,15 @@ impl<'a> Union<'a> {
             let reached = groups.with_children(&named);
             union.is_all |= is_all(element);
             union.is_open |= match &element.kind {
-                Kind::Glob(_) => true,
+                Kind::Globs(_) => true,
                 _ if reached.iter().any(|group| groups.is_open(*group)) => true,
                 _ => named.is_empty() && !is_all(element) && !names_only_known(element, draft),
             };
             union.groups.extend(named);
             match &element.kind {
-                Kind::Exact => drop(union.names.insert(&element.text)),
+                Kind::Exact(name) => drop(union.names.insert(name)),
                 Kind::Names(names) => union.names.extend(names.iter().map(String::as_str)),
-                Kind::Glob(glob) => union.globs.push(glob),
+                Kind::Globs(globs) => union.globs.extend(globs),
             }
         }
         union.reached = GroupSet::new(groups, &groups.with_children(&union.groups));
@@ -89,28 +89,32 @@ impl<'a> Union<'a> {
 fn groups_of(element: &Element, draft: &Draft) -> Vec<GroupId> {
     let groups = &draft.groups;
     match &element.kind {
-        Kind::Exact => {
-            let bare = || groups.find(element.text.strip_prefix('@')?);
-            groups.find(&element.text).or_else(bare).into_iter().collect()
+        Kind::Exact(name) => {
+            let bare = || groups.find(name.strip_prefix('@')?);
+            groups.find(name).or_else(bare).into_iter().collect()
         }
         Kind::Names(names) => names.iter().filter_map(|name| groups.find(name)).collect(),
-        Kind::Glob(glob) => {
+        Kind::Globs(globs) => {
             let of_connectors = element.text.starts_with('@');
-            let fits = |name: &str| name.starts_with('@') == of_connectors && glob.matches(name);
+            let fits = |name: &str| name.starts_with('@') == of_connectors && any_fits(globs, name);
             groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
         }
     }
 }
 
+fn any_fits(globs: &[WildMatch], name: &str) -> bool {
+    globs.iter().any(|glob| glob.matches(name))
+}
+
 fn is_all(element: &Element) -> bool {
-    matches!(element.kind, Kind::Exact) && element.text == ALL
+    matches!(&element.kind, Kind::Exact(name) if name == ALL)
 }
 
 fn names_only_known(element: &Element, draft: &Draft) -> bool {
     match &element.kind {
-        Kind::Exact => draft.entries.contains_key(&element.text),
+        Kind::Exact(name) => draft.entries.contains_key(name),
         Kind::Names(names) => names.iter().all(|name| draft.entries.contains_key(name)),
-        Kind::Glob(_) => false,
+        Kind::Globs(_) => false,
     }
 }
 
@@ -118,11 +122,11 @@ fn names_only_known(element: &Element, draft: &Draft) -> bool {
 fn is_known(element: &Element, draft: &Draft, listed: &HashSet<&str>) -> bool {
     let knows = |name: &str| draft.entries.contains_key(name) || listed.contains(name);
     let is_host = || match &element.kind {
-        Kind::Exact => knows(&element.text),
+        Kind::Exact(name) => knows(name),
         Kind::Names(names) => names.iter().any(|name| knows(name)),
-        Kind::Glob(glob) => {
+        Kind::Globs(globs) => {
             let names = draft.entries.keys().map(String::as_str);
-            names.chain(listed.iter().copied()).any(|name| glob.matches(name))
+            names.chain(listed.iter().copied()).any(|name| any_fits(globs, name))
         }
     };
     is_all(element) || !groups_of(element, draft).is_empty() || is_host()

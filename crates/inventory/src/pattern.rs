@@ -5,8 +5,12 @@ use std::collections::HashSet;
 use hostlink_core::{Error, ErrorKind, Result};
 use wildmatch::WildMatch;
 
+use crate::place::one_line;
 use crate::range::Ranges;
 use crate::words::split;
+
+/// How many names with wildcards one element may stand for: every host is compared with each.
+const MOST_GLOBS: usize = 1_000;
 
 /// A limit or an exclusion, as written.
 ///
@@ -30,9 +34,10 @@ pub(crate) struct Element {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Exact,
+    Exact(String),
     Names(HashSet<String>),
-    Glob(WildMatch),
+    /// Several where a range has a wildcard beside it.
+    Globs(Vec<WildMatch>),
 }
 
 impl Pattern {
@@ -95,10 +100,19 @@ impl Element {
             return Err(Error::new(ErrorKind::Inventory, message));
         }
         let names = ranges.expand(text, 0)?;
-        let kind = match names.as_slice() {
-            [name] if name.contains(['*', '?']) => Kind::Glob(WildMatch::new(name)),
-            [_] => Kind::Exact,
-            _ => Kind::Names(names.into_iter().collect()),
+        let kind = if text.contains(['*', '?']) {
+            if names.len() > MOST_GLOBS {
+                let count = names.len();
+                let message = format!(
+                    "{text} stands for {count} names with wildcards, which are more than {MOST_GLOBS}: leave the range or the wildcard out"
+                );
+                return Err(Error::new(ErrorKind::Inventory, one_line(message)));
+            }
+            Kind::Globs(names.iter().map(|name| WildMatch::new(name)).collect())
+        } else if names.len() == 1 {
+            Kind::Exact(names.into_iter().collect())
+        } else {
+            Kind::Names(names.into_iter().collect())
         };
         Ok(Self { text: text.to_owned(), kind })
     }
