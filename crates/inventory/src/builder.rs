@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
 
-use crate::choice::{Answer, Chooser};
+use crate::choice::{Answer, Chooser, Known};
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
 use crate::draft::{Draft, Entry, merged};
 use crate::found::{Hosts, collect};
@@ -236,8 +236,8 @@ impl Builder {
         let (limit, exclude) = (self.limit.as_ref(), self.exclude.as_ref());
         let listers = draft.entries.values().filter(|entry| entry.lists).count();
         draft.groups.connect(listers == 0)?;
-        let chooser = Chooser::new(limit, exclude, &draft);
-        let asks_all = chooser.leaves_out_unknown(&draft);
+        let chooser = Chooser::new(limit, exclude, Known { draft: &draft, registry });
+        let asks_all = chooser.leaves_out_unknown();
         let is_asked = |name: &str, entry: &Entry| {
             asks_all
                 || reads_a_file(name, entry, registry)
@@ -273,8 +273,8 @@ impl Builder {
             collect(&mut draft, &name, taken, listed, trusted, &mut found)?;
         }
         draft.groups.connect(asked_listers == listers)?;
-        let chooser = Chooser::new(limit, exclude, &draft);
-        chooser.check(&draft, &found.keys().map(String::as_str).collect())?;
+        let chooser = Chooser::new(limit, exclude, Known { draft: &draft, registry });
+        chooser.check(&found.keys().map(String::as_str).collect())?;
         draft.tell_unused(asked_listers == listers, &found, context);
         let related = chooser.related().clone();
         let chosen: Vec<Option<bool>> = (found.iter())

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hostlink_core::{Error, ErrorKind, Result, nearest};
+use hostlink_core::{Error, ErrorKind, Registry, Result, nearest};
 use wildmatch::WildMatch;
 
 use crate::definition::ALL;
@@ -19,6 +19,59 @@ pub(crate) enum Answer {
     No,
     Maybe,
     Yes,
+}
+
+/// What patterns are read beside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) draft: &'a Draft,
+    pub(crate) registry: &'a Registry,
+}
+
+impl Known<'_> {
+    fn has_host(&self, name: &str) -> bool {
+        self.draft.entries.contains_key(name)
+    }
+
+    /// The groups that an element names. A wildcard means groups of connectors only if it begins like them.
+    fn groups_of(&self, element: &Element) -> Vec<GroupId> {
+        let groups = &self.draft.groups;
+        match &element.kind {
+            Kind::Exact(name) => {
+                let bare = name.strip_prefix('@').filter(|name| !self.registry.knows(name));
+                groups.find(name).or_else(|| groups.find(bare?)).into_iter().collect()
+            }
+            Kind::Names(names) => names.iter().filter_map(|name| groups.find(name)).collect(),
+            Kind::Globs(globs) => {
+                let of_connectors = element.text.starts_with('@');
+                let fits =
+                    |name: &str| name.starts_with('@') == of_connectors && any_fits(globs, name);
+                groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
+            }
+        }
+    }
+
+    fn names_only_hosts(&self, element: &Element) -> bool {
+        match &element.kind {
+            Kind::Exact(name) => self.has_host(name),
+            Kind::Names(names) => names.iter().all(|name| self.has_host(name)),
+            Kind::Globs(_) => false,
+        }
+    }
+
+    /// Whether an element matches something that is known, a name of `listed` too.
+    fn has(&self, element: &Element, listed: &HashSet<&str>) -> bool {
+        let knows = |name: &str| self.has_host(name) || listed.contains(name);
+        let is_host = || match &element.kind {
+            Kind::Exact(name) => knows(name),
+            Kind::Names(names) => names.iter().any(|name| knows(name)),
+            Kind::Globs(globs) => {
+                let names = self.draft.entries.keys().map(String::as_str);
+                names.chain(listed.iter().copied()).any(|name| any_fits(globs, name))
+            }
+        };
+        is_all(element) || !self.groups_of(element).is_empty() || is_host()
+    }
 }
 
 /// Elements of which one has to match.
@@ -40,12 +93,12 @@ struct Union<'a> {
 }
 
 impl<'a> Union<'a> {
-    fn new(elements: &'a [Element], draft: &Draft) -> Self {
-        let groups = &draft.groups;
+    fn new(elements: &'a [Element], known: Known<'a>) -> Self {
+        let groups = &known.draft.groups;
         let mut union = Self { elements, ..Self::default() };
         let mut of_connectors = Vec::new();
         for element in elements {
-            let named = groups_of(element, draft);
+            let named = known.groups_of(element);
             if element.text.starts_with('@') {
                 of_connectors.extend(named.iter().filter(|id| groups.name(**id).starts_with('@')));
             }
@@ -54,7 +107,7 @@ impl<'a> Union<'a> {
             union.is_open |= match &element.kind {
                 Kind::Globs(_) => true,
                 _ if reached.iter().any(|group| groups.is_open(*group)) => true,
-                _ => named.is_empty() && !is_all(element) && !names_only_known(element, draft),
+                _ => named.is_empty() && !is_all(element) && !known.names_only_hosts(element),
             };
             union.groups.extend(named);
             match &element.kind {
@@ -85,51 +138,12 @@ impl<'a> Union<'a> {
     }
 }
 
-/// The groups that an element names. A wildcard means groups of connectors only if it begins like them.
-fn groups_of(element: &Element, draft: &Draft) -> Vec<GroupId> {
-    let groups = &draft.groups;
-    match &element.kind {
-        Kind::Exact(name) => {
-            let bare = || groups.find(name.strip_prefix('@')?);
-            groups.find(name).or_else(bare).into_iter().collect()
-        }
-        Kind::Names(names) => names.iter().filter_map(|name| groups.find(name)).collect(),
-        Kind::Globs(globs) => {
-            let of_connectors = element.text.starts_with('@');
-            let fits = |name: &str| name.starts_with('@') == of_connectors && any_fits(globs, name);
-            groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
-        }
-    }
-}
-
 fn any_fits(globs: &[WildMatch], name: &str) -> bool {
     globs.iter().any(|glob| glob.matches(name))
 }
 
 fn is_all(element: &Element) -> bool {
     matches!(&element.kind, Kind::Exact(name) if name == ALL)
-}
-
-fn names_only_known(element: &Element, draft: &Draft) -> bool {
-    match &element.kind {
-        Kind::Exact(name) => draft.entries.contains_key(name),
-        Kind::Names(names) => names.iter().all(|name| draft.entries.contains_key(name)),
-        Kind::Globs(_) => false,
-    }
-}
-
-/// Whether an element matches something that is known, a name of `listed` too.
-fn is_known(element: &Element, draft: &Draft, listed: &HashSet<&str>) -> bool {
-    let knows = |name: &str| draft.entries.contains_key(name) || listed.contains(name);
-    let is_host = || match &element.kind {
-        Kind::Exact(name) => knows(name),
-        Kind::Names(names) => names.iter().any(|name| knows(name)),
-        Kind::Globs(globs) => {
-            let names = draft.entries.keys().map(String::as_str);
-            names.chain(listed.iter().copied()).any(|name| any_fits(globs, name))
-        }
-    };
-    is_all(element) || !groups_of(element, draft).is_empty() || is_host()
 }
 
 /// A whole pattern.
@@ -142,8 +156,8 @@ struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    fn new(pattern: &'a Pattern, draft: &Draft) -> Self {
-        let union = |elements: &'a [Element]| Union::new(elements, draft);
+    fn new(pattern: &'a Pattern, known: Known<'a>) -> Self {
+        let union = |elements: &'a [Element]| Union::new(elements, known);
         Self {
             any: (!pattern.any.is_empty()).then(|| union(&pattern.any)),
             also: pattern.also.chunks(1).map(union).collect(),
@@ -184,6 +198,7 @@ fn opposite(answer: Answer) -> Answer {
 /// A limit and an exclusion beside the hosts and groups that are known.
 #[derive(Debug)]
 pub(crate) struct Chooser<'a> {
+    known: Known<'a>,
     limit: Option<Selection<'a>>,
     exclude: Option<Selection<'a>>,
     /// The groups whose data count for a host that no element names itself.
@@ -194,15 +209,16 @@ impl<'a> Chooser<'a> {
     pub(crate) fn new(
         limit: Option<&'a Pattern>,
         exclude: Option<&'a Pattern>,
-        draft: &Draft,
+        known: Known<'a>,
     ) -> Self {
-        let limit = limit.map(|pattern| Selection::new(pattern, draft));
-        let exclude = exclude.map(|pattern| Selection::new(pattern, draft));
+        let limit = limit.map(|pattern| Selection::new(pattern, known));
+        let exclude = exclude.map(|pattern| Selection::new(pattern, known));
+        let groups = &known.draft.groups;
         let named = limit.iter().flat_map(|limit| limit.any.iter().chain(&limit.also));
         let named: Vec<GroupId> = named.flat_map(|union| union.groups.iter().copied()).collect();
-        let mut related = draft.groups.with_children(&named);
-        related.extend(draft.groups.with_parents(&named));
-        Self { limit, exclude, related: GroupSet::new(&draft.groups, &related) }
+        let mut related = groups.with_children(&named);
+        related.extend(groups.with_parents(&named));
+        Self { known, limit, exclude, related: GroupSet::new(groups, &related) }
     }
 
     /// Whether a host is meant.
@@ -220,11 +236,11 @@ impl<'a> Chooser<'a> {
 
     /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host that is known may be in a
     /// group that is not, and nothing is to be done on what was to be left out.
-    pub(crate) fn leaves_out_unknown(&self, draft: &Draft) -> bool {
+    pub(crate) fn leaves_out_unknown(&self) -> bool {
         let limit = self.limit.iter().flat_map(Selection::narrowing);
         let exclude = self.exclude.iter().flat_map(Selection::elements);
         let nobody = HashSet::new();
-        limit.chain(exclude).any(|element| !is_known(element, draft, &nobody))
+        limit.chain(exclude).any(|element| !self.known.has(element, &nobody))
     }
 
     /// Whether a host was chosen by some of its groups alone, so that only the data of these count.
@@ -241,13 +257,12 @@ impl<'a> Chooser<'a> {
     }
 
     /// Refuses elements that match nothing.
-    pub(crate) fn check(&self, draft: &Draft, listed: &HashSet<&str>) -> Result<()> {
+    pub(crate) fn check(&self, listed: &HashSet<&str>) -> Result<()> {
         let all = self.limit.iter().chain(&self.exclude).flat_map(Selection::elements);
-        let Some(unknown) = all.into_iter().find(|element| !is_known(element, draft, listed))
-        else {
+        let Some(unknown) = all.into_iter().find(|element| !self.known.has(element, listed)) else {
             return Ok(());
         };
-        let text = &unknown.text;
+        let (text, draft) = (&unknown.text, self.known.draft);
         let names = draft.entries.keys().map(String::as_str).chain(draft.groups.names());
         let names = names.chain(listed.iter().copied()).take(MOST_HINTS);
         let mut hint = nearest::hint(text, names);

@@ -105,6 +105,20 @@ async fn limits_mean_hosts_groups_and_connectors() {
     }
 }
 
+/// Also where no host is by the connector.
+#[tokio::test]
+async fn a_name_of_a_connector_never_means_a_group_of_that_name() {
+    let text = "groups: {docker: {hosts: [w1]}, web: {hosts: [w1, w2]}}";
+    let files = Files::new(&[("inv.yaml", text)]);
+    assert_eq!(names(&build(builder(&files, "docker", "")).await), "w1");
+    assert_eq!(names(&build(builder(&files, "@web", "")).await), "w1 w2");
+    for (limit, exclude) in [("@docker", ""), ("", "@docker"), ("web:!@docker", "")] {
+        let error = error(builder(&files, limit, exclude), &files).await;
+        let expected = "no host and no group is called @docker";
+        assert!(error.starts_with(expected), "{limit} {exclude}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn several_limits_are_joined() {
     let files = Files::new(&[("inv.yaml", TEXT)]);
