@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use hostlink_core::{Error, ErrorKind, Registry, Result, nearest};
-use wildmatch::WildMatch;
 
-use crate::definition::ALL;
+use crate::definition::{ALL, host_name};
 use crate::draft::Draft;
 use crate::groups::{GroupId, GroupSet};
-use crate::pattern::{Element, Kind, Pattern};
+use crate::pattern::{Element, Glob, Kind, Pattern};
 
 /// How many names a hint is looked for among.
 const MOST_HINTS: usize = 10_000;
@@ -30,7 +29,7 @@ pub(crate) struct Known<'a> {
 
 impl Known<'_> {
     fn has_host(&self, name: &str) -> bool {
-        self.draft.entries.contains_key(name)
+        self.draft.entries.contains_key(host_name(name))
     }
 
     /// The groups that an element names. A wildcard means groups of connectors only if it begins like them.
@@ -44,8 +43,10 @@ impl Known<'_> {
             Kind::Names(names) => names.iter().filter_map(|name| groups.find(name)).collect(),
             Kind::Globs(globs) => {
                 let of_connectors = element.text.starts_with('@');
-                let fits =
-                    |name: &str| name.starts_with('@') == of_connectors && any_fits(globs, name);
+                let fits = |name: &str| {
+                    name.starts_with('@') == of_connectors
+                        && globs.iter().any(|glob| glob.fits_group(name))
+                };
                 groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
             }
         }
@@ -61,13 +62,15 @@ impl Known<'_> {
 
     /// Whether an element matches something that is known, a name of `listed` too.
     fn has(&self, element: &Element, listed: &HashSet<&str>) -> bool {
-        let knows = |name: &str| self.has_host(name) || listed.contains(name);
+        let knows = |name: &str| self.has_host(name) || listed.contains(host_name(name));
         let is_host = || match &element.kind {
             Kind::Exact(name) => knows(name),
             Kind::Names(names) => names.iter().any(|name| knows(name)),
             Kind::Globs(globs) => {
                 let names = self.draft.entries.keys().map(String::as_str);
-                names.chain(listed.iter().copied()).any(|name| any_fits(globs, name))
+                names
+                    .chain(listed.iter().copied())
+                    .any(|name| globs.iter().any(|glob| glob.fits_host(name)))
             }
         };
         is_all(element) || !self.groups_of(element).is_empty() || is_host()
@@ -79,7 +82,7 @@ impl Known<'_> {
 struct Union<'a> {
     elements: &'a [Element],
     names: HashSet<&'a str>,
-    globs: Vec<&'a WildMatch>,
+    globs: Vec<&'a Glob>,
     /// The groups that are named, without those in them.
     groups: Vec<GroupId>,
     /// With those in them.
@@ -111,8 +114,8 @@ impl<'a> Union<'a> {
             };
             union.groups.extend(named);
             match &element.kind {
-                Kind::Exact(name) => drop(union.names.insert(name)),
-                Kind::Names(names) => union.names.extend(names.iter().map(String::as_str)),
+                Kind::Exact(name) => drop(union.names.insert(host_name(name))),
+                Kind::Names(names) => union.names.extend(names.iter().map(|name| host_name(name))),
                 Kind::Globs(globs) => union.globs.extend(globs),
             }
         }
@@ -122,7 +125,7 @@ impl<'a> Union<'a> {
     }
 
     fn names_host(&self, name: &str) -> bool {
-        self.names.contains(name) || self.globs.iter().any(|glob| glob.matches(name))
+        self.names.contains(name) || self.globs.iter().any(|glob| glob.fits_host(name))
     }
 
     fn hits(&self, name: &str, groups: &[GroupId]) -> bool {
@@ -136,10 +139,6 @@ impl<'a> Union<'a> {
             () => Answer::No,
         }
     }
-}
-
-fn any_fits(globs: &[WildMatch], name: &str) -> bool {
-    globs.iter().any(|glob| glob.matches(name))
 }
 
 fn is_all(element: &Element) -> bool {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use hostlink_core::{Error, ErrorKind, Result};
 use wildmatch::WildMatch;
 
+use crate::definition::long_name;
 use crate::place::one_line;
 use crate::range::Ranges;
 use crate::words::split;
@@ -37,7 +38,30 @@ pub(crate) enum Kind {
     Exact(String),
     Names(HashSet<String>),
     /// Several where a range has a wildcard beside it.
-    Globs(Vec<WildMatch>),
+    Globs(Vec<Glob>),
+}
+
+/// A name with wildcards.
+#[derive(Clone, Debug)]
+pub(crate) struct Glob {
+    text: WildMatch,
+    /// Whether it may mean hosts by their long names.
+    is_long: bool,
+}
+
+impl Glob {
+    fn new(text: &str) -> Self {
+        Self { text: WildMatch::new(text), is_long: text.starts_with('@') && text.contains('/') }
+    }
+
+    pub(crate) fn fits_group(&self, name: &str) -> bool {
+        self.text.matches(name)
+    }
+
+    pub(crate) fn fits_host(&self, name: &str) -> bool {
+        let fits_long = || long_name(name).is_some_and(|name| self.text.matches(&name));
+        self.text.matches(name) || (self.is_long && fits_long())
+    }
 }
 
 impl Pattern {
@@ -108,7 +132,7 @@ impl Element {
                 );
                 return Err(Error::new(ErrorKind::Inventory, one_line(message)));
             }
-            Kind::Globs(names.iter().map(|name| WildMatch::new(name)).collect())
+            Kind::Globs(names.iter().map(|name| Glob::new(name)).collect())
         } else if names.len() == 1 {
             Kind::Exact(names.into_iter().collect())
         } else {

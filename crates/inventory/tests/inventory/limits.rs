@@ -1,7 +1,7 @@
 //! Which hosts a limit and an exclusion mean.
 
-use hostlink_core::NameData;
-use hostlink_inventory::{Builder, Inventory, Pattern};
+use hostlink_core::{Data, NameData};
+use hostlink_inventory::{Builder, HostDefinition, Inventory, Pattern};
 
 use crate::scene::{Cloud, Files, build, context, error, names, registry, value};
 
@@ -117,6 +117,58 @@ async fn a_name_of_a_connector_never_means_a_group_of_that_name() {
         let expected = "no host and no group is called @docker";
         assert!(error.starts_with(expected), "{limit} {exclude}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_host_over_ssh_is_the_same_one_by_its_short_and_its_long_name() {
+    let files = Files::new(&[
+        ("e.ini", "[x]\ne1\n"),
+        ("inv.yaml", "groups: {web: {hosts: [w9]}}\nhosts: ['@docker/web3', 'h/@chroot//c']"),
+    ]);
+    let (inv, ini) = (files.path("inv.yaml"), files.path("e.ini"));
+    let plain = format!("@ssh/connectors,web1,@ssh/web2,{}", inv.display());
+    // Where a connector is asked, hosts are known by what they turned out to be.
+    let asked = format!("{plain},@ansible/{}", ini.display());
+    for (limit, exclude, expected) in [
+        ("connectors", "", "connectors"),
+        ("@ssh/connectors", "", "connectors"),
+        ("@ssh/web1,web2", "", "web1 web2"),
+        ("@ssh/web[1-2]", "", "web1 web2"),
+        ("@ssh/web[2-2]", "", "web2"),
+        ("@ssh/web*", "", "web1 web2"),
+        ("@ssh/web[1-2]*,@docker/*", "", "web1 web2 @docker/web3"),
+        ("all:!@ssh/*", "", "@docker/web3 h/@chroot//c"),
+        ("", "@ssh/connectors,@ssh/web[1-2],@ssh/e*", "@docker/web3 h/@chroot//c w9"),
+        ("", "web1,web2,web,@docker,e*", "connectors h/@chroot//c"),
+    ] {
+        for targets in [&plain, &asked] {
+            let exclude = match *targets == plain {
+                true => exclude.replace(",@ssh/e*", "").replace(",e*", ""),
+                false => exclude.to_owned(),
+            };
+            let mut builder = Inventory::builder().targets(targets).unwrap();
+            if !limit.is_empty() {
+                builder = builder.limit(Pattern::parse(limit).unwrap());
+            }
+            if !exclude.is_empty() {
+                builder = builder.exclude(Pattern::parse(&exclude).unwrap());
+            }
+            let row = format!("{targets}: limit {limit}, exclude {exclude}");
+            assert_eq!(names(&build(builder).await), expected, "{row}");
+        }
+    }
+    // A group is not meant by the name of a host.
+    let limited = builder(&files, "@ssh/web", "");
+    assert!(error(limited, &files).await.starts_with("no host and no group is called @ssh/web"));
+    // Both names are one host, with the data of either.
+    let both = Inventory::builder()
+        .host(HostDefinition::new("web1").with_data("a", 1))
+        .host(HostDefinition::new("@ssh/web1").with_data("b", 2))
+        .host_data("@ssh/web1", Data::new().with("c", 3));
+    let both = build(both).await;
+    assert_eq!(names(&both), "web1");
+    let values = ["a", "b", "c"].map(|key| value(&both, "web1", key));
+    assert_eq!(values, ["1", "2", "3"]);
 }
 
 #[tokio::test]
