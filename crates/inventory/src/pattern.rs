@@ -45,17 +45,25 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Glob {
     text: WildMatch,
+    begins_with_at: bool,
     /// Whether it may mean hosts by their long names.
     is_long: bool,
 }
 
 impl Glob {
     fn new(text: &str) -> Self {
-        Self { text: WildMatch::new(text), is_long: text.starts_with('@') && text.contains('/') }
+        let begins_with_at = text.starts_with('@');
+        let is_long = begins_with_at && text.contains('/');
+        Self { text: WildMatch::new(text), begins_with_at, is_long }
     }
 
     pub(crate) fn fits_group(&self, name: &str) -> bool {
         self.text.matches(name)
+    }
+
+    /// Whether it means what a connector lists: only if it begins like the names of connectors.
+    pub(crate) fn fits_lister(&self, name: &str) -> bool {
+        self.begins_with_at && self.text.matches(name)
     }
 
     pub(crate) fn fits_host(&self, name: &str) -> bool {

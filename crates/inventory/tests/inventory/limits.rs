@@ -200,16 +200,19 @@ groups:
         ("mixed", "", "w2 c2", 1),
         ("c*", "", "c1 c2", 1),
         ("w*", "", "w1 w2", 1),
-        ("all", "cloud", "w1 w2", 0),
-        ("", "@cloud", "w1 w2", 0),
+        // It could list a host that is known.
+        ("all", "cloud", "w1 w2", 1),
+        ("", "@cloud", "w1 w2", 1),
         ("", "c1", "w1 w2 c2", 1),
         // What is to be left out and is not known may be a group that a host which is known is put in.
         ("web", "c1", "w1 w2", 1),
         ("web", "red", "w1 w2", 1),
-        ("web", "c*", "w1 w2", 0),
-        ("web:&cloud", "", "", 0),
-        ("c*:&web", "", "", 0),
+        ("web", "c*", "w1 w2", 1),
+        ("web:&cloud", "", "", 1),
+        ("c*:&web", "", "", 1),
         ("c*:!cloud", "", "", 0),
+        ("cloud", "@cloud", "", 0),
+        ("web", "w*", "", 0),
     ] {
         let hosts = vec![NameData::new("c1"), NameData::new("c2").with_group("red")];
         let cloud = Cloud::new(hosts, vec![]);
