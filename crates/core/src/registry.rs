@@ -182,7 +182,9 @@ impl Registry {
         }
     }
 
-    fn knows(&self, name: &str) -> bool {
+    /// Whether there is a connector of this name, be it one that was left out.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
         self.connectors.iter().any(|known| known.name() == name)
             || self.left_out.iter().any(|(known, _)| *known == name)
     }

@@ -1,12 +1,14 @@
 //! From sources and settings to an inventory.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
 
-use crate::choice::{Answer, Chooser};
+use crate::asking::{needs_settings, reads_a_file};
+use crate::choice::{Chooser, Known};
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
 use crate::draft::{Draft, Entry, merged};
 use crate::found::{Hosts, collect};
@@ -145,7 +147,8 @@ impl Builder {
         self
     }
 
-    /// Reads the sources, asks connectors for the hosts that they list, and chooses. What is outside the limit is not asked.
+    /// Reads the sources, asks connectors for the hosts that they list, and chooses. What is outside the limit is not asked, but
+    /// for what narrows: hosts that are known may be among those that are to be left out.
     ///
     /// # Errors
     ///
@@ -236,30 +239,16 @@ impl Builder {
         let (limit, exclude) = (self.limit.as_ref(), self.exclude.as_ref());
         let listers = draft.entries.values().filter(|entry| entry.lists).count();
         draft.groups.connect(listers == 0)?;
-        let chooser = Chooser::new(limit, exclude, &draft);
-        let asks_all = chooser.leaves_out_unknown(&draft);
-        let is_asked = |name: &str, entry: &Entry| {
-            asks_all
-                || reads_a_file(name, entry, registry)
-                || chooser.may_take(name, &entry.groups) != Answer::No
-        };
-        let asks_anybody =
-            draft.entries.iter().any(|(name, entry)| entry.lists && is_asked(name, entry));
-        // What is listed may put a host that is known into a group.
-        let is_wanted = |name: &str, entry: &Entry| match entry.lists {
-            true => is_asked(name, entry),
-            false => asks_anybody || chooser.takes(name, &entry.groups),
-        };
-        let asked: Vec<usize> = (draft.entries.iter().enumerate())
-            .filter(|(_, (name, entry))| is_wanted(name, entry))
-            .map(|(index, _)| index)
-            .collect();
+        let mut by_lister = HashMap::new();
+        let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
+        let asked = chooser.asked();
+        let named: HashSet<String> = chooser.named_listers().map(str::to_owned).collect();
         let listed = self.ask(&draft, &asked, &keys, registry, context).await?;
         let mut found = Hosts::default();
         let mut asked_listers = 0;
-        for (index, listed) in asked.into_iter().zip(listed) {
+        for (index, listed) in asked.iter().zip(listed) {
             let (name, entry) =
-                draft.entries.get_index_mut(index).expect("it was asked by its index");
+                draft.entries.get_index_mut(*index).expect("it was asked by its index");
             let taken = Entry {
                 target: entry.target.take(),
                 data: std::mem::take(&mut entry.data),
@@ -270,11 +259,18 @@ impl Builder {
             let name = name.clone();
             let trusted =
                 context.trust_data || registry.connector_of(taken.reached(&name))?.is_trusted();
+            if named.contains(&name) {
+                let hosts = listed.targets.iter().map(|target| target.name.clone()).collect();
+                by_lister.insert(name.clone(), hosts);
+            }
             collect(&mut draft, &name, taken, listed, trusted, &mut found)?;
         }
+        if asked_listers > 0 {
+            refuse_unasked(&draft, &asked, &found)?;
+        }
         draft.groups.connect(asked_listers == listers)?;
-        let chooser = Chooser::new(limit, exclude, &draft);
-        chooser.check(&draft, &found.keys().map(String::as_str).collect())?;
+        let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
+        chooser.check(&found.keys().map(String::as_str).collect())?;
         draft.tell_unused(asked_listers == listers, &found, context);
         let related = chooser.related().clone();
         let chosen: Vec<Option<bool>> = (found.iter())
@@ -327,7 +323,7 @@ impl Builder {
         context: &Context,
     ) -> Result<Listed> {
         let reached = entry.reached(name);
-        let listed = if entry.lists {
+        let listed = if needs_settings(name, entry, registry) {
             let groups = draft.groups.with_parents(&entry.groups);
             let layers = std::iter::once(&self.defaults).chain(draft.layers(&groups));
             let settings = merged(layers.chain([&entry.data, &self.overrides]), keys);
@@ -343,10 +339,16 @@ impl Builder {
     }
 }
 
-/// Whether an entry stands for the hosts of a file, which costs nothing to read.
-fn reads_a_file(name: &str, entry: &Entry, registry: &Registry) -> bool {
-    let connector = registry.connector_of(entry.reached(name));
-    connector.is_ok_and(|connector| connector.only_reads_files())
+/// Refuses a host that a connector lists and that the inventory reaches in a way of its own, which was outside the limit.
+fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
+    for (index, name, entry) in found.keys().filter_map(|name| draft.entries.get_full(name)) {
+        if !entry.lists && asked.binary_search(&index).is_err() {
+            let problem =
+                format!("{name} is another target than the {name} that a connector lists");
+            return Err(entry.place.error(problem));
+        }
+    }
+    Ok(())
 }
 
 /// Tells of files that hold a secret and that others than their owner can read.

@@ -1,14 +1,13 @@
 //! `--limit` and `--exclude` beside the hosts and groups that are known: which hosts are meant.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use hostlink_core::{Error, ErrorKind, Result, nearest};
-use wildmatch::WildMatch;
+use hostlink_core::{Error, ErrorKind, Registry, Result, nearest};
 
-use crate::definition::ALL;
-use crate::draft::Draft;
+use crate::definition::{ALL, host_name};
+use crate::draft::{Draft, Entry};
 use crate::groups::{GroupId, GroupSet};
-use crate::pattern::{Element, Kind, Pattern};
+use crate::pattern::{Element, Glob, Kind, Pattern};
 
 /// How many names a hint is looked for among.
 const MOST_HINTS: usize = 10_000;
@@ -21,12 +20,99 @@ pub(crate) enum Answer {
     Yes,
 }
 
+/// What an entry stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    Host,
+    /// The hosts that a connector lists.
+    Lister,
+    /// The hosts of a file. It is read in any case.
+    File,
+}
+
+/// What patterns are read beside.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) draft: &'a Draft,
+    pub(crate) registry: &'a Registry,
+    /// The hosts of the entries that elements name and that have been asked.
+    by_lister: &'a HashMap<String, Vec<String>>,
+    /// The entries whose connectors list hosts.
+    listers: Vec<(&'a str, &'a [GroupId])>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn new(
+        draft: &'a Draft,
+        registry: &'a Registry,
+        by_lister: &'a HashMap<String, Vec<String>>,
+    ) -> Self {
+        let listers = draft.entries.iter().filter(|(_, entry)| entry.lists);
+        let listers = listers.map(|(name, entry)| (name.as_str(), entry.groups.as_slice()));
+        Self { draft, registry, by_lister, listers: listers.collect() }
+    }
+
+    fn has_host(&self, name: &str) -> bool {
+        self.draft.entries.contains_key(host_name(name))
+    }
+
+    /// The groups that an element names. A wildcard means groups of connectors only if it begins like them.
+    fn groups_of(&self, element: &Element) -> Vec<GroupId> {
+        let groups = &self.draft.groups;
+        match &element.kind {
+            Kind::Exact(name) => {
+                let bare = name.strip_prefix('@').filter(|name| !self.registry.knows(name));
+                groups.find(name).or_else(|| groups.find(bare?)).into_iter().collect()
+            }
+            Kind::Names(names) => names.iter().filter_map(|name| groups.find(name)).collect(),
+            Kind::Globs(globs) => {
+                let of_connectors = element.text.starts_with('@');
+                let fits = |name: &str| {
+                    name.starts_with('@') == of_connectors
+                        && globs.iter().any(|glob| glob.fits_group(name))
+                };
+                groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
+            }
+        }
+    }
+
+    /// Whether an element may mean hosts and groups that nobody has listed yet.
+    fn is_open(&self, element: &Element) -> bool {
+        let is_new = |name: &str| !self.has_host(name) && self.draft.groups.find(name).is_none();
+        match &element.kind {
+            Kind::Exact(name) => {
+                is_new(name) && !is_all(element) && self.groups_of(element).is_empty()
+            }
+            Kind::Names(names) => names.iter().any(|name| is_new(name)),
+            Kind::Globs(_) => true,
+        }
+    }
+
+    /// Whether an element matches something that is known, a name of `listed` too.
+    fn has(&self, element: &Element, listed: &HashSet<&str>) -> bool {
+        let knows = |name: &str| self.has_host(name) || listed.contains(host_name(name));
+        let is_host = || match &element.kind {
+            Kind::Exact(name) => knows(name),
+            Kind::Names(names) => names.iter().any(|name| knows(name)),
+            Kind::Globs(globs) => globs.iter().any(|glob| {
+                let fits = |(name, entry): (&String, &Entry)| match entry.lists {
+                    true => glob.fits_lister(name),
+                    false => glob.fits_host(name),
+                };
+                self.draft.entries.iter().any(fits)
+                    || listed.iter().any(|name| glob.fits_host(name))
+            }),
+        };
+        is_all(element) || !self.groups_of(element).is_empty() || is_host()
+    }
+}
+
 /// Elements of which one has to match.
 #[derive(Debug, Default)]
 struct Union<'a> {
     elements: &'a [Element],
     names: HashSet<&'a str>,
-    globs: Vec<&'a WildMatch>,
+    globs: Vec<&'a Glob>,
     /// The groups that are named, without those in them.
     groups: Vec<GroupId>,
     /// With those in them.
@@ -37,100 +123,95 @@ struct Union<'a> {
     is_all: bool,
     /// Whether an element may mean hosts that nobody has listed yet.
     is_open: bool,
+    /// Whether one of the groups has a child that nobody has listed yet.
+    has_open_group: bool,
+    /// Whether connectors list hosts of these groups, or stand there themselves.
+    lists: bool,
 }
 
 impl<'a> Union<'a> {
-    fn new(elements: &'a [Element], draft: &Draft) -> Self {
-        let groups = &draft.groups;
+    fn new(elements: &'a [Element], known: &Known<'a>) -> Self {
+        let groups = &known.draft.groups;
         let mut union = Self { elements, ..Self::default() };
         let mut of_connectors = Vec::new();
         for element in elements {
-            let named = groups_of(element, draft);
+            let named = known.groups_of(element);
             if element.text.starts_with('@') {
                 of_connectors.extend(named.iter().filter(|id| groups.name(**id).starts_with('@')));
             }
-            let reached = groups.with_children(&named);
             union.is_all |= is_all(element);
-            union.is_open |= match &element.kind {
-                Kind::Glob(_) => true,
-                _ if reached.iter().any(|group| groups.is_open(*group)) => true,
-                _ => named.is_empty() && !is_all(element) && !names_only_known(element, draft),
-            };
+            union.is_open |= known.is_open(element);
             union.groups.extend(named);
             match &element.kind {
-                Kind::Exact => drop(union.names.insert(&element.text)),
-                Kind::Names(names) => union.names.extend(names.iter().map(String::as_str)),
-                Kind::Glob(glob) => union.globs.push(glob),
+                Kind::Exact(name) => drop(union.names.insert(host_name(name))),
+                Kind::Names(names) => union.names.extend(names.iter().map(|name| host_name(name))),
+                Kind::Globs(globs) => union.globs.extend(globs),
             }
         }
-        union.reached = GroupSet::new(groups, &groups.with_children(&union.groups));
+        let reached = groups.with_children(&union.groups);
+        union.has_open_group = reached.iter().any(|group| groups.is_open(*group));
+        union.is_open |= union.has_open_group;
+        union.reached = GroupSet::new(groups, &reached);
         union.of_connectors = GroupSet::new(groups, &of_connectors);
+        union.lists = known.listers.iter().any(|(name, groups)| union.means_lister(name, groups));
+        let named = known.by_lister.iter().filter(|(name, _)| union.names_lister(name));
+        let of_named: Vec<&str> = named.flat_map(|(_, hosts)| hosts).map(String::as_str).collect();
+        union.names.extend(of_named);
         union
     }
 
     fn names_host(&self, name: &str) -> bool {
-        self.names.contains(name) || self.globs.iter().any(|glob| glob.matches(name))
+        self.names.contains(name) || self.globs.iter().any(|glob| glob.fits_host(name))
     }
 
     fn hits(&self, name: &str, groups: &[GroupId]) -> bool {
         self.is_all || self.reached.has_any(groups) || self.names_host(name)
     }
 
-    fn may_hit(&self, name: &str, groups: &[GroupId]) -> Answer {
+    fn names_lister(&self, name: &str) -> bool {
+        self.names.contains(name) || self.globs.iter().any(|glob| glob.fits_lister(name))
+    }
+
+    /// Whether all hosts of an entry are meant, whatever they are.
+    fn means_lister(&self, name: &str, groups: &[GroupId]) -> bool {
+        self.reached.has_any(groups) || self.names_lister(name)
+    }
+
+    fn hits_entry(&self, name: &str, groups: &[GroupId], of: Of) -> bool {
+        match of {
+            Of::Host => self.hits(name, groups),
+            Of::Lister | Of::File => self.is_all || self.means_lister(name, groups),
+        }
+    }
+
+    /// For the plain elements of a limit. What is known by name is not looked for elsewhere.
+    fn may_choose(&self, name: &str, groups: &[GroupId], of: Of) -> Answer {
+        match of {
+            _ if self.hits_entry(name, groups, of) => Answer::Yes,
+            Of::File => Answer::Maybe,
+            Of::Lister if self.is_open => Answer::Maybe,
+            Of::Host | Of::Lister => Answer::No,
+        }
+    }
+
+    /// For what narrows. A host that is known may also be one of those that a connector lists.
+    fn may_narrow(&self, name: &str, groups: &[GroupId], of: Of) -> Answer {
         match () {
-            () if self.hits(name, groups) => Answer::Yes,
-            () if self.is_open => Answer::Maybe,
+            () if self.hits_entry(name, groups, of) => Answer::Yes,
+            () if self.is_open || self.lists => Answer::Maybe,
             () => Answer::No,
         }
     }
 }
 
-/// The groups that an element names. A wildcard means groups of connectors only if it begins like them.
-fn groups_of(element: &Element, draft: &Draft) -> Vec<GroupId> {
-    let groups = &draft.groups;
-    match &element.kind {
-        Kind::Exact => {
-            let bare = || groups.find(element.text.strip_prefix('@')?);
-            groups.find(&element.text).or_else(bare).into_iter().collect()
-        }
-        Kind::Names(names) => names.iter().filter_map(|name| groups.find(name)).collect(),
-        Kind::Glob(glob) => {
-            let of_connectors = element.text.starts_with('@');
-            let fits = |name: &str| name.starts_with('@') == of_connectors && glob.matches(name);
-            groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
-        }
-    }
-}
-
 fn is_all(element: &Element) -> bool {
-    matches!(element.kind, Kind::Exact) && element.text == ALL
-}
-
-fn names_only_known(element: &Element, draft: &Draft) -> bool {
-    match &element.kind {
-        Kind::Exact => draft.entries.contains_key(&element.text),
-        Kind::Names(names) => names.iter().all(|name| draft.entries.contains_key(name)),
-        Kind::Glob(_) => false,
-    }
-}
-
-/// Whether an element matches something that is known, a name of `listed` too.
-fn is_known(element: &Element, draft: &Draft, listed: &HashSet<&str>) -> bool {
-    let knows = |name: &str| draft.entries.contains_key(name) || listed.contains(name);
-    let is_host = || match &element.kind {
-        Kind::Exact => knows(&element.text),
-        Kind::Names(names) => names.iter().any(|name| knows(name)),
-        Kind::Glob(glob) => {
-            let names = draft.entries.keys().map(String::as_str);
-            names.chain(listed.iter().copied()).any(|name| glob.matches(name))
-        }
-    };
-    is_all(element) || !groups_of(element, draft).is_empty() || is_host()
+    matches!(&element.kind, Kind::Exact(name) if name == ALL)
 }
 
 /// A whole pattern.
 #[derive(Debug)]
 struct Selection<'a> {
+    is_exclusion: bool,
     /// `None` for every host.
     any: Option<Union<'a>>,
     also: Vec<Union<'a>>,
@@ -138,9 +219,10 @@ struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    fn new(pattern: &'a Pattern, draft: &Draft) -> Self {
-        let union = |elements: &'a [Element]| Union::new(elements, draft);
+    fn new(pattern: &'a Pattern, is_exclusion: bool, known: &Known<'a>) -> Self {
+        let union = |elements: &'a [Element]| Union::new(elements, known);
         Self {
+            is_exclusion,
             any: (!pattern.any.is_empty()).then(|| union(&pattern.any)),
             also: pattern.also.chunks(1).map(union).collect(),
             not: union(&pattern.not),
@@ -153,19 +235,28 @@ impl<'a> Selection<'a> {
             && !self.not.hits(name, groups)
     }
 
-    fn may_take(&self, name: &str, groups: &[GroupId]) -> Answer {
-        let any = self.any.as_ref().map_or(Answer::Yes, |any| any.may_hit(name, groups));
-        let also = self.also.iter().map(|also| also.may_hit(name, groups)).min();
-        any.min(also.unwrap_or(Answer::Yes)).min(opposite(self.not.may_hit(name, groups)))
+    fn may_take(&self, name: &str, groups: &[GroupId], of: Of) -> Answer {
+        let any = self.any.as_ref().map_or(Answer::Yes, |any| match self.is_exclusion {
+            true => any.may_narrow(name, groups, of),
+            false => any.may_choose(name, groups, of),
+        });
+        // A connector may list what is known to be on the other side of `&`.
+        let also = self.also.iter().map(|also| match also.may_narrow(name, groups, of) {
+            Answer::No if of != Of::Host => Answer::Maybe,
+            answer => answer,
+        });
+        let not = self.not.may_narrow(name, groups, of);
+        any.min(also.min().unwrap_or(Answer::Yes)).min(opposite(not))
     }
 
     /// What narrows.
-    fn narrowing(&self) -> impl Iterator<Item = &'a Element> {
-        self.also.iter().chain([&self.not]).flat_map(|union| union.elements)
+    fn narrowing(&self) -> impl Iterator<Item = &Union<'a>> {
+        let any = self.any.iter().filter(|_| self.is_exclusion);
+        any.chain(&self.also).chain([&self.not])
     }
 
-    fn elements(&self) -> impl Iterator<Item = &'a Element> {
-        self.any.iter().flat_map(|union| union.elements).chain(self.narrowing())
+    fn unions(&self) -> impl Iterator<Item = &Union<'a>> {
+        self.any.iter().chain(&self.also).chain([&self.not])
     }
 }
 
@@ -180,6 +271,7 @@ fn opposite(answer: Answer) -> Answer {
 /// A limit and an exclusion beside the hosts and groups that are known.
 #[derive(Debug)]
 pub(crate) struct Chooser<'a> {
+    pub(crate) known: Known<'a>,
     limit: Option<Selection<'a>>,
     exclude: Option<Selection<'a>>,
     /// The groups whose data count for a host that no element names itself.
@@ -190,15 +282,16 @@ impl<'a> Chooser<'a> {
     pub(crate) fn new(
         limit: Option<&'a Pattern>,
         exclude: Option<&'a Pattern>,
-        draft: &Draft,
+        known: Known<'a>,
     ) -> Self {
-        let limit = limit.map(|pattern| Selection::new(pattern, draft));
-        let exclude = exclude.map(|pattern| Selection::new(pattern, draft));
+        let limit = limit.map(|pattern| Selection::new(pattern, false, &known));
+        let exclude = exclude.map(|pattern| Selection::new(pattern, true, &known));
+        let groups = &known.draft.groups;
         let named = limit.iter().flat_map(|limit| limit.any.iter().chain(&limit.also));
         let named: Vec<GroupId> = named.flat_map(|union| union.groups.iter().copied()).collect();
-        let mut related = draft.groups.with_children(&named);
-        related.extend(draft.groups.with_parents(&named));
-        Self { limit, exclude, related: GroupSet::new(&draft.groups, &related) }
+        let mut related = groups.with_children(&named);
+        related.extend(groups.with_parents(&named));
+        Self { known, limit, exclude, related: GroupSet::new(groups, &related) }
     }
 
     /// Whether a host is meant.
@@ -208,19 +301,41 @@ impl<'a> Chooser<'a> {
     }
 
     /// Whether hosts may be meant that `name`, which is in `groups`, stands for.
-    pub(crate) fn may_take(&self, name: &str, groups: &[GroupId]) -> Answer {
-        let limit = self.limit.as_ref().map_or(Answer::Yes, |limit| limit.may_take(name, groups));
-        let exclude = self.exclude.as_ref().map(|exclude| exclude.may_take(name, groups));
-        limit.min(exclude.map_or(Answer::Yes, opposite))
+    pub(crate) fn may_take(&self, name: &str, groups: &[GroupId], of: Of) -> Answer {
+        let may_take = |selection: &Selection<'_>| selection.may_take(name, groups, of);
+        let limit = self.limit.as_ref().map_or(Answer::Yes, may_take);
+        limit.min(self.exclude.as_ref().map(may_take).map_or(Answer::Yes, opposite))
     }
 
     /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host that is known may be in a
     /// group that is not, and nothing is to be done on what was to be left out.
-    pub(crate) fn leaves_out_unknown(&self, draft: &Draft) -> bool {
-        let limit = self.limit.iter().flat_map(Selection::narrowing);
-        let exclude = self.exclude.iter().flat_map(Selection::elements);
+    pub(crate) fn leaves_out_unknown(&self) -> bool {
         let nobody = HashSet::new();
-        limit.chain(exclude).any(|element| !is_known(element, draft, &nobody))
+        let is_new = |element: &Element| !self.known.has(element, &nobody);
+        self.narrowing().any(|union| union.has_open_group || union.elements.iter().any(is_new))
+    }
+
+    /// Whether what narrows holds hosts that a connector lists.
+    pub(crate) fn narrows_by_listers(&self) -> bool {
+        self.narrowing().any(|union| union.lists)
+    }
+
+    /// Whether the hosts of such an entry are among what narrows.
+    pub(crate) fn narrows_by(&self, name: &str, groups: &[GroupId]) -> bool {
+        self.narrowing().any(|union| union.means_lister(name, groups))
+    }
+
+    fn narrowing(&self) -> impl Iterator<Item = &Union<'a>> {
+        self.limit.iter().chain(&self.exclude).flat_map(Selection::narrowing)
+    }
+
+    /// The entries of connectors that list hosts which elements name (`@terraform/web`).
+    pub(crate) fn named_listers(&self) -> impl Iterator<Item = &'a str> {
+        let names = self.known.listers.iter().map(|(name, _)| *name);
+        names.filter(|name| {
+            let mut all = self.limit.iter().chain(&self.exclude).flat_map(Selection::unions);
+            all.any(|union| union.names_lister(name))
+        })
     }
 
     /// Whether a host was chosen by some of its groups alone, so that only the data of these count.
@@ -237,13 +352,13 @@ impl<'a> Chooser<'a> {
     }
 
     /// Refuses elements that match nothing.
-    pub(crate) fn check(&self, draft: &Draft, listed: &HashSet<&str>) -> Result<()> {
-        let all = self.limit.iter().chain(&self.exclude).flat_map(Selection::elements);
-        let Some(unknown) = all.into_iter().find(|element| !is_known(element, draft, listed))
-        else {
+    pub(crate) fn check(&self, listed: &HashSet<&str>) -> Result<()> {
+        let all = self.limit.iter().chain(&self.exclude).flat_map(Selection::unions);
+        let mut elements = all.flat_map(|union| union.elements);
+        let Some(unknown) = elements.find(|element| !self.known.has(element, listed)) else {
             return Ok(());
         };
-        let text = &unknown.text;
+        let (text, draft) = (&unknown.text, self.known.draft);
         let names = draft.entries.keys().map(String::as_str).chain(draft.groups.names());
         let names = names.chain(listed.iter().copied()).take(MOST_HINTS);
         let mut hint = nearest::hint(text, names);

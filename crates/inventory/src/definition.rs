@@ -15,6 +15,24 @@ use crate::tree;
 /// The group that every host is in.
 pub const ALL: &str = "all";
 
+/// How the name of a host begins that is written out.
+const SSH: &str = "@ssh/";
+
+/// The name of the host that is meant: `web1` by `@ssh/web1`, too.
+pub(crate) fn host_name(name: &str) -> &str {
+    name.strip_prefix(SSH).filter(|host| is_plain(host)).unwrap_or(name)
+}
+
+/// `@ssh/web1` for `web1`.
+pub(crate) fn long_name(name: &str) -> Option<String> {
+    is_plain(name).then(|| [SSH, name].concat())
+}
+
+/// Whether a name is neither that of a connector's target nor that of a chain.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('@') && !name.contains("/@")
+}
+
 /// What one source says: the tree of an inventory file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Definition {

@@ -6,7 +6,7 @@ use hostlink_core::{Context, Data, Event, Registry, Result, Value, nearest};
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
-use crate::definition::{ALL, Definition, HostDefinition};
+use crate::definition::{ALL, Definition, HostDefinition, host_name};
 use crate::found::Hosts;
 use crate::groups::{GroupId, Groups};
 use crate::place::Place;
@@ -80,7 +80,10 @@ impl Draft {
         source: &Arc<str>,
         registry: &Registry,
     ) -> Result<()> {
-        let HostDefinition { name, target, data, at } = host;
+        let HostDefinition { mut name, target, data, at } = host;
+        if host_name(&name) != name {
+            name = host_name(&name).to_owned();
+        }
         match self.entries.entry(name) {
             Slot::Occupied(mut known) => {
                 let contradiction = join(known.get_mut(), target, data);
@@ -118,7 +121,7 @@ impl Draft {
 
     /// Sets data of a host that is told apart from what lists it.
     pub(crate) fn add_host_data(&mut self, name: &str, data: &Data) {
-        self.of_hosts.entry(name.to_owned()).or_default().merge(data);
+        self.of_hosts.entry(host_name(name).to_owned()).or_default().merge(data);
     }
 
     /// Tells of data of groups and hosts that there are not: their names may be misspelt. Files of data may be shared by

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod ansible;
+mod asking;
 mod builder;
 mod choice;
 mod definition;

@@ -5,8 +5,13 @@ use std::collections::HashSet;
 use hostlink_core::{Error, ErrorKind, Result};
 use wildmatch::WildMatch;
 
+use crate::definition::long_name;
+use crate::place::one_line;
 use crate::range::Ranges;
 use crate::words::split;
+
+/// How many names with wildcards one element may stand for: every host is compared with each.
+const MOST_GLOBS: usize = 1_000;
 
 /// A limit or an exclusion, as written.
 ///
@@ -30,9 +35,41 @@ pub(crate) struct Element {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Exact,
+    Exact(String),
     Names(HashSet<String>),
-    Glob(WildMatch),
+    /// Several where a range has a wildcard beside it.
+    Globs(Vec<Glob>),
+}
+
+/// A name with wildcards.
+#[derive(Clone, Debug)]
+pub(crate) struct Glob {
+    text: WildMatch,
+    begins_with_at: bool,
+    /// Whether it may mean hosts by their long names.
+    is_long: bool,
+}
+
+impl Glob {
+    fn new(text: &str) -> Self {
+        let begins_with_at = text.starts_with('@');
+        let is_long = begins_with_at && text.contains('/');
+        Self { text: WildMatch::new(text), begins_with_at, is_long }
+    }
+
+    pub(crate) fn fits_group(&self, name: &str) -> bool {
+        self.text.matches(name)
+    }
+
+    /// Whether it means what a connector lists: only if it begins like the names of connectors.
+    pub(crate) fn fits_lister(&self, name: &str) -> bool {
+        self.begins_with_at && self.text.matches(name)
+    }
+
+    pub(crate) fn fits_host(&self, name: &str) -> bool {
+        let fits_long = || long_name(name).is_some_and(|name| self.text.matches(&name));
+        self.text.matches(name) || (self.is_long && fits_long())
+    }
 }
 
 impl Pattern {
@@ -95,10 +132,19 @@ impl Element {
             return Err(Error::new(ErrorKind::Inventory, message));
         }
         let names = ranges.expand(text, 0)?;
-        let kind = match names.as_slice() {
-            [name] if name.contains(['*', '?']) => Kind::Glob(WildMatch::new(name)),
-            [_] => Kind::Exact,
-            _ => Kind::Names(names.into_iter().collect()),
+        let kind = if text.contains(['*', '?']) {
+            if names.len() > MOST_GLOBS {
+                let count = names.len();
+                let message = format!(
+                    "{text} stands for {count} names with wildcards, which are more than {MOST_GLOBS}: leave the range or the wildcard out"
+                );
+                return Err(Error::new(ErrorKind::Inventory, one_line(message)));
+            }
+            Kind::Globs(names.iter().map(|name| Glob::new(name)).collect())
+        } else if names.len() == 1 {
+            Kind::Exact(names.into_iter().collect())
+        } else {
+            Kind::Names(names.into_iter().collect())
         };
         Ok(Self { text: text.to_owned(), kind })
     }

@@ -1,7 +1,7 @@
 //! Which hosts a limit and an exclusion mean.
 
-use hostlink_core::NameData;
-use hostlink_inventory::{Builder, Inventory, Pattern};
+use hostlink_core::{Data, NameData};
+use hostlink_inventory::{Builder, HostDefinition, Inventory, Pattern};
 
 use crate::scene::{Cloud, Files, build, context, error, names, registry, value};
 
@@ -48,6 +48,13 @@ async fn limits_mean_hosts_groups_and_connectors() {
         ("w[1-2]", "", "w1 w2"),
         ("[a-z]1", "", "w1 e1 d1"),
         ("?[1-1]", "", "w1 e1 d1"),
+        ("w[2-2]", "", "w2"),
+        ("w[2]", "", "w2"),
+        ("w[1-1],d[1]", "w[1]", "d1"),
+        ("[d-e]1*", "", "e1 d1"),
+        ("[d-e]?", "", "w2 e1 d1"),
+        ("[d-d]b", "", "w2 d1"),
+        ("all", "[d-e]*,w*", "@docker/c1"),
         ("web:&db", "", "w2"),
         ("web,&db", "", "w2"),
         ("web:!edge", "", "w1 w2"),
@@ -79,6 +86,9 @@ async fn limits_mean_hosts_groups_and_connectors() {
         ("web:db", "", "no host and no group is called web:db"),
         ("web", "w9", "no host and no group is called w9 (did you mean"),
         ("x*", "", "no host and no group is called x*"),
+        ("x[1-2]*", "", "no host and no group is called x[1-2]*"),
+        ("w[9]", "", "no host and no group is called w[9]"),
+        ("w[1-1001]*", "", "stands for 1001 names with wildcards"),
         ("w[1-9", "", "[ is not closed"),
         ("web,,db", "", "an element is empty"),
         ("web:&", "", "an element is empty"),
@@ -93,6 +103,72 @@ async fn limits_mean_hosts_groups_and_connectors() {
         };
         assert!(found.contains(problem), "limit {limit}, exclude {exclude}: {found}");
     }
+}
+
+/// Also where no host is by the connector.
+#[tokio::test]
+async fn a_name_of_a_connector_never_means_a_group_of_that_name() {
+    let text = "groups: {docker: {hosts: [w1]}, web: {hosts: [w1, w2]}}";
+    let files = Files::new(&[("inv.yaml", text)]);
+    assert_eq!(names(&build(builder(&files, "docker", "")).await), "w1");
+    assert_eq!(names(&build(builder(&files, "@web", "")).await), "w1 w2");
+    for (limit, exclude) in [("@docker", ""), ("", "@docker"), ("web:!@docker", "")] {
+        let error = error(builder(&files, limit, exclude), &files).await;
+        let expected = "no host and no group is called @docker";
+        assert!(error.starts_with(expected), "{limit} {exclude}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_over_ssh_is_the_same_one_by_its_short_and_its_long_name() {
+    let files = Files::new(&[
+        ("e.ini", "[x]\ne1\n"),
+        ("inv.yaml", "groups: {web: {hosts: [w9]}}\nhosts: ['@docker/web3', 'h/@chroot//c']"),
+    ]);
+    let (inv, ini) = (files.path("inv.yaml"), files.path("e.ini"));
+    let plain = format!("@ssh/connectors,web1,@ssh/web2,{}", inv.display());
+    // Where a connector is asked, hosts are known by what they turned out to be.
+    let asked = format!("{plain},@ansible/{}", ini.display());
+    for (limit, exclude, expected) in [
+        ("connectors", "", "connectors"),
+        ("@ssh/connectors", "", "connectors"),
+        ("@ssh/web1,web2", "", "web1 web2"),
+        ("@ssh/web[1-2]", "", "web1 web2"),
+        ("@ssh/web[2-2]", "", "web2"),
+        ("@ssh/web*", "", "web1 web2"),
+        ("@ssh/web[1-2]*,@docker/*", "", "web1 web2 @docker/web3"),
+        ("all:!@ssh/*", "", "@docker/web3 h/@chroot//c"),
+        ("", "@ssh/connectors,@ssh/web[1-2],@ssh/e*", "@docker/web3 h/@chroot//c w9"),
+        ("", "web1,web2,web,@docker,e*", "connectors h/@chroot//c"),
+    ] {
+        for targets in [&plain, &asked] {
+            let exclude = match *targets == plain {
+                true => exclude.replace(",@ssh/e*", "").replace(",e*", ""),
+                false => exclude.to_owned(),
+            };
+            let mut builder = Inventory::builder().targets(targets).unwrap();
+            if !limit.is_empty() {
+                builder = builder.limit(Pattern::parse(limit).unwrap());
+            }
+            if !exclude.is_empty() {
+                builder = builder.exclude(Pattern::parse(&exclude).unwrap());
+            }
+            let row = format!("{targets}: limit {limit}, exclude {exclude}");
+            assert_eq!(names(&build(builder).await), expected, "{row}");
+        }
+    }
+    // A group is not meant by the name of a host.
+    let limited = builder(&files, "@ssh/web", "");
+    assert!(error(limited, &files).await.starts_with("no host and no group is called @ssh/web"));
+    // Both names are one host, with the data of either.
+    let both = Inventory::builder()
+        .host(HostDefinition::new("web1").with_data("a", 1))
+        .host(HostDefinition::new("@ssh/web1").with_data("b", 2))
+        .host_data("@ssh/web1", Data::new().with("c", 3));
+    let both = build(both).await;
+    assert_eq!(names(&both), "web1");
+    let values = ["a", "b", "c"].map(|key| value(&both, "web1", key));
+    assert_eq!(values, ["1", "2", "3"]);
 }
 
 #[tokio::test]
@@ -124,16 +200,19 @@ groups:
         ("mixed", "", "w2 c2", 1),
         ("c*", "", "c1 c2", 1),
         ("w*", "", "w1 w2", 1),
-        ("all", "cloud", "w1 w2", 0),
-        ("", "@cloud", "w1 w2", 0),
+        // It could list a host that is known.
+        ("all", "cloud", "w1 w2", 1),
+        ("", "@cloud", "w1 w2", 1),
         ("", "c1", "w1 w2 c2", 1),
         // What is to be left out and is not known may be a group that a host which is known is put in.
         ("web", "c1", "w1 w2", 1),
         ("web", "red", "w1 w2", 1),
-        ("web", "c*", "w1 w2", 0),
-        ("web:&cloud", "", "", 0),
-        ("c*:&web", "", "", 0),
+        ("web", "c*", "w1 w2", 1),
+        ("web:&cloud", "", "", 1),
+        ("c*:&web", "", "", 1),
         ("c*:!cloud", "", "", 0),
+        ("cloud", "@cloud", "", 0),
+        ("web", "w*", "", 0),
     ] {
         let hosts = vec![NameData::new("c1"), NameData::new("c2").with_group("red")];
         let cloud = Cloud::new(hosts, vec![]);

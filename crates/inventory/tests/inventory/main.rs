@@ -4,6 +4,7 @@
 
 mod ansible;
 mod ansible_merge;
+mod asking;
 mod bad_input;
 mod hostile;
 mod limits;

@@ -74,6 +74,8 @@ async fn groups_are_merged_in_their_order() {
     let turned = format!("groups: {{{}, {}}}", group("b"), group("a"));
     let nested = "groups: {c: {data: {x: c}, children: [a]}, b: {data: {x: b}, hosts: [w1]}, a: {data: {x: a}, hosts: [w1]}}";
     let deep = "groups: {a: {data: {x: a}, hosts: [w1]}, b: {data: {x: b}, children: [a]}, c: {data: {x: c}, children: [b]}}";
+    // Depth goes before the order of names.
+    let deep_first = "groups: {c: {children: [a]}, a: {data: {x: a}, hosts: [w1]}, b: {data: {x: b}, hosts: [w1]}}";
     let diamond = "groups: {a: {data: {x: a}, children: [c, d]}, c: {data: {x: c}, children: [e]}, d: {data: {x: d}, children: [e]}, e: {hosts: [w1]}}";
     let null = "data: {x: all}\ngroups: {a: {hosts: [w1], data: {x: null}}}";
     for (text, limit, expected) in [
@@ -95,6 +97,7 @@ async fn groups_are_merged_in_their_order() {
         (deep, "", "a"),
         (deep, "c", "a"),
         (deep, "b", "a"),
+        (deep_first, "", "a"),
         (diamond, "", "d"),
         (diamond, "c", "c"),
         (null, "", "-"),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hostlink_core::{
@@ -60,20 +60,30 @@ impl Connector for Reaching {
     }
 }
 
-/// A connector that lists hosts, and counts how often it is asked.
+/// A connector that lists hosts, and counts how often it is asked. By the name of a group, it lists the hosts
+/// of this group, without their groups.
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) asked: AtomicUsize,
+    asked_for: Mutex<Vec<String>>,
     listing: Listing,
 }
 
 impl Cloud {
     pub(crate) fn new(hosts: Vec<NameData>, groups: Vec<GroupData>) -> Arc<Self> {
-        Arc::new(Self { asked: AtomicUsize::new(0), listing: Listing { hosts, groups } })
+        let listing = Listing { hosts, groups };
+        Arc::new(Self { asked: AtomicUsize::new(0), asked_for: Mutex::default(), listing })
     }
 
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// The arguments that it was asked with, in order, with the region that the settings had.
+    pub(crate) fn asked_for(&self) -> String {
+        let mut all = self.asked_for.lock().unwrap().clone();
+        all.sort_unstable();
+        all.join(" ")
     }
 }
 
@@ -103,10 +113,21 @@ impl Connector for Cloud {
         Ok(self.list(argument, context).await?.hosts)
     }
 
-    async fn list(&self, _: Option<&str>, context: &Context) -> Result<Listing> {
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut asked_for = argument.unwrap_or("-").to_owned();
         let mut listing = self.listing.clone();
-        if let Some(region) = context.settings.get("cloud_region") {
+        let is_in = |host: &NameData, group| host.groups.iter().any(|name| name == group);
+        if let Some(group) =
+            argument.filter(|group| listing.hosts.iter().any(|host| is_in(host, *group)))
+        {
+            listing.hosts.retain(|host| is_in(host, group));
+            listing.hosts.iter_mut().for_each(|host| host.groups.clear());
+        }
+        let region = context.settings.get("cloud_region");
+        asked_for.extend(region.map(|region| format!("={region}")));
+        self.asked_for.lock().unwrap().push(asked_for);
+        if let Some(region) = region {
             listing.hosts.iter_mut().for_each(|host| host.data.insert("region", region.clone()));
         }
         Ok(listing)
@@ -129,7 +150,7 @@ pub(crate) fn registry(cloud: Option<Arc<Cloud>>) -> Registry {
 
 /// What is told, kept.
 #[derive(Debug, Default)]
-pub(crate) struct Told(std::sync::Mutex<Vec<String>>);
+pub(crate) struct Told(Mutex<Vec<String>>);
 
 impl Reporter for Told {
     fn report(&self, _: &str, event: Event<'_>) {

@@ -21,8 +21,11 @@ async fn a_directory_outside_the_limit_is_never_asked() {
         ("@terraform", "c1 c2", 1),
         ("amber", "c1", 1),
         ("c2", "c2", 1),
-        ("!cloud", "w1", 0),
-        ("all:!@terraform", "w1", 0),
+        ("w1:!c2", "w1", 1),
+        // It could list w1, which would have to be left out.
+        ("!cloud", "w1", 1),
+        ("all:!@terraform", "w1", 1),
+        ("cloud:!@terraform", "", 0),
     ] {
         let directory = Directory::applied(configuration);
         let (program, log) = counted(&directory);
