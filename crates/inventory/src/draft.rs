@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Context, Data, Event, Registry, Result, Value, nearest};
+use hostlink_core::{Connector, Context, Data, Event, Registry, Result, Value, nearest};
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
@@ -11,6 +11,7 @@ use crate::found::Hosts;
 use crate::groups::{GroupId, Groups};
 use crate::place::Place;
 use crate::secrets::SecretKeys;
+use crate::tree::directory_fault;
 
 /// A host, or what stands for several.
 #[derive(Clone, Debug)]
@@ -81,23 +82,39 @@ impl Draft {
         registry: &Registry,
     ) -> Result<()> {
         let HostDefinition { name, target, data, at } = host;
+        let connector_of = |reached: &str| {
+            let connector = registry.connector_of(reached);
+            connector.map_err(|error| Place::new(source, at).put_before(error))
+        };
         match self.entries.entry(name) {
             Slot::Occupied(mut known) => {
-                let contradiction = join(known.get_mut(), target, data);
-                if let Some(what) = contradiction {
-                    let (name, before) = (known.key(), &known.get().place);
+                let entry = known.get();
+                let other_target = || {
+                    let (before, now) = (entry.target.as_ref()?, target.as_ref()?);
+                    (before != now).then_some("target")
+                };
+                if let Some(what) = contradiction(&entry.data, &data).or_else(other_target) {
+                    let (name, before) = (known.key(), &entry.place);
                     return Err(Place::new(source, at)
                         .error(format_args!("{name}: its {what} is another one at {before}")));
                 }
-                let groups = &mut known.get_mut().groups;
-                groups.extend(group.filter(|group| !groups.contains(group)));
+                let entry = known.get_mut();
+                entry.data.merge(&data);
+                entry.groups.extend(group.filter(|group| !entry.groups.contains(group)));
+                if let (None, Some(target)) = (&entry.target, target) {
+                    let connector = connector_of(&target)?;
+                    entry.lists = !connector.handles_execution();
+                    // The connector's group stands in front.
+                    entry.groups[0] = group_of(connector, &mut self.groups);
+                    entry.target = Some(target);
+                }
             }
             Slot::Vacant(slot) => {
-                let reached = target.as_deref().unwrap_or(slot.key());
-                let connector = registry
-                    .connector_of(reached)
-                    .map_err(|error| Place::new(source, at).put_before(error))?;
-                let of_connector = self.groups.define(&format!("@{}", connector.name()));
+                if let Some(fault) = directory_fault(slot.key()) {
+                    return Err(Place::new(source, at).error(fault));
+                }
+                let connector = connector_of(target.as_deref().unwrap_or(slot.key()))?;
+                let of_connector = group_of(connector, &mut self.groups);
                 let groups = std::iter::once(of_connector).chain(group).collect();
                 let (place, lists) = (Place::new(source, at), !connector.handles_execution());
                 slot.insert(Entry { target, data, groups, place, lists });
@@ -152,22 +169,18 @@ impl Draft {
     }
 }
 
-/// Adds what is said of a host that is there already; or says what contradicts it.
-fn join(known: &mut Entry, target: Option<String>, data: Data) -> Option<String> {
-    match (&known.target, target) {
-        (Some(before), Some(now)) if *before != now => return Some("target".to_owned()),
-        (None, Some(now)) => known.target = Some(now),
-        _ => {}
-    }
-    for (key, value) in data.iter() {
-        match known.data.get(key) {
-            Some(before) if before != value && *value != Value::Null => {
-                return Some(key.to_owned());
-            }
-            _ => known.data.insert(key, value.clone()),
-        }
-    }
-    None
+/// The group of the hosts that a connector reaches.
+fn group_of(connector: &Arc<dyn Connector>, groups: &mut Groups) -> GroupId {
+    groups.define(&format!("@{}", connector.name()))
+}
+
+/// The key that two mentions of one host give different values. That it has none is one, too.
+pub(crate) fn contradiction<'a>(before: &Data, now: &'a Data) -> Option<&'a str> {
+    let differs = |(key, value): &(&str, &Value)| {
+        let known = before.iter().find(|(known, _)| known == key);
+        known.is_some_and(|(_, before)| before != *value)
+    };
+    now.iter().find(differs).map(|(key, _)| key)
 }
 
 /// Merges layers, the first one being the weakest. Of the keys that say where one secret is, the strongest layer's stays.

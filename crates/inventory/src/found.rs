@@ -5,10 +5,10 @@ use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
 use crate::definition::ALL;
-use crate::draft::{Draft, Entry};
+use crate::draft::{Draft, Entry, contradiction};
 use crate::groups::GroupId;
 use crate::place::Place;
-use crate::tree::group_name_fault;
+use crate::tree::{directory_fault, group_name_fault};
 
 /// A host that an entry stands for.
 #[derive(Clone, Debug)]
@@ -26,6 +26,11 @@ impl Found {
         if self.target.data != other.target.data || !self.target.is_reached_like(&other.target) {
             let (name, before) = (&self.target.name, &self.place);
             let problem = format!("{name} is another target than the {name} of {before}");
+            return Err(other.place.error(problem));
+        }
+        if let Some(key) = contradiction(&self.own, &other.own) {
+            let (name, before) = (&self.target.name, &self.place);
+            let problem = format!("{name}: its {key} is another one at {before}");
             return Err(other.place.error(problem));
         }
         self.own.merge(&other.own);
@@ -80,6 +85,9 @@ pub(crate) fn collect(
         return add(found, Found { target: only, own: data, groups, place });
     }
     for mut target in listed.targets {
+        if let Some(fault) = directory_fault(&target.name) {
+            return Err(place.error(format_args!("{name} lists a host that cannot be: {fault}")));
+        }
         let mut groups = groups.clone();
         for group in std::mem::take(&mut target.groups) {
             if let Some(fault) = listed_group_fault(&group, true) {
