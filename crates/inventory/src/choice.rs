@@ -196,8 +196,7 @@ impl<'a> Chooser<'a> {
         let exclude = exclude.map(|pattern| Selection::new(pattern, draft));
         let named = limit.iter().flat_map(|limit| limit.any.iter().chain(&limit.also));
         let named: Vec<GroupId> = named.flat_map(|union| union.groups.iter().copied()).collect();
-        let mut related = draft.groups.with_children(&named);
-        related.extend(draft.groups.with_parents(&named));
+        let related = draft.groups.related(&named);
         Self { limit, exclude, related: GroupSet::new(&draft.groups, &related) }
     }
 

@@ -11,3 +11,4 @@ mod precedence;
 mod scene;
 mod schema;
 mod sources;
+mod untrusted;
