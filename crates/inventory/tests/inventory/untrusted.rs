@@ -46,6 +46,13 @@ async fn a_program_gives_others_hosts_neither_a_target_nor_data() {
                 let inventory = builder.build(&registry(None), &trusting()).await.unwrap();
                 assert_eq!(names(&inventory).replace("d1 w1", "w1 d1"), "w1 d1");
             }
+            // By another program.
+            let other = beside(r#"{"hosts": ["w1"]}"#);
+            for paths in [[files.path("p"), other.path("p")], [other.path("p"), files.path("p")]] {
+                let builder = paths.into_iter().fold(Inventory::builder(), Builder::path);
+                let found = error(builder, &files).await;
+                assert!(found.starts_with("p:1:") && found.contains("w1 is a host of "), "{found}");
+            }
             // By the command line, and by the other name of the same host.
             for name in ["w1", "@ssh/w1"] {
                 let builder = Inventory::builder().host(name).path(files.path("p"));
@@ -65,7 +72,9 @@ async fn a_program_says_nothing_of_others_hosts_by_their_groups() {
             "web": {"hosts": ["p1", "w1"], "data": {"ssh_user": "x", "_env": {"A": "b"}}},
             "db": {"hosts": ["p2"]},
             "top": {"children": ["db"], "data": {"ssh_proxy_jump": "evil"}},
-            "over": {"children": ["top"], "data": {"over": 1}}
+            "over": {"children": ["top"], "data": {"over": 1}},
+            "mixed": {"hosts": ["w1", "p2"]},
+            "around": {"children": ["mixed"]}
         }
     }"#;
     let files = beside(json);
@@ -81,7 +90,11 @@ async fn a_program_says_nothing_of_others_hosts_by_their_groups() {
         // Its own hosts, for which the user's data go before it.
         assert_eq!(shown("p1"), "deploy {\"A\": \"b\"} - - 1 -");
         assert_eq!(shown("p2"), "- - evil 1 1 db");
-        assert_eq!(inventory.host("p2").unwrap().groups(), ["all", "@ssh", "over", "top", "db"]);
+        assert_eq!(
+            inventory.host("p2").unwrap().groups(),
+            ["all", "@ssh", "over", "around", "top", "mixed", "db"]
+        );
+        assert_eq!(inventory.host("w1").unwrap().groups(), ["all", "@ssh", "web", "mixed"]);
         let limited = async |limit: &str| {
             let builder = builder.clone().limit(Pattern::parse(limit).unwrap());
             names(&build(builder).await)
@@ -90,6 +103,8 @@ async fn a_program_says_nothing_of_others_hosts_by_their_groups() {
         assert_eq!(limited("over").await, "p2");
         assert_eq!(limited("web:!w1").await, "p1");
         assert_eq!(limited("db:!top").await, "d1");
+        assert_eq!(limited("mixed:!around").await, "w1");
+        assert_eq!(limited("around").await, "p2");
         // Trusted, it says all that of theirs, too.
         let inventory = builder.build(&registry(None), &trusting()).await.unwrap();
         assert_eq!(value(&inventory, "d1", "ssh_proxy_jump"), "evil");
