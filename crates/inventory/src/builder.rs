@@ -14,6 +14,7 @@ use crate::draft::{Draft, Entry, merged};
 use crate::found::{Hosts, collect};
 use crate::host::Host;
 use crate::inventory::{Config, Inventory, Shared};
+use crate::layer::Scope;
 use crate::pattern::Pattern;
 use crate::secrets::{Safe, SecretKeys};
 use crate::source;
@@ -198,28 +199,34 @@ impl Builder {
         registry: &Registry,
         context: &Context,
     ) -> Result<Draft> {
-        let mut draft = Draft::default();
+        let mut draft = Draft::new(keys.clone());
         for source in self.sources.iter().cloned() {
             match source {
                 Source::Names(names) => {
                     let hosts = names.into_iter().map(HostDefinition::new).collect();
                     let definition = Definition { hosts, ..Definition::default() };
-                    draft.add(definition, &"TARGETS".into(), registry)?;
+                    draft.add(definition, &"TARGETS".into(), Scope::Everywhere, registry)?;
                 }
-                Source::Definition(definition, name) => draft.add(definition, &name, registry)?,
+                Source::Definition(definition, name) => {
+                    draft.add(definition, &name, Scope::Everywhere, registry)?
+                }
                 Source::Path(path) if no_programs && source::is_program(&path) => {}
                 Source::Path(path) => {
                     let loaded = source::load(&path, registry, keys, context).await?;
                     readable.extend(loaded.readable_secrets);
                     for (definition, name) in loaded.definitions {
-                        draft.add(definition, &name, registry)?;
+                        let scope = match loaded.is_untrusted {
+                            true => draft.untrusted.scope(&name),
+                            false => Scope::Everywhere,
+                        };
+                        draft.add(definition, &name, scope, registry)?;
                     }
                     loaded.groups.iter().for_each(|(name, data)| draft.add_group_data(name, data));
                     loaded.hosts.iter().for_each(|(name, data)| draft.add_host_data(name, data));
                 }
             }
         }
-        draft.add(self.written.clone(), &"the inventory".into(), registry)?;
+        draft.add(self.written.clone(), &"the inventory".into(), Scope::Everywhere, registry)?;
         for path in &self.group_data {
             for (name, data) in source::named_data(path, keys, readable)? {
                 draft.add_group_data(&name, &data);
@@ -238,7 +245,7 @@ impl Builder {
     ) -> Result<Inventory> {
         let (limit, exclude) = (self.limit.as_ref(), self.exclude.as_ref());
         let listers = draft.entries.values().filter(|entry| entry.lists).count();
-        draft.groups.connect(listers == 0)?;
+        draft.connect(listers == 0, &mut Hosts::default())?;
         let mut by_lister = HashMap::new();
         let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
         let asked = chooser.asked();
@@ -268,7 +275,8 @@ impl Builder {
         if asked_listers > 0 {
             refuse_unasked(&draft, &asked, &found)?;
         }
-        draft.groups.connect(asked_listers == listers)?;
+        draft.connect(asked_listers == listers, &mut found)?;
+        draft.tell_shared(context);
         let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
         chooser.check(&found.keys().map(String::as_str).collect())?;
         draft.tell_unused(asked_listers == listers, &found, context);
@@ -291,8 +299,7 @@ impl Builder {
             context: context.clone(),
         });
         let hosts = found.into_iter().zip(chosen).filter_map(|((name, found), narrowed)| {
-            let (target, own, groups) = (found.target, found.own, found.groups);
-            Some((name, Host::new(target, own, groups, narrowed?, shared.clone())))
+            Some((name, Host::new(found, narrowed?, shared.clone())))
         });
         Ok(Inventory::new(hosts.collect(), shared))
     }

@@ -289,8 +289,7 @@ impl<'a> Chooser<'a> {
         let groups = &known.draft.groups;
         let named = limit.iter().flat_map(|limit| limit.any.iter().chain(&limit.also));
         let named: Vec<GroupId> = named.flat_map(|union| union.groups.iter().copied()).collect();
-        let mut related = groups.with_children(&named);
-        related.extend(groups.with_parents(&named));
+        let related = groups.related(&named);
         Self { known, limit, exclude, related: GroupSet::new(groups, &related) }
     }
 

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Context, Data, Event, Registry, Result, Value, nearest};
+use hostlink_core::{Connector, Context, Data, Event, Registry, Result, Value, nearest};
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
 use crate::definition::{ALL, Definition, HostDefinition, host_name};
 use crate::found::Hosts;
 use crate::groups::{GroupId, Groups};
+use crate::layer::{Layer, Scope, Untrusted};
 use crate::place::Place;
 use crate::secrets::SecretKeys;
+use crate::tree::directory_fault;
 
 /// A host, or what stands for several.
 #[derive(Clone, Debug)]
@@ -22,12 +24,51 @@ pub(crate) struct Entry {
     pub(crate) place: Place,
     /// Whether its connector only lists hosts.
     pub(crate) lists: bool,
+    /// Who alone names it, if that is not trusted.
+    pub(crate) scope: Scope,
 }
 
 impl Entry {
     /// The name of what it stands for: its target's, or its own.
     pub(crate) fn reached<'a>(&'a self, name: &'a str) -> &'a str {
         self.target.as_deref().unwrap_or(name)
+    }
+
+    pub(crate) fn mention(&self) -> Mention {
+        let says = self.target.is_some() || has_any(&self.data);
+        Mention { place: self.place.clone(), scope: self.scope, says }
+    }
+}
+
+fn has_any(data: &Data) -> bool {
+    data.iter().next().is_some()
+}
+
+/// Where a host is named, and by whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Mention {
+    pub(crate) place: Place,
+    pub(crate) scope: Scope,
+    /// Whether it says how the host is reached, or what its data are.
+    says: bool,
+}
+
+impl Mention {
+    /// # Errors
+    ///
+    /// One of both is not trusted and says something of what another one names.
+    pub(crate) fn refuse(&self, other: &Self, name: &str) -> Result<()> {
+        let (one, elsewhere) = match () {
+            () if self.scope == other.scope => return Ok(()),
+            () if self.says && self.scope != Scope::Everywhere => (self, other),
+            () if other.says && other.scope != Scope::Everywhere => (other, self),
+            () => return Ok(()),
+        };
+        let elsewhere = &elsewhere.place;
+        Err(one.place.error(format_args!(
+            "{name} is a host of {elsewhere}, too, so a program may not give it a target or data: name it in one of \
+             both only, with further data in host_data or group_data; --trust-data takes them"
+        )))
     }
 }
 
@@ -37,38 +78,66 @@ pub(crate) struct Draft {
     pub(crate) entries: IndexMap<String, Entry>,
     pub(crate) groups: Groups,
     /// The data of `all`.
-    pub(crate) all: Data,
+    pub(crate) all: Layer,
     /// Data of hosts by their names, whoever lists them.
     pub(crate) of_hosts: IndexMap<String, Data>,
+    pub(crate) untrusted: Untrusted,
 }
 
 impl Draft {
-    /// Adds what a source says.
+    /// Nothing yet. `secrets` are the keys of which a stronger one replaces the others.
+    pub(crate) fn new(secrets: SecretKeys) -> Self {
+        Self { groups: Groups::new(secrets), ..Self::default() }
+    }
+
+    /// Adds what a source says. Data and children of groups hold in its scope.
     ///
     /// # Errors
     ///
-    /// A host contradicts what is there, its connector is unknown, or its name cannot be read.
+    /// A host contradicts what is there, its connector is unknown, or its name cannot be read; what is not trusted says anything of
+    /// a host that others name, too.
     pub(crate) fn add(
         &mut self,
         definition: Definition,
         source: &Arc<str>,
+        scope: Scope,
         registry: &Registry,
     ) -> Result<()> {
-        self.all.merge(&definition.data);
+        self.all.add_over(scope, &definition.data, self.groups.secrets());
         self.entries.reserve(definition.hosts.len());
         for host in definition.hosts {
-            self.add_host(host, None, source, registry)?;
+            self.add_host(host, None, source, scope, registry)?;
         }
         for (name, group) in definition.groups {
             let id = self.groups.define(&name);
-            self.groups.add_data(id, &group.data);
+            if scope != Scope::Everywhere {
+                self.groups.add_members(id, scope);
+            }
+            self.groups.add_data_of(scope, id, &group.data);
             for child in group.children {
-                self.groups.add_child(id, &child.name, Place::new(source, child.at));
+                let place = Place::new(source, child.at);
+                self.groups.add_child_of(scope, id, &child.name, place);
             }
             self.entries.reserve(group.hosts.len());
             for host in group.hosts {
-                self.add_host(host, Some(id), source, registry)?;
+                self.add_host(host, Some(id), source, scope, registry)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Connects groups with those in them, once more after the last change; and puts hosts into the groups that they are in
+    /// by the word of what alone names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Groups::connect`].
+    pub(crate) fn connect(&mut self, all_are_known: bool, found: &mut Hosts) -> Result<()> {
+        self.groups.connect(all_are_known)?;
+        let entries = self.entries.values_mut().map(|entry| (&mut entry.groups, entry.scope));
+        let found = found.values_mut().map(|host| (&mut host.groups, host.scope));
+        for (groups, scope) in entries.chain(found) {
+            self.groups.add_own_parents(groups, scope);
         }
         Ok(())
     }
@@ -78,32 +147,63 @@ impl Draft {
         host: HostDefinition,
         group: Option<GroupId>,
         source: &Arc<str>,
+        scope: Scope,
         registry: &Registry,
     ) -> Result<()> {
         let HostDefinition { mut name, target, data, at } = host;
         if host_name(&name) != name {
             name = host_name(&name).to_owned();
         }
+        let place = Place::new(source, at);
+        let connector_of = |reached: &str| {
+            let connector = registry.connector_of(reached);
+            connector.map_err(|error| place.put_before(error))
+        };
+        if let Some(group) = group {
+            self.groups.add_members(group, scope);
+        }
         match self.entries.entry(name) {
             Slot::Occupied(mut known) => {
-                let contradiction = join(known.get_mut(), target, data);
-                if let Some(what) = contradiction {
-                    let (name, before) = (known.key(), &known.get().place);
-                    return Err(Place::new(source, at)
-                        .error(format_args!("{name}: its {what} is another one at {before}")));
+                let entry = known.get();
+                let says = target.is_some() || has_any(&data);
+                let mention = Mention { place: place.clone(), scope, says };
+                entry.mention().refuse(&mention, known.key())?;
+                let other_target = || {
+                    let (before, now) = (entry.target.as_ref()?, target.as_ref()?);
+                    (before != now).then_some("target")
+                };
+                if let Some(what) = contradiction(&entry.data, &data).or_else(other_target) {
+                    let (name, before) = (known.key(), &entry.place);
+                    let problem = format!("{name}: its {what} is another one at {before}");
+                    return Err(place.error(problem));
                 }
-                let groups = &mut known.get_mut().groups;
-                groups.extend(group.filter(|group| !groups.contains(group)));
+                let entry = known.get_mut();
+                entry.data.merge(&data);
+                entry.groups.extend(group.filter(|group| !entry.groups.contains(group)));
+                if let (None, Some(target)) = (&entry.target, target) {
+                    let connector = connector_of(&target)?;
+                    entry.lists = !connector.handles_execution();
+                    // The connector's group stands in front.
+                    entry.groups[0] = group_of(connector, &mut self.groups);
+                    self.groups.add_members(entry.groups[0], scope);
+                    entry.target = Some(target);
+                }
+                if entry.scope != scope {
+                    entry.scope = self.untrusted.shared(entry.scope, scope);
+                    let groups = &mut self.groups;
+                    entry.groups.iter().for_each(|group| groups.add_members(*group, entry.scope));
+                }
             }
             Slot::Vacant(slot) => {
-                let reached = target.as_deref().unwrap_or(slot.key());
-                let connector = registry
-                    .connector_of(reached)
-                    .map_err(|error| Place::new(source, at).put_before(error))?;
-                let of_connector = self.groups.define(&format!("@{}", connector.name()));
+                if let Some(fault) = directory_fault(slot.key()) {
+                    return Err(place.error(fault));
+                }
+                let connector = connector_of(target.as_deref().unwrap_or(slot.key()))?;
+                let of_connector = group_of(connector, &mut self.groups);
                 let groups = std::iter::once(of_connector).chain(group).collect();
-                let (place, lists) = (Place::new(source, at), !connector.handles_execution());
-                slot.insert(Entry { target, data, groups, place, lists });
+                self.groups.add_members(of_connector, scope);
+                let lists = !connector.handles_execution();
+                slot.insert(Entry { target, data, groups, place, lists, scope });
             }
         }
         Ok(())
@@ -112,7 +212,7 @@ impl Draft {
     /// Sets data of a group over what inventories say of it. That there is such a group does not follow.
     pub(crate) fn add_group_data(&mut self, name: &str, data: &Data) {
         if name == ALL {
-            self.all.merge(data);
+            self.all.add_over(Scope::Everywhere, data, self.groups.secrets());
         } else {
             let group = self.groups.mention(name);
             self.groups.add_data(group, data);
@@ -121,7 +221,8 @@ impl Draft {
 
     /// Sets data of a host that is told apart from what lists it.
     pub(crate) fn add_host_data(&mut self, name: &str, data: &Data) {
-        self.of_hosts.entry(host_name(name).to_owned()).or_default().merge(data);
+        let known = self.of_hosts.entry(host_name(name).to_owned()).or_default();
+        *known = merged([&*known, data], self.groups.secrets());
     }
 
     /// Tells of data of groups and hosts that there are not: their names may be misspelt. Files of data may be shared by
@@ -146,31 +247,40 @@ impl Draft {
         }
     }
 
-    /// The data of a host in layers, the first one being the weakest.
+    /// Tells of what is not trusted and names hosts of others, if it would say something of them by their groups.
+    pub(crate) fn tell_shared(&self, context: &Context) {
+        for (scope, name) in self.untrusted.sharing() {
+            if self.all.has(scope) || self.groups.has_own(scope) {
+                let message = format!(
+                    "{name} names hosts that others name, too: what it says of groups does not hold for these; --trust-data takes it"
+                );
+                context.reporter.report("", Event::Warning(&message));
+            }
+        }
+    }
+
+    /// The data for what lists hosts in layers, the first one being the weakest.
     pub(crate) fn layers<'a>(
         &'a self,
         groups: impl IntoIterator<Item = &'a GroupId>,
     ) -> impl Iterator<Item = &'a Data> {
-        std::iter::once(&self.all).chain(groups.into_iter().map(|group| self.groups.data(*group)))
+        let of_groups = groups.into_iter().map(|group| self.groups.data(*group));
+        std::iter::once(self.all.everywhere()).chain(of_groups)
     }
 }
 
-/// Adds what is said of a host that is there already; or says what contradicts it.
-fn join(known: &mut Entry, target: Option<String>, data: Data) -> Option<String> {
-    match (&known.target, target) {
-        (Some(before), Some(now)) if *before != now => return Some("target".to_owned()),
-        (None, Some(now)) => known.target = Some(now),
-        _ => {}
-    }
-    for (key, value) in data.iter() {
-        match known.data.get(key) {
-            Some(before) if before != value && *value != Value::Null => {
-                return Some(key.to_owned());
-            }
-            _ => known.data.insert(key, value.clone()),
-        }
-    }
-    None
+/// The group of the hosts that a connector reaches.
+fn group_of(connector: &Arc<dyn Connector>, groups: &mut Groups) -> GroupId {
+    groups.define(&format!("@{}", connector.name()))
+}
+
+/// The key that two mentions of one host give different values. That it has none is one, too.
+pub(crate) fn contradiction<'a>(before: &Data, now: &'a Data) -> Option<&'a str> {
+    let differs = |(key, value): &(&str, &Value)| {
+        let known = before.iter().find(|(known, _)| known == key);
+        known.is_some_and(|(_, before)| before != *value)
+    };
+    now.iter().find(differs).map(|(key, _)| key)
 }
 
 /// Merges layers, the first one being the weakest. Of the keys that say where one secret is, the strongest layer's stays.

@@ -5,10 +5,10 @@ use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
 use crate::definition::ALL;
-use crate::draft::{Draft, Entry};
+use crate::draft::{Draft, Entry, Mention, contradiction};
 use crate::groups::GroupId;
-use crate::place::Place;
-use crate::tree::group_name_fault;
+use crate::layer::{Scope, Untrusted};
+use crate::tree::{directory_fault, group_name_fault};
 
 /// A host that an entry stands for.
 #[derive(Clone, Debug)]
@@ -17,20 +17,32 @@ pub(crate) struct Found {
     /// The data of its entry.
     pub(crate) own: Data,
     pub(crate) groups: Vec<GroupId>,
-    place: Place,
+    /// Who alone names it, if that is not trusted.
+    pub(crate) scope: Scope,
+    mention: Mention,
 }
 
 impl Found {
     /// Adds what another entry says of the same host.
-    fn join(&mut self, other: Self) -> Result<()> {
+    fn join(&mut self, other: Self, untrusted: &mut Untrusted) -> Result<()> {
+        self.mention.refuse(&other.mention, &self.target.name)?;
         if self.target.data != other.target.data || !self.target.is_reached_like(&other.target) {
-            let (name, before) = (&self.target.name, &self.place);
-            let problem = format!("{name} is another target than the {name} of {before}");
-            return Err(other.place.error(problem));
+            let (name, before) = (&self.target.name, &self.mention.place);
+            let problem = format!(
+                "{name} is another target than the {name} of {before}: let only one of both name it"
+            );
+            return Err(other.mention.place.error(problem));
+        }
+        if let Some(key) = contradiction(&self.own, &other.own) {
+            let (name, before) = (&self.target.name, &self.mention.place);
+            let problem = format!("{name}: its {key} is another one at {before}");
+            return Err(other.mention.place.error(problem));
         }
         self.own.merge(&other.own);
         let new = other.groups.into_iter().filter(|group| !self.groups.contains(group));
         self.groups.extend(new.collect::<Vec<_>>());
+        self.scope = untrusted.shared(self.scope, other.scope);
+        self.mention.scope = self.mention.scope.join(other.mention.scope);
         Ok(())
     }
 }
@@ -38,7 +50,7 @@ impl Found {
 /// Hosts by their names, in order.
 pub(crate) type Hosts = IndexMap<String, Found>;
 
-/// Takes in what an entry stands for. What a connector that is not trusted says of all hosts holds for those that it lists.
+/// Takes in what an entry stands for. What a connector that is not trusted says of groups holds for the hosts that it lists.
 pub(crate) fn collect(
     draft: &mut Draft,
     name: &str,
@@ -47,26 +59,28 @@ pub(crate) fn collect(
     trusted: bool,
     found: &mut Hosts,
 ) -> Result<()> {
-    let Entry { target, data, groups, place, lists } = entry;
+    let mention = entry.mention();
+    let Entry { target, data, groups, place, lists, scope: _ } = entry;
+    let only_itself = !lists && listed.groups.is_empty();
+    let scope = match groups.first().filter(|_| !only_itself && !trusted) {
+        Some(of_connector) => draft.untrusted.scope(draft.groups.name(*of_connector)),
+        None => mention.scope,
+    };
     for group in listed.groups {
         if group.name == ALL {
-            match groups.first().filter(|_| !trusted) {
-                Some(of_connector) => draft.groups.add_data_under(*of_connector, &group.data),
-                None => {
-                    let mut all = group.data;
-                    all.merge(&draft.all);
-                    draft.all = all;
-                }
-            }
+            draft.all.add_under(scope, &group.data, draft.groups.secrets());
             continue;
         }
         if let Some(fault) = listed_group_fault(&group.name, trusted) {
             return Err(place.error(format_args!("{name} lists a group that cannot be: {fault}")));
         }
         let id = draft.groups.define(&group.name);
-        draft.groups.add_data_under(id, &group.data);
+        if scope != Scope::Everywhere {
+            draft.groups.add_members(id, scope);
+        }
+        draft.groups.add_data_under(scope, id, &group.data);
         for child in group.children {
-            draft.groups.add_child(id, &child, place.clone());
+            draft.groups.add_child_of(scope, id, &child, place.clone());
         }
     }
     // A host that says how it is reached is one host, whatever the target is called.
@@ -77,9 +91,12 @@ pub(crate) fn collect(
             place.error(problem)
         })?;
         name.clone_into(&mut only.name);
-        return add(found, Found { target: only, own: data, groups, place });
+        return add(found, Found { target: only, own: data, groups, scope, mention }, draft);
     }
     for mut target in listed.targets {
+        if let Some(fault) = directory_fault(&target.name) {
+            return Err(place.error(format_args!("{name} lists a host that cannot be: {fault}")));
+        }
         let mut groups = groups.clone();
         for group in std::mem::take(&mut target.groups) {
             if let Some(fault) = listed_group_fault(&group, true) {
@@ -92,19 +109,23 @@ pub(crate) fn collect(
                 groups.push(id);
             }
         }
-        add(found, Found { target, own: data.clone(), groups, place: place.clone() })?;
+        let (own, mention) = (data.clone(), mention.clone());
+        add(found, Found { target, own, groups, scope, mention }, draft)?;
     }
     Ok(())
 }
 
-fn add(hosts: &mut Hosts, found: Found) -> Result<()> {
-    match hosts.entry(found.target.name.clone()) {
-        Slot::Vacant(slot) => {
-            slot.insert(found);
-            Ok(())
+fn add(hosts: &mut Hosts, found: Found, draft: &mut Draft) -> Result<()> {
+    let host = match hosts.entry(found.target.name.clone()) {
+        Slot::Vacant(slot) => slot.insert(found),
+        Slot::Occupied(known) => {
+            let known = known.into_mut();
+            known.join(found, &mut draft.untrusted)?;
+            known
         }
-        Slot::Occupied(mut known) => known.get_mut().join(found),
-    }
+    };
+    host.groups.iter().for_each(|group| draft.groups.add_members(*group, host.scope));
+    Ok(())
 }
 
 /// What is wrong with a group that a connector lists.

@@ -11,8 +11,10 @@ use tokio::sync::Mutex;
 
 use crate::definition::ALL;
 use crate::draft::merged;
+use crate::found::Found;
 use crate::groups::GroupId;
 use crate::inventory::Shared;
+use crate::layer::Scope;
 
 /// A host: its name, groups and data, and its connection when it has one.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub struct Host {
     target: ResolvedTarget,
     own: Data,
     groups: Box<[GroupId]>,
+    scope: Scope,
     /// Whether only some groups' data count, since a limit chose it by these.
     narrowed: bool,
     shared: Arc<Shared>,
@@ -29,15 +32,10 @@ pub struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(
-        target: ResolvedTarget,
-        own: Data,
-        groups: Vec<GroupId>,
-        narrowed: bool,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(found: Found, narrowed: bool, shared: Arc<Shared>) -> Self {
+        let Found { target, own, groups, scope, .. } = found;
         let groups = groups.into_boxed_slice();
-        Self { target, own, groups, narrowed, shared, link: Mutex::default() }
+        Self { target, own, groups, scope, narrowed, shared, link: Mutex::default() }
     }
 
     /// Its name.
@@ -74,8 +72,10 @@ impl Host {
         let counts = |id: &&GroupId| {
             !self.narrowed || shared.related.has(**id) || shared.groups.name(**id).starts_with('@')
         };
-        let of_groups = groups.iter().filter(counts).map(|id| shared.groups.data(*id));
-        let layers = [&shared.defaults, &shared.all].into_iter().chain(of_groups);
+        let of_groups = groups.iter().filter(counts);
+        let of_groups = of_groups.flat_map(|id| shared.groups.layers(*id, self.scope));
+        let layers =
+            [&shared.defaults].into_iter().chain(shared.all.of(self.scope)).chain(of_groups);
         let of_host = shared.of_hosts.get(self.name());
         let layers = layers.chain([&self.target.data, &self.own]).chain(of_host);
         let mut data = merged(layers.chain([&shared.overrides]), shared.safe.keys());

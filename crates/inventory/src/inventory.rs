@@ -11,6 +11,7 @@ use crate::builder::Builder;
 use crate::definition::ALL;
 use crate::groups::{GroupId, GroupSet, Groups};
 use crate::host::Host;
+use crate::layer::Layer;
 use crate::secrets::Safe;
 
 /// How hosts are connected to and worked on.
@@ -34,7 +35,7 @@ impl Default for Config {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) groups: Groups,
-    pub(crate) all: Data,
+    pub(crate) all: Layer,
     pub(crate) of_hosts: IndexMap<String, Data>,
     /// The groups whose data count for hosts that were chosen by a group.
     pub(crate) related: GroupSet,

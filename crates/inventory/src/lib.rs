@@ -11,6 +11,7 @@ mod found;
 mod groups;
 mod host;
 mod inventory;
+mod layer;
 mod node;
 mod pattern;
 mod place;

@@ -8,7 +8,7 @@ use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value, gu
 use hostlink_local::Program;
 
 use crate::ansible;
-use crate::definition::{Definition, GroupDefinition, HostDefinition};
+use crate::definition::Definition;
 use crate::format::Format;
 use crate::node::{Kind, Node};
 use crate::place::{Faults, Place, Position};
@@ -26,6 +26,8 @@ pub(crate) struct Loaded {
     pub(crate) hosts: Vec<(String, Data)>,
     /// Files that others than their owner can read, and that hold a secret.
     pub(crate) readable_secrets: Vec<PathBuf>,
+    /// Whether it comes from a program that is not trusted.
+    pub(crate) is_untrusted: bool,
 }
 
 /// Reads an inventory.
@@ -41,12 +43,13 @@ pub(crate) async fn load(
 ) -> Result<Loaded> {
     if is_program(path) {
         let source: Arc<str> = path.display().to_string().into();
-        let mut definition = program(path, &source, context).await?;
-        if !context.trust_data {
+        let definition = program(path, &source, context).await?;
+        let is_untrusted = !context.trust_data;
+        if is_untrusted {
             guard(&definition, &source, registry)?;
-            scope(&mut definition, &source);
         }
-        return Ok(Loaded { definitions: vec![(definition, source)], ..Loaded::default() });
+        let definitions = vec![(definition, source)];
+        return Ok(Loaded { definitions, is_untrusted, ..Loaded::default() });
     }
     let (path, secrets, context) = (path.to_owned(), secrets.clone(), context.clone());
     // Large ones take a while, and files may be far away.
@@ -77,17 +80,6 @@ fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> 
     };
     loaded.definitions.push((definition, source));
     Ok(loaded)
-}
-
-/// What a program says of all hosts holds for those that it lists: they are in a group of its own.
-fn scope(definition: &mut Definition, source: &str) {
-    let names: Vec<String> = definition.targets().map(|host| host.name.clone()).collect();
-    let data = std::mem::take(&mut definition.data);
-    if data.iter().next().is_some() {
-        let hosts = names.into_iter().map(HostDefinition::new).collect();
-        let group = GroupDefinition { hosts, data, ..GroupDefinition::default() };
-        definition.groups.insert(format!("@{source}"), group);
-    }
 }
 
 /// Whether a path is that of a program, and of no file of a known format.

@@ -148,7 +148,14 @@ pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     if name.contains(is_bad) {
         return Some(format!("{name:?} is no name for a host: it has white space"));
     }
-    pattern_fault(name)
+    pattern_fault(name).or_else(|| directory_fault(name))
+}
+
+/// What is made of a name here (`get DEST/{host}`) is not to be a directory that is there. What begins with `@` may be a path.
+pub(crate) fn directory_fault(name: &str) -> Option<String> {
+    let host = name.split("/@").next().unwrap_or(name);
+    let is_bad = !host.starts_with('@') && host.split('/').any(|part| [".", ".."].contains(&part));
+    is_bad.then(|| format!("{name:?} is no name for a host: it would be a directory's"))
 }
 
 /// The data of a map.

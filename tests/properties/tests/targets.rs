@@ -107,7 +107,9 @@ fn data() -> impl Strategy<Value = Data> {
 
 fn hosts() -> impl Strategy<Value = Vec<HostDefinition>> {
     let target = prop_oneof![Just(None), "@docker/[a-z]{1,5}".prop_map(Some)];
-    let host = ("[a-z0-9.:@/-]{1,12}", target, data()).prop_map(|(name, target, data)| {
+    let is_directory = |name: &str| name.split('/').any(|part| [".", ".."].contains(&part));
+    let name = "[a-z0-9.:@/-]{1,12}".prop_filter("a file refuses it", move |it| !is_directory(it));
+    let host = (name, target, data()).prop_map(|(name, target, data)| {
         let mut host = HostDefinition::new(name);
         (host.target, host.data) = (target, data);
         host

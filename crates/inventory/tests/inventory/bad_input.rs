@@ -71,6 +71,21 @@ async fn faults_name_file_line_and_column() {
         ),
         (
             "a.yaml",
+            "hosts: [{name: w1, data: {x: 1}}, {name: w1, data: {x: null}}]",
+            "a.yaml:1:35: w1: its x is another one at a.yaml:1:9",
+        ),
+        (
+            "a.yaml",
+            "hosts: [{name: w1, data: {x: null}}, {name: w1, data: {x: 1}}]",
+            "a.yaml:1:38: w1: its x is another one at a.yaml:1:9",
+        ),
+        ("a.yaml", "hosts: ['..']", "a.yaml:1:9: \"..\" is no name for a host: it would be"),
+        ("a.yaml", "hosts: [{name: '.', target: '@local'}]", "a.yaml:1:9: \".\" is no name"),
+        ("a.yaml", "hosts: ['a/../b']", "a.yaml:1:9: \"a/../b\" is no name for a host"),
+        ("a.yaml", "hosts: ['../@docker/x']", "a.yaml:1:9: \"../@docker/x\" is no name"),
+        ("a.ini", "[web]\n.. x=1", "a.ini:2:1: \"..\" is no name for a host"),
+        (
+            "a.yaml",
             "all: {hosts: {w1: {}}}",
             "a.yaml:1:1: this looks like an inventory of Ansible: write @ansible/a.yaml",
         ),

@@ -52,6 +52,29 @@ async fn what_a_program_prints_does_not_reach_this_machine() {
 }
 
 #[tokio::test]
+async fn no_host_is_called_like_a_directory() {
+    for name in [".", "..", "a/.."] {
+        let listed = NameData::new(name).with_target("@docker/x");
+        let builder = Inventory::builder().host("@cloud");
+        let connectors = registry(Some(Cloud::new(vec![listed], vec![])));
+        let told = builder.build(&connectors, &context()).await.unwrap_err().to_string();
+        assert!(told.contains(&format!("{name:?} is no name for a host")), "{told}");
+        let files =
+            printing(&format!(r#"{{"hosts": [{{"name": "{name}", "target": "@docker/x"}}]}}"#));
+        let found = error(Inventory::builder().path(files.path("p")), &files).await;
+        assert!(found.contains(&format!("{name:?} is no name for a host")), "{found}");
+    }
+    let found = error(Inventory::builder().host(".."), &Files::new(&[])).await;
+    assert!(found.contains("\"..\" is no name for a host"), "{found}");
+    // The control: dots that are no directory, and paths of connectors.
+    let listed = vec![NameData::new("...").with_target("@docker/x"), NameData::new("a..b")];
+    let connectors = registry(Some(Cloud::new(listed, vec![])));
+    let builder = Inventory::builder().host("@cloud").host("@chroot//srv/../x");
+    let inventory = builder.build(&connectors, &context()).await.unwrap();
+    assert_eq!(names(&inventory), "... a..b @chroot//srv/../x");
+}
+
+#[tokio::test]
 async fn what_only_lists_hosts_stands_behind_nothing() {
     for name in ["x/@sshconfig", "@ssh/x/@ansible//etc/passwd", "@docker/x/@cloud"] {
         let cloud = Cloud::new(vec![NameData::new("c1")], vec![]);

@@ -12,3 +12,4 @@ mod precedence;
 mod scene;
 mod schema;
 mod sources;
+mod untrusted;

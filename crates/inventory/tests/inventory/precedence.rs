@@ -1,6 +1,6 @@
 //! Which layer wins.
 
-use hostlink_core::{Data, GroupData, NameData};
+use hostlink_core::{Context, Data, GroupData, NameData};
 use hostlink_inventory::{Inventory, Pattern};
 
 use crate::scene::{Cloud, Files, build, context, of_yaml, registry, value};
@@ -173,6 +173,61 @@ async fn settings_of_an_entry_reach_its_connector() {
         let inventory = builder.build(&registry(Some(cloud)), &context()).await.unwrap();
         assert_eq!(value(&inventory, "w1", "region"), expected);
     }
+}
+
+/// Each row: an inventory, a file beside it, and the password for sudo of w1.
+#[tokio::test]
+async fn what_goes_before_another_in_one_layer_replaces_its_secret_in_whatever_way() {
+    let files = Files::new(&[("secret", "from file\n")]);
+    let path = files.path("secret").display().to_string();
+    let (plain, file) = ("_sudo_password: plain", format!("_sudo_password_file: {path}"));
+    for (weak, strong, expected) in [(plain, file.as_str(), "from file"), (&file, plain, "plain")] {
+        for (inventory, beside) in [
+            (format!("groups: {{web: {{hosts: [w1], data: {{{weak}}}}}}}"), "group_data/web.yaml"),
+            (format!("hosts: [w1]\ndata: {{{weak}}}"), "group_data/all.yaml"),
+            (format!("hosts: [{{name: w1, data: {{{weak}}}}}]"), "host_data/w1.yaml"),
+        ] {
+            let files =
+                Files::new(&[("d/inventory.yaml", &inventory), (&format!("d/{beside}"), strong)]);
+            let inventory = build(Inventory::builder().path(files.path("d"))).await;
+            assert_eq!(sudo_password(&inventory).await, expected, "{beside}: {strong}");
+        }
+        let of = |data: &str| format!("groups: {{web: {{hosts: [w1], data: {{{data}}}}}}}");
+        let files = Files::new(&[("a.yaml", &of(weak)), ("b.yaml", &of(strong))]);
+        let builder = Inventory::builder().path(files.path("a.yaml")).path(files.path("b.yaml"));
+        assert_eq!(sudo_password(&build(builder).await).await, expected, "{strong}");
+        let data = |text: &str| {
+            let (key, value) = text.split_once(": ").unwrap();
+            Data::new().with(key, value)
+        };
+        let builder = Inventory::builder().host("w1").host_data("w1", data(weak));
+        let inventory = build(builder.host_data("w1", data(strong))).await;
+        assert_eq!(sudo_password(&inventory).await, expected, "{strong}");
+        // What a connector lists is under it.
+        let group = GroupData {
+            name: "web".into(),
+            data: data("_sudo_password: listed"),
+            children: vec![],
+        };
+        let all = GroupData { name: "all".into(), ..group.clone() };
+        let cloud = Cloud::new(vec![NameData::new("w1").with_group("web")], vec![group, all]);
+        let text = format!("hosts: ['@cloud']\ngroups: {{web: {{data: {{{strong}}}}}}}");
+        let files = Files::new(&[("a.yaml", &text)]);
+        for trust_data in [false, true] {
+            let context = Context { trust_data, ..context() };
+            let builder = Inventory::builder().path(files.path("a.yaml"));
+            let inventory = builder.build(&registry(Some(cloud.clone())), &context).await.unwrap();
+            assert_eq!(sudo_password(&inventory).await, expected, "{strong}");
+        }
+    }
+}
+
+async fn sudo_password(inventory: &Inventory) -> String {
+    let target = inventory.host("w1").unwrap().target().await.unwrap();
+    let Some(hostlink_core::Value::Secret(secret)) = target.data.get("_sudo_password") else {
+        panic!("{:?}", target.data)
+    };
+    secret.expose().to_owned()
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Every kind of source says the same.
 
 use hostlink_core::{ConnectorArguments, NameData, StringCommand};
-use hostlink_inventory::{GroupDefinition, HostDefinition, Inventory};
+use hostlink_inventory::{GroupDefinition, HostDefinition, Inventory, Pattern};
 
 use crate::scene::{Cloud, Files, build, context, names, registry, value};
 
@@ -35,10 +35,7 @@ fn check(inventory: &Inventory, source: &str) {
         assert_eq!(value(inventory, host, "layer"), layer, "{source}: {host}");
         assert_eq!(value(inventory, host, "ssh_user"), "deploy", "{source}: {host}");
     }
-    let groups = inventory.host("e1").unwrap().groups();
-    // What a program says of all hosts it says of its own.
-    let groups: Vec<&str> = groups.into_iter().filter(|group| !group.starts_with("@/")).collect();
-    assert_eq!(groups, ["all", "@ssh", "web", "edge"], "{source}");
+    assert_eq!(inventory.host("e1").unwrap().groups(), ["all", "@ssh", "web", "edge"], "{source}");
     let members =
         |name: &str| inventory.group(name).map(|host| host.name()).collect::<Vec<_>>().join(" ");
     assert_eq!(members("web"), "w1 w2 e1 e2", "{source}");
@@ -117,6 +114,80 @@ async fn the_same_host_from_two_sources_is_one() {
     let builder = Inventory::builder().path(files.path("inv.yaml")).host("c1");
     let error = builder.build(&registry, &context()).await.unwrap_err().to_string();
     assert!(error.contains("c1 is another target than the c1 of"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_is_reached_alike_whichever_of_its_mentions_says_how() {
+    let plain = "g: {hosts: [a, '@cloud']}";
+    let said = "h: {hosts: [{name: a, target: '@local'}, {name: '@cloud'}]}";
+    for text in [format!("groups: {{{plain}, {said}}}"), format!("groups: {{{said}, {plain}}}")] {
+        let files = Files::new(&[("inv.yaml", &text)]);
+        for (limit, exclude, expected) in [
+            ("@local", "", "a"),
+            ("@ssh", "", "w1"),
+            ("", "@local", "c1 w1"),
+            ("@ssh", "@local", "w1"),
+        ] {
+            let mut builder = Inventory::builder().host("w1").path(files.path("inv.yaml"));
+            if !limit.is_empty() {
+                builder = builder.limit(Pattern::parse(limit).unwrap());
+            }
+            if !exclude.is_empty() {
+                builder = builder.exclude(Pattern::parse(exclude).unwrap());
+            }
+            let connectors = registry(Some(Cloud::new(vec![NameData::new("c1")], vec![])));
+            let inventory = builder.build(&connectors, &context()).await.unwrap();
+            assert_eq!(names(&inventory), expected, "{text}: {limit} {exclude}");
+        }
+        let inventory = Inventory::builder().path(files.path("inv.yaml"));
+        let connectors = registry(Some(Cloud::new(vec![NameData::new("c1")], vec![])));
+        let inventory = inventory.build(&connectors, &context()).await.unwrap();
+        let mut groups = inventory.host("a").unwrap().groups();
+        groups.sort_unstable();
+        assert_eq!(groups, ["@local", "all", "g", "h"], "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_lists_hosts_is_known_as_such_by_whichever_mention_says_so() {
+    for text in
+        ["hosts: [a, {name: a, target: '@cloud'}]", "hosts: [{name: a, target: '@cloud'}, a]"]
+    {
+        let files = Files::new(&[("inv.yaml", text)]);
+        let connectors = registry(Some(Cloud::new(vec![NameData::new("c1")], vec![])));
+        let builder = Inventory::builder().path(files.path("inv.yaml"));
+        let inventory = builder.build(&connectors, &context()).await.unwrap();
+        assert_eq!(names(&inventory), "c1", "{text}");
+        assert_eq!(inventory.host("c1").unwrap().groups(), ["all", "@cloud"], "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_several_entries_stand_for_is_not_contradicted() {
+    for (one, other, says) in [
+        ("x: 1", "x: 2", Some("x")),
+        ("x: 1", "x: null", Some("x")),
+        ("x: null", "x: 1", Some("x")),
+        ("x: 1, y: 1", "y: 1, z: 1", None),
+    ] {
+        let text = format!(
+            "hosts: [{{name: '@cloud', data: {{{one}}}}}, {{name: '@cloud/again', data: {{{other}}}}}]"
+        );
+        let files = Files::new(&[("inv.yaml", &text)]);
+        let connectors = registry(Some(Cloud::new(vec![NameData::new("c1")], vec![])));
+        let built =
+            Inventory::builder().path(files.path("inv.yaml")).build(&connectors, &context()).await;
+        match (built, says) {
+            (Ok(inventory), None) => {
+                assert_eq!(["x", "y", "z"].map(|key| value(&inventory, "c1", key)), ["1"; 3]);
+            }
+            (Err(error), Some(key)) => {
+                let said = format!("c1: its {key} is another one at ");
+                assert!(error.to_string().contains(&said), "{text}: {error}");
+            }
+            (built, _) => panic!("{text}: {built:?}"),
+        }
+    }
 }
 
 #[tokio::test]
