@@ -70,8 +70,10 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
             settle(&contested, &raw, &groups, &around, &merged, &mut data);
             merged.merge(&data);
             host.data = mapped(&data);
-            if let Err(problem) = meaning::together(&merged, &mut host) {
-                faults.add_in(&described.place, format_args!("{name}: {problem}"));
+            if let Err(meaning::Fault { key, problem }) = meaning::together(&merged, &mut host) {
+                let place = merged.get(&key).and_then(|value| raw.place_of(&key, value));
+                let place = place.unwrap_or(&described.place);
+                faults.add_in(place, format_args!("{name}: {problem}"));
             }
         } else {
             host.data = mapped(&data);
