@@ -280,12 +280,47 @@ fn bash_completes_subcommands_hosts_groups_and_files() {
         ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
         ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
         ("hostlink completions z", "completions zsh"),
+        ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
+        ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
+        ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
     ] {
         assert_eq!(bash.completed(&files, line), wanted, "{line}");
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(files.shown(&["completions", shell]).contains("HOSTLINK_COMPLETE"), "{shell}");
     }
+}
+
+#[test]
+fn what_bash_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
+    let names = ["a b.yaml", "x;touch PWN;.yaml", "$(touch PWN).yaml", "q'r\"s.yaml", "b\\,c.yaml"];
+    let hosts = "hosts: [zeta, 'z$(touch${IFS}PWN)', 'z;touch${IFS}PWN', \"z`touch${IFS}PWN`\"]\n";
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, hosts)).collect();
+    let files =
+        Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat());
+    let bash = Bash::start(&files);
+    for (line, wanted) in [
+        ("hostlink a", "a b.yaml"),
+        ("hostlink a\\ ", "a b.yaml"),
+        ("hostlink 'a ", "a b.yaml"),
+        ("hostlink \"a b", "a b.yaml"),
+        ("hostlink x", "x;touch PWN;.yaml"),
+        ("hostlink w1,x", "w1,x;touch PWN;.yaml"),
+        ("hostlink \"x", "x;touch PWN;.yaml"),
+        ("hostlink \\$", "$(touch PWN).yaml"),
+        ("hostlink '$", "$(touch PWN).yaml"),
+        ("hostlink q", "q'r\"s.yaml"),
+        ("hostlink b", "b\\,c.yaml"),
+        ("hostlink 'a 'b", "a b.yaml"),
+        ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
+        ("hostlink @local put w,1/", "@local put w,1/$(touch PWN)"),
+    ] {
+        assert_eq!(bash.completed(&files, line), wanted, "{line}");
+        assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
+    }
+    // The control: the same text, typed as it is, does run.
+    bash.completed(&files, "hostlink $(touch PWN).yaml");
+    assert!(files.path("PWN").exists());
 }
 
 #[test]
