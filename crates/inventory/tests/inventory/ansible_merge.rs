@@ -300,3 +300,52 @@ async fn what_has_no_meaning_is_told_where_it_stands() {
         assert_eq!(error(ansible(&files, "hosts"), &files).await, problem);
     }
 }
+
+#[tokio::test]
+async fn what_variables_of_a_group_mean_counts_where_the_group_does() {
+    let ini = "
+[g1]
+w1
+w2 ansible_become_user=app
+[g2]
+w1
+w2
+[inner]
+w3
+[g1:children]
+inner
+[g3]
+w3
+[g1:vars]
+ansible_become=true
+ansible_ssh_common_args=-J bastion
+[g2:vars]
+k=2
+[inner:vars]
+ansible_become=no
+[all:vars]
+ansible_become_method=doas
+ansible_host_key_checking=no
+";
+    let files = Files::new(&[("a.ini", ini)]);
+    let limited = async |limit: &str| {
+        let limit = hostlink_inventory::Pattern::parse(limit).unwrap();
+        build(Inventory::builder().path(files.path("a.ini")).limit(limit)).await
+    };
+    for (limit, host, doas, jump) in [
+        ("g1", "w1", "true", "bastion"),
+        ("all", "w1", "true", "bastion"),
+        ("w1", "w1", "true", "bastion"),
+        ("g2", "w1", "-", "-"),
+        ("inner", "w3", "-", "bastion"),
+        ("g3", "w3", "-", "-"),
+        // Its own variables mean something with those of g1 alone: so all stays.
+        ("g2", "w2", "true", "bastion"),
+    ] {
+        let inventory = limited(limit).await;
+        assert_eq!(value(&inventory, host, "_doas"), doas, "{limit} {host}");
+        assert_eq!(value(&inventory, host, "ssh_proxy_jump"), jump, "{limit} {host}");
+        assert_eq!(value(&inventory, host, "ssh_strict_host_key_checking"), "no", "{limit} {host}");
+    }
+    assert_eq!(value(&limited("g1").await, "w2", "_doas_user"), "app");
+}
