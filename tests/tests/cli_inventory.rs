@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use hostlink_tests::binary;
-use hostlink_tests::cli::{code, hostlink, run, stderr, stdout, wait_until};
+use hostlink_tests::cli::{
+    code, hostlink, run, send_signal, stderr, stdout, wait_for_exit, wait_until,
+};
 use hostlink_tests::ssh_target::SshTarget;
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::terminal::Terminal;
@@ -278,10 +280,81 @@ fn bash_completes_subcommands_hosts_groups_and_files() {
         ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
         ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
         ("hostlink completions z", "completions zsh"),
+        ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
+        ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
+        ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
     ] {
         assert_eq!(bash.completed(&files, line), wanted, "{line}");
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(files.shown(&["completions", shell]).contains("HOSTLINK_COMPLETE"), "{shell}");
     }
+}
+
+#[test]
+fn what_bash_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
+    let names = ["a b.yaml", "x;touch PWN;.yaml", "$(touch PWN).yaml", "q'r\"s.yaml", "b\\,c.yaml"];
+    let hosts = "hosts: [zeta, 'z$(touch${IFS}PWN)', 'z;touch${IFS}PWN', \"z`touch${IFS}PWN`\"]\n";
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, hosts)).collect();
+    let files =
+        Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat());
+    let bash = Bash::start(&files);
+    for (line, wanted) in [
+        ("hostlink a", "a b.yaml"),
+        ("hostlink a\\ ", "a b.yaml"),
+        ("hostlink 'a ", "a b.yaml"),
+        ("hostlink \"a b", "a b.yaml"),
+        ("hostlink x", "x;touch PWN;.yaml"),
+        ("hostlink w1,x", "w1,x;touch PWN;.yaml"),
+        ("hostlink \"x", "x;touch PWN;.yaml"),
+        ("hostlink \\$", "$(touch PWN).yaml"),
+        ("hostlink '$", "$(touch PWN).yaml"),
+        ("hostlink q", "q'r\"s.yaml"),
+        ("hostlink b", "b\\,c.yaml"),
+        ("hostlink 'a 'b", "a b.yaml"),
+        ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
+        ("hostlink @local put w,1/", "@local put w,1/$(touch PWN)"),
+    ] {
+        assert_eq!(bash.completed(&files, line), wanted, "{line}");
+        assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
+    }
+    // The control: the same text, typed as it is, does run.
+    bash.completed(&files, "hostlink $(touch PWN).yaml");
+    assert!(files.path("PWN").exists());
+}
+
+#[test]
+fn what_is_in_a_group_is_shown_once_in_the_tree() {
+    let files = Files::new(&[(
+        "inv.yaml",
+        "hosts: [h0]\ngroups:\n  a: {children: [c, d]}\n  b: {hosts: [w1], children: [empty, d, c]}\n  c: {hosts: [w1], children: [d]}\n  \
+         d: {hosts: [w2]}\n  empty: {children: [emptier]}\n  emptier: {}\n",
+    )]);
+    assert_eq!(
+        files.shown(&["inv.yaml", "inventory", "--graph"]),
+        "all\n├─ h0\n├─ a:\n│  ├─ c:\n│  │  ├─ w1\n│  │  └─ d:\n│  │     └─ w2\n│  └─ d: (see above)\n\
+         └─ b:\n   ├─ w1\n   ├─ d: (see above)\n   └─ c: (see above)\n"
+    );
+}
+
+#[test]
+fn the_tree_of_groups_of_any_depth_is_written_as_it_is_made_and_can_be_stopped() {
+    const DEPTH: usize = 8000;
+    let chain = (0..DEPTH).map(|n| format!("\"g{n}\": {{\"children\": [\"g{}\"]}}, ", n + 1));
+    let chain: String = chain.collect();
+    let list = format!("{{\"groups\": {{{chain}\"g{DEPTH}\": {{\"hosts\": [\"w1\"]}}}}}}");
+    let files = Files::new(&[("list.json", &list), ("prints", "#!/bin/sh\ncat list.json\n")]);
+    let words = ["./prints", "inventory", "--graph"];
+    let shown = files.shown(&words);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!((lines.len(), lines[1].trim()), (DEPTH + 3, "└─ g0:"));
+    assert_eq!(lines[DEPTH + 2].trim(), "└─ w1");
+    // Somebody reads a little, and then nothing more.
+    let mut command = hostlink(words);
+    command.current_dir(files.0.path());
+    let mut child = command.spawn().unwrap();
+    let mut begin = [0; 100];
+    child.stdout.as_mut().unwrap().read_exact(&mut begin).unwrap();
+    send_signal(&child, "INT");
+    assert_eq!(wait_for_exit(&mut child).code(), Some(130));
 }

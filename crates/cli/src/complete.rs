@@ -95,7 +95,9 @@ fn candidates(
     last: &str,
     words: impl IntoIterator<Item = String>,
 ) -> Vec<CompletionCandidate> {
-    let matching = words.into_iter().filter(|word| word.starts_with(last));
+    // The scripts take one candidate from each line.
+    let fits = |word: &String| word.starts_with(last) && !word.contains(char::is_control);
+    let matching = words.into_iter().filter(fits);
     matching.map(|word| CompletionCandidate::new(format!("{before}{word}"))).collect()
 }
 
@@ -113,7 +115,8 @@ fn targets_of_line() -> Option<String> {
     matches.get_one::<String>(grammar::TARGETS).cloned()
 }
 
-/// The hosts and groups that files say, without asking a program or an API.
+/// The hosts and groups that files say, without asking a program or an API. Names that would be more than text to a shell are left
+/// out: nobody means them, and not every shell puts what is completed into quotes.
 fn known(registry: &Registry, targets: &str) -> (Vec<String>, Vec<String>) {
     let context =
         Context { home: std::env::var_os("HOME").map(PathBuf::from), ..Context::default() };
@@ -123,5 +126,15 @@ fn known(registry: &Registry, targets: &str) -> (Vec<String>, Vec<String>) {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     // Where nothing is known, nothing is offered.
-    runtime.ok().and_then(|runtime| runtime.block_on(names).ok()).unwrap_or_default()
+    let known = runtime.ok().and_then(|runtime| runtime.block_on(names).ok());
+    let (mut hosts, mut groups) = known.unwrap_or_default();
+    hosts.retain(|name| is_plain(name));
+    groups.retain(|name| is_plain(name));
+    (hosts, groups)
+}
+
+fn is_plain(name: &str) -> bool {
+    let is_sign =
+        |c: char| c.is_whitespace() || c.is_control() || "\"'`$\\;&|<>(){}*?!~#^".contains(c);
+    !name.contains(is_sign)
 }

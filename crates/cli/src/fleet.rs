@@ -64,12 +64,11 @@ async fn show(
     stop: &Stop,
 ) -> Result<u8> {
     let inventory = hosts::inventory(registry, invocation, context).await?;
-    let text = match () {
-        () if invocation.json => listing::json(&inventory),
-        () if graph => listing::graph(&inventory),
-        () => listing::table(&inventory),
-    };
-    results.show(text.as_bytes(), stop).await
+    match () {
+        () if invocation.json => results.show_lines(listing::json(&inventory), stop).await,
+        () if graph => results.show_lines(listing::graph(&inventory), stop).await,
+        () => results.show(listing::table(&inventory).as_bytes(), stop).await,
+    }
 }
 
 /// Resolves when there is no more waiting after the order to stop.

@@ -62,11 +62,34 @@ impl Results {
         }
     }
 
+    /// Writes lines as they come, which may be many: all that was asked for.
+    pub(crate) async fn show_lines(
+        &self,
+        lines: impl Iterator<Item = String>,
+        stop: &Stop,
+    ) -> Result<u8> {
+        let mut text = String::new();
+        for line in lines {
+            text += &line;
+            if text.len() >= PIECE {
+                let status = self.show(text.as_bytes(), stop).await?;
+                if status != 0 {
+                    return Ok(status);
+                }
+                text.clear();
+            }
+        }
+        self.show(text.as_bytes(), stop).await
+    }
+
     /// The writer itself, for a transfer. Nobody else writes meanwhile.
     pub(crate) async fn writer(&self) -> impl std::ops::DerefMut<Target = Watched> {
         self.0.lock().await
     }
 }
+
+/// How much is written at once of what is made line by line.
+const PIECE: usize = 64 * 1024;
 
 /// The error for results that cannot be written.
 pub(crate) fn unwritable(error: io::Error) -> Error {

@@ -76,7 +76,7 @@ impl Get {
             return Destination::Standard;
         }
         Destination::Path(match self.destination.to_str() {
-            Some(text) => text.replace(HOST, &target.replace('/', "_")).into(),
+            Some(text) => text.replace(HOST, &file_name(target)).into(),
             None => self.destination.clone(),
         })
     }
@@ -126,6 +126,14 @@ impl Get {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A target's name as one of a file: nothing that leads elsewhere.
+fn file_name(target: &str) -> String {
+    match target {
+        "." | ".." => "_".repeat(target.len()),
+        name => name.replace('/', "_"),
     }
 }
 
@@ -193,6 +201,16 @@ mod tests {
         let own = get(&path("{host}.log"));
         assert_eq!(own.destination_for("@a/b"), Destination::Path(path("@a_b.log").into()));
         own.check_destinations(&["@a/b", "@a/c"]).unwrap();
+        let inside = get("DEST/{host}/x");
+        for (name, expected) in [
+            ("..", "DEST/__/x"),
+            (".", "DEST/_/x"),
+            ("../..", "DEST/.._../x"),
+            ("...", "DEST/.../x"),
+            ("w.1", "DEST/w.1/x"),
+        ] {
+            assert_eq!(inside.destination_for(name), Destination::Path(expected.into()), "{name}");
+        }
         get("-").check_destinations(&["@a/b"]).unwrap();
         get("here").check_destinations(&["@a/b"]).unwrap();
         for (get, targets) in [

@@ -1,6 +1,8 @@
 //! Chosen hosts with their groups and data, and the owner of their connections.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
@@ -51,6 +53,8 @@ pub(crate) struct Shared {
 pub struct Inventory {
     hosts: IndexMap<String, Host>,
     shared: std::sync::Arc<Shared>,
+    /// The places of each group's own hosts, when somebody has asked.
+    own_hosts: OnceLock<HashMap<GroupId, Vec<usize>>>,
 }
 
 impl Inventory {
@@ -61,7 +65,7 @@ impl Inventory {
     }
 
     pub(crate) fn new(hosts: IndexMap<String, Host>, shared: std::sync::Arc<Shared>) -> Self {
-        Self { hosts, shared }
+        Self { hosts, shared, own_hosts: OnceLock::new() }
     }
 
     /// The hosts, in order.
@@ -104,8 +108,17 @@ impl Inventory {
 
     /// The hosts that are in a group themselves, and not by one of its children.
     pub fn own_hosts(&self, name: &str) -> impl Iterator<Item = &Host> {
-        let found = self.shared.groups.find(name);
-        self.hosts().filter(move |host| found.is_some_and(|id| host.group_ids().contains(&id)))
+        let own_hosts = self.own_hosts.get_or_init(|| {
+            let mut own_hosts: HashMap<GroupId, Vec<usize>> = HashMap::new();
+            for (index, host) in self.hosts().enumerate() {
+                for group in host.group_ids() {
+                    own_hosts.entry(*group).or_default().push(index);
+                }
+            }
+            own_hosts
+        });
+        let found = self.shared.groups.find(name).and_then(|group| own_hosts.get(&group));
+        found.into_iter().flatten().map(|index| &self.hosts[*index])
     }
 
     /// How hosts are connected to and worked on.

@@ -59,7 +59,7 @@ pub(crate) async fn load(
 
 /// Reads a file or a directory.
 fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> {
-    let about = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let about = std::fs::metadata(path).map_err(|error| no_inventory(path, &error))?;
     if about.is_dir() {
         return directory(path, secrets);
     }
@@ -91,20 +91,35 @@ pub(crate) fn is_program(path: &Path) -> bool {
     is_other && std::fs::metadata(path).is_ok_and(is_executable)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+/// The error for a word of a list of targets that may have been meant as a host.
+fn no_inventory(path: &Path, error: &std::io::Error) -> Error {
+    let shown = path.display();
     let hint = match error.kind() {
-        std::io::ErrorKind::NotFound => {
+        std::io::ErrorKind::NotFound if path.as_os_str().as_encoded_bytes().contains(&b'/') => {
             "; a host is written without a slash, or as @ssh/HOST".to_owned()
         }
+        std::io::ErrorKind::NotFound => format!("; a host of this name is @ssh/{shown}"),
         _ => String::new(),
     };
-    let message = format!("{}: this inventory cannot be read: {error}{hint}", path.display());
+    let message = format!("{shown}: this inventory cannot be read: {error}{hint}");
     Error::new(ErrorKind::Inventory, message)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Inventory, format!("{}: cannot be read: {error}", path.display()))
 }
 
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String> {
-    let read = || -> std::io::Result<String> {
+    String::from_utf8(bytes(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        unreadable(path, &std::io::Error::other(format!("it is not UTF-8 at byte {at}")))
+    })
+}
+
+/// What a file holds.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> std::io::Result<Vec<u8>> {
         // To open a pipe is to wait for somebody who writes.
         if !std::fs::metadata(path)?.is_file() {
             return Err(std::io::Error::other("it is no regular file"));
@@ -115,12 +130,7 @@ pub(crate) fn text(path: &Path) -> Result<String> {
         if bytes.len() as u64 > LONGEST {
             return Err(std::io::Error::other("it is longer than 1 GiB"));
         }
-        String::from_utf8(bytes).map_err(|error| {
-            std::io::Error::other(format!(
-                "it is not UTF-8 at byte {}",
-                error.utf8_error().valid_up_to()
-            ))
-        })
+        Ok(bytes)
     };
     read().map_err(|error| unreadable(path, &error))
 }
@@ -211,7 +221,8 @@ pub(crate) fn named_data(
     secrets: &SecretKeys,
     readable: &mut Vec<PathBuf>,
 ) -> Result<Vec<(String, Data)>> {
-    let files = if path.is_dir() { data_files(path)? } else { vec![path.to_owned()] };
+    let about = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let files = if about.is_dir() { data_files(path)? } else { vec![path.to_owned()] };
     let mut all: Vec<(String, Data)> = Vec::new();
     for file in files {
         let source: Arc<str> = file.display().to_string().into();

@@ -119,7 +119,9 @@ fn read(
         return Err(refused("files include one another too deeply", None));
     }
     let mut block = Block::of_all();
-    for (number, line) in source::text(path)?.lines().enumerate() {
+    // ssh takes any bytes, in comments and elsewhere.
+    let text = source::bytes(path)?;
+    for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
         let line = line.trim();
         let (keyword, rest) = line.split_once([' ', '\t', '=']).unwrap_or((line, ""));
         let keyword = keyword.to_ascii_lowercase();
@@ -154,10 +156,11 @@ fn read(
 }
 
 /// Whether a word behind `Host` is the name of one host: no pattern, nothing that ssh refuses as a name, and nothing that is more than
-/// a name in a list of targets.
+/// a name in a list of targets. The last of the characters stands for what is no text.
 fn is_name(word: &str) -> bool {
-    let is_other =
-        |c: char| c.is_whitespace() || c.is_control() || "*?!'`\"$\\;&<>|(){}[]@/,".contains(c);
+    let is_other = |c: char| {
+        c.is_whitespace() || c.is_control() || "*?!'`\"$\\;&<>|(){}[]@/,\u{fffd}".contains(c)
+    };
     !word.is_empty()
         && !word.starts_with('-')
         && !word.contains(is_other)

@@ -40,7 +40,7 @@ impl Options {
         serde_json::from_slice(&text).map_err(|error| {
             // The error's own text is without its end, which has the place.
             let (line, column) = (error.line(), error.column());
-            let text = error.to_string();
+            let text = without_value(error.to_string());
             let place = format!(" at line {line} column {column}");
             let problem = text.strip_suffix(&place).unwrap_or(&text);
             let place = format!("{}:{line}:{column}", path.display());
@@ -53,6 +53,22 @@ impl Options {
         let more = self.data.keys().filter(|name| !self.groups.contains_key(*name));
         self.groups.keys().chain(more).map(String::as_str)
     }
+}
+
+/// `invalid type: string "hunter2", expected a map` without what stands there, which may be a secret.
+fn without_value(problem: String) -> String {
+    let kind_of = |found: &str| {
+        let end = found.find(['"', '`']).unwrap_or(found.len());
+        found[..end].trim_end().to_owned()
+    };
+    for begin in ["invalid type: ", "invalid value: "] {
+        if let Some((found, expected)) =
+            problem.strip_prefix(begin).and_then(|rest| rest.rsplit_once(", expected "))
+        {
+            return format!("{begin}{}, expected {expected}", kind_of(found));
+        }
+    }
+    problem
 }
 
 #[cfg(test)]
@@ -98,7 +114,15 @@ mod tests {
             ),
             (
                 "{\"groups\": {\"web\": \"app\"}}",
-                "@vagrant.json:1:24: invalid type: string \"app\", expected a sequence",
+                "@vagrant.json:1:24: invalid type: string, expected a sequence",
+            ),
+            (
+                "{\"data\": {\"web\": \"hunter2, expected \\\"x\"}}",
+                "@vagrant.json:1:40: invalid type: string, expected a map",
+            ),
+            (
+                "{\"data\": {\"web\": 12}}",
+                "@vagrant.json:1:19: invalid type: integer, expected a map",
             ),
         ] {
             let error = read(text).unwrap_err();

@@ -1,6 +1,6 @@
 //! From Ansible's variables to data.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hostlink_core::{ConnectorArguments, Data, Result, Value};
@@ -34,6 +34,10 @@ const SAME: &[(&str, &str)] = &[
 const SSH_PASSWORD: &str = "ssh_password";
 const KEY_PASSWORD: &str = "ssh_key_password";
 
+/// How many groups are looked at for those that are in several others. In a thicket of more, which nobody writes, what variables mean
+/// together is the hosts' alone.
+const MOST_LOOKED_AT: usize = 1_000_000;
+
 /// # Errors
 ///
 /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with everything that has no meaning here.
@@ -55,8 +59,8 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
     groups.connect(true)?;
     let all = raw.all.merged();
     let contested = contested(&raw);
-    let has_any = |data: &Data| TOGETHER.iter().any(|key| data.get(key).is_some());
     let of_groups = has_any(&all) || groups.ids().any(|group| has_any(groups.data(group)));
+    let layers = if of_groups { Layers::new(&groups, &all) } else { Layers::default() };
     let mut definition = Definition::default();
     for (name, described) in std::mem::take(&mut raw.hosts) {
         let at = described.place.position();
@@ -70,8 +74,13 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
             settle(&contested, &raw, &groups, &around, &merged, &mut data);
             merged.merge(&data);
             host.data = mapped(&data);
-            if let Err(problem) = meaning::together(&merged, &mut host) {
-                faults.add_in(&described.place, format_args!("{name}: {problem}"));
+            if let Err(meaning::Fault { key, problem }) = meaning::together(&merged, &mut host) {
+                let place = merged.get(&key).and_then(|value| raw.place_of(&key, value));
+                let place = place.unwrap_or(&described.place);
+                faults.add_in(place, format_args!("{name}: {problem}"));
+            }
+            if of_groups {
+                layers.take_from(&mut host.data, &mapped(&data), &around, has_any(&data));
             }
         } else {
             host.data = mapped(&data);
@@ -79,20 +88,123 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
         definition.hosts.push(host);
     }
     definition.data = mapped(&all);
+    definition.data.merge(&layers.all);
     for (name, group) in raw.groups {
         let at = group.place.position();
+        let mut data = mapped(&group.variables.merged());
+        if let Some(meaning) = groups.find(&name).and_then(|id| layers.groups.get(&id)) {
+            data.merge(meaning);
+        }
         let children = group.children.into_iter();
         let children = children.map(|(name, place)| Child { name, at: place.position() });
         let group = GroupDefinition {
             hosts: group.hosts.into_iter().map(HostDefinition::new).collect(),
             children: children.collect(),
-            data: mapped(&group.variables.merged()),
+            data,
             at,
         };
         definition.groups.insert(name, group);
     }
     faults.finish()?;
     Ok(definition)
+}
+
+/// What the variables of `all` and of groups mean together with those of the groups that they are in. So they count, as all that is said
+/// of groups, only where their groups do.
+#[derive(Default)]
+struct Layers {
+    all: Data,
+    groups: HashMap<GroupId, Data>,
+}
+
+impl Layers {
+    fn new(groups: &Groups, all: &Data) -> Self {
+        // What is wrong is told where it matters: with a host.
+        let meaning = |merged: &Data| {
+            let mut host = HostDefinition::new("");
+            meaning::together(merged, &mut host).map_or_else(|_| Data::new(), |()| host.data)
+        };
+        let mut layers = Self { all: meaning(all), groups: HashMap::new() };
+        let mut parents: HashMap<GroupId, Vec<GroupId>> = HashMap::new();
+        for parent in groups.ids() {
+            groups
+                .children(parent)
+                .iter()
+                .for_each(|it| parents.entry(*it).or_default().push(parent));
+        }
+        // Their variables and their meanings, merged with those of the groups that they are in.
+        let mut seen: HashMap<GroupId, (Data, Data)> = HashMap::new();
+        let mut looked_at = 0;
+        // Parents come first.
+        for group in groups.with_parents(&groups.ids().collect::<Vec<_>>()) {
+            let (mut merged, mut weaker) = match parents.get(&group).map(Vec::as_slice) {
+                None => (only_together(all), layers.all.clone()),
+                Some([only]) => seen.get(only).cloned().unwrap_or_default(),
+                Some(several) => {
+                    let around = groups.with_parents(several);
+                    looked_at += around.len();
+                    if looked_at > MOST_LOOKED_AT {
+                        return Self::default();
+                    }
+                    let mut merged = only_together(all);
+                    around.iter().for_each(|it| merged.merge(&only_together(groups.data(*it))));
+                    (merged, layers.merged(&around))
+                }
+            };
+            let own = only_together(groups.data(group));
+            merged.merge(&own);
+            if has_any(&own) {
+                let mut data = meaning(&merged);
+                unset_others(&mut data, &weaker);
+                weaker.merge(&data);
+                layers.groups.insert(group, data);
+            }
+            seen.insert(group, (merged, weaker));
+        }
+        layers
+    }
+
+    fn merged(&self, around: &[GroupId]) -> Data {
+        let mut merged = self.all.clone();
+        around.iter().filter_map(|group| self.groups.get(group)).for_each(|it| merged.merge(it));
+        merged
+    }
+
+    /// Takes away from a host's data what its groups say alike. Where they do not, or where its own variables have a share in it,
+    /// all of it stays with the host.
+    fn take_from(&self, data: &mut Data, own: &Data, around: &[GroupId], has_own: bool) {
+        let of_groups = self.merged(around);
+        let is_alike = |key: &str| data.get(key) == of_groups.get(key);
+        let is_new = |key: &str| data.get(key) != own.get(key);
+        let are_alike = data.iter().filter(|(key, _)| is_new(key)).all(|(key, _)| is_alike(key))
+            && of_groups.iter().all(|(key, _)| is_alike(key));
+        if are_alike && !has_own {
+            data.clone_from(own);
+        } else {
+            unset_others(data, &of_groups);
+        }
+    }
+}
+
+/// Unsets what is there in weaker layers alone.
+fn unset_others(data: &mut Data, weaker: &Data) {
+    for (key, _) in weaker.iter().filter(|(key, _)| weaker.get(key).is_some()) {
+        if data.get(key).is_none() {
+            data.insert(key, Value::Null);
+        }
+    }
+}
+
+/// The variables that only mean something together.
+fn only_together(data: &Data) -> Data {
+    data.iter()
+        .filter(|(key, _)| TOGETHER.contains(key))
+        .map(|(key, it)| (key, it.clone()))
+        .collect()
+}
+
+fn has_any(data: &Data) -> bool {
+    TOGETHER.iter().any(|key| data.get(key).is_some())
 }
 
 /// The keys that `group_vars` and the inventories both set for groups.

@@ -45,21 +45,39 @@ const CHECKING: [&str; 2] = ["ansible_ssh_host_key_checking", "ansible_host_key_
 const ARGUMENTS: [&str; 3] =
     ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
 
+/// Whether the place of a variable is worth keeping: what else it could be than a template is never wrong.
+pub(super) fn may_be_wrong(key: &str, value: &Value) -> bool {
+    let is_any_text = key == HOST || key.ends_with("_user") || key.contains("_pass");
+    TOGETHER.contains(&key) && (!is_any_text || is_template(value))
+}
+
+/// A variable without a meaning here.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) key: String,
+    pub(super) problem: String,
+}
+
+fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
+    Fault { key: key.into(), problem: problem.into() }
+}
+
 /// Sets what the variables of a host, from all layers, mean together.
 ///
 /// # Errors
 ///
 /// What has no meaning here.
-pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
+pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     if let Some(key) = TOGETHER.iter().find(|key| all.get(key).is_some_and(is_template)) {
-        return Err(template(key));
+        return Err(fault(*key, template(key)));
     }
     connection(all, host)?;
-    if all.get(BECOME).and_then(truth) == Some(true) {
+    if truth(BECOME, all)? == Some(true) {
         privilege(all, host)?;
     }
     ssh_arguments(all, &mut host.data)?;
-    match CHECKING.iter().find_map(|key| truth(all.get(key)?)) {
+    let [own, general] = CHECKING.map(|key| truth(key, all));
+    match own?.or(general?) {
         Some(false) => host.data.insert("ssh_strict_host_key_checking", "no"),
         Some(true) => host.data.insert("ssh_strict_host_key_checking", "yes"),
         None => {}
@@ -67,20 +85,27 @@ pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Stri
     Ok(())
 }
 
-/// YAML 1.1's words for it, which Ansible takes.
-fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::String(text) => match text.to_ascii_lowercase().as_str() {
-            "yes" | "true" | "on" | "1" => Some(true),
-            "no" | "false" | "off" | "0" => Some(false),
+/// What Ansible takes for yes and no (`convert_bool.py`), and refuses otherwise.
+fn truth(key: &str, all: &Data) -> Result<Option<bool>, Fault> {
+    let Some(value) = all.get(key) else { return Ok(None) };
+    let found = match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => match text.trim().to_lowercase().as_str() {
+            "y" | "yes" | "on" | "1" | "true" | "t" => Some(true),
+            "n" | "no" | "off" | "0" | "false" | "f" => Some(false),
             _ => None,
         },
-        Value::Int(number) => Some(*number != 0),
-        other => bool::from_value(other),
-    }
+        Value::Int(1) => Some(true),
+        Value::Int(0) => Some(false),
+        Value::Float(number) if *number == 1.0 => Some(true),
+        Value::Float(number) if *number == 0.0 => Some(false),
+        _ => None,
+    };
+    let problem = || fault(key, format!("{key} is yes or no, and this is neither"));
+    found.ok_or_else(problem).map(Some)
 }
 
-fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
+fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     let text = |key: &str| all.get(key).and_then(String::from_value);
     let Some(connection) = text(CONNECTION) else { return Ok(()) };
     let there = text(HOST).unwrap_or_else(|| host.name.clone());
@@ -93,7 +118,7 @@ fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
         "docker" | "docker_api" => "docker",
         "podman" => "podman",
         "chroot" => "chroot",
-        other => return Err(format!("{CONNECTION}={other} is not known here")),
+        other => return Err(fault(CONNECTION, format!("{CONNECTION}={other} is not known here"))),
     };
     host.target = Some(format!("@{connector}/{there}"));
     if let Some(user) = text(USER).filter(|_| connector != "chroot") {
@@ -102,7 +127,7 @@ fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
     Ok(())
 }
 
-fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
+fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     let text = |key: &str| all.get(key).and_then(String::from_value);
     let method = text(METHOD).unwrap_or_else(|| "sudo".into());
     let method = method.rsplit('.').next().unwrap_or_default();
@@ -117,7 +142,7 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
             }
         }
         "su" => host.data.insert("_su_user", user.unwrap_or_else(|| "root".into())),
-        other => return Err(format!("{METHOD}={other} is not known here")),
+        other => return Err(fault(METHOD, format!("{METHOD}={other} is not known here"))),
     }
     let password = of_method("pass")
         .or_else(|| text("ansible_become_pass"))
@@ -126,20 +151,24 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), String> {
         host.data.insert(format!("_{method}_password"), password);
     }
     // The default of Ansible, and what is done here anyway.
-    let flags = of_method("flags").or_else(|| text("ansible_become_flags")).unwrap_or_default();
+    let flags = [format!("ansible_{method}_flags"), "ansible_become_flags".to_owned()];
+    let found = flags.into_iter().find_map(|key| text(&key).map(|flags| (key, flags)));
+    let (key, flags) = found.unwrap_or_default();
     for flag in flags.split_whitespace().filter(|flag| !["-H", "-S", "-n"].contains(flag)) {
         match (method, flag) {
             ("sudo", "-i") => host.data.insert("_use_sudo_login", true),
             ("sudo", "-E") => host.data.insert("_preserve_sudo_env", true),
             ("su", "-" | "-l") => host.data.insert("_use_su_login", true),
-            _ => return Err(format!("the flag {flag} of {method} has no meaning here")),
+            _ => {
+                return Err(fault(key, format!("the flag {flag} of {method} has no meaning here")));
+            }
         }
     }
     Ok(())
 }
 
 /// `-o Key=Value` and `-J HOST`; the rest of what ssh knows would be for its command line alone.
-fn ssh_arguments(all: &Data, data: &mut Data) -> Result<(), String> {
+fn ssh_arguments(all: &Data, data: &mut Data) -> Result<(), Fault> {
     let mut options = match data.get("ssh_options") {
         Some(Value::List(options)) => options.clone(),
         _ => Vec::new(),
@@ -149,9 +178,11 @@ fn ssh_arguments(all: &Data, data: &mut Data) -> Result<(), String> {
     for key in ARGUMENTS {
         let Some(arguments) = all.get(key).and_then(String::from_value) else { continue };
         let refused = |word: &str| {
-            format!("{key}: {word} has no meaning here; -o KEY=VALUE and -J HOST have")
+            let problem =
+                format!("{key}: {word} has no meaning here; -o KEY=VALUE and -J HOST have");
+            fault(key, problem)
         };
-        let words = split(&arguments)?;
+        let words = split(&arguments).map_err(|problem| fault(key, problem))?;
         // Compression is among Ansible's defaults, and changes nothing that is done.
         let mut words = words.iter().map(String::as_str).filter(|word| *word != "-C");
         while let Some(word) = words.next() {

@@ -1,6 +1,6 @@
 //! An inventory of Ansible as it is written, before anything is translated.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use hostlink_core::{Data, Value};
 use indexmap::IndexMap;
@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) groups: IndexMap<String, RawGroup>,
     pub(super) all: GroupVariables,
     pub(super) noted: Noted,
+    places: HashMap<(String, String), Place>,
 }
 
 /// What is told of a file beside what it says of hosts.
@@ -40,7 +41,7 @@ pub(super) struct RawHost {
 #[derive(Debug)]
 pub(super) struct RawGroup {
     pub(super) hosts: Vec<String>,
-    pub(super) children: Vec<(String, Place)>,
+    pub(super) children: IndexMap<String, Place>,
     pub(super) variables: GroupVariables,
     /// Of groups that are as deep, the one with the larger number goes before the other.
     pub(super) priority: i64,
@@ -87,7 +88,7 @@ impl Raw {
     fn any_group(&mut self, name: &str, place: &Place) -> &mut RawGroup {
         self.groups.entry(name.to_owned()).or_insert_with(|| RawGroup {
             hosts: Vec::new(),
-            children: Vec::new(),
+            children: IndexMap::new(),
             variables: GroupVariables::default(),
             priority: 1,
             place: place.clone(),
@@ -147,11 +148,19 @@ impl Raw {
         if child == UNGROUPED && group != ALL {
             self.any_group(child, place);
         }
-        if let Some(group) = self.group(group, place)
-            && group.children.iter().all(|(known, _)| known != child)
-        {
-            group.children.push((child.to_owned(), place.clone()));
+        if let Some(group) = self.group(group, place) {
+            group.children.entry(child.to_owned()).or_insert_with(|| place.clone());
         }
+    }
+
+    /// Keeps where a variable stands, the first time that it has this value.
+    pub(super) fn note_place(&mut self, key: &str, value: &Value, place: Place) {
+        self.places.entry((key.to_owned(), value.to_string())).or_insert(place);
+    }
+
+    /// Where a variable of this value stands, if that was kept.
+    pub(super) fn place_of(&self, key: &str, value: &Value) -> Option<&Place> {
+        self.places.get(&(key.to_owned(), value.to_string()))
     }
 
     /// Puts the hosts of no other group into `ungrouped`, if anything is said of it, and the groups into the order in which Ansible

@@ -7,6 +7,7 @@ use hostlink_core::{Data, Result, Value};
 use super::mapping::{
     has_one_key, is_secret, is_template, is_translated, is_vault, template, vaulted,
 };
+use super::meaning::may_be_wrong;
 use super::raw::Raw;
 use crate::node::Node;
 use crate::place::{Faults, Place, Position};
@@ -58,6 +59,10 @@ impl<'a> Reading<'a> {
         if has_one_key(key) && is_template(&value) {
             self.faults.add(at, template(key));
             return;
+        }
+        if may_be_wrong(key, &value) {
+            let place = self.place(at);
+            self.raw.note_place(key, &value, place);
         }
         let is_plain = value != Value::Null && !is_template(&value);
         self.raw.noted.has_secret |= is_plain && is_secret(key);

@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn what_an_anchor_stands_before_counts_where_an_alias_repeats_it_and_not_before() {
+        let large = format!("a: &a [{}]\nb: &b [x]\nc: *b\n", vec!["x"; 260_000].join(", "));
+        let Kind::Map(entries) = read(Format::Yaml, &large).unwrap().kind else { panic!() };
+        assert_eq!(entries[2].1.weight(), 2);
+        let error = read(Format::Yaml, &format!("{large}d: *a\n")).unwrap_err();
+        assert!(error.contains("f:4:4: ") && error.contains("aliases stand for more"), "{error}");
+    }
+
+    #[test]
     fn no_format_takes_deeper_trees_than_the_others() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         for depth in [64, 65] {
@@ -233,11 +242,11 @@ mod tests {
 
     #[test]
     fn plain_yaml_words_are_of_the_core_schema() {
-        let text = "[~, null, true, False, 12, -3, 0x1f, 0o17, 1.5, 1e3, .inf, 0644, yes, 'true', 12a, 1.2.3, !!str 5]";
+        let text = "[~, null, true, False, 12, -3, 0x1f, 0o17, 1.5, 1e3, .inf, 0644, yes, 'true', 12a, 1.2.3, !!str 5, 0x-5, 0o+7, 0x, 0o8]";
         let shown = read(Format::Yaml, text).unwrap().into_value().to_string();
         assert_eq!(
             shown,
-            "[null, null, true, false, 12, -3, 31, 15, 1.5, 1000, \".inf\", \"0644\", \"yes\", \"true\", \"12a\", \"1.2.3\", \"5\"]"
+            "[null, null, true, false, 12, -3, 31, 15, 1.5, 1000, \".inf\", \"0644\", \"yes\", \"true\", \"12a\", \"1.2.3\", \"5\", \"0x-5\", \"0o+7\", \"0x\", \"0o8\"]"
         );
     }
 }

@@ -148,7 +148,6 @@ impl Builder {
     fn ended(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
         if anchor > 0 {
             let size = node.weight();
-            self.copied += size;
             self.anchors.resize(self.anchors.len().max(anchor + 1), None);
             self.anchors[anchor] = Some((node.clone(), size));
         }
@@ -239,7 +238,11 @@ fn plain(text: Cow<'_, str>) -> Kind {
         "false" | "False" | "FALSE" => return Kind::Bool(false),
         _ => {}
     }
-    let radix = |prefix: &str, radix| i64::from_str_radix(text.strip_prefix(prefix)?, radix).ok();
+    let radix = |prefix: &str, radix| {
+        // Rust would take a sign here, too.
+        let digits = text.strip_prefix(prefix).filter(|digits| !digits.starts_with(['-', '+']))?;
+        i64::from_str_radix(digits, radix).ok()
+    };
     let unsigned = text.trim_start_matches(['-', '+']);
     let padded = unsigned.len() > 1
         && unsigned.starts_with('0')

@@ -234,3 +234,118 @@ async fn secrets_in_files_of_ansible_that_others_can_read_are_told_once_a_file()
     mode(&files, "hosts", 0o644);
     assert!(told(&files, "hosts").await.1.is_empty());
 }
+
+#[tokio::test]
+async fn yes_and_no_are_what_ansible_takes_for_them_and_all_else_is_a_fault() {
+    for (word, expected) in [
+        ("y", "true"),
+        ("yes", "true"),
+        ("on", "true"),
+        ("1", "true"),
+        ("true", "true"),
+        ("t", "true"),
+        ("1.0", "true"),
+        ("T", "true"),
+        ("' YES '", "true"),
+        ("n", "-"),
+        ("no", "-"),
+        ("off", "-"),
+        ("0", "-"),
+        ("FALSE", "-"),
+        ("f", "-"),
+        ("0.0", "-"),
+    ] {
+        let ini = format!("w1 ansible_become={word} ansible_host_key_checking={word}\n");
+        let files = Files::new(&[("a.ini", &ini)]);
+        let inventory = build(Inventory::builder().path(files.path("a.ini"))).await;
+        assert_eq!(value(&inventory, "w1", "_sudo"), expected, "{word}");
+        let checking = if expected == "true" { "yes" } else { "no" };
+        assert_eq!(value(&inventory, "w1", "ssh_strict_host_key_checking"), checking, "{word}");
+    }
+    for word in ["ja", "2", "-1", "0.5", "''", "[True]"] {
+        for key in ["ansible_become", "ansible_host_key_checking"] {
+            let files = Files::new(&[("a.ini", &format!("\nw1\n[all:vars]\n{key}={word}\n"))]);
+            let found = error(Inventory::builder().path(files.path("a.ini")), &files).await;
+            let problem = format!("a.ini:4:1: w1: {key} is yes or no, and this is neither");
+            assert_eq!(found, problem, "{word}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_meaning_is_told_where_it_stands() {
+    let template = "is a template, and templates are not evaluated here: write what comes of it";
+    let templates = format!("host_vars/w1.yml:2:1: w1: ansible_become {template}");
+    let users = format!("group_vars/web.yml:1:1: ansible_user {template}");
+    for (name, text, problem) in [
+        ("host_vars/w1.yml", "x: 1\nansible_become: '{{ x }}'\n", templates.as_str()),
+        ("group_vars/web.yml", "ansible_user: '{{ x }}'\n", &users),
+        (
+            "group_vars/all.yml",
+            "a: 1\nansible_become: yes\nansible_become_method: runas\n",
+            "group_vars/all.yml:3:1: w1: ansible_become_method=runas is not known here",
+        ),
+        (
+            "group_vars/all.yml",
+            "ansible_become: yes\nansible_sudo_flags: -H -X\n",
+            "group_vars/all.yml:2:1: w1: the flag -X of sudo has no meaning here",
+        ),
+        (
+            "group_vars/web.yml",
+            "ansible_ssh_common_args: -F /dev/null\n",
+            "group_vars/web.yml:1:1: w1: ansible_ssh_common_args: -F has no meaning here; -o KEY=VALUE and -J HOST have",
+        ),
+    ] {
+        let files = Files::new(&[("hosts", "[web]\nw1\n"), (name, text)]);
+        assert_eq!(error(ansible(&files, "hosts"), &files).await, problem);
+    }
+}
+
+#[tokio::test]
+async fn what_variables_of_a_group_mean_counts_where_the_group_does() {
+    let ini = "
+[g1]
+w1
+w2 ansible_become_user=app
+[g2]
+w1
+w2
+[inner]
+w3
+[g1:children]
+inner
+[g3]
+w3
+[g1:vars]
+ansible_become=true
+ansible_ssh_common_args=-J bastion
+[g2:vars]
+k=2
+[inner:vars]
+ansible_become=no
+[all:vars]
+ansible_become_method=doas
+ansible_host_key_checking=no
+";
+    let files = Files::new(&[("a.ini", ini)]);
+    let limited = async |limit: &str| {
+        let limit = hostlink_inventory::Pattern::parse(limit).unwrap();
+        build(Inventory::builder().path(files.path("a.ini")).limit(limit)).await
+    };
+    for (limit, host, doas, jump) in [
+        ("g1", "w1", "true", "bastion"),
+        ("all", "w1", "true", "bastion"),
+        ("w1", "w1", "true", "bastion"),
+        ("g2", "w1", "-", "-"),
+        ("inner", "w3", "-", "bastion"),
+        ("g3", "w3", "-", "-"),
+        // Its own variables mean something with those of g1 alone: so all stays.
+        ("g2", "w2", "true", "bastion"),
+    ] {
+        let inventory = limited(limit).await;
+        assert_eq!(value(&inventory, host, "_doas"), doas, "{limit} {host}");
+        assert_eq!(value(&inventory, host, "ssh_proxy_jump"), jump, "{limit} {host}");
+        assert_eq!(value(&inventory, host, "ssh_strict_host_key_checking"), "no", "{limit} {host}");
+    }
+    assert_eq!(value(&limited("g1").await, "w2", "_doas_user"), "app");
+}

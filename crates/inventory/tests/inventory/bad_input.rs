@@ -149,6 +149,28 @@ async fn paths_that_are_no_inventories_are_refused() {
         let found = error(Inventory::builder().path(files.path(name)), &files).await;
         assert!(found.contains(problem), "{name}: {found}");
     }
+    for (words, problem) in [
+        (
+            "no/host",
+            "no/host: this inventory cannot be read: No such file or directory (os error 2); a host is written without a slash, or as @ssh/HOST",
+        ),
+        (
+            "no.yaml",
+            "no.yaml: this inventory cannot be read: No such file or directory (os error 2); a host of this name is @ssh/no.yaml",
+        ),
+        ("@ansible/no", "no: cannot be read: No such file or directory (os error 2)"),
+    ] {
+        let found = error(Inventory::builder().targets(words).unwrap(), &files).await;
+        assert_eq!(found, problem, "{words}");
+    }
+    for name in ["nowhere", "nowhere.yaml"] {
+        let builder = Inventory::builder().host("w1").group_data(files.path(name));
+        let problem = format!("{name}: cannot be read: No such file or directory (os error 2)");
+        assert_eq!(error(builder, &files).await, problem);
+    }
+    let builder = Inventory::builder().host("w1").group_data(files.path("plain"));
+    let found = error(builder, &files).await;
+    assert_eq!(found, "plain: data are in files like web.toml, web.yaml or web.json");
     let builder = Inventory::builder().host("w1").group_data(files.path("data"));
     let found = error(builder, &files).await;
     assert!(found.contains("there is another file for web beside it"), "{found}");

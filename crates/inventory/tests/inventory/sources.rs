@@ -226,6 +226,16 @@ async fn ssh_config_lists_the_hosts_that_it_names() {
     assert!(listed("@sshconfig/x*").await.unwrap_err().contains("names no host that matches x*"));
     let found = listed_of("bad", "@sshconfig").await.unwrap_err();
     assert!(found.ends_with("/bad/.ssh/b:2: a quote is not closed"), "{found}");
+    let found = listed_of("nobody", "@sshconfig").await.unwrap_err();
+    assert!(
+        found.ends_with(
+            "/nobody/.ssh/config: cannot be read: No such file or directory (os error 2)"
+        ),
+        "{found}"
+    );
+    let bytes = b"# caf\xe9\nHost b\xfcro web1\n  User m\xfcller\nHost web2\n";
+    std::fs::write(files.path("bad/.ssh/config"), bytes).unwrap();
+    assert_eq!(listed_of("bad", "@sshconfig").await.unwrap(), "web1 web2");
 }
 
 #[tokio::test]
