@@ -36,7 +36,7 @@ const KEY_PASSWORD: &str = "ssh_key_password";
 
 /// How many groups are looked at for those that are in several others. In a thicket of more, which nobody writes, what variables mean
 /// together is the hosts' alone.
-const MOST_LOOKED_AT: usize = 1_000_000;
+const MOST_LOOKED_AT: usize = 100_000;
 
 /// # Errors
 ///

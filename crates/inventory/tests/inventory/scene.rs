@@ -181,11 +181,17 @@ impl Files {
         for (name, text) in files {
             let path = directory.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, text).unwrap();
-            if text.starts_with("#!") {
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-                std::fs::set_permissions(&path, mode).unwrap();
+            if !text.starts_with("#!") {
+                std::fs::write(&path, text).unwrap();
+                continue;
             }
+            // Another process writes it: a descriptor of this one may live on in what a test beside starts, and a program that
+            // somebody may write to cannot be run (ETXTBSY).
+            let mut written = tempfile::NamedTempFile::new().unwrap();
+            std::io::Write::write_all(&mut written, text.as_bytes()).unwrap();
+            let mut install = std::process::Command::new("install");
+            install.args(["-m", "755"]).arg(written.path()).arg(&path);
+            assert!(install.status().unwrap().success());
         }
         Self(directory)
     }
