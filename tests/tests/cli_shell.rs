@@ -194,7 +194,7 @@ fn what_is_left_in_the_background_does_not_hold_the_session() {
 
 #[test]
 fn a_failure_puts_the_modes_back_and_is_one_line() {
-    let terminal = start(&["--sudo", "--sudo-user", "nobody-here", "@local", "shell"]);
+    let terminal = start(&["--su-user", "nobody-here", "@local", "shell"]);
     assert_eq!(terminal.wait_for_status(), 1);
     let shown = terminal.shown();
     assert!(shown.contains("hostlink: @local: the command was not started"), "{shown:?}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
+use indexmap::IndexMap;
 
 use crate::asking::{needs_settings, reads_a_file};
 use crate::choice::{Chooser, Known};
@@ -22,6 +23,9 @@ use crate::words::{Word, words};
 
 /// How many connectors that list hosts are asked at once.
 const ASKED_AT_ONCE: usize = 8;
+
+/// How many hosts are held twice at most: as their connectors resolved them, and as they were taken in.
+const HELD_AT_ONCE: usize = 1024;
 
 /// Collects sources, data and limits, and makes an [`Inventory`] of them.
 ///
@@ -250,10 +254,29 @@ impl Builder {
         let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
         let asked = chooser.asked();
         let named: HashSet<String> = chooser.named_listers().map(str::to_owned).collect();
-        let listed = self.ask(&draft, &asked, &keys, registry, context).await?;
-        let mut found = Hosts::default();
+        // What others say may be among the settings of these, so they are asked before anything is taken in. Of the rest, which
+        // may be a hundred thousand, only some are held beside what was taken in.
+        let is_early = |index: &usize| {
+            let (name, entry) = draft.entries.get_index(*index).expect("it is to be asked");
+            needs_settings(name, entry, registry)
+        };
+        let (early, late): (Vec<usize>, Vec<usize>) =
+            asked.iter().partition(|index| is_early(index));
+        let listed = self.ask(&draft, &early, &keys, registry, context).await?;
+        let mut early: HashMap<usize, Listed> = early.into_iter().zip(listed).collect();
+        let (mut late, mut listed) = (late.chunks(HELD_AT_ONCE), Vec::new().into_iter());
+        // Those of most entries are themselves. To grow step by step would take half as much memory again.
+        let mut found = Hosts::with_capacity(asked.len());
         let mut asked_listers = 0;
-        for (index, listed) in asked.iter().zip(listed) {
+        for index in &asked {
+            let listed = match early.remove(index).or_else(|| listed.next()) {
+                Some(listed) => listed,
+                None => {
+                    let next = late.next().expect("each entry is in one half");
+                    listed = self.ask(&draft, next, &keys, registry, context).await?.into_iter();
+                    listed.next().expect("no chunk is empty")
+                }
+            };
             let (name, entry) =
                 draft.entries.get_index_mut(*index).expect("it was asked by its index");
             let taken = Entry {
@@ -287,10 +310,12 @@ impl Builder {
                 takes.then(|| chooser.is_by_group(name, &found.groups))
             })
             .collect();
+        let Draft { entries, groups, all, of_hosts, untrusted: _ } = draft;
+        drop(entries);
         let shared = Arc::new(Shared {
-            groups: draft.groups,
-            all: draft.all,
-            of_hosts: draft.of_hosts,
+            groups,
+            all,
+            of_hosts,
             related,
             overrides: self.overrides,
             defaults: self.defaults,
@@ -298,10 +323,11 @@ impl Builder {
             config: self.config,
             context: context.clone(),
         });
-        let hosts = found.into_iter().zip(chosen).filter_map(|((name, found), narrowed)| {
+        let mut hosts = IndexMap::with_capacity(chosen.iter().flatten().count());
+        hosts.extend(found.into_iter().zip(chosen).filter_map(|((name, found), narrowed)| {
             Some((name, Host::new(found, narrowed?, shared.clone())))
-        });
-        Ok(Inventory::new(hosts.collect(), shared))
+        }));
+        Ok(Inventory::new(hosts, shared))
     }
 
     /// What the chosen entries stand for, in their order.
