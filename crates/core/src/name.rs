@@ -68,10 +68,10 @@ fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> 
 /// # Errors
 ///
 /// [`ErrorKind::Inventory`]: there is such a link.
-pub fn refuse_unknown_link(argument: &str, shown: &str) -> Result<()> {
+pub fn refuse_unknown_link(argument: &str, shown: impl FnOnce() -> String) -> Result<()> {
     let Some((_, link)) = argument.split_once("/@") else { return Ok(()) };
     let connector = link.split('/').next().unwrap_or(link);
-    let message = format!("{shown}: there is no connector {connector:?}");
+    let message = format!("{}: there is no connector {connector:?}", shown());
     Err(Error::new(ErrorKind::Inventory, message))
 }
 
@@ -118,11 +118,11 @@ mod tests {
     #[test]
     fn a_link_of_an_unknown_connector_is_refused() {
         for argument in ["h/@dokcer/c", "h/@dokcer"] {
-            let error = refuse_unknown_link(argument, "shown").unwrap_err();
+            let error = refuse_unknown_link(argument, || "shown".to_owned()).unwrap_err();
             assert_eq!(error.to_string(), "shown: there is no connector \"dokcer\"");
         }
         for argument in ["", "h", "user@h/c"] {
-            assert!(refuse_unknown_link(argument, "shown").is_ok());
+            assert!(refuse_unknown_link(argument, || "shown".to_owned()).is_ok());
         }
     }
 

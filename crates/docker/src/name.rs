@@ -13,7 +13,7 @@ use crate::fields;
 pub(crate) fn parse(brand: Brand, argument: Option<&str>) -> Result<NameData> {
     let word = brand.word();
     let Some(text) = argument else { return Ok(NameData::new(format!("@{word}"))) };
-    refuse_unknown_link(text, &format!("{text:?}"))?;
+    refuse_unknown_link(text, || format!("{text:?}"))?;
     check_identifier(text)
         .map_err(|problem| refused(format!("@{word}/{}: {problem}", text.escape_debug())))?;
     Ok(NameData::new(format!("@{word}/{text}")).with_data(fields::IDENTIFIER.key, text))

@@ -18,7 +18,7 @@ pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
     let Some(text) = argument else {
         return Err(refused("@ssh stands for no host: write @ssh/HOST".to_owned()));
     };
-    refuse_unknown_link(text, &destination::shown(text))?;
+    refuse_unknown_link(text, || destination::shown(text))?;
     let found = Destination::parse(text).map_err(|problem| {
         refused(format!("{} is no SSH host: {problem}; {FORMS}", destination::shown(text)))
     })?;

@@ -72,7 +72,7 @@ impl Connector for TerraformConnector {
 }
 
 fn check_path(path: &str) -> Result<()> {
-    refuse_unknown_link(path, &format!("{path:?}"))?;
+    refuse_unknown_link(path, || format!("{path:?}"))?;
     if path.split('.').any(str::is_empty) {
         let message = format!(
             "@terraform/{path}: write the name of an output, or keys behind it with dots: @terraform/OUTPUT.KEY"

@@ -78,7 +78,7 @@ impl Connector for VagrantConnector {
         context: &Context,
     ) -> Result<Vec<NameData>> {
         if let Some(name) = argument {
-            refuse_unknown_link(name, &format!("@vagrant/{name}"))?;
+            refuse_unknown_link(name, || format!("@vagrant/{name}"))?;
             if name.is_empty() {
                 return Err(refused(
                     "@vagrant/: write @vagrant, or a machine's name behind the slash",

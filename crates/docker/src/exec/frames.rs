@@ -9,11 +9,15 @@ use hostlink_core::{Chunk, Stream};
 use tokio::io::AsyncRead;
 
 /// The output in the frames of a stream. Frames are not gathered: a piece of one is handed on as it is.
+///
+/// Where a command leaves input unread, the engine may close the stream before it has read that itself, which resets it. With
+/// `reset_is_end` that is the stream's end, unless it cuts a frame off.
 pub(crate) fn frames(
     reader: impl AsyncRead + Send + 'static,
+    reset_is_end: bool,
 ) -> BoxStream<'static, io::Result<Chunk>> {
-    let reading =
-        Frames { raw: chunks(Stream::Stdout, reader), rest: Bytes::new(), frame: Frame::default() };
+    let raw = chunks(Stream::Stdout, reader);
+    let reading = Frames { raw, rest: Bytes::new(), frame: Frame::default(), reset_is_end };
     let next = |reading: Option<Frames>| async move {
         let mut reading = reading?;
         match reading.next().await {
@@ -29,6 +33,7 @@ struct Frames {
     raw: BoxStream<'static, io::Result<Chunk>>,
     rest: Bytes,
     frame: Frame,
+    reset_is_end: bool,
 }
 
 const HEADER: usize = 8;
@@ -73,11 +78,18 @@ impl Frame {
 }
 
 impl Frames {
+    fn is_end(&self, error: &io::Error) -> bool {
+        let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
+        is_reset && self.reset_is_end && self.frame.known == 0
+    }
+
     async fn next(&mut self) -> io::Result<Option<Chunk>> {
         loop {
             if self.rest.is_empty() {
                 match self.raw.next().await {
-                    Some(chunk) => self.rest = chunk?.bytes,
+                    Some(Ok(chunk)) => self.rest = chunk.bytes,
+                    Some(Err(error)) if self.is_end(&error) => return Ok(None),
+                    Some(Err(error)) => return Err(error),
                     None if self.frame.known == 0 => return Ok(None),
                     None => return Err(io::ErrorKind::UnexpectedEof.into()),
                 }
@@ -113,7 +125,7 @@ mod tests {
         let bytes = bytes.to_vec();
         tokio::spawn(async move { tokio::io::AsyncWriteExt::write_all(&mut far, &bytes).await });
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut output = frames(near);
+        let mut output = frames(near, false);
         while let Some(chunk) = output.next().await {
             match chunk {
                 Ok(Chunk { stream: Stream::Stdout, bytes }) => out.extend_from_slice(&bytes),
@@ -131,6 +143,27 @@ mod tests {
         for size in 1..=all.len() {
             let expected = (b"\0\x01\x02onethree".to_vec(), b"two".to_vec(), None);
             assert_eq!(read(&all, size).await, expected, "{size}");
+        }
+    }
+
+    /// The kernel's own behaviour: a socket that is closed with input in it resets the other end, which reads first what was
+    /// written.
+    #[tokio::test]
+    async fn a_stream_that_is_closed_with_input_in_it_ends_where_nothing_is_lost() {
+        use tokio::io::AsyncWriteExt;
+        for (text, reset_is_end, expected) in [
+            (frame(1, b"all"), true, None),
+            (frame(1, b"all"), false, Some(io::ErrorKind::ConnectionReset)),
+            (frame(1, b"all+")[..11].to_vec(), true, Some(io::ErrorKind::ConnectionReset)),
+        ] {
+            let (mut far, mut near) = tokio::net::UnixStream::pair().unwrap();
+            near.write_all(b"unread").await.unwrap();
+            far.write_all(&text).await.unwrap();
+            drop(far);
+            let mut output = frames(near, reset_is_end);
+            assert_eq!(output.next().await.unwrap().unwrap().bytes, "all");
+            let end = output.next().await.map(|end| end.unwrap_err().kind());
+            assert_eq!(end, expected);
         }
     }
 

@@ -54,7 +54,10 @@ pub(crate) async fn start(
     };
     let (read, write) = tokio::io::split(stream);
     let (over, is_over) = oneshot::channel();
-    let output = if tty { chunks(Stream::Stdout, read) } else { frames(read) };
+    let output = match tty {
+        true => chunks(Stream::Stdout, read),
+        false => frames(read, container.engine.keeps_what_was_sent()),
+    };
     let exec = Exec::new(container.clone(), id, tty);
     if let Some(size) = options.terminal
         && exec.engine().brand() == Brand::Docker

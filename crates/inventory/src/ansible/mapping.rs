@@ -204,7 +204,7 @@ fn only_together(data: &Data) -> Data {
 }
 
 fn has_any(data: &Data) -> bool {
-    TOGETHER.iter().any(|key| data.get(key).is_some())
+    data.iter().any(|(key, value)| *value != Value::Null && TOGETHER.contains(&key))
 }
 
 /// The keys that `group_vars` and the inventories both set for groups.
@@ -242,10 +242,11 @@ fn settle(
 
 /// The data of one layer, with the keys that are used here.
 fn mapped(data: &Data) -> Data {
-    let mut mapped = Data::new();
-    if data.iter().next().is_none() {
-        return mapped;
+    // Most have nothing of Ansible's own.
+    if !data.iter().any(|(key, _)| is_translated(key)) {
+        return data.clone();
     }
+    let mut mapped = Data::new();
     for (theirs, ours) in SAME {
         if let Some(value) = data.get(theirs) {
             mapped.insert(*ours, value.clone());
