@@ -21,7 +21,7 @@ use hostlink_tests::user::TestUser;
 
 /// A caller, who may become root with a password, and somebody else whom they may become.
 struct Scene {
-    caller: TestUser,
+    _caller: TestUser,
     other: TestUser,
     password: String,
     others_password: String,
@@ -30,17 +30,25 @@ struct Scene {
 }
 
 impl Scene {
-    /// `rule`: how the caller may become the other one by sudo.
-    fn new(rule: &str) -> Self {
+    /// With a password the caller may become everybody by sudo.
+    fn new() -> Self {
+        Self::with("", "")
+    }
+
+    /// What stands before the commands for root, and for the other one: `NOPASSWD:`, or nothing.
+    fn with(root: &str, rule: &str) -> Self {
         let (caller, other) = (TestUser::create("/bin/sh"), TestUser::create("/bin/bash"));
         let [password, others_password] = [new_secret(), new_secret()];
         caller.set_password(&password);
         other.set_password(&others_password);
-        let line =
-            format!("{0} ALL=(root) ALL\n{0} ALL=({1}) {rule} ALL", caller.name(), other.name());
+        let line = format!(
+            "{0} ALL=(root) {root} ALL\n{0} ALL=({1}) {rule} ALL",
+            caller.name(),
+            other.name()
+        );
         let sudoer = Sudoer::allowed(&line);
         let target = SshTarget::as_user(caller.name(), Sshd::builder());
-        Self { caller, other, password, others_password, target, _sudoer: sudoer }
+        Self { _caller: caller, other, password, others_password, target, _sudoer: sudoer }
     }
 
     /// What the other one's login shell reads first.
@@ -73,10 +81,8 @@ impl Scene {
 /// The arguments of sudo can be read by everybody, and so can what it asks with.
 #[test]
 fn who_asks_as_sudo_does_gets_no_password() {
-    for (rule, way) in [("NOPASSWD:", "sudo"), ("", "su behind sudo")] {
-        let scene = Scene::new(rule);
-        let root = || Sudoer::allowed(&format!("{} ALL=(root) NOPASSWD: ALL", scene.caller.name()));
-        let _root = (way != "sudo").then(root);
+    for (root, rule, way) in [("", "NOPASSWD:", "sudo"), ("NOPASSWD:", "", "su behind sudo")] {
+        let scene = Scene::with(root, rule);
         let (token, stolen) = (scene.file("token"), scene.file("stolen"));
         scene.profile(
             "cd; token=$(cat token); printf %s \"$token\" >&2; printf %s \"$token\"
@@ -120,7 +126,7 @@ fn spy(file: &Path, is_over: &AtomicBool) {
 /// Where sudo asks by itself, it still gets its answer.
 #[test]
 fn sudo_gets_its_password_for_another_user() {
-    let scene = Scene::new("");
+    let scene = Scene::new();
     scene.profile("echo noise\n");
     let output = scene.exec(&scene.as_other("sudo"), "id -un");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -130,7 +136,7 @@ fn sudo_gets_its_password_for_another_user() {
 /// root is not asked, so nobody takes the password that was ready for su.
 #[test]
 fn a_password_that_nobody_took_is_not_the_command_s_input() {
-    let scene = Scene::new("");
+    let scene = Scene::new();
     scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
     let mut input = tempfile::NamedTempFile::new().unwrap();
     write!(input, "in").unwrap();
@@ -145,7 +151,7 @@ fn a_password_that_nobody_took_is_not_the_command_s_input() {
 /// The login shell goes on for a while, and nobody can kill it with rights that were not yet given.
 #[test]
 fn a_command_that_is_given_up_before_it_starts_never_starts() {
-    let scene = Scene::new("");
+    let scene = Scene::new();
     scene.profile("cd; echo begun >begun; sleep 4; echo over >over\n");
     let options = ["--su-user", scene.other.name(), "--use-su-login", "--timeout", "2"];
     let output = scene.exec(&options, "echo ran >ran; sleep 1; echo done >done");
@@ -168,7 +174,7 @@ fn a_command_that_is_given_up_before_it_starts_never_starts() {
 
 #[test]
 fn a_question_that_nobody_answers_ends_it() {
-    let scene = Scene::new("");
+    let scene = Scene::new();
     let words = ["--su-user", scene.other.name()].map(str::to_owned);
     let words = words.into_iter().chain(scene.target.words());
     let output = run(hostlink(words.chain(["exec", "--", "id"].map(str::to_owned))));
@@ -180,7 +186,7 @@ fn a_question_that_nobody_answers_ends_it() {
 
 #[test]
 fn a_shell_asks_for_the_password_that_sudo_wants() {
-    let scene = Scene::new("");
+    let scene = Scene::new();
     let words = ["--sudo".to_owned()].into_iter().chain(scene.target.words());
     let words = words.chain(["shell", "--", "id", "-un"].map(str::to_owned));
     let terminal = Terminal::start(&hostlink_tests::binary(), words, &[]);
@@ -194,7 +200,7 @@ fn a_shell_asks_for_the_password_that_sudo_wants() {
 /// A terminal has no end of input but the one that is typed.
 #[test]
 fn a_wrong_password_on_a_terminal_is_told_in_sudo_s_words() {
-    let mut scene = Scene::new("");
+    let mut scene = Scene::new();
     scene.password = new_secret();
     let output = scene.exec(&["--sudo", "--get-pty"], "id");
     let told = stderr(&output);

@@ -197,7 +197,7 @@ mod with_docker {
         };
         let all = ["@vagrant", "exec", "--", "true"];
         project.write("@vagrant.json", "{\n  \"groups\": 1\n}");
-        let expected = "a project/@vagrant.json:2:13: invalid type: integer `1`, expected a map\n";
+        let expected = "a project/@vagrant.json:2:13: invalid type: integer, expected a map\n";
         assert!(told(&all).ends_with(expected), "{}", told(&all));
         assert_eq!(project.calls(), 0, "vagrant was asked before that was told");
 

@@ -110,7 +110,7 @@ impl Made {
         let (read, input) = tokio::io::split(attached);
         let started = engine.api().start_container(&id, None).await;
         started.map_err(|error| told("cannot start the container", error))?;
-        let output = exec::frames(read, engine.keeps_what_was_sent());
+        let output = exec::frames(read, engine.is_here());
         let output = match timeout(START_LIMIT, first_words(output)).await {
             Ok(said) => said?,
             Err(_) => {

@@ -21,7 +21,7 @@ use bollard::models::ContainerInspectResponse;
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use futures::stream::Stream;
-use hostlink_core::{Context, Endpoint, Error, ErrorKind, Result, Target};
+use hostlink_core::{Context, Error, ErrorKind, Result, Target};
 use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
@@ -76,7 +76,6 @@ pub(crate) struct Engine {
     shown: String,
     by_command: bool,
     here: bool,
-    keeps_what_was_sent: bool,
     machine: Option<String>,
 }
 
@@ -116,11 +115,6 @@ impl Engine {
     fn behind(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
         let by_command = matches!(route, Route::Command(_));
         let here = matches!(route, Route::Here(Way::Unix(_)));
-        let by_tcp = match &route {
-            Route::Here(way) => !matches!(way, Way::Unix(_)),
-            Route::Through(_, to) => matches!(to, Endpoint::Tcp(..)),
-            Route::Command(_) => false,
-        };
         let idle_limit = match brand {
             Brand::Docker if by_command => IDLE_LIMIT_BY_COMMAND,
             _ => IDLE_LIMIT,
@@ -147,8 +141,7 @@ impl Engine {
             bollard::API_DEFAULT_VERSION,
         )
         .expect("it only keeps what it is given");
-        let keeps_what_was_sent = !by_tcp;
-        Self { brand, http, api, shown, by_command, here, keeps_what_was_sent, machine }
+        Self { brand, http, api, shown, by_command, here, machine }
     }
 
     pub(crate) fn brand(&self) -> Brand {
@@ -163,12 +156,6 @@ impl Engine {
     /// Whether it is reached by a socket of this machine: then it probably runs here.
     pub(crate) fn is_here(&self) -> bool {
         self.here
-    }
-
-    /// Whether everything that it sent is read before a connection is told to be reset, as on sockets of one machine (unix(7)). Over
-    /// TCP, what is on its way may be lost then.
-    pub(crate) fn keeps_what_was_sent(&self) -> bool {
-        self.keeps_what_was_sent
     }
 
     /// Whether each connection to it is a command on another target, which has only so many.

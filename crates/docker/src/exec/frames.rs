@@ -11,7 +11,8 @@ use tokio::io::AsyncRead;
 /// The output in the frames of a stream. Frames are not gathered: a piece of one is handed on as it is.
 ///
 /// Where a command leaves input unread, the engine may close the stream before it has read that itself, which resets it. With
-/// `reset_is_end` that is the stream's end, unless it cuts a frame off.
+/// `reset_is_end` that is the stream's end, unless it cuts a frame off: a socket of this machine gives what was sent first (unix(7)). On
+/// any other way a reset may also be the loss of the link.
 pub(crate) fn frames(
     reader: impl AsyncRead + Send + 'static,
     reset_is_end: bool,

@@ -56,7 +56,7 @@ pub(crate) async fn start(
     let (over, is_over) = oneshot::channel();
     let output = match tty {
         true => chunks(Stream::Stdout, read),
-        false => frames(read, container.engine.keeps_what_was_sent()),
+        false => frames(read, container.engine.is_here()),
     };
     let exec = Exec::new(container.clone(), id, tty);
     if let Some(size) = options.terminal
