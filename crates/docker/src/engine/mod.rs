@@ -21,7 +21,7 @@ use bollard::models::ContainerInspectResponse;
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use futures::stream::Stream;
-use hostlink_core::{Context, Error, ErrorKind, Result, Target};
+use hostlink_core::{Context, Endpoint, Error, ErrorKind, Result, Target};
 use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
@@ -76,6 +76,7 @@ pub(crate) struct Engine {
     shown: String,
     by_command: bool,
     here: bool,
+    by_tcp: bool,
     machine: Option<String>,
 }
 
@@ -115,6 +116,11 @@ impl Engine {
     fn behind(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
         let by_command = matches!(route, Route::Command(_));
         let here = matches!(route, Route::Here(Way::Unix(_)));
+        let by_tcp = match &route {
+            Route::Here(way) => !matches!(way, Way::Unix(_)),
+            Route::Through(_, to) => matches!(to, Endpoint::Tcp(..)),
+            Route::Command(_) => false,
+        };
         let idle_limit = match brand {
             Brand::Docker if by_command => IDLE_LIMIT_BY_COMMAND,
             _ => IDLE_LIMIT,
@@ -141,7 +147,7 @@ impl Engine {
             bollard::API_DEFAULT_VERSION,
         )
         .expect("it only keeps what it is given");
-        Self { brand, http, api, shown, by_command, here, machine }
+        Self { brand, http, api, shown, by_command, here, by_tcp, machine }
     }
 
     pub(crate) fn brand(&self) -> Brand {
@@ -156,6 +162,11 @@ impl Engine {
     /// Whether it is reached by a socket of this machine: then it probably runs here.
     pub(crate) fn is_here(&self) -> bool {
         self.here
+    }
+
+    /// Whether it is reached by TCP, where a reset may take away what was sent before.
+    pub(crate) fn is_by_tcp(&self) -> bool {
+        self.by_tcp
     }
 
     /// Whether each connection to it is a command on another target, which has only so many.

@@ -61,6 +61,11 @@ impl Reader {
                 () = self.sender.closed() => return,
             };
             let Some(chunk) = chunk else { break };
+            if let Err(error) = &chunk
+                && self.is_end(error).await
+            {
+                break;
+            }
             let room = self.room().await;
             if self.sender.send((chunk, room)).is_err() {
                 return;
@@ -71,6 +76,16 @@ impl Reader {
         }
         // Nobody may wait for it.
         let _ = over.send(());
+    }
+
+    /// Whether a stream was reset since its command had ended, with input unread. The loss of a link looks alike, but then the engine
+    /// does not answer.
+    async fn is_end(&self, error: &io::Error) -> bool {
+        let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
+        is_reset
+            && !self.exec.engine().is_by_tcp()
+            && self.exec.look().await.is_ok()
+            && self.exec.life().has_ended()
     }
 
     /// Waits until there is room for a chunk; `None` where it must be read without.

@@ -90,6 +90,9 @@ impl Frames {
                 match self.raw.next().await {
                     Some(Ok(chunk)) => self.rest = chunk.bytes,
                     Some(Err(error)) if self.is_end(&error) => return Ok(None),
+                    Some(Err(_)) if self.frame.known > 0 => {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
                     Some(Err(error)) => return Err(error),
                     None if self.frame.known == 0 => return Ok(None),
                     None => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -155,7 +158,7 @@ mod tests {
         for (text, reset_is_end, expected) in [
             (frame(1, b"all"), true, None),
             (frame(1, b"all"), false, Some(io::ErrorKind::ConnectionReset)),
-            (frame(1, b"all+")[..11].to_vec(), true, Some(io::ErrorKind::ConnectionReset)),
+            (frame(1, b"all+")[..11].to_vec(), true, Some(io::ErrorKind::UnexpectedEof)),
         ] {
             let (mut far, mut near) = tokio::net::UnixStream::pair().unwrap();
             near.write_all(b"unread").await.unwrap();
