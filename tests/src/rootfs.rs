@@ -16,7 +16,8 @@ const UNPACKED: &str = "/var/lib/hostlink-tests/roots";
 
 /// A root directory; it and its mount end with this value, and with the test's process.
 ///
-/// It has the devices of a small machine, and neither /proc nor /sys.
+/// It has the devices of a small machine, and neither /proc nor /sys. It knows this machine's name, which sudo looks up:
+/// a name server's lost answer would cost 5 s (resolv.conf(5), `timeout`).
 #[derive(Debug)]
 pub struct Rootfs {
     keeper: Keeper,
@@ -150,6 +151,7 @@ cd root
 mkdir -p dev proc sys
 node() {{ [ -e "dev/$1" ] || mknod -m 666 "dev/$1" c "$2" "$3"; }}
 node null 1 3; node zero 1 5; node full 1 7; node random 1 8; node urandom 1 9; node tty 5 0
+[ -e etc/hosts ] || printf '127.0.0.1 localhost %s\n' "$(uname -n)" >etc/hosts
 "#
     )
 }

@@ -137,7 +137,10 @@ fn a_refusal_is_told_in_the_tools_own_words_and_soon() {
         assert_eq!(code(&output), 1, "{options:?}: {errors}");
         assert!(errors.contains(says), "{options:?}: {errors}");
         assert!(!errors.contains("no proof"), "{options:?}: {errors}");
-        assert!(begun.elapsed() < Duration::from_secs(9), "{options:?}: {:?}", begun.elapsed());
+        let took = begun.elapsed();
+        println!("{options:?}: {took:.1?}");
+        // 5 s from the tool's answer, which PAM puts off by up to 4.5 s, and a login.
+        assert!(took < Duration::from_secs(12), "{options:?}: {took:?}");
     };
     refused(&["--sudo", "--sudo-password-file", &right], "is not in the sudoers file");
     refused(&["--su-user", locked.name(), "--su-password-file", &right], "Authentication failure");

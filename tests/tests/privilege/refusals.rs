@@ -8,8 +8,13 @@ use hostlink::{ErrorKind, Link, StringCommand};
 use crate::places::{Cell, Noise, PASSWORDS, PLACES};
 use crate::tools::TOOLS;
 
-/// Within this time of a tool's answer there is an error.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// How long a tool may take to answer: `FAIL_DELAY` of login.defs(5) is 3 s, and PAM adds up to half
+/// as much (pam_fail_delay(3)).
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Within this time there is an error, which is 5 s after the tool's answer. Waiting for a tool that does not answer
+/// would take longer than both.
+pub(crate) const SOON: Duration = ANSWER.saturating_add(Duration::from_secs(5));
 
 /// A cell in which a password is refused.
 #[derive(Debug)]
@@ -61,6 +66,7 @@ pub(crate) async fn check(refusal: &Refusal, link: &Link) -> Result<()> {
     let tail = error.stderr_tail().context("the tool's words are missing")?;
     ensure!(tail.contains(refusal.says), "{tail}");
     ensure!(error.kill_confirmed().is_none(), "{error:?}");
+    println!("refused after {took:.1?}");
     ensure!(took < SOON, "it took {took:?}");
     Ok(())
 }
