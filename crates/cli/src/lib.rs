@@ -110,10 +110,13 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
     stop.cause().map_or(status, |cause| cause.exit_status())
 }
 
-/// Resolves some time after the order to stop. Standard error may be blocked, too.
+/// How long the last messages may take once there was an order to stop: nobody may read standard error any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Resolves [`LAST_WORDS`] after the order to stop.
 async fn impatience(stop: &Stop) {
     stop.requested().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(LAST_WORDS).await;
 }
 
 /// Does what the words ask for. An error here means that nothing was started.

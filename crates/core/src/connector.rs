@@ -39,8 +39,10 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// The host data that it reads. Help texts, flags and schemas are made of this.
-    fn data_fields(&self) -> &'static [DataField];
+    /// The host data that it reads, by default none. Help texts, flags and schemas are made of this.
+    fn data_fields(&self) -> &'static [DataField] {
+        &[]
+    }
 
     /// The keys among [`data_fields`](Self::data_fields) by which data could run code, read files or lower a guard on this
     /// machine. Data that is not [trusted](Self::is_trusted) may not set them.

@@ -1,9 +1,7 @@
 //! The connector `@local`.
 
 use async_trait::async_trait;
-use hostlink_core::{
-    Connection, Connector, Context, DataField, Error, ErrorKind, NameData, Result, Target,
-};
+use hostlink_core::{Connection, Connector, Context, Error, ErrorKind, NameData, Result, Target};
 
 use crate::connection::LocalConnection;
 
@@ -19,10 +17,6 @@ impl Connector for LocalConnector {
 
     fn description(&self) -> &'static str {
         "This machine, as the user who runs hostlink."
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
     }
 
     async fn make_names_data(

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hostlink::connectors::{ChrootConnector, LocalConnector, SshConnector};
 use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
-    Connector, ConnectorArguments, Context, Data, DataField, ErrorKind, NameData, Registry, Result,
+    Connector, ConnectorArguments, Context, Data, ErrorKind, NameData, Registry, Result,
     StringCommand, Value,
 };
 use hostlink_tests::chroot::{Root, with_mounts};
@@ -37,10 +37,6 @@ impl Connector for Listing {
 
     fn handles_execution(&self) -> bool {
         false
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
     }
 
     async fn make_names_data(&self, name: Option<&str>, _: &Context) -> Result<Vec<NameData>> {

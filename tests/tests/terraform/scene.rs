@@ -54,6 +54,15 @@ impl Directory {
     pub(crate) fn context(&self) -> Context {
         context(Data::new().with("terraform_directory", text(self.path())))
     }
+
+    /// The same, with this file, or none, as the configuration of Terraform's command line.
+    pub(crate) fn context_with_cli_configuration(&self, file: Option<&str>) -> Context {
+        let mut context = self.context();
+        context.environment.remove("TF_CLI_CONFIG_FILE");
+        let file = file.map(|file| ("TF_CLI_CONFIG_FILE".to_owned(), file.to_owned()));
+        context.environment.extend(file);
+        context
+    }
 }
 
 /// A context with these settings, and the environment of the test.

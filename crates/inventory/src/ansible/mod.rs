@@ -15,9 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink_core::{
-    Connector, Context, DataField, Error, ErrorKind, GroupData, Listing, NameData, Result,
-};
+use hostlink_core::{Connector, Context, Error, ErrorKind, GroupData, Listing, NameData, Result};
 
 use crate::builder::warn_of_readable;
 use crate::definition::{ALL, Definition};
@@ -56,10 +54,6 @@ impl Connector for AnsibleConnector {
 
     fn only_reads_files(&self) -> bool {
         true
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
     }
 
     async fn make_names_data(

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use hostlink_core::NameData;
-use hostlink_inventory::{Builder, Inventory, Pattern};
 
-use crate::scene::{Cloud, Files, context, names, registry};
+use crate::scene::{Cloud, Files, context, limited, names, registry};
 
 /// Three hosts, each of which is also listed by its groups.
 fn cloud() -> Arc<Cloud> {
@@ -18,24 +17,13 @@ fn cloud() -> Arc<Cloud> {
     Cloud::new(hosts, vec![])
 }
 
-fn builder(files: &Files, limit: &str, exclude: &str) -> Builder {
-    let mut builder = Inventory::builder().path(files.path("inv.yaml"));
-    if !limit.is_empty() {
-        builder = builder.limit(Pattern::parse(limit).unwrap());
-    }
-    if !exclude.is_empty() {
-        builder = builder.exclude(Pattern::parse(exclude).unwrap());
-    }
-    builder
-}
-
 /// Each row: limit, exclusion, the hosts, and what the connector is asked for.
 async fn check(text: &str, rows: &[(&str, &str, &str, &str)]) {
     let files = Files::new(&[("inv.yaml", text), ("e.ini", "[web]\ne1\n")]);
     for (limit, exclude, expected, asked) in rows {
         let cloud = cloud();
         let built =
-            builder(&files, limit, exclude).build(&registry(Some(cloud.clone())), &context()).await;
+            limited(&files, limit, exclude).build(&registry(Some(cloud.clone())), &context()).await;
         let row = format!("limit {limit}, exclude {exclude}");
         let mut chosen: Vec<String> = (built.unwrap_or_else(|error| panic!("{row}: {error}")))
             .hosts()
@@ -132,7 +120,7 @@ async fn a_wildcard_means_connectors_only_if_it_begins_like_them() {
     )
     .await;
     let files = Files::new(&[("inv.yaml", text)]);
-    let built = builder(&files, "", "*/a*").build(&registry(Some(cloud())), &context()).await;
+    let built = limited(&files, "", "*/a*").build(&registry(Some(cloud())), &context()).await;
     let error = built.unwrap_err().to_string();
     assert!(error.starts_with("no host and no group is called */a*"), "{error}");
 }
@@ -162,12 +150,12 @@ groups: {one: {hosts: ['@cloud/any']}}
     // Somebody else lists a host of this name.
     let text = text.replace("w8", "w3");
     let files = Files::new(&[("inv.yaml", &text)]);
-    let built = builder(&files, "one", "").build(&registry(Some(cloud())), &context()).await;
+    let built = limited(&files, "one", "").build(&registry(Some(cloud())), &context()).await;
     let error = built.unwrap_err().to_string();
     assert!(error.contains("inv.yaml:3:40: ") && error.contains("w3 is another target"), "{error}");
     assert_eq!(
         names(
-            &builder(&files, "w9", "").build(&registry(Some(cloud())), &context()).await.unwrap()
+            &limited(&files, "w9", "").build(&registry(Some(cloud())), &context()).await.unwrap()
         ),
         "w9"
     );

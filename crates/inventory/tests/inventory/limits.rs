@@ -1,9 +1,9 @@
 //! Which hosts a limit and an exclusion mean.
 
 use hostlink_core::{Data, NameData};
-use hostlink_inventory::{Builder, HostDefinition, Inventory, Pattern};
+use hostlink_inventory::{HostDefinition, Inventory, Pattern};
 
-use crate::scene::{Cloud, Files, build, context, error, names, registry, value};
+use crate::scene::{Cloud, Files, build, context, error, limited, names, registry, value};
 
 const TEXT: &str = "
 hosts: [h0, '@docker/c1']
@@ -14,17 +14,6 @@ groups:
   docker: {hosts: [h0]}
   empty: {}
 ";
-
-fn builder(files: &Files, limit: &str, exclude: &str) -> Builder {
-    let mut builder = Inventory::builder().path(files.path("inv.yaml"));
-    if !limit.is_empty() {
-        builder = builder.limit(Pattern::parse(limit).unwrap());
-    }
-    if !exclude.is_empty() {
-        builder = builder.exclude(Pattern::parse(exclude).unwrap());
-    }
-    builder
-}
 
 #[tokio::test]
 async fn limits_mean_hosts_groups_and_connectors() {
@@ -78,7 +67,7 @@ async fn limits_mean_hosts_groups_and_connectors() {
         ("@*", "", "h0 @docker/c1 w1 w2 e1 d1"),
         ("@d*", "", "@docker/c1"),
     ] {
-        let chosen = build(builder(&files, limit, exclude)).await;
+        let chosen = build(limited(&files, limit, exclude)).await;
         assert_eq!(names(&chosen), expected, "limit {limit}, exclude {exclude}");
     }
     for (limit, exclude, problem) in [
@@ -99,7 +88,7 @@ async fn limits_mean_hosts_groups_and_connectors() {
     ] {
         let found = match (Pattern::parse(limit), Pattern::parse(exclude)) {
             (Err(error), _) => error.to_string(),
-            _ => error(builder(&files, limit, exclude), &files).await,
+            _ => error(limited(&files, limit, exclude), &files).await,
         };
         assert!(found.contains(problem), "limit {limit}, exclude {exclude}: {found}");
     }
@@ -110,10 +99,10 @@ async fn limits_mean_hosts_groups_and_connectors() {
 async fn a_name_of_a_connector_never_means_a_group_of_that_name() {
     let text = "groups: {docker: {hosts: [w1]}, web: {hosts: [w1, w2]}}";
     let files = Files::new(&[("inv.yaml", text)]);
-    assert_eq!(names(&build(builder(&files, "docker", "")).await), "w1");
-    assert_eq!(names(&build(builder(&files, "@web", "")).await), "w1 w2");
+    assert_eq!(names(&build(limited(&files, "docker", "")).await), "w1");
+    assert_eq!(names(&build(limited(&files, "@web", "")).await), "w1 w2");
     for (limit, exclude) in [("@docker", ""), ("", "@docker"), ("web:!@docker", "")] {
-        let error = error(builder(&files, limit, exclude), &files).await;
+        let error = error(limited(&files, limit, exclude), &files).await;
         let expected = "no host and no group is called @docker";
         assert!(error.starts_with(expected), "{limit} {exclude}: {error}");
     }
@@ -158,7 +147,7 @@ async fn a_host_over_ssh_is_the_same_one_by_its_short_and_its_long_name() {
         }
     }
     // A group is not meant by the name of a host.
-    let limited = builder(&files, "@ssh/web", "");
+    let limited = limited(&files, "@ssh/web", "");
     assert!(error(limited, &files).await.starts_with("no host and no group is called @ssh/web"));
     // Both names are one host, with the data of either.
     let both = Inventory::builder()
@@ -174,7 +163,7 @@ async fn a_host_over_ssh_is_the_same_one_by_its_short_and_its_long_name() {
 #[tokio::test]
 async fn several_limits_are_joined() {
     let files = Files::new(&[("inv.yaml", TEXT)]);
-    let limits = builder(&files, "w1", "").limit(Pattern::parse("d1").unwrap());
+    let limits = limited(&files, "w1", "").limit(Pattern::parse("d1").unwrap());
     assert_eq!(names(&build(limits).await), "w1 d1");
 }
 
@@ -217,7 +206,7 @@ groups:
         let hosts = vec![NameData::new("c1"), NameData::new("c2").with_group("red")];
         let cloud = Cloud::new(hosts, vec![]);
         let registry = registry(Some(cloud.clone()));
-        let built = builder(&files, limit, exclude).build(&registry, &context()).await;
+        let built = limited(&files, limit, exclude).build(&registry, &context()).await;
         let row = format!("limit {limit}, exclude {exclude}");
         assert_eq!(
             names(&built.unwrap_or_else(|error| panic!("{row}: {error}"))),
@@ -230,7 +219,7 @@ groups:
     for (limit, exclude) in
         [("c9", ""), ("", "c9"), ("web", "c9"), ("web:!c9", ""), ("web:&c9", "")]
     {
-        let error = builder(&files, limit, exclude).build(&registry, &context()).await.unwrap_err();
+        let error = limited(&files, limit, exclude).build(&registry, &context()).await.unwrap_err();
         let message = error.to_string();
         // `mixed` has a child that nobody lists, which is told where everybody was asked.
         assert!(message.contains("c9") || message.contains("\"red\""), "{message}");

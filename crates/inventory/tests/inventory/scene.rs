@@ -10,7 +10,7 @@ use hostlink_core::{
     Connector, Context, Data, DataField, Event, GroupData, Listing, NameData, Registry, Reporter,
     Result,
 };
-use hostlink_inventory::{AnsibleConnector, Builder, Inventory, SshConfigConnector};
+use hostlink_inventory::{AnsibleConnector, Builder, Inventory, Pattern, SshConfigConnector};
 
 const FIELD: DataField =
     DataField { key: "ssh_user", description: "", type_name: "text", default: "", secret: false };
@@ -99,10 +99,6 @@ impl Connector for Cloud {
 
     fn handles_execution(&self) -> bool {
         false
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
     }
 
     async fn make_names_data(
@@ -209,6 +205,18 @@ pub(crate) async fn of_yaml(text: &str) -> Inventory {
 
 pub(crate) async fn build(builder: Builder) -> Inventory {
     builder.build(&registry(None), &context()).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// An inventory of `inv.yaml`, with a limit and an exclusion, where they are not empty.
+pub(crate) fn limited(files: &Files, limit: &str, exclude: &str) -> Builder {
+    let mut builder = Inventory::builder().path(files.path("inv.yaml"));
+    if !limit.is_empty() {
+        builder = builder.limit(Pattern::parse(limit).unwrap());
+    }
+    if !exclude.is_empty() {
+        builder = builder.exclude(Pattern::parse(exclude).unwrap());
+    }
+    builder
 }
 
 /// Its error, with the directory of the files left out.

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Connection, Connector, Context, DataField, Error, ErrorKind, ExitStatus, NameData, NoControl,
-    Process, Result, Script, SpawnOptions, Stream, Target,
+    Connection, Connector, Context, Error, ErrorKind, ExitStatus, NameData, NoControl, Process,
+    Result, Script, SpawnOptions, Stream, Target,
 };
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -51,10 +51,6 @@ impl Connector for SpawnOnlyConnector {
 
     fn description(&self) -> &'static str {
         "This machine, through a connection that can only start scripts."
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
     }
 
     async fn make_names_data(

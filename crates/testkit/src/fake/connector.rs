@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use hostlink_core::{Connection, Connector, Context, DataField, NameData, Result, Target};
+use hostlink_core::{Connection, Connector, Context, NameData, Result, Target};
 
 use super::connection::FakeConnection;
 use super::rule::{Answer, Matcher, Rule};
@@ -99,10 +99,6 @@ impl Connector for FakeConnector {
 
     fn description(&self) -> &'static str {
         "Targets with scripted answers, for tests."
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
     }
 
     async fn make_names_data(

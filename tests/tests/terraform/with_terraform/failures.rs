@@ -28,11 +28,7 @@ async fn terraforms_own_words_are_told() {
     ] {
         let directory = Directory::with(configuration);
         for file in [None, Some("/nowhere/terraformrc")] {
-            let mut context = directory.context();
-            context.environment.remove("TF_CLI_CONFIG_FILE");
-            context
-                .environment
-                .extend(file.map(|file| ("TF_CLI_CONFIG_FILE".to_owned(), file.to_owned())));
+            let context = directory.context_with_cli_configuration(file);
             let told = refused(None, &context).await;
             let place = text(directory.path());
             let expected = format!(

@@ -130,11 +130,7 @@ async fn a_program_may_be_named() {
 async fn warnings_of_the_cli_configuration_do_no_harm() {
     let directory = Directory::applied(ONE);
     for file in [None, Some("/nowhere/terraformrc")] {
-        let mut context = directory.context();
-        context.environment.remove("TF_CLI_CONFIG_FILE");
-        context
-            .environment
-            .extend(file.map(|file| ("TF_CLI_CONFIG_FILE".to_owned(), file.to_owned())));
+        let context = directory.context_with_cli_configuration(file);
         assert_eq!(names(None, &context).await, ["web1"], "{file:?}");
         let missing = refused(Some("x"), &context).await;
         assert!(
