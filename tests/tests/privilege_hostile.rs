@@ -37,14 +37,20 @@ impl Scene {
 
     /// What stands before the commands for root, and for the other one: `NOPASSWD:`, or nothing.
     fn with(root: &str, rule: &str) -> Self {
+        Self::with_more(root, rule, "")
+    }
+
+    /// Also a line for sudoers(5), with `CALLER` and `OTHER` in the place of their names.
+    fn with_more(root: &str, rule: &str, more: &str) -> Self {
         let (caller, other) = (TestUser::create("/bin/sh"), TestUser::create("/bin/bash"));
         let [password, others_password] = [new_secret(), new_secret()];
         caller.set_password(&password);
         other.set_password(&others_password);
         let line = format!(
-            "{0} ALL=(root) {root} ALL\n{0} ALL=({1}) {rule} ALL",
+            "{0} ALL=(root) {root} ALL\n{0} ALL=({1}) {rule} ALL\n{2}",
             caller.name(),
-            other.name()
+            other.name(),
+            more.replace("CALLER", caller.name()).replace("OTHER", other.name()),
         );
         let sudoer = Sudoer::allowed(&line);
         let target = SshTarget::as_user(caller.name(), Sshd::builder());
@@ -62,8 +68,12 @@ impl Scene {
 
     /// `hostlink OPTIONS TARGET exec -- LINE`, which knows both passwords.
     fn exec(&self, options: &[&str], line: &str) -> Output {
+        self.hostlink(options, &["exec", "--", line])
+    }
+
+    fn hostlink(&self, options: &[&str], action: &[&str]) -> Output {
         let words = options.iter().map(|word| (*word).to_owned()).chain(self.target.words());
-        let mut command = hostlink(words.chain(["exec", "--", line].map(str::to_owned)));
+        let mut command = hostlink(words.chain(action.iter().map(|word| (*word).to_owned())));
         command.env("HOSTLINK_SUDO_PASSWORD", &self.password);
         command.env("HOSTLINK_SU_PASSWORD", &self.others_password);
         run(command)
@@ -78,49 +88,74 @@ impl Scene {
     }
 }
 
-/// The arguments of sudo can be read by everybody, and so can what it asks with.
+/// Arguments can be read by everybody. Whoever finds there what sudo asks with could ask in its place where it does not ask itself.
 #[test]
 fn who_asks_as_sudo_does_gets_no_password() {
-    for (root, rule, way) in [("", "NOPASSWD:", "sudo"), ("NOPASSWD:", "", "su behind sudo")] {
-        let scene = Scene::with(root, rule);
-        let (token, stolen) = (scene.file("token"), scene.file("stolen"));
+    let login = ["--sudo", "--use-sudo-login"];
+    for (root, rule, more, way) in [
+        ("", "NOPASSWD:", "", "sudo"),
+        ("NOPASSWD:", "", "", "su behind sudo"),
+        // The login shell may be run without a password, other programs may not.
+        ("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/bash", "sudo"),
+        ("", "NOPASSWD:", "Defaults:CALLER runas_default=OTHER", "sudo to whomever"),
+    ] {
+        let scene = Scene::with_more(root, rule, more);
+        let (seen, stolen) = (scene.file("seen"), scene.file("stolen"));
         scene.profile(
-            "cd; token=$(cat token); printf %s \"$token\" >&2; printf %s \"$token\"
-            read -t 2 -r password; printf '%s\\n' \"$token\" \"$password\" >stolen\n",
+            "cd; for token in HP$(cat seen) HR$(cat seen); do printf '%s\\n' $token >&2; printf %s $token; done
+            read -t 2 -r password; printf '%s\\n' \"$(cat seen)\" \"$password\" >stolen\n",
         );
         // It may be there for a moment only.
-        wait_until("the question is seen before it is asked", || {
-            let _ = fs::remove_file(&token);
+        wait_until("what stands in the arguments is seen before it is used", || {
+            let _ = fs::remove_file(&seen);
             let is_over = AtomicBool::new(false);
             let output = std::thread::scope(|scope| {
-                scope.spawn(|| spy(&token, &is_over));
-                let output = scene.exec(&scene.as_other(way), "id -un");
+                scope.spawn(|| spy(&seen, &is_over));
+                let output = match way {
+                    "sudo to whomever" => scene.exec(&login, "id -un"),
+                    _ => scene.exec(&scene.as_other(way), "id -un"),
+                };
                 is_over.store(true, Ordering::Relaxed);
                 output
             });
-            assert_eq!(code(&output), 0, "{way}: {}", stderr(&output));
+            assert_eq!(code(&output), 0, "{way}, {more}: {}", stderr(&output));
             assert_eq!(stdout(&output).trim(), scene.other.name());
             let stolen = fs::read_to_string(&stolen).unwrap();
-            assert!(!stolen.contains(&scene.password), "{way}: {stolen}");
-            stolen.starts_with("HP")
+            assert!(!stolen.contains(&scene.password), "{way}, {more}: {stolen}");
+            stolen.trim().len() >= 32
         });
     }
 }
 
-/// Writes what sudo is going to ask with into a file, from the arguments of any process.
+/// Writes the random digits of our lines into a file, from the arguments of any process. In scripts they stand in two pieces.
 fn spy(file: &Path, is_over: &AtomicBool) {
     while !is_over.load(Ordering::Relaxed) {
         for entry in fs::read_dir("/proc").unwrap() {
             let words = fs::read(entry.unwrap().path().join("cmdline")).unwrap_or_default();
-            let text = String::from_utf8_lossy(&words);
+            let text = String::from_utf8_lossy(&words).replace(['\'', '\\', '"'], "");
             let is_digit = |c: char| c.is_ascii_hexdigit();
-            let tokens = text.match_indices("HP").filter_map(|(at, _)| text.get(at..at + 34));
-            if let Some(token) = tokens.into_iter().find(|token| token[2..].chars().all(is_digit)) {
+            let tokens = ["HP", "HR"].map(|letters| text.match_indices(letters));
+            let tokens =
+                tokens.into_iter().flatten().filter_map(|(at, _)| text.get(at + 2..at + 34));
+            if let Some(token) = tokens.into_iter().find(|token| token.chars().all(is_digit)) {
                 fs::write(file, token).unwrap();
                 return;
             }
         }
     }
+}
+
+/// sudo asks for a login shell, though not for other programs.
+#[test]
+fn a_password_is_given_where_the_very_command_wants_it() {
+    let scene = Scene::with_more("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/sh, /usr/bin/sh");
+    let output = scene.exec(&scene.as_other("sudo"), "id -un");
+    assert_eq!(
+        (code(&output), stdout(&output).trim()),
+        (0, scene.other.name()),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// Where sudo asks by itself, it still gets its answer.

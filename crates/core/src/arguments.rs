@@ -178,11 +178,11 @@ impl ConnectorArguments {
         [self.sudo, self.doas, self.dzdo].contains(&Some(true)) || self.su_user.is_some()
     }
 
-    /// Whether a password is given for any of them.
-    pub(crate) fn has_password(&self) -> bool {
-        [&self.sudo_password, &self.su_password, &self.doas_password]
-            .iter()
-            .any(|password| password.is_some())
+    /// Whether a tool may ask for a password. Where none is given, sudo and doas are told not to, and su does not ask root.
+    pub(crate) fn may_be_asked(&self) -> bool {
+        let passwords = [&self.sudo_password, &self.su_password, &self.doas_password];
+        let is_su_first = self.su_user.is_some() && self.sudo != Some(true);
+        is_su_first || passwords.iter().any(|password| password.is_some())
     }
 
     /// Whether a tool is asked for that takes its password from a terminal only.

@@ -32,19 +32,21 @@ pub fn make_unix_command(
 ) -> Result<StringCommand> {
     check(command, arguments)?;
     let body = body(command, arguments, CommandText::Argument, "; ");
-    Ok(privileged(body, arguments, SHOWN))
+    Ok(privileged(body, arguments, Cues::default()))
 }
 
-/// What stands in a line about the questions of tools.
-#[derive(Clone, Copy)]
-pub(crate) struct Questions<'a> {
-    /// What sudo asks with. It never stands for a secret itself.
-    pub(crate) prompt: &'a str,
-    /// What says that sudo is not going to ask; `None` in lines that are shown rather than run.
-    pub(crate) sudo_is_silent: Option<&'a str>,
+/// What a line says while its tools hand on to one another: commands of the shell. Lines that are shown rather than run
+/// say nothing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cues<'a> {
+    /// That it reads what sudo is to ask with. That stands neither in the line nor in sudo's arguments, which everybody may
+    /// read: whoever knows it could ask in sudo's place.
+    pub(crate) reads_sudo_prompt: Option<&'a str>,
+    /// That doas and dzdo ask no more.
+    pub(crate) doas_is_over: Option<&'a str>,
+    /// That su is next.
+    pub(crate) su_is_next: Option<&'a str>,
 }
-
-const SHOWN: Questions<'_> = Questions { prompt: "hostlink-prompt", sudo_is_silent: None };
 
 /// How another shell than `sh` gets the text of the command.
 #[derive(Clone, Copy)]
@@ -138,21 +140,29 @@ impl Inside {
             Self::Words(words) => StringCommand::new().raw("exec").command(words),
         }
     }
+
+    /// The same behind a step, if there is one.
+    fn behind(self, step: Option<&str>) -> Self {
+        let Some(step) = step else { return self };
+        let steps = StringCommand::with_separator("; ").raw(step);
+        Self::Script(steps.command(self.into_script()))
+    }
 }
 
 /// The line with every privilege tool that is asked for around `script`.
 pub(crate) fn privileged(
     script: StringCommand,
     arguments: &ConnectorArguments,
-    questions: Questions<'_>,
+    cues: Cues<'_>,
 ) -> StringCommand {
     let mut inside = Inside::Script(script);
     if let Some(user) = &arguments.su_user {
-        inside = Inside::Words(su(user, inside.into_script(), arguments));
+        inside = Inside::Words(su(user, inside.into_script(), arguments)).behind(cues.su_is_next);
     }
     if arguments.sudo == Some(true) {
-        inside = sudo(inside, arguments, questions);
+        inside = sudo(inside, arguments, cues.reads_sudo_prompt);
     }
+    inside = inside.behind(cues.doas_is_over);
     let dzdo = ("dzdo -H -n", arguments.dzdo, &arguments.dzdo_user);
     // -n: nobody is asked, on the terminal, for what nobody has given.
     let line = if arguments.doas_password.is_some() { "doas" } else { "doas -n" };
@@ -171,21 +181,20 @@ fn as_user(tool: StringCommand, user: &Option<String>) -> StringCommand {
     }
 }
 
-fn sudo(inside: Inside, arguments: &ConnectorArguments, questions: Questions<'_>) -> Inside {
+fn sudo(inside: Inside, arguments: &ConnectorArguments, reads_prompt: Option<&str>) -> Inside {
     let mut line = StringCommand::new().raw("sudo -H");
-    let expects_password = expects_sudo_password(arguments);
-    let is_silent =
-        questions.sudo_is_silent.filter(|_| expects_password && ends_as_another(arguments));
-    line = match (expects_password, is_silent) {
+    line = match (expects_sudo_password(arguments), reads_prompt) {
         (false, _) => line.raw("-n"),
-        (true, Some(_)) => line.raw("$_hl_a"),
         // -k: the password given is the one that is checked, whatever sudo remembers.
-        (true, None) => line.raw(format!("-S -k -p {}", questions.prompt)),
+        (true, Some(_)) => line.raw("-S -k"),
+        (true, None) => line.raw("-S -k -p hostlink-prompt"),
     };
+    let keeps_env = arguments.preserve_sudo_env == Some(true);
+    let inside = inside.behind(reads_prompt.filter(|_| keeps_env).map(|_| "unset SUDO_PROMPT"));
     if arguments.use_sudo_login == Some(true) {
         line = line.raw("-i");
     }
-    if arguments.preserve_sudo_env == Some(true) {
+    if keeps_env {
         line = line.raw("-E");
     }
     line = as_user(line, &arguments.sudo_user);
@@ -194,24 +203,10 @@ fn sudo(inside: Inside, arguments: &ConnectorArguments, questions: Questions<'_>
     } else {
         line.command(inside.into_words())
     };
-    let Some(is_silent) = is_silent else { return Inside::Words(line) };
-    let probe = as_user(StringCommand::new().raw("sudo -n -k"), &arguments.sudo_user);
-    let script = StringCommand::with_separator("")
-        .raw(format!("_hl_a='-S -k -p {}'; if ", questions.prompt))
-        .command(probe.raw("sh -c : </dev/null >/dev/null 2>&1"))
-        .raw(format!("; then _hl_a=-n; {is_silent}; fi; exec "))
-        .command(line);
-    Inside::Script(script)
+    let read = "IFS= read -r SUDO_PROMPT || exit; export SUDO_PROMPT";
+    let steps = reads_prompt.map(|says| format!("{says}; {read}"));
+    Inside::Words(line).behind(steps.as_deref())
 }
-
-/// Whether what is run in the end belongs to another user than root, who could ask as sudo does if sudo itself does not: its
-/// arguments can be read by everybody, and its streams are his then.
-fn ends_as_another(arguments: &ConnectorArguments) -> bool {
-    let ConnectorArguments { sudo_user, su_user, .. } = arguments;
-    [sudo_user, su_user].into_iter().flatten().any(|user| user != ROOT)
-}
-
-const ROOT: &str = "root";
 
 pub(crate) fn expects_sudo_password(arguments: &ConnectorArguments) -> bool {
     arguments.sudo_password.is_some() || arguments.use_sudo_password == Some(true)

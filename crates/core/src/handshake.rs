@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::process::Stream;
-use crate::script::{Prompt, Question, Script};
+use crate::script::{Prompt, Question, Script, SudoPrompt};
 use crate::secret::Secret;
 
 /// As much of what stands before the announcement as is kept, for errors.
@@ -81,11 +81,17 @@ enum Place {
 pub(crate) struct Handshake {
     token: Vec<u8>,
     prompts: Vec<(Prompt, State)>,
+    /// Until the script has asked for it.
+    sudo_prompt: Option<SudoPrompt>,
+    /// The lines of the script that say how far its tools are.
+    cues: Vec<String>,
     /// The question that was answered last, where it is known by its colon.
     last: Vec<u8>,
     stdout: Gate,
     stderr: Gate,
-    /// What stands on the terminal beside the streams, on its last line.
+    /// There is a terminal beside the streams.
+    has_terminal: bool,
+    /// What stands there, on its last line.
     terminal: Vec<u8>,
     preamble: Vec<u8>,
     /// The command is not started without our word.
@@ -99,10 +105,12 @@ pub(crate) struct Handshake {
 /// What became of a question that may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// It is not asked yet; what looks like it is another tool's.
+    Early,
     Open,
     Answered,
-    /// It is not going to be asked; what looks like it comes from somebody who wants the answer.
-    NotAsked,
+    /// It is not going to be asked any more.
+    Over,
 }
 
 /// Whether a stream's own output has begun.
@@ -135,11 +143,21 @@ impl Default for Gate {
 }
 
 impl Handshake {
-    /// `terminal`: there is one stream only, so only one announcement.
-    pub(crate) fn new(script: &Script, terminal: bool) -> Self {
+    /// `terminal`: there is one stream only, so only one announcement. `beside`: there is a terminal beside the streams.
+    pub(crate) fn new(script: &Script, terminal: bool, beside: bool) -> Self {
+        let first = |prompt: &Prompt| match prompt.from {
+            Some(_) => State::Early,
+            None => State::Open,
+        };
+        let prompts = script.prompts().iter();
+        let said = prompts.clone().flat_map(|prompt| [&prompt.from, &prompt.until]);
+        let wanted = script.sudo_prompt().map(|prompt| prompt.wanted.clone());
         Self {
             token: script.token().as_bytes().to_vec(),
-            prompts: script.prompts().iter().map(|prompt| (prompt.clone(), State::Open)).collect(),
+            prompts: prompts.map(|prompt| (prompt.clone(), first(prompt))).collect(),
+            sudo_prompt: script.sudo_prompt().cloned(),
+            cues: said.flatten().cloned().chain(wanted).collect(),
+            has_terminal: beside,
             last: Vec::new(),
             stdout: Gate::default(),
             stderr: if terminal { Gate::Open } else { Gate::default() },
@@ -200,7 +218,7 @@ impl Handshake {
                 return heard;
             }
         }
-        self.find_not_asked(&mut pending);
+        self.take_cues(&mut pending, &mut heard);
         if self.outer.is_some() {
             self.answer_token(&mut pending, &mut heard, place);
         }
@@ -265,7 +283,7 @@ impl Handshake {
             return None;
         }
         let place = self.asking()?;
-        Some(match self.next_colon() {
+        Some(match self.next_colon(place) {
             Some(_) => STANDS,
             None if self.is_last(self.pending(place)) => STANDS_AGAIN,
             // Elsewhere the command could start all the same, without its input.
@@ -297,7 +315,7 @@ impl Handshake {
             Place::Stderr => mem::take(&mut self.stderr).into_pending(),
         };
         self.keep(&question);
-        match self.next_colon() {
+        match self.next_colon(place) {
             Some(next) => {
                 self.last = last_line(&question).to_vec();
                 heard.answers.push(self.answer(next, place));
@@ -321,10 +339,12 @@ impl Handshake {
         terminal.or(streams.map(|(place, _)| place))
     }
 
-    /// The first question without an answer that is known by its colon only.
-    fn next_colon(&self) -> Option<usize> {
+    /// The first question without an answer that is known by its colon only, and may come here.
+    fn next_colon(&self, place: Place) -> Option<usize> {
+        let is_elsewhere =
+            |prompt: &Prompt| prompt.on_terminal && self.has_terminal && place != Place::Terminal;
         let is_open = |(prompt, state): &(Prompt, State)| {
-            prompt.question == Question::Colon && *state == State::Open
+            prompt.question == Question::Colon && *state == State::Open && !is_elsewhere(prompt)
         };
         self.prompts.iter().position(is_open)
     }
@@ -334,15 +354,21 @@ impl Handshake {
         self.prompts.iter().any(|(_, state)| *state == State::Answered)
     }
 
-    /// Takes in what the script says of questions that are not going to come.
-    fn find_not_asked(&mut self, pending: &mut Vec<u8>) {
-        for (prompt, state) in &mut self.prompts {
-            let Some(said) = &prompt.not_asked else { continue };
-            let Some(at) = find(pending, said.as_bytes()) else { continue };
+    /// Takes in what the script says of its tools. Each line comes on every stream: what stands behind it there is later.
+    fn take_cues(&mut self, pending: &mut Vec<u8>, heard: &mut Heard) {
+        for cue in &self.cues {
+            let Some(at) = find(pending, cue.as_bytes()) else { continue };
             let rest = pending[at..].iter().position(|byte| *byte == b'\n');
             pending.drain(at..rest.map_or(pending.len(), |rest| at + rest + 1));
-            if *state == State::Open {
-                *state = State::NotAsked;
+            if let Some(prompt) = self.sudo_prompt.take_if(|prompt| prompt.wanted == *cue) {
+                heard.answers.push(Answer { secret: prompt.text, on_terminal: false });
+            }
+            for (prompt, state) in &mut self.prompts {
+                *state = match *state {
+                    State::Early if prompt.from.as_ref() == Some(cue) => State::Open,
+                    State::Early | State::Open if prompt.until.as_ref() == Some(cue) => State::Over,
+                    state => state,
+                };
             }
         }
     }
@@ -365,7 +391,7 @@ impl Handshake {
             match state {
                 State::Open => heard.answers.push(self.answer(number, place)),
                 State::Answered => heard.unanswered = Some(Unanswered::Again),
-                State::NotAsked => {}
+                State::Early | State::Over => {}
             }
             return;
         }

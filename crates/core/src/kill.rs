@@ -179,12 +179,12 @@ impl Killer {
 
     /// Sends the kill through the link, and says whether it has reached a group; `None` where none is known.
     ///
-    /// Where a password has not given the privilege yet, it is not tried once more for the kill.
+    /// Where the privilege has not been given yet and a tool may ask for a password, it is not tried once more for the kill.
     async fn send(&self, handshake: &Handshake) -> Option<bool> {
         let line = self.kill_line(handshake)?;
         let command = StringCommand::shell(line);
         let none = ConnectorArguments::new();
-        let is_given = handshake.inner.is_some() || !self.privilege.has_password();
+        let is_given = handshake.inner.is_some() || !self.privilege.may_be_asked();
         let privilege = if is_given { &self.privilege } else { &none };
         let attempt = Attempt::urgent(&self.link, &command, privilege, KILL_LIMIT);
         // Boxed: the kill of a command is a command too, if one that is not killed in turn.

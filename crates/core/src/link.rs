@@ -24,7 +24,7 @@ use crate::pump::OutputSink;
 use crate::report::Event;
 use crate::run::{self, Attempt, Ignore, RunOptions};
 use crate::secret::Secret;
-use crate::served::PASSWORD_REFUSED;
+use crate::served::is_refused_password;
 use crate::start::Starter;
 use crate::terminal::{self, Terminal};
 
@@ -325,7 +325,7 @@ impl Link {
     /// Remembers that sudo did not take the password that was typed: an account may be locked after a few tries.
     pub(crate) fn note_refusal(&self, password: Option<&Secret>, error: &Error) {
         let is_typed = password.is_some() && password == self.0.sudo_password.get();
-        if is_typed && error.message() == PASSWORD_REFUSED {
+        if is_typed && is_refused_password(error) {
             self.0.is_refused.store(true, Ordering::Relaxed);
         }
     }

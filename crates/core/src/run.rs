@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -128,6 +129,8 @@ pub(crate) struct Attempt<'a> {
     limits: Limits,
     urgent: bool,
     tracker: Option<TaskTracker>,
+    /// Set once the command itself has started.
+    started: Arc<AtomicBool>,
 }
 
 impl<'a> Attempt<'a> {
@@ -155,6 +158,7 @@ impl<'a> Attempt<'a> {
             limits,
             urgent: false,
             tracker: None,
+            started: Arc::default(),
         }
     }
 
@@ -168,7 +172,18 @@ impl<'a> Attempt<'a> {
         let limits = Limits { whole: Some(limit), silence: URGENT_SILENCE, ..Limits::default() };
         let options = RunOptions::default();
         let arguments = Cow::Borrowed(arguments);
-        Self { link, command, arguments, options, live: None, limits, urgent: true, tracker: None }
+        let started = Arc::default();
+        Self {
+            link,
+            command,
+            arguments,
+            options,
+            live: None,
+            limits,
+            urgent: true,
+            tracker: None,
+            started,
+        }
     }
 
     /// Also ends it when nothing moves for so long.
@@ -180,6 +195,12 @@ impl<'a> Attempt<'a> {
     /// Counts it in `tracker` until it has ended, or has been killed.
     pub(crate) fn tracked_by(mut self, tracker: &TaskTracker) -> Self {
         self.tracker = Some(tracker.clone());
+        self
+    }
+
+    /// Sets `started` once the command itself has started.
+    pub(crate) fn noting_start(mut self, started: &Arc<AtomicBool>) -> Self {
+        self.started = started.clone();
         self
     }
 
@@ -223,7 +244,8 @@ impl<'a> Attempt<'a> {
         if self.options.print_input {
             self.link.report(Event::Input(script.display()));
         }
-        let served = within(self.limits.left(), starter.start()).await?;
+        let mut served = within(self.limits.left(), starter.start()).await?;
+        served.noted = Some(self.started.clone());
         self.limits.spent += started.elapsed();
         let progress = served.progress.clone();
         let mut tee = Tee {

@@ -10,7 +10,7 @@
 use std::fmt;
 
 use crate::arguments::{ConnectorArguments, EnvValue};
-use crate::builder::{self, CommandText, Questions};
+use crate::builder::{self, CommandText, Cues};
 use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
@@ -30,6 +30,7 @@ pub struct Script {
     display: String,
     secrets: Vec<Secret>,
     token: String,
+    sudo_prompt: Option<SudoPrompt>,
     prompts: Vec<Prompt>,
     privileged: bool,
     decodes: bool,
@@ -46,8 +47,20 @@ pub struct Prompt {
     pub question: Question,
     /// The answer, sent with a newline, once.
     pub answer: Secret,
-    /// A line that says that the question is not going to come, so that whatever looks like it is somebody else's.
-    pub(crate) not_asked: Option<String>,
+    /// It comes on the terminal beside the streams, where there is one.
+    pub(crate) on_terminal: bool,
+    /// A line of the script before which it does not come, and one behind which it does not: what looks like it is somebody
+    /// else's then.
+    pub(crate) from: Option<String>,
+    pub(crate) until: Option<String>,
+}
+
+/// What sudo is to ask with, told when the script wants to know.
+#[derive(Clone, Debug)]
+pub(crate) struct SudoPrompt {
+    /// The line by which the script asks for it.
+    pub(crate) wanted: String,
+    pub(crate) text: Secret,
 }
 
 /// How a question is known in what stands before the command's own output.
@@ -105,7 +118,9 @@ impl Script {
         // job control makes groups of its own, and it takes the session to find them.
         let looks_up = arguments.is_privileged() || channel.is_terminal();
         let groups = if looks_up { Groups::LookedUp } else { groups };
-        let writer = Writer { token: new_token()?, arguments, channel, groups };
+        let token = new_token()?;
+        let prompt = format!("HP{}", random_hex()?);
+        let writer = Writer { token, prompt, arguments, channel, groups };
         let body = builder::body(command, arguments, CommandText::Argument, STEP);
         let has_secret = body.has_secret();
         let whole = writer.around(StringCommand::with_separator("").command(body));
@@ -163,6 +178,10 @@ impl Script {
 
     pub(crate) fn prompts(&self) -> &[Prompt] {
         &self.prompts
+    }
+
+    pub(crate) fn sudo_prompt(&self) -> Option<&SudoPrompt> {
+        self.sudo_prompt.as_ref()
     }
 
     /// The line that the script waits for once it has announced its command, which is not started without it.
@@ -229,14 +248,23 @@ const MAKE_RAW: &str = concat!(
     "sed -n '/^[.]/q;p' | base64 -d)\" = a ] || _hl_w=unable\n"
 );
 
-/// What stands before the command, as one word. It is not run without its input. What it leaves unread is read all the same,
-/// to its end: sudo with use_pty would try for ever to hand it on.
-const DECODE: &str = "[ $_hl_w = in ] || exit 126
-unset _hl_w; { sed -n '/^[.]/q;p' | base64 -d | { cat || cat >/dev/null; }; } 2>/dev/null | eval ";
+/// Keeps a terminal from showing what is typed, and has it show that again.
+const HIDE: &str = "stty -echo 2>/dev/null\n";
+const SHOW: &str = "stty echo 2>/dev/null\n";
+
+/// The command is not run without its input.
+const CHECK_RAW: &str = "[ $_hl_w = in ] || exit 126\nunset _hl_w\n";
+
+/// What stands before the command, as one word. What it leaves unread is read all the same, to its end: sudo with use_pty would
+/// try for ever to hand it on.
+const DECODE: &str =
+    "{ sed -n '/^[.]/q;p' | base64 -d | { cat || cat >/dev/null; }; } 2>/dev/null | eval ";
 
 /// Writes one script's announcements around the command.
 struct Writer<'a> {
     token: String,
+    /// What sudo asks with.
+    prompt: String,
     arguments: &'a ConnectorArguments,
     channel: Channel,
     groups: Groups,
@@ -248,17 +276,49 @@ impl Writer<'_> {
         let announced = StringCommand::with_separator("");
         let announced = match self.channel {
             Channel::Terminal { has_input: true } => announced
-                .raw(format!("{MAKE_RAW}{}{DECODE}", self.announce("$_hl_w")))
+                .raw(format!("{MAKE_RAW}{}{CHECK_RAW}", self.announce("$_hl_w")))
+                .raw(format!("{}{DECODE}", self.wait_at_gate()))
                 .quoted(innermost),
             _ => announced.raw(self.announce("in")).raw(self.wait_at_gate()).command(innermost),
         };
         if !self.arguments.is_privileged() {
             return announced;
         }
-        let (prompt, is_silent) = (self.other_token("HP"), self.tell(&self.other_token("HS")));
-        let questions = Questions { prompt: &prompt, sudo_is_silent: Some(&is_silent) };
-        let line = builder::privileged(announced, self.arguments, questions);
-        StringCommand::with_separator("").raw(self.announce("out")).raw("exec ").command(line)
+        let reads = self.sudo_prompt().map(|prompt| self.tell(&prompt.wanted));
+        let (doas_is_over, su_is_next) = (self.doas_is_over(), self.su_is_next());
+        let [doas_is_over, su_is_next] = [doas_is_over, su_is_next].map(|it| Some(self.tell(&it?)));
+        let cues = Cues {
+            reads_sudo_prompt: reads.as_deref(),
+            doas_is_over: doas_is_over.as_deref(),
+            su_is_next: su_is_next.as_deref(),
+        };
+        let line = builder::privileged(announced, self.arguments, cues);
+        // Nothing that is sent before the command starts is to be seen.
+        let hide = if self.gate().is_some() && self.channel.is_terminal() { HIDE } else { "" };
+        let announced = StringCommand::with_separator("").raw(hide).raw(self.announce("out"));
+        announced.raw("exec ").command(line)
+    }
+
+    fn sudo_prompt(&self) -> Option<SudoPrompt> {
+        let ConnectorArguments { sudo, sudo_password, .. } = self.arguments;
+        let has_answer = *sudo == Some(true) && sudo_password.is_some();
+        let text = Secret::from(self.prompt.as_str());
+        has_answer.then(|| SudoPrompt { wanted: self.other_token("HR"), text })
+    }
+
+    /// The line that says that doas has handed on to another tool.
+    fn doas_is_over(&self) -> Option<String> {
+        let ConnectorArguments { sudo, su_user, doas, dzdo, doas_password, .. } = self.arguments;
+        let goes_on = *sudo == Some(true) || su_user.is_some() || *dzdo == Some(true);
+        let may_ask = *doas == Some(true) && doas_password.is_some();
+        (may_ask && goes_on).then(|| self.other_token("HD"))
+    }
+
+    /// The line that says that su is next, where another tool comes first.
+    fn su_is_next(&self) -> Option<String> {
+        let ConnectorArguments { sudo, su_user, doas, dzdo, su_password, .. } = self.arguments;
+        let others = [sudo, doas, dzdo].into_iter().any(|tool| *tool == Some(true));
+        (others && su_user.is_some() && su_password.is_some()).then(|| self.other_token("HU"))
     }
 
     /// Says a line of ours on both outputs: nothing that comes later on either can come before it.
@@ -277,17 +337,21 @@ impl Writer<'_> {
     fn wait_at_gate(&self) -> String {
         let Some(gate) = self.gate() else { return String::new() };
         let (head, tail) = gate.split_at(6);
+        let show = match self.channel {
+            Channel::Terminal { has_input: false } => SHOW,
+            _ => "",
+        };
         format!(
             "while IFS= read -r _hl_l && [ \"$_hl_l\" != {head}''{tail} ]; do :; done
 [ \"$_hl_l\" = {head}''{tail} ] || exit 1
 unset _hl_l
-"
+{show}"
         )
     }
 
     fn gate(&self) -> Option<String> {
         let may_ask = self.arguments.su_user.is_some() || !self.prompts().is_empty();
-        (may_ask && self.channel == Channel::Pipes).then(|| format!("{}.go", self.token))
+        may_ask.then(|| format!("{}.go", self.token))
     }
 
     fn announce(&self, place: &str) -> String {
@@ -304,7 +368,6 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
         )
     }
 
-    /// What sudo asks with stands whole in its arguments, so it is not the announcement's token; nor is what else is said.
     fn other_token(&self, letters: &str) -> String {
         format!("{letters}{}", &self.token[2..])
     }
@@ -313,21 +376,24 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
     fn prompts(&self) -> Vec<Prompt> {
         let ConnectorArguments { sudo, sudo_password, su_user, su_password, .. } = self.arguments;
         let ConnectorArguments { doas, doas_password, .. } = self.arguments;
+        let prompt = |question, answer| Prompt {
+            question,
+            answer,
+            on_terminal: false,
+            from: None,
+            until: None,
+        };
         let of_doas = doas_password.clone().filter(|_| *doas == Some(true)).map(|answer| Prompt {
-            question: Question::Colon,
-            answer,
-            not_asked: None,
+            on_terminal: true,
+            until: self.doas_is_over(),
+            ..prompt(Question::Colon, answer)
         });
-        let of_sudo = sudo_password.clone().filter(|_| *sudo == Some(true)).map(|answer| Prompt {
-            question: Question::Token(self.other_token("HP")),
-            answer,
-            not_asked: Some(self.other_token("HS")),
-        });
-        let of_su = su_password.clone().filter(|_| su_user.is_some()).map(|answer| Prompt {
-            question: Question::Colon,
-            answer,
-            not_asked: None,
-        });
+        let of_sudo = sudo_password.clone().filter(|_| *sudo == Some(true));
+        let of_sudo = of_sudo.map(|answer| prompt(Question::Token(self.prompt.clone()), answer));
+        let of_su = su_password
+            .clone()
+            .filter(|_| su_user.is_some())
+            .map(|answer| Prompt { from: self.su_is_next(), ..prompt(Question::Colon, answer) });
         of_doas.into_iter().chain(of_sudo).chain(of_su).collect()
     }
 
@@ -366,6 +432,7 @@ $_hl_s$_hl_b$_hl_c""#
             stdin: stdin.map(Secret8),
             display,
             secrets: secrets_of(command, self.arguments),
+            sudo_prompt: self.sudo_prompt(),
             prompts: self.prompts(),
             gate: self.gate(),
             token: self.token,

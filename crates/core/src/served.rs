@@ -25,7 +25,7 @@ use crate::script::Script;
 use crate::secret::Secret;
 use refusal::{no_answer, refusal};
 
-pub(crate) use refusal::PASSWORD_REFUSED;
+pub(crate) use refusal::is_refused_password;
 
 /// In the place of a time that the clock cannot express.
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -107,6 +107,8 @@ pub(crate) struct Served {
     /// When what stands last has stood long enough to be a question.
     asked: Option<Instant>,
     pub(crate) progress: Arc<Progress>,
+    /// Set once the command itself has started.
+    pub(crate) noted: Option<Arc<AtomicBool>>,
 }
 
 impl Served {
@@ -120,7 +122,7 @@ impl Served {
         let beside = process.control.take_terminal();
         let control = Arc::from(process.control);
         Self {
-            handshake: Handshake::new(script, terminal),
+            handshake: Handshake::new(script, terminal, beside.is_some()),
             output: Some(process.output),
             exit: Some(process.exit),
             status: None,
@@ -132,6 +134,7 @@ impl Served {
             refused: None,
             asked: None,
             progress: Arc::default(),
+            noted: None,
         }
     }
 
@@ -225,6 +228,9 @@ impl Served {
         if !before && self.handshake.started() {
             self.check_start()?;
             self.progress.started.send_replace(true);
+            if let Some(noted) = &self.noted {
+                noted.store(true, Ordering::Relaxed);
+            }
             let _ = orders.send(Order::Started);
         }
         if output.is_empty() {

@@ -6,7 +6,19 @@ use crate::error::{Error, ErrorKind};
 use crate::handshake::Unanswered;
 
 /// What is told of a password that the tool did not take.
-pub(crate) const PASSWORD_REFUSED: &str = "the password was not accepted";
+const PASSWORD_REFUSED: &str = "the password was not accepted";
+
+/// Whether sudo did not take a password: it asked again, or says how many were wrong, in whatever language. It does not ask
+/// again where it takes one attempt only (sudoers(5), `passwd_tries`).
+pub(crate) fn is_refused_password(error: &Error) -> bool {
+    let counts = |line: &str| {
+        line.strip_prefix("sudo: ")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    error.kind() == ErrorKind::Privilege
+        && (error.message() == PASSWORD_REFUSED
+            || error.stderr_tail().is_some_and(|tail| tail.lines().any(counts)))
+}
 
 pub(super) fn no_answer(why: Unanswered) -> Error {
     let message = match why {

@@ -30,7 +30,8 @@ pub(super) struct Cleaner {
     arguments: ConnectorArguments,
     deadline: Option<Instant>,
     script: Option<String>,
-    made: Option<Arc<AtomicBool>>,
+    /// All of them have to be set.
+    conditions: Vec<Arc<AtomicBool>>,
     running: TaskTracker,
 }
 
@@ -43,13 +44,13 @@ impl Cleaner {
         running: TaskTracker,
     ) -> Self {
         let (link, script) = (link.clone(), Some(script));
-        Self { link, arguments, deadline, script, made: None, running }
+        Self { link, arguments, deadline, script, conditions: Vec::new(), running }
     }
 
-    /// Removes nothing until `made` is set: a name that the caller chose may be somebody's file, unless the target
-    /// has said that it made it.
-    pub(super) fn wait_for(&mut self, made: Arc<AtomicBool>) {
-        self.made = Some(made);
+    /// Removes nothing unless `condition` is set.
+    pub(super) fn wait_for(mut self, condition: Arc<AtomicBool>) -> Self {
+        self.conditions.push(condition);
+        self
     }
 
     /// There is nothing left to remove.
@@ -70,7 +71,7 @@ impl Cleaner {
 
     fn begin(&mut self) -> Option<JoinHandle<()>> {
         let script = self.script.take()?;
-        if self.made.as_ref().is_some_and(|made| !made.load(Ordering::Relaxed)) {
+        if self.conditions.iter().any(|condition| !condition.load(Ordering::Relaxed)) {
             return None;
         }
         let removal = remove(self.link.clone(), self.arguments.clone(), script);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -37,6 +37,8 @@ pub(super) struct Remote<'a> {
     pub(super) random: String,
     /// What runs there for this path.
     running: TaskTracker,
+    /// One of its scripts has started.
+    started: Arc<AtomicBool>,
 }
 
 impl<'a> Remote<'a> {
@@ -58,6 +60,7 @@ impl<'a> Remote<'a> {
             deadline: arguments.timeout.and_then(|limit| Instant::now().checked_add(limit)),
             random: random_hex()?,
             running: TaskTracker::new(),
+            started: Arc::default(),
         })
     }
 
@@ -137,7 +140,8 @@ impl<'a> Remote<'a> {
         let quiet = RunOptions { output_limit: Some(0), ..RunOptions::default() };
         let command = StringCommand::shell(script);
         let attempt = Attempt::new(self.link, &command, &arguments, &quiet, sink);
-        attempt.with_stall_limit(STALL).tracked_by(&self.running).run().await.map(|_| ())
+        let attempt = attempt.with_stall_limit(STALL).tracked_by(&self.running);
+        attempt.noting_start(&self.started).run().await.map(|_| ())
     }
 
     /// Whether a single file's bytes are to go through scp.
@@ -159,6 +163,7 @@ impl<'a> Remote<'a> {
             deadline: self.deadline,
             random: random_hex()?,
             running: self.running.clone(),
+            started: self.started.clone(),
         })
     }
 
@@ -171,7 +176,14 @@ impl<'a> Remote<'a> {
 
     /// Runs `script` to remove what another script made, unless it is disarmed before it is dropped.
     pub(super) fn cleaner(&self, script: String) -> Cleaner {
-        Cleaner::new(self.link, self.arguments.clone(), self.deadline, script, self.running.clone())
+        let running = self.running.clone();
+        let cleaner =
+            Cleaner::new(self.link, self.arguments.clone(), self.deadline, script, running);
+        // Nothing was made before the other user's rights were there, and a password is not tried twice.
+        match self.arguments.is_privileged() {
+            true => cleaner.wait_for(self.started.clone()),
+            false => cleaner,
+        }
     }
 }
 
