@@ -242,3 +242,65 @@ fn a_wrong_password_on_a_terminal_is_told_in_sudo_s_words() {
     assert_eq!(code(&output), 1, "{told}");
     assert!(told.contains("incorrect password attempt"), "{told}");
 }
+
+/// root is not asked by su, whatever the login shell writes. Input there goes through the terminal.
+#[test]
+fn a_password_that_nobody_took_is_not_typed_into_the_command() {
+    let scene = Scene::with("NOPASSWD:", "");
+    scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
+    let bytes: Vec<u8> = (0..3000_u32).flat_map(u32::to_be_bytes).collect();
+    fs::write(scene.file("in"), &bytes).unwrap();
+    let input = scene.file("in").display().to_string();
+    let pty = |line| {
+        let mut options = vec!["--get-pty", "--stdin", &input];
+        options.extend(scene.as_other("su behind sudo"));
+        scene.exec(&options, line)
+    };
+    let output = pty("cat >copy; id -un");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(fs::read(scene.file("copy")).unwrap(), bytes);
+
+    let mut options = vec!["--get-pty"];
+    options.extend(scene.as_other("su behind sudo"));
+    let output = scene.exec(&options, "cat | wc -c; stty -a");
+    let told = stdout(&output);
+    assert!(told.starts_with("0\r\n") && told.contains(" echo "), "{told}: {}", stderr(&output));
+
+    let words = scene.as_other("su behind sudo").map(str::to_owned).into_iter();
+    let words = words.chain(scene.target.words()).chain(["shell".to_owned()]);
+    let variable = ("HOSTLINK_SU_PASSWORD", scene.others_password.as_str());
+    let terminal = Terminal::start(&hostlink_tests::binary(), words, &[variable]);
+    terminal.wait_for("done");
+    terminal.type_in("echo $((20 + 3)); exit\r");
+    assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
+    let shown = terminal.shown();
+    assert!(shown.contains("23"), "the control: {shown:?}");
+    assert!(!shown.contains(&scene.others_password), "{shown:?}");
+    let history = fs::read_to_string(scene.file(".bash_history")).unwrap_or_default();
+    assert!(!history.contains(&scene.others_password), "{history}");
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_it_on_a_terminal_too() {
+    let scene = Scene::new();
+    let words = ["--su-user", scene.other.name(), "--get-pty"].map(str::to_owned);
+    let words: Vec<String> = words.into_iter().chain(scene.target.words()).collect();
+    let exec = |more: &[&str]| {
+        let more = more.iter().map(|word| (*word).to_owned());
+        run(hostlink(words.iter().cloned().chain(["exec".to_owned()]).chain(more)))
+    };
+    let output = exec(&["--", "id"]);
+    let told = stderr(&output);
+    assert_eq!(code(&output), 1, "{told}");
+    assert!(told.contains("something was asked that has no answer here"), "{told}");
+    let output = exec(&["--timeout", "2", "--", "id"]);
+    assert_eq!(code(&output), 124, "{}", stderr(&output));
+    let is_left = || {
+        let all = run(hostlink(["@local", "exec", "--", "ps", "-e", "-o", "args="]));
+        assert!(stdout(&all).contains("ps -e"), "the control");
+        stdout(&all)
+            .lines()
+            .any(|line| line.starts_with("su ") && line.contains(scene.other.name()))
+    };
+    wait_until("no su is left", || !is_left());
+}
