@@ -1,4 +1,4 @@
-//! How often a password that is wrong is tried: an account may be locked after three times.
+//! How often a password that is wrong is tried, since an account may be locked after three times; and who gets a right one.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,14 +10,14 @@ use std::path::Path;
 use std::process::Output;
 
 use hostlink_tests::chroot::Root;
-use hostlink_tests::cli::{self, code, hostlink, run, stderr};
+use hostlink_tests::cli::{self, code, hostlink, run, stderr, stdout};
 
 /// PAM hands each password that is tried to a program, which notes it.
 const SETUP: &str = r#"
 useradd -u 70011 -m -s /bin/bash caller && useradd -u 70012 -m -s /bin/bash other
 printf 'caller:right\nother:right\n' | chpasswd -c SHA512 -s 1000
 echo 'caller ALL=(ALL:ALL) ALL' >/etc/sudoers.d/caller && chmod 440 /etc/sudoers.d/caller
-echo 'permit nopass root as caller' >/etc/doas.conf
+printf 'permit nopass root as %s\n' caller root >/etc/doas.conf
 printf '%s\n' '#!/bin/sh' 'tr -d "\000" >/srv/tried.$$; echo >>/srv/tried.$$; exit 0' >/usr/local/bin/note
 chmod 755 /usr/local/bin/note && chmod 1777 /srv
 for tool in sudo su; do
@@ -94,4 +94,30 @@ fn a_wrong_password_is_tried_once_whatever_is_done() {
         assert_eq!(code(&output), 0, "{}", stderr(&output));
         assert!(scene.tried().contains(&"right".to_owned()), "the control");
     }
+}
+
+/// doas asks on its own terminal, and asks nobody here.
+#[test]
+fn the_password_of_doas_goes_to_doas_alone() {
+    let scene = Scene::new();
+    let profile = scene.root.path("/home/other/.bash_profile");
+    fs::write(profile, "printf 'Password: ' >&2; read -r p; echo \"<$p>\" >/srv/stolen\n").unwrap();
+    let target = scene.root.target();
+    let words = ["--data", "chroot_mounts=true", "--doas", "--su-user", "other", "--use-su-login"];
+    let mut command = hostlink(words.into_iter().chain([&*target, "exec", "--", "id", "-un"]));
+    command.env("HOSTLINK_DOAS_PASSWORD", "right");
+    let output = run(command);
+    assert_ne!(code(&output), 0, "somebody asked who got no answer: {}", stderr(&output));
+    let stolen = fs::read_to_string(scene.root.path("/srv/stolen")).unwrap_or_default();
+    assert!(!stolen.contains("right"), "{stolen}");
+
+    // Both passwords: su gets its own, whether doas asks or not.
+    let words = ["--data", "chroot_mounts=true", "--doas", "--doas-user", "caller"];
+    let words =
+        words.into_iter().chain(["--su-user", "other", &*target, "exec", "--", "id", "-un"]);
+    let mut command = hostlink(words);
+    command.env("HOSTLINK_DOAS_PASSWORD", "of doas").env("HOSTLINK_SU_PASSWORD", "right");
+    let output = run(command);
+    assert_eq!((code(&output), stdout(&output).trim()), (0, "other"), "{}", stderr(&output));
+    assert_eq!(scene.tried(), ["right"]);
 }
