@@ -18,10 +18,14 @@ pub fn hostlink<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Command 
     command(&crate::binary(), words)
 }
 
+/// Terraform asks nobody on the internet for newer versions of itself.
+pub const NO_CHECKPOINT: (&str, &str) = ("CHECKPOINT_DISABLE", "1");
+
 /// As [`hostlink()`], of another program.
 pub fn command<W: AsRef<OsStr>>(program: &Path, words: impl IntoIterator<Item = W>) -> Command {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env(NO_CHECKPOINT.0, NO_CHECKPOINT.1);
     for variable in SECRET_VARIABLES {
         command.env_remove(variable);
     }

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use hostlink::connectors::TerraformConnector;
 use hostlink::{Connector, Context, Data, ErrorKind, NameData, Result, SECRET_VARIABLES};
+use hostlink_tests::cli::NO_CHECKPOINT;
 
 /// A directory of a test's own.
 #[derive(Debug)]
@@ -43,8 +44,9 @@ impl Directory {
 
     /// What `terraform WORDS` writes to standard output here.
     pub(crate) fn terraform(&self, words: &[&str]) -> String {
-        let output: Output =
-            Command::new("terraform").args(words).current_dir(self.path()).output().unwrap();
+        let mut command = Command::new("terraform");
+        command.args(words).current_dir(self.path()).env(NO_CHECKPOINT.0, NO_CHECKPOINT.1);
+        let output: Output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "terraform {}: {said}", words.join(" "));
         String::from_utf8(output.stdout).unwrap()
@@ -68,7 +70,9 @@ impl Directory {
 /// A context with these settings, and the environment of the test.
 pub(crate) fn context(settings: Data) -> Context {
     let environment = std::env::vars().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
-    Context { settings, environment: environment.collect(), ..Context::default() }
+    let no_checkpoint = (NO_CHECKPOINT.0.to_owned(), NO_CHECKPOINT.1.to_owned());
+    let environment = environment.chain([no_checkpoint]).collect();
+    Context { settings, environment, ..Context::default() }
 }
 
 /// A context in which a state, or saved JSON, is read.
