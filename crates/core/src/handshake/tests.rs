@@ -1,7 +1,7 @@
 use super::*;
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::script::{Channel, Groups};
+use crate::script::{Channel, Groups, Question};
 
 fn script(arguments: &ConnectorArguments) -> Script {
     let command = StringCommand::shell("id");
