@@ -241,15 +241,7 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
     for (name, value) in arguments.env.iter().flatten() {
         faults.extend(env_fault(name, value));
     }
-    let users = [
-        ("_sudo_user", &arguments.sudo_user),
-        ("_su_user", &arguments.su_user),
-        ("_doas_user", &arguments.doas_user),
-        ("_dzdo_user", &arguments.dzdo_user),
-    ];
-    faults.extend(unused_faults(arguments));
-    faults.extend(password_faults(arguments));
-    faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
+    faults.extend(privilege_faults(arguments));
     for (key, text) in
         [("_chdir", &arguments.chdir), ("_shell_executable", &arguments.shell_executable)]
     {
@@ -258,6 +250,24 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
         }
     }
     faults_to_result(&faults)
+}
+
+/// Refuses what the privilege tools cannot be told, as [`check`] does, for what is no command.
+pub(crate) fn check_privilege(arguments: &ConnectorArguments) -> Result<()> {
+    faults_to_result(&privilege_faults(arguments))
+}
+
+fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
+    let users = [
+        ("_sudo_user", &arguments.sudo_user),
+        ("_su_user", &arguments.su_user),
+        ("_doas_user", &arguments.doas_user),
+        ("_dzdo_user", &arguments.dzdo_user),
+    ];
+    let mut faults: Vec<Fault> = unused_faults(arguments).collect();
+    faults.extend(password_faults(arguments));
+    faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
+    faults
 }
 
 /// A tool reads one line: what comes behind it would be another try, or the command's input.
@@ -289,10 +299,22 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
 
 /// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it.
 fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
-    let ConnectorArguments { sudo, sudo_user, su_user, su_password, .. } = arguments;
+    let is_on = |switch: Option<bool>| switch == Some(true);
+    let ConnectorArguments { sudo, sudo_user, sudo_password, .. } = arguments;
+    let ConnectorArguments { use_sudo_login, use_sudo_password, preserve_sudo_env, .. } =
+        *arguments;
+    let ConnectorArguments { su_user, su_shell, su_password, .. } = arguments;
+    let ConnectorArguments { use_su_login, preserve_su_env, .. } = *arguments;
     let ConnectorArguments { doas, doas_user, doas_password, dzdo, dzdo_user, .. } = arguments;
     let pairs = [
         ("_sudo_user", sudo_user.is_some(), sudo.is_some(), "_sudo"),
+        ("_use_sudo_login", is_on(use_sudo_login), sudo.is_some(), "_sudo"),
+        ("_use_sudo_password", is_on(use_sudo_password), sudo.is_some(), "_sudo"),
+        ("_sudo_password", sudo_password.is_some(), sudo.is_some(), "_sudo"),
+        ("_preserve_sudo_env", is_on(preserve_sudo_env), sudo.is_some(), "_sudo"),
+        ("_use_su_login", is_on(use_su_login), su_user.is_some(), "_su_user"),
+        ("_preserve_su_env", is_on(preserve_su_env), su_user.is_some(), "_su_user"),
+        ("_su_shell", su_shell.is_some(), su_user.is_some(), "_su_user"),
         ("_su_password", su_password.is_some(), su_user.is_some(), "_su_user"),
         ("_doas_user", doas_user.is_some(), doas.is_some(), "_doas"),
         ("_doas_password", doas_password.is_some(), doas.is_some(), "_doas"),

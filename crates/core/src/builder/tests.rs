@@ -91,7 +91,7 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"sudo -H -S -k -p hostlink-prompt -u web sh -c id"###),
         (c("id"), a().with_sudo(false).with_sudo_user("web"),
             r###"sh -c id"###),
-        (c("id"), a().with_sudo_password("hunter2"),
+        (c("id"), a().with_sudo(false).with_sudo_password("hunter2").with_use_sudo_login(true),
             r###"sh -c id"###),
         (c("id"), a().with_sudo(true).with_shell_executable("bash"),
             r###"sudo -H -n sh -c 'exec bash -c id'"###),
@@ -125,9 +125,7 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"su web -c 'exec sh -c '"'"'cd /srv || exit; id'"'"''"###),
         (c("id"), a().with_su_user("web").with_shell_executable("bash"),
             r###"su web -c 'exec sh -c '"'"'exec bash -c id'"'"''"###),
-        (c("id"), a().with_use_su_login(true),
-            r###"sh -c id"###),
-        (c("id"), a().with_su_shell("bash"),
+        (c("id"), a().with_use_sudo_login(false).with_use_su_login(false).with_preserve_su_env(false),
             r###"sh -c id"###),
         (c("id"), a().with_doas(true),
             r###"doas -n sh -c id"###),
@@ -179,6 +177,13 @@ fn each_row_of_arguments_makes_its_line() {
 fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     let rows = [
         (a().with_sudo_user("web"), "_sudo_user: it counts only with _sudo"),
+        (a().with_use_sudo_login(true), "_use_sudo_login: it counts only with _sudo"),
+        (a().with_use_sudo_password(true), "_use_sudo_password: it counts only with _sudo"),
+        (a().with_sudo_password("hunter2"), "_sudo_password: it counts only with _sudo"),
+        (a().with_preserve_sudo_env(true), "_preserve_sudo_env: it counts only with _sudo"),
+        (a().with_use_su_login(true), "_use_su_login: it counts only with _su_user"),
+        (a().with_preserve_su_env(true), "_preserve_su_env: it counts only with _su_user"),
+        (a().with_su_shell("bash"), "_su_shell: it counts only with _su_user"),
         (a().with_su_password("hunter2"), "_su_password: it counts only with _su_user"),
         (a().with_doas_user("web"), "_doas_user: it counts only with _doas"),
         (a().with_doas_password("hunter2"), "_doas_password: it counts only with _doas"),
@@ -187,13 +192,14 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     for (arguments, says) in rows {
         let error = make_unix_command(&c("id"), &arguments).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Data, says));
+        assert_eq!(check_privilege(&arguments).unwrap_err().message(), says);
     }
 }
 
 #[test]
 fn a_password_of_several_lines_is_refused_and_not_shown() {
     for (arguments, key) in [
-        (a().with_sudo_password("one\ntwo"), "_sudo_password"),
+        (a().with_sudo(true).with_sudo_password("one\ntwo"), "_sudo_password"),
         (a().with_su_user("web").with_su_password("one\r"), "_su_password"),
         (a().with_doas(true).with_doas_password("one\0"), "_doas_password"),
     ] {
