@@ -190,6 +190,11 @@ impl ConnectorArguments {
         self.doas == Some(true) && self.doas_password.is_some()
     }
 
+    /// With the password that was asked for: it is not asked for again.
+    pub(crate) fn answered(self, password: Secret) -> Self {
+        Self { sudo_password: Some(password), use_sudo_password: None, ..self }
+    }
+
     /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command. Neither has time for
     /// what the user's login shell does first.
     pub(crate) fn privilege_only(&self) -> Self {

@@ -265,6 +265,10 @@ fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
         ("_dzdo_user", &arguments.dzdo_user),
     ];
     let mut faults: Vec<Fault> = unused_faults(arguments).collect();
+    if arguments.use_sudo_password == Some(true) && arguments.sudo_password.is_some() {
+        let problem = "it asks for the password that _sudo_password gives: leave one of them out";
+        faults.push(Fault::new("_use_sudo_password", problem));
+    }
     faults.extend(password_faults(arguments));
     faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
     faults

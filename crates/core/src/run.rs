@@ -19,6 +19,7 @@ use crate::output::{Collector, CommandOutput, OutputLine};
 use crate::process::Stream;
 use crate::pump::{Input, Limits, OutputSink, pump};
 use crate::report::Event;
+use crate::secret::Secret;
 use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
 
@@ -185,7 +186,7 @@ impl<'a> Attempt<'a> {
 
     pub(crate) async fn run(mut self) -> Result<CommandOutput> {
         if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
-            self.arguments.to_mut().sudo_password = Some(password);
+            self.answer(password);
         }
         let source = within(self.limits.left(), open(self.arguments.stdin.as_ref())).await?;
         let source = Input::new(source, self.link.connection().most_typed());
@@ -197,11 +198,15 @@ impl<'a> Attempt<'a> {
                     let answer = self.link.sudo_password().await;
                     let tail = refusal.stderr_tail().unwrap_or_default().to_owned();
                     let password = answer.map_err(|it| it.with_stderr_tail(tail.as_bytes()))?;
-                    self.arguments.to_mut().sudo_password = Some(password);
+                    self.answer(password);
                 }
                 (_, ended) => return ended,
             }
         }
+    }
+
+    fn answer(&mut self, password: Secret) {
+        self.arguments = Cow::Owned(self.arguments.as_ref().clone().answered(password));
     }
 
     /// One start, and what the command was not started for want of, if it can have that.

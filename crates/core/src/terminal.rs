@@ -123,13 +123,13 @@ pub(crate) async fn open(
 ) -> Result<Terminal> {
     let mut arguments = arguments.clone();
     if let Some(password) = link.ask_for_password(&arguments).await? {
-        arguments.sudo_password = Some(password);
+        arguments = arguments.answered(password);
     }
     match open_once(link, command, &arguments, size).await {
         Err(Refused { may_want_password: true, .. }) => {}
         opened => return opened.map_err(|refused| refused.error),
     }
-    arguments.sudo_password = Some(link.sudo_password().await?);
+    let arguments = arguments.answered(link.sudo_password().await?);
     open_once(link, command, &arguments, size).await.map_err(|refused| refused.error)
 }
 

@@ -197,6 +197,19 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
 }
 
 #[test]
+fn a_password_that_is_given_is_not_asked_for() {
+    let given = a().with_sudo(true).with_sudo_password("hunter2");
+    let error = make_unix_command(&c("id"), &given.clone().with_use_sudo_password(true));
+    let says = "_use_sudo_password: it asks for the password that _sudo_password gives: leave one of them out";
+    assert_eq!(error.unwrap_err().message(), says);
+    assert!(make_unix_command(&c("id"), &given.with_use_sudo_password(false)).is_ok());
+    // The answer is in the place of the question.
+    let asked = a().with_sudo(true).with_use_sudo_password(true);
+    let line = make_unix_command(&c("id"), &asked.clone().answered("hunter2".into())).unwrap();
+    assert_eq!(line.to_string(), make_unix_command(&c("id"), &asked).unwrap().to_string());
+}
+
+#[test]
 fn a_password_of_several_lines_is_refused_and_not_shown() {
     for (arguments, key) in [
         (a().with_sudo(true).with_sudo_password("one\ntwo"), "_sudo_password"),
