@@ -22,6 +22,7 @@ use crate::report::Event;
 use crate::secret::Secret;
 use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
+use crate::sudo_words;
 
 /// How the output of one call is treated.
 #[derive(Clone, Debug)]
@@ -259,9 +260,14 @@ impl<'a> Attempt<'a> {
         };
         let ConnectorArguments { sudo, sudo_password, .. } = &*self.arguments;
         let may_ask = !self.urgent && *sudo == Some(true) && sudo_password.is_none();
+        let is_no_password =
+            |error: &Error| sudo_words::rule_out_a_password(error, &self.arguments);
         let want = if without_one && progress.wants_terminal.load(Ordering::Relaxed) {
             Some(Want::Terminal)
-        } else if may_ask && progress.may_want_password.load(Ordering::Relaxed) {
+        } else if may_ask
+            && progress.may_want_password.load(Ordering::Relaxed)
+            && !ended.as_ref().is_err_and(is_no_password)
+        {
             Some(Want::Password)
         } else {
             None
