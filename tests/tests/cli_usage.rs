@@ -79,6 +79,7 @@ fn values_that_do_not_fit() {
         ("--sudo-user", "root", "--sudo-user: it counts only with --sudo"),
         ("--doas-user", "root", "--doas-user: it counts only with --doas"),
         ("--dzdo-user", "root", "--dzdo-user: it counts only with --dzdo"),
+        ("--sudo-group", "adm", "--sudo-group: it counts only with --sudo"),
         ("--su-user", "ro\not", "--su-user: \"ro\\not\" is no name for a user"),
         (
             "--su-password-file",

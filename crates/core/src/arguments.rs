@@ -88,6 +88,8 @@ connector_arguments! {
     sudo: bool, "true or false", "false", false, with_sudo;
     #[doc = "With sudo: as this user in the place of root."]
     sudo_user: String, "text", "", false, with_sudo_user;
+    #[doc = "With sudo: with this primary group; without sudo_user, sudo then keeps the connecting user (sudo -g)."]
+    sudo_group: String, "text", "", false, with_sudo_group;
     #[doc = "Run sudo with the user's login shell (sudo -i)."]
     use_sudo_login: bool, "true or false", "false", false, with_use_sudo_login;
     #[doc = "Ask for sudo's password before it is needed."]

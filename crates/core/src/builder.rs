@@ -24,7 +24,7 @@ use crate::secret::Secret;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user or a directory that no
+/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user, a group or a directory that no
 /// shell could take, and for NUL bytes, with every fault at once.
 pub fn make_unix_command(
     command: &StringCommand,
@@ -171,6 +171,15 @@ fn as_user(tool: StringCommand, user: &Option<String>) -> StringCommand {
     }
 }
 
+/// sudo, with whom it is to become.
+fn as_sudo_target(sudo: StringCommand, arguments: &ConnectorArguments) -> StringCommand {
+    let sudo = as_user(sudo, &arguments.sudo_user);
+    match &arguments.sudo_group {
+        Some(group) => sudo.raw("-g").arg(group),
+        None => sudo,
+    }
+}
+
 fn sudo(inside: Inside, arguments: &ConnectorArguments, questions: Questions<'_>) -> Inside {
     let mut line = StringCommand::new().raw("sudo -H");
     let expects_password = expects_sudo_password(arguments);
@@ -188,14 +197,14 @@ fn sudo(inside: Inside, arguments: &ConnectorArguments, questions: Questions<'_>
     if arguments.preserve_sudo_env == Some(true) {
         line = line.raw("-E");
     }
-    line = as_user(line, &arguments.sudo_user);
+    line = as_sudo_target(line, arguments);
     line = if arguments.use_sudo_login == Some(true) {
         line.raw("sh -c").for_sudo_login(inside.into_script())
     } else {
         line.command(inside.into_words())
     };
     let Some(is_silent) = is_silent else { return Inside::Words(line) };
-    let probe = as_user(StringCommand::new().raw("sudo -n -k"), &arguments.sudo_user);
+    let probe = as_sudo_target(StringCommand::new().raw("sudo -n -k"), arguments);
     let script = StringCommand::with_separator("")
         .raw(format!("_hl_a='-S -k -p {}'; if ", questions.prompt))
         .command(probe.raw("sh -c : </dev/null >/dev/null 2>&1"))
@@ -258,11 +267,12 @@ pub(crate) fn check_privilege(arguments: &ConnectorArguments) -> Result<()> {
 }
 
 fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
-    let users = [
-        ("_sudo_user", &arguments.sudo_user),
-        ("_su_user", &arguments.su_user),
-        ("_doas_user", &arguments.doas_user),
-        ("_dzdo_user", &arguments.dzdo_user),
+    let names = [
+        ("_sudo_user", &arguments.sudo_user, "user"),
+        ("_sudo_group", &arguments.sudo_group, "group"),
+        ("_su_user", &arguments.su_user, "user"),
+        ("_doas_user", &arguments.doas_user, "user"),
+        ("_dzdo_user", &arguments.dzdo_user, "user"),
     ];
     let mut faults: Vec<Fault> = unused_faults(arguments).collect();
     if arguments.use_sudo_password == Some(true) && arguments.sudo_password.is_some() {
@@ -270,7 +280,9 @@ fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
         faults.push(Fault::new("_use_sudo_password", problem));
     }
     faults.extend(password_faults(arguments));
-    faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
+    let name_faults =
+        names.iter().filter_map(|(key, name, of)| name_fault(key, name.as_deref()?, of));
+    faults.extend(name_faults);
     faults
 }
 
@@ -304,7 +316,7 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
 /// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it.
 fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
     let is_on = |switch: Option<bool>| switch == Some(true);
-    let ConnectorArguments { sudo, sudo_user, sudo_password, .. } = arguments;
+    let ConnectorArguments { sudo, sudo_user, sudo_group, sudo_password, .. } = arguments;
     let ConnectorArguments { use_sudo_login, use_sudo_password, preserve_sudo_env, .. } =
         *arguments;
     let ConnectorArguments { su_user, su_shell, su_password, .. } = arguments;
@@ -312,6 +324,7 @@ fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> 
     let ConnectorArguments { doas, doas_user, doas_password, dzdo, dzdo_user, .. } = arguments;
     let pairs = [
         ("_sudo_user", sudo_user.is_some(), sudo.is_some(), "_sudo"),
+        ("_sudo_group", sudo_group.is_some(), sudo.is_some(), "_sudo"),
         ("_use_sudo_login", is_on(use_sudo_login), sudo.is_some(), "_sudo"),
         ("_use_sudo_password", is_on(use_sudo_password), sudo.is_some(), "_sudo"),
         ("_sudo_password", sudo_password.is_some(), sudo.is_some(), "_sudo"),
@@ -330,9 +343,9 @@ fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> 
     pairs.into_iter().filter_map(unused)
 }
 
-fn user_fault(key: &str, user: &str) -> Option<Fault> {
-    let refused = user.is_empty() || user.starts_with('-') || user.chars().any(char::is_control);
-    refused.then(|| Fault::new(key, format!("{user:?} is no name for a user")))
+fn name_fault(key: &str, name: &str, of: &str) -> Option<Fault> {
+    let refused = name.is_empty() || name.starts_with('-') || name.chars().any(char::is_control);
+    refused.then(|| Fault::new(key, format!("{name:?} is no name for a {of}")))
 }
 
 #[cfg(test)]

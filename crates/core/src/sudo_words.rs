@@ -8,7 +8,7 @@ use crate::served::speaks_of_a_terminal;
 /// whom to become.
 pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments) -> bool {
     let said = error.stderr_tail().unwrap_or_default();
-    let names = [&arguments.sudo_user];
+    let names = [&arguments.sudo_user, &arguments.sudo_group];
     said.lines().filter_map(|line| line.strip_prefix("sudo")).any(|words| {
         let mut names = names.into_iter().flatten();
         speaks_of_a_terminal(words.as_bytes()) || names.any(|name| has_word(words, name))

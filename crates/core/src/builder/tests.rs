@@ -73,6 +73,12 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"sudo -H -n -u web sh -c id"###),
         (c("id"), a().with_sudo(true).with_sudo_user("a b"),
             r###"sudo -H -n -u 'a b' sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_group("www data"),
+            r###"sudo -H -n -g 'www data' sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_user("web").with_sudo_group("adm").with_use_sudo_login(true),
+            r###"sudo -H -n -i -u web -g adm sh -c id"###),
+        (c("id"), a().with_dzdo(true).with_sudo(true).with_sudo_group("adm").with_su_user("web"),
+            r###"dzdo -H -n sudo -H -n -g adm su web -c 'exec sh -c id'"###),
         (c("id"), a().with_sudo(true).with_preserve_sudo_env(true),
             r###"sudo -H -n -E sh -c id"###),
         (c("id"), a().with_sudo(true).with_use_sudo_login(true),
@@ -177,6 +183,7 @@ fn each_row_of_arguments_makes_its_line() {
 fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     let rows = [
         (a().with_sudo_user("web"), "_sudo_user: it counts only with _sudo"),
+        (a().with_sudo_group("adm"), "_sudo_group: it counts only with _sudo"),
         (a().with_use_sudo_login(true), "_use_sudo_login: it counts only with _sudo"),
         (a().with_use_sudo_password(true), "_use_sudo_password: it counts only with _sudo"),
         (a().with_sudo_password("hunter2"), "_sudo_password: it counts only with _sudo"),
@@ -229,6 +236,24 @@ fn the_raw_line_has_the_secrets_and_the_shown_one_has_not() {
     let line = make_unix_command(&c("id"), &arguments).unwrap();
     assert!(String::from_utf8(line.get_raw_value()).unwrap().contains("K=hunter2"));
     assert!(!line.to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_group_is_that_of_the_command_and_of_the_question_before_it() {
+    let arguments = a().with_sudo(true).with_sudo_user("web").with_sudo_group("adm");
+    let arguments = arguments.with_sudo_password("hunter2");
+    let questions = Questions { prompt: "P", sudo_is_silent: Some("true") };
+    let line = privileged(c("id"), &arguments, questions).to_string();
+    assert_eq!(line.matches("-u web -g adm sh -c").count(), 2, "{line}");
+    let mut kill = arguments.with_use_sudo_login(true).privilege_only();
+    kill.sudo_password = None;
+    let line = make_unix_command(&c("id"), &kill).unwrap().to_string();
+    assert_eq!(line, "sudo -H -n -u web -g adm sh -c id");
+    for group in ["", "-g", "a\nb"] {
+        let error = make_unix_command(&c("id"), &a().with_sudo(true).with_sudo_group(group));
+        let says = format!("_sudo_group: {group:?} is no name for a group");
+        assert_eq!(error.unwrap_err().message(), says);
+    }
 }
 
 #[test]
