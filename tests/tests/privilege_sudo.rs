@@ -12,9 +12,7 @@ mod with_docker {
 
     use async_trait::async_trait;
     use hostlink::transfer::{PutOptions, Source};
-    use hostlink::{
-        ConnectorArguments, ErrorKind, Link, Prompter, Result, Secret, StringCommand,
-    };
+    use hostlink::{ConnectorArguments, ErrorKind, Link, Prompter, Result, Secret, StringCommand};
     use hostlink_tests::container::{Container, DEBIAN};
     use hostlink_tests::docker_target::DockerTarget;
 
