@@ -1,9 +1,33 @@
-//! What sudo does with groups, and what it says where a password would not help.
+//! What belongs to sudo without sudo, what sudo does with groups, and what it says where a password would not help.
 
 #![expect(
     clippy::unwrap_used,
     reason = "clippy knows tests by their attribute, not what they call"
 )]
+
+use hostlink::transfer::{GetOptions, PutOptions, Source};
+use hostlink::{ConnectorArguments, Context, Data, ErrorKind, builtin_registry};
+
+/// Without the tool a file would be the caller's.
+#[tokio::test]
+async fn a_transfer_refuses_what_belongs_to_a_tool_that_is_not_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file").display().to_string();
+    let link = builtin_registry().connect("@local", &Data::new(), &Context::default()).await;
+    let link = link.unwrap();
+    let (login, says) = (ConnectorArguments::new().with_use_sudo_login(true), "only with _sudo");
+    let options = PutOptions::default().with_arguments(login.clone());
+    let put = link.put_file(Source::bytes(b"text".to_vec()), &path, &options).await;
+    let options = GetOptions::default().with_arguments(login);
+    let get = link.get_file("/etc/passwd", &mut Vec::new(), &options).await;
+    for error in [put.unwrap_err(), get.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    link.put_file(Source::bytes(b"text".to_vec()), &path, &PutOptions::default()).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"text", "the control");
+}
 
 mod with_docker {
     use std::sync::Arc;

@@ -194,7 +194,7 @@ async fn open_once(
             Err(error) => {
                 let is_asked = arguments.sudo == Some(true) && arguments.sudo_password.is_none();
                 let wants = progress.may_want_password.load(Ordering::Relaxed)
-                    && !sudo_words::rule_out_a_password(&error, &arguments);
+                    && !sudo_words::rule_out_a_password(&error, arguments);
                 return Err(Refused { error, may_want_password: is_asked && wants });
             }
         },
