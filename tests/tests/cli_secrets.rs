@@ -100,6 +100,8 @@ fn what_gives_a_password_twice_is_refused_before_anything_is_done() {
         &["--sudo", "--sudo-password-file", &file, "--use-sudo-password"][..],
         &["--ssh-password-file", &file, "--ssh-password-prompt"],
         &["--sudo", "--data", &pairs[0], "--data", &pairs[1]],
+        &["--sudo", "--data", &pairs[0], "--use-sudo-password"],
+        &["--sudo", "--sudo-password-file", &file, "--data", "_use_sudo_password=true"],
     ] {
         let output = scene.id(options, "HL_NOT");
         assert_eq!(code(&output), 2, "{options:?}: {}", stderr(&output));

@@ -71,6 +71,20 @@ fn three_hosts_ask_in_turn_and_name_themselves() {
     }
 }
 
+/// sudo would take the variable's.
+#[test]
+fn who_wants_to_be_asked_is_asked_beside_a_password_of_the_environment() {
+    let scene = Scene::new();
+    for (typed, status) in [(PASSWORD, 0), ("wrong", 1)] {
+        let words = scene.words(&["--sudo", "--use-sudo-password"], 1);
+        let variables = [("HOSTLINK_SUDO_PASSWORD", if status == 0 { "wrong" } else { PASSWORD })];
+        let terminal = Terminal::start(&hostlink_tests::binary(), words, &variables);
+        terminal.wait_for(QUESTION);
+        terminal.type_in(&format!("{typed}\r"));
+        assert_eq!(terminal.wait_for_status(), status, "{:?}", terminal.shown());
+    }
+}
+
 #[test]
 fn a_hundred_hosts_ask_once_if_they_have_one_password() {
     let scene = Scene::new();

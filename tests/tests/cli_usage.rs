@@ -79,6 +79,7 @@ fn values_that_do_not_fit() {
         ("--sudo-user", "root", "--sudo-user: it counts only with --sudo"),
         ("--doas-user", "root", "--doas-user: it counts only with --doas"),
         ("--dzdo-user", "root", "--dzdo-user: it counts only with --dzdo"),
+        ("--sudo-group", "adm", "--sudo-group: it counts only with --sudo"),
         ("--su-user", "ro\not", "--su-user: \"ro\\not\" is no name for a user"),
         (
             "--su-password-file",
@@ -86,6 +87,15 @@ fn values_that_do_not_fit() {
             "--su-password-file: it counts only with --su-user",
         ),
         ("--data", "_su_password=hunter2", "_su_password: it counts only with _su_user"),
+        ("--data", "_sudo_password=hunter2", "_sudo_password: it counts only with _sudo"),
+        ("--data", "_use_sudo_login=true", "_use_sudo_login: it counts only with _sudo"),
+        ("--data", "_preserve_su_env=true", "_preserve_su_env: it counts only with _su_user"),
+        ("--su-shell", "sh", "--su-shell: it counts only with --su-user"),
+        (
+            "--sudo-password-file",
+            "/etc/hostname",
+            "--sudo-password-file: it counts only with --sudo",
+        ),
         ("--sudo-password-file", "/nowhere", "cannot read the password file /nowhere"),
         ("--su-password-file", "/dev/null", "nothing on its first line"),
         ("--stdin", "/nowhere", "cannot read /nowhere: No such file"),
@@ -94,6 +104,27 @@ fn values_that_do_not_fit() {
     for (option, value, says) in values {
         refused(&["@local", "exec", option, value, "--", "ls"], says);
     }
+}
+
+#[test]
+fn what_belongs_to_a_privilege_tool_that_is_not_asked_for() {
+    for (flag, tool) in [
+        ("--use-sudo-password", "--sudo"),
+        ("--use-sudo-login", "--sudo"),
+        ("--preserve-sudo-env", "--sudo"),
+        ("--use-su-login", "--su-user"),
+        ("--preserve-su-env", "--su-user"),
+    ] {
+        let says = format!("{flag}: it counts only with {tool}");
+        refused(&["@local", "exec", flag, "--", "id"], &says);
+        refused(&["@local", "get", flag, "/etc/passwd", "-"], &says);
+    }
+    // A password of the environment is for whatever asks, and data may say no to a tool and all that belongs to it.
+    let words = ["--data", "_sudo=false", "--data", "_use_sudo_login=true", "@local"];
+    let mut command = hostlink(words.into_iter().chain(["exec", "--", "echo", "ran"]));
+    command.env("HOSTLINK_SUDO_PASSWORD", "hunter2");
+    let output = run(command);
+    assert_eq!((code(&output), &*stdout(&output)), (0, "ran\n"), "{}", stderr(&output));
 }
 
 #[test]

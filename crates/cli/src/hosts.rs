@@ -80,7 +80,9 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let of_host = ConnectorArguments::from_data(&target.data)?;
     let said = invocation.arguments.clone().or(&of_host);
     let mut environment = invocation.environment.clone();
-    // They are there for every invocation, also for those without su or doas.
+    // They are there for every invocation, also for those without the tool; and who wants to be asked is.
+    let takes_one = said.sudo == Some(true) && said.use_sudo_password != Some(true);
+    environment.sudo_password = environment.sudo_password.filter(|_| takes_one);
     environment.su_password = environment.su_password.filter(|_| said.su_user.is_some());
     environment.doas_password = environment.doas_password.filter(|_| said.doas == Some(true));
     let arguments = said.or(&environment);

@@ -88,6 +88,8 @@ connector_arguments! {
     sudo: bool, "true or false", "false", false, with_sudo;
     #[doc = "With sudo: as this user in the place of root."]
     sudo_user: String, "text", "", false, with_sudo_user;
+    #[doc = "With sudo: with this primary group; without sudo_user, sudo then keeps the connecting user (sudo -g)."]
+    sudo_group: String, "text", "", false, with_sudo_group;
     #[doc = "Run sudo with the user's login shell (sudo -i)."]
     use_sudo_login: bool, "true or false", "false", false, with_use_sudo_login;
     #[doc = "Ask for sudo's password before it is needed."]
@@ -188,6 +190,11 @@ impl ConnectorArguments {
     /// Whether a tool is asked for that takes its password from a terminal only.
     pub(crate) fn is_asked_on_terminal(&self) -> bool {
         self.doas == Some(true) && self.doas_password.is_some()
+    }
+
+    /// With the password that was asked for: it is not asked for again.
+    pub(crate) fn answered(self, password: Secret) -> Self {
+        Self { sudo_password: Some(password), use_sudo_password: None, ..self }
     }
 
     /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command. Neither has time for

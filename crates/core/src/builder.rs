@@ -24,7 +24,7 @@ use crate::secret::Secret;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user or a directory that no
+/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user, a group or a directory that no
 /// shell could take, and for NUL bytes, with every fault at once.
 pub fn make_unix_command(
     command: &StringCommand,
@@ -181,6 +181,15 @@ fn as_user(tool: StringCommand, user: &Option<String>) -> StringCommand {
     }
 }
 
+/// sudo, with whom it is to become.
+fn as_sudo_target(sudo: StringCommand, arguments: &ConnectorArguments) -> StringCommand {
+    let sudo = as_user(sudo, &arguments.sudo_user);
+    match &arguments.sudo_group {
+        Some(group) => sudo.raw("-g").arg(group),
+        None => sudo,
+    }
+}
+
 fn sudo(inside: Inside, arguments: &ConnectorArguments, reads_prompt: Option<&str>) -> Inside {
     let mut line = StringCommand::new().raw("sudo -H");
     line = match (expects_sudo_password(arguments), reads_prompt) {
@@ -197,7 +206,7 @@ fn sudo(inside: Inside, arguments: &ConnectorArguments, reads_prompt: Option<&st
     if keeps_env {
         line = line.raw("-E");
     }
-    line = as_user(line, &arguments.sudo_user);
+    line = as_sudo_target(line, arguments);
     line = if arguments.use_sudo_login == Some(true) {
         line.raw("sh -c").for_sudo_login(inside.into_script())
     } else {
@@ -236,15 +245,7 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
     for (name, value) in arguments.env.iter().flatten() {
         faults.extend(env_fault(name, value));
     }
-    let users = [
-        ("_sudo_user", &arguments.sudo_user),
-        ("_su_user", &arguments.su_user),
-        ("_doas_user", &arguments.doas_user),
-        ("_dzdo_user", &arguments.dzdo_user),
-    ];
-    faults.extend(unused_faults(arguments));
-    faults.extend(password_faults(arguments));
-    faults.extend(users.iter().filter_map(|(key, user)| user_fault(key, user.as_deref()?)));
+    faults.extend(privilege_faults(arguments));
     for (key, text) in
         [("_chdir", &arguments.chdir), ("_shell_executable", &arguments.shell_executable)]
     {
@@ -253,6 +254,31 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
         }
     }
     faults_to_result(&faults)
+}
+
+/// Refuses what the privilege tools cannot be told, as [`check`] does, for what is no command.
+pub(crate) fn check_privilege(arguments: &ConnectorArguments) -> Result<()> {
+    faults_to_result(&privilege_faults(arguments))
+}
+
+fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
+    let names = [
+        ("_sudo_user", &arguments.sudo_user, "user"),
+        ("_sudo_group", &arguments.sudo_group, "group"),
+        ("_su_user", &arguments.su_user, "user"),
+        ("_doas_user", &arguments.doas_user, "user"),
+        ("_dzdo_user", &arguments.dzdo_user, "user"),
+    ];
+    let mut faults: Vec<Fault> = unused_faults(arguments).collect();
+    if arguments.use_sudo_password == Some(true) && arguments.sudo_password.is_some() {
+        let problem = "it asks for the password that _sudo_password gives: leave one of them out";
+        faults.push(Fault::new("_use_sudo_password", problem));
+    }
+    faults.extend(password_faults(arguments));
+    let name_faults =
+        names.iter().filter_map(|(key, name, of)| name_fault(key, name.as_deref()?, of));
+    faults.extend(name_faults);
+    faults
 }
 
 /// A tool reads one line: what comes behind it would be another try, or the command's input.
@@ -284,10 +310,23 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
 
 /// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it.
 fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
-    let ConnectorArguments { sudo, sudo_user, su_user, su_password, .. } = arguments;
+    let is_on = |switch: Option<bool>| switch == Some(true);
+    let ConnectorArguments { sudo, sudo_user, sudo_group, sudo_password, .. } = arguments;
+    let ConnectorArguments { use_sudo_login, use_sudo_password, preserve_sudo_env, .. } =
+        *arguments;
+    let ConnectorArguments { su_user, su_shell, su_password, .. } = arguments;
+    let ConnectorArguments { use_su_login, preserve_su_env, .. } = *arguments;
     let ConnectorArguments { doas, doas_user, doas_password, dzdo, dzdo_user, .. } = arguments;
     let pairs = [
         ("_sudo_user", sudo_user.is_some(), sudo.is_some(), "_sudo"),
+        ("_sudo_group", sudo_group.is_some(), sudo.is_some(), "_sudo"),
+        ("_use_sudo_login", is_on(use_sudo_login), sudo.is_some(), "_sudo"),
+        ("_use_sudo_password", is_on(use_sudo_password), sudo.is_some(), "_sudo"),
+        ("_sudo_password", sudo_password.is_some(), sudo.is_some(), "_sudo"),
+        ("_preserve_sudo_env", is_on(preserve_sudo_env), sudo.is_some(), "_sudo"),
+        ("_use_su_login", is_on(use_su_login), su_user.is_some(), "_su_user"),
+        ("_preserve_su_env", is_on(preserve_su_env), su_user.is_some(), "_su_user"),
+        ("_su_shell", su_shell.is_some(), su_user.is_some(), "_su_user"),
         ("_su_password", su_password.is_some(), su_user.is_some(), "_su_user"),
         ("_doas_user", doas_user.is_some(), doas.is_some(), "_doas"),
         ("_doas_password", doas_password.is_some(), doas.is_some(), "_doas"),
@@ -299,9 +338,9 @@ fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> 
     pairs.into_iter().filter_map(unused)
 }
 
-fn user_fault(key: &str, user: &str) -> Option<Fault> {
-    let refused = user.is_empty() || user.starts_with('-') || user.chars().any(char::is_control);
-    refused.then(|| Fault::new(key, format!("{user:?} is no name for a user")))
+fn name_fault(key: &str, name: &str, of: &str) -> Option<Fault> {
+    let refused = name.is_empty() || name.starts_with('-') || name.chars().any(char::is_control);
+    refused.then(|| Fault::new(key, format!("{name:?} is no name for a {of}")))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod served;
 mod start;
 mod stdin;
 pub mod streams;
+mod sudo_words;
 mod terminal;
 pub mod transfer;
 mod value;

@@ -203,7 +203,7 @@ impl Link {
     ) -> Result<Process> {
         let mut arguments = Cow::Borrowed(arguments);
         if let Some(password) = self.ask_for_password(&arguments).await? {
-            arguments.to_mut().sudo_password = Some(password);
+            arguments = Cow::Owned(arguments.into_owned().answered(password));
         }
         let mut starter = Starter::new(self, command, &arguments, options.clone(), false)?;
         starter.whole_session = options.terminal.is_some();

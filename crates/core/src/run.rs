@@ -20,8 +20,10 @@ use crate::output::{Collector, CommandOutput, OutputLine};
 use crate::process::Stream;
 use crate::pump::{Input, Limits, OutputSink, pump};
 use crate::report::Event;
+use crate::secret::Secret;
 use crate::start::Starter;
 use crate::stdin::{BoxRead, Stdin};
+use crate::sudo_words;
 
 /// How the output of one call is treated.
 #[derive(Clone, Debug)]
@@ -206,7 +208,7 @@ impl<'a> Attempt<'a> {
 
     pub(crate) async fn run(mut self) -> Result<CommandOutput> {
         if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
-            self.arguments.to_mut().sudo_password = Some(password);
+            self.answer(password);
         }
         let source = within(self.limits.left(), open(self.arguments.stdin.as_ref())).await?;
         let source = Input::new(source, self.link.connection().most_typed());
@@ -218,11 +220,15 @@ impl<'a> Attempt<'a> {
                     let answer = self.link.sudo_password().await;
                     let tail = refusal.stderr_tail().unwrap_or_default().to_owned();
                     let password = answer.map_err(|it| it.with_stderr_tail(tail.as_bytes()))?;
-                    self.arguments.to_mut().sudo_password = Some(password);
+                    self.answer(password);
                 }
                 (_, ended) => return ended,
             }
         }
+    }
+
+    fn answer(&mut self, password: Secret) {
+        self.arguments = Cow::Owned(self.arguments.as_ref().clone().answered(password));
     }
 
     /// One start, and what the command was not started for want of, if it can have that.
@@ -276,9 +282,14 @@ impl<'a> Attempt<'a> {
         };
         let ConnectorArguments { sudo, sudo_password, .. } = &*self.arguments;
         let may_ask = !self.urgent && *sudo == Some(true) && sudo_password.is_none();
+        let is_no_password =
+            |error: &Error| sudo_words::rule_out_a_password(error, &self.arguments);
         let want = if without_one && progress.wants_terminal.load(Ordering::Relaxed) {
             Some(Want::Terminal)
-        } else if may_ask && progress.may_want_password.load(Ordering::Relaxed) {
+        } else if may_ask
+            && progress.may_want_password.load(Ordering::Relaxed)
+            && !ended.as_ref().is_err_and(is_no_password)
+        {
             Some(Want::Password)
         } else {
             None

@@ -381,7 +381,7 @@ fn is_of_sudo(said: &[u8]) -> bool {
 }
 
 /// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in all of them.
-fn speaks_of_a_terminal(said: &[u8]) -> bool {
+pub(crate) fn speaks_of_a_terminal(said: &[u8]) -> bool {
     let text = String::from_utf8_lossy(said);
     text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))
 }

@@ -26,6 +26,7 @@ use crate::run::{START_LIMIT, within};
 use crate::served::Ended;
 use crate::start::Starter;
 use crate::stdin::BoxRead;
+use crate::sudo_words;
 
 /// How long the terminal is read on after the command's end while somebody else still holds it. Who types waits for it.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -123,13 +124,13 @@ pub(crate) async fn open(
 ) -> Result<Terminal> {
     let mut arguments = arguments.clone();
     if let Some(password) = link.ask_for_password(&arguments).await? {
-        arguments.sudo_password = Some(password);
+        arguments = arguments.answered(password);
     }
     match open_once(link, command, &arguments, size).await {
         Err(Refused { may_want_password: true, .. }) => {}
         opened => return opened.map_err(|refused| refused.error),
     }
-    arguments.sudo_password = Some(link.sudo_password().await?);
+    let arguments = arguments.answered(link.sudo_password().await?);
     open_once(link, command, &arguments, size).await.map_err(|refused| refused.error)
 }
 
@@ -192,7 +193,8 @@ async fn open_once(
             Ok(ended) => serving = ready(Ok(ended)).boxed(),
             Err(error) => {
                 let is_asked = arguments.sudo == Some(true) && arguments.sudo_password.is_none();
-                let wants = progress.may_want_password.load(Ordering::Relaxed);
+                let wants = progress.may_want_password.load(Ordering::Relaxed)
+                    && !sudo_words::rule_out_a_password(&error, arguments);
                 return Err(Refused { error, may_want_password: is_asked && wants });
             }
         },

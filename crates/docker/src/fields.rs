@@ -43,6 +43,14 @@ fields! {
         "Socket of Podman; without it CONTAINER_HOST holds, then the usual places.";
 }
 
+pub(crate) const SUDO_PASSWORD: DataField = DataField {
+    key: "docker_sudo_password",
+    description: "The password that this sudo is given when it asks; _sudo_password is for commands in the container.",
+    type_name: "text",
+    default: "",
+    secret: true,
+};
+
 const DOCKER: &[DataField] = &[
     IDENTIFIER,
     CONTAINER_ID,
@@ -53,6 +61,7 @@ const DOCKER: &[DataField] = &[
     ARCHITECTURE,
     HOST,
     SUDO,
+    SUDO_PASSWORD,
     COMMIT,
     TAG,
 ];
@@ -67,6 +76,7 @@ const PODMAN: &[DataField] = &[
     ARCHITECTURE,
     SOCKET,
     SUDO,
+    SUDO_PASSWORD,
     COMMIT,
     TAG,
 ];

@@ -4,7 +4,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use hostlink_core::{FromValue, Result, Target, Value};
+use hostlink_core::{FromValue, Result, Secret, Target, Value};
 
 use self::reading::Reading;
 use crate::brand::Brand;
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) place: Option<String>,
     /// The engine is reached by its command, under sudo.
     pub(crate) sudo: bool,
+    /// What this sudo is given, and none in the container.
+    pub(crate) sudo_password: Option<Secret>,
     pub(crate) commit: CommitPolicy,
     /// The new image's name, and its tag.
     pub(crate) tag: Option<(String, String)>,
@@ -86,6 +88,7 @@ impl Settings {
             platform: reading.platform(),
             place: reading.get(fields::place(brand)),
             sudo: reading.get(&fields::SUDO).unwrap_or(false),
+            sudo_password: reading.get(&fields::SUDO_PASSWORD),
             commit: reading.get(&fields::COMMIT).unwrap_or(CommitPolicy::Always),
             tag: reading.tag(),
             for_images: Vec::new(),

@@ -46,7 +46,7 @@ async fn sudo_reaches_an_engine_by_its_command() {
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("docker_sudo"), "{error}");
 
-    let target = target.with("docker_sudo", true).with("_sudo_password", "hunter2");
+    let target = target.with("docker_sudo", true).with("docker_sudo_password", "hunter2");
     let link = builtin_registry().connect(&name, &target.data, &Context::default()).await.unwrap();
     assert_eq!(ran(&link, "echo there").await.stdout(), b"there\n");
     // More commands than the login has channels.

@@ -73,6 +73,12 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"sudo -H -n -u web sh -c id"###),
         (c("id"), a().with_sudo(true).with_sudo_user("a b"),
             r###"sudo -H -n -u 'a b' sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_group("www data"),
+            r###"sudo -H -n -g 'www data' sh -c id"###),
+        (c("id"), a().with_sudo(true).with_sudo_user("web").with_sudo_group("adm").with_use_sudo_login(true),
+            r###"sudo -H -n -i -u web -g adm sh -c id"###),
+        (c("id"), a().with_dzdo(true).with_sudo(true).with_sudo_group("adm").with_su_user("web"),
+            r###"dzdo -H -n sudo -H -n -g adm su web -c 'exec sh -c id'"###),
         (c("id"), a().with_sudo(true).with_preserve_sudo_env(true),
             r###"sudo -H -n -E sh -c id"###),
         (c("id"), a().with_sudo(true).with_use_sudo_login(true),
@@ -91,7 +97,7 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"sudo -H -S -k -p hostlink-prompt -u web sh -c id"###),
         (c("id"), a().with_sudo(false).with_sudo_user("web"),
             r###"sh -c id"###),
-        (c("id"), a().with_sudo_password("hunter2"),
+        (c("id"), a().with_sudo(false).with_sudo_password("hunter2").with_use_sudo_login(true),
             r###"sh -c id"###),
         (c("id"), a().with_sudo(true).with_shell_executable("bash"),
             r###"sudo -H -n sh -c 'exec bash -c id'"###),
@@ -125,9 +131,7 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
             r###"su web -c 'exec sh -c '"'"'cd /srv || exit; id'"'"''"###),
         (c("id"), a().with_su_user("web").with_shell_executable("bash"),
             r###"su web -c 'exec sh -c '"'"'exec bash -c id'"'"''"###),
-        (c("id"), a().with_use_su_login(true),
-            r###"sh -c id"###),
-        (c("id"), a().with_su_shell("bash"),
+        (c("id"), a().with_use_sudo_login(false).with_use_su_login(false).with_preserve_su_env(false),
             r###"sh -c id"###),
         (c("id"), a().with_doas(true),
             r###"doas -n sh -c id"###),
@@ -179,6 +183,14 @@ fn each_row_of_arguments_makes_its_line() {
 fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     let rows = [
         (a().with_sudo_user("web"), "_sudo_user: it counts only with _sudo"),
+        (a().with_sudo_group("adm"), "_sudo_group: it counts only with _sudo"),
+        (a().with_use_sudo_login(true), "_use_sudo_login: it counts only with _sudo"),
+        (a().with_use_sudo_password(true), "_use_sudo_password: it counts only with _sudo"),
+        (a().with_sudo_password("hunter2"), "_sudo_password: it counts only with _sudo"),
+        (a().with_preserve_sudo_env(true), "_preserve_sudo_env: it counts only with _sudo"),
+        (a().with_use_su_login(true), "_use_su_login: it counts only with _su_user"),
+        (a().with_preserve_su_env(true), "_preserve_su_env: it counts only with _su_user"),
+        (a().with_su_shell("bash"), "_su_shell: it counts only with _su_user"),
         (a().with_su_password("hunter2"), "_su_password: it counts only with _su_user"),
         (a().with_doas_user("web"), "_doas_user: it counts only with _doas"),
         (a().with_doas_password("hunter2"), "_doas_password: it counts only with _doas"),
@@ -187,13 +199,27 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     for (arguments, says) in rows {
         let error = make_unix_command(&c("id"), &arguments).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Data, says));
+        assert_eq!(check_privilege(&arguments).unwrap_err().message(), says);
     }
+}
+
+#[test]
+fn a_password_that_is_given_is_not_asked_for() {
+    let given = a().with_sudo(true).with_sudo_password("hunter2");
+    let error = make_unix_command(&c("id"), &given.clone().with_use_sudo_password(true));
+    let says = "_use_sudo_password: it asks for the password that _sudo_password gives: leave one of them out";
+    assert_eq!(error.unwrap_err().message(), says);
+    assert!(make_unix_command(&c("id"), &given.with_use_sudo_password(false)).is_ok());
+    // The answer is in the place of the question.
+    let asked = a().with_sudo(true).with_use_sudo_password(true);
+    let line = make_unix_command(&c("id"), &asked.clone().answered("hunter2".into())).unwrap();
+    assert_eq!(line.to_string(), make_unix_command(&c("id"), &asked).unwrap().to_string());
 }
 
 #[test]
 fn a_password_of_several_lines_is_refused_and_not_shown() {
     for (arguments, key) in [
-        (a().with_sudo_password("one\ntwo"), "_sudo_password"),
+        (a().with_sudo(true).with_sudo_password("one\ntwo"), "_sudo_password"),
         (a().with_su_user("web").with_su_password("one\r"), "_su_password"),
         (a().with_doas(true).with_doas_password("one\0"), "_doas_password"),
     ] {
@@ -210,6 +236,26 @@ fn the_raw_line_has_the_secrets_and_the_shown_one_has_not() {
     let line = make_unix_command(&c("id"), &arguments).unwrap();
     assert!(String::from_utf8(line.get_raw_value()).unwrap().contains("K=hunter2"));
     assert!(!line.to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_group_is_that_of_the_command_and_of_its_kill() {
+    let arguments = a().with_sudo(true).with_sudo_user("web").with_sudo_group("adm");
+    let arguments = arguments.with_sudo_password("hunter2");
+    let cues = Cues { reads_sudo_prompt: Some("echo HR"), ..Cues::default() };
+    let line = privileged(c("id"), &arguments, cues).to_string();
+    let expected = "sh -c 'echo HR; IFS= read -r SUDO_PROMPT || exit; export SUDO_PROMPT; \
+                    exec sudo -H -S -k -u web -g adm sh -c id'";
+    assert_eq!(line, expected);
+    let mut kill = arguments.with_use_sudo_login(true).privilege_only();
+    kill.sudo_password = None;
+    let line = make_unix_command(&c("id"), &kill).unwrap().to_string();
+    assert_eq!(line, "sudo -H -n -u web -g adm sh -c id");
+    for group in ["", "-g", "a\nb"] {
+        let error = make_unix_command(&c("id"), &a().with_sudo(true).with_sudo_group(group));
+        let says = format!("_sudo_group: {group:?} is no name for a group");
+        assert_eq!(error.unwrap_err().message(), says);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::sink::not_passed_on;
 use super::target_script::touch_stamp;
 use super::{FileProgram, FileTransfer};
 use crate::arguments::ConnectorArguments;
+use crate::builder;
 use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
@@ -44,12 +45,14 @@ pub(super) struct Remote<'a> {
 impl<'a> Remote<'a> {
     /// # Errors
     ///
-    /// The path cannot be one of a file.
+    /// The path cannot be one of a file, or the privilege that is asked for cannot be.
     pub(super) fn new(link: &'a Link, path: &str, arguments: &ConnectorArguments) -> Result<Self> {
         if path.is_empty() || path.contains('\0') {
             let message = format!("{path:?} is no path on the target");
             return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
         }
+        // Below, all of them are left out but those that say which user it is.
+        builder::check_privilege(arguments).map_err(|error| error.with_target(link.name()))?;
         Ok(Self {
             link,
             path: absolute(path, arguments.chdir.as_deref()),

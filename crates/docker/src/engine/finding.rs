@@ -47,10 +47,10 @@ pub(super) async fn find(
         Some(link) => {
             let said = place::said_here(brand, data, link, context)?;
             let data = said.as_deref().or(data);
-            search.there(link, data, settings.sudo, &target.data).await?
+            search.there(link, data, settings).await?
         }
     };
-    found.ok_or_else(|| search.nothing(settings.sudo, target.outer.is_some()))
+    found.ok_or_else(|| search.nothing(settings, target.outer.is_some()))
 }
 
 /// What was tried, and how it ended.
@@ -85,9 +85,9 @@ impl Search {
         &mut self,
         link: &Link,
         data: Option<&str>,
-        sudo: bool,
-        target: &hostlink_core::Data,
+        settings: &Settings,
     ) -> Result<Option<Engine>> {
+        let sudo = settings.sudo;
         let said = place::there(self.brand, data)?;
         let is_said = said.is_some();
         let mut places = match said {
@@ -105,7 +105,10 @@ impl Search {
                 }
             }
         }
-        let arguments = self.arguments(sudo, data, target)?;
+        let arguments = self.arguments(settings, data);
+        if sudo && settings.sudo_password.is_none() {
+            self.become_root(link).await;
+        }
         let with = if sudo { "sudo " } else { "" };
         let shown = format!("{with}{} system dial-stdio", self.brand.word());
         let stdio = Stdio { link: link.clone(), brand: self.brand, arguments };
@@ -182,20 +185,22 @@ impl Search {
         places
     }
 
-    /// How the engine's command is run. The user's own `_sudo…` say how a password is given, and are for commands in the
-    /// container otherwise.
-    fn arguments(
-        &self,
-        sudo: bool,
-        place: Option<&str>,
-        data: &hostlink_core::Data,
-    ) -> Result<ConnectorArguments> {
+    /// Lets sudo ask for a password that it turns out to want, which the link then remembers for the engine's command. What
+    /// goes wrong shows there again.
+    async fn become_root(&mut self, link: &Link) {
+        let begun = Instant::now();
+        let arguments = ConnectorArguments::new().with_sudo(true).with_timeout(self.limit);
+        let _ = link.run_shell_command(&StringCommand::shell(":"), &arguments).await;
+        // Whoever is asked may take their time.
+        self.deadline += begun.elapsed();
+    }
+
+    /// How the engine's command is run. The user's `_sudo…` are for commands in the container.
+    fn arguments(&self, settings: &Settings, place: Option<&str>) -> ConnectorArguments {
         let mut arguments = ConnectorArguments::new();
-        if sudo {
-            let said = ConnectorArguments::from_data(data)?;
+        if settings.sudo {
             arguments.sudo = Some(true);
-            arguments.sudo_password = said.sudo_password;
-            arguments.use_sudo_password = said.use_sudo_password;
+            arguments.sudo_password.clone_from(&settings.sudo_password);
         }
         if let Some(place) = place {
             let variable = match self.brand {
@@ -207,7 +212,7 @@ impl Search {
             arguments.env =
                 Some([(variable.to_owned(), place.as_str().into())].into_iter().collect());
         }
-        Ok(arguments)
+        arguments
     }
 
     /// Asks for the version: an engine that is not there shows only at the first question.
@@ -232,7 +237,7 @@ impl Search {
     }
 
     /// The error for an engine that was not found.
-    fn nothing(&self, sudo: bool, through: bool) -> Error {
+    fn nothing(&self, settings: &Settings, through: bool) -> Error {
         let (name, word) = (self.brand.name(), self.brand.word());
         let is_denied = |it: &&Tried| {
             it.kind == ErrorKind::PermissionDenied
@@ -242,7 +247,7 @@ impl Search {
         let tried: Vec<String> =
             self.tried.iter().map(|Tried { shown, why, .. }| format!("{shown}: {why}")).collect();
         let tried = tried.join("; ");
-        if !sudo && self.tried.iter().any(|it| is_denied(&it)) {
+        if !settings.sudo && self.tried.iter().any(|it| is_denied(&it)) {
             let group = match self.brand {
                 Brand::Docker => "join the group docker, or ",
                 Brand::Podman => "",
@@ -257,7 +262,11 @@ impl Search {
             _ => ErrorKind::Connect,
         };
         if kind == ErrorKind::Privilege {
-            let message = format!("cannot reach the {name} engine{there} as root ({tried})");
+            let with = match settings.sudo_password {
+                Some(_) => "docker_sudo_password",
+                None => "docker_sudo without docker_sudo_password",
+            };
+            let message = format!("cannot reach the {name} engine{there} with {with} ({tried})");
             return Error::new(kind, message);
         }
         let where_to_say = match (self.brand, through) {

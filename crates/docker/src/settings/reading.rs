@@ -183,6 +183,9 @@ impl<'a> Reading<'a> {
                 self.fault(&field, "it is for images, and docker_container_id names a container");
             }
         }
+        if settings.sudo_password.is_some() && !settings.sudo {
+            self.fault(&fields::SUDO_PASSWORD, "it counts only with docker_sudo");
+        }
         if settings.tag.is_some() && settings.commit == CommitPolicy::Never {
             self.fault(&fields::TAG, "docker_commit is never: there will be no image to name");
         }

@@ -42,6 +42,19 @@ fn what_is_for_images_is_known() {
 }
 
 #[test]
+fn a_password_for_the_engine_counts_with_its_sudo_and_is_not_shown() {
+    let data = Data::new().with("docker_identifier", "a").with("docker_sudo_password", "hunter2");
+    assert_eq!(faults(data.clone()), "docker_sudo_password: it counts only with docker_sudo");
+    let settings = parse(data.with("docker_sudo", true)).unwrap();
+    assert_eq!(settings.sudo_password, Some("hunter2".into()));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    for brand in [Brand::Docker, Brand::Podman] {
+        let of_sudo = |field: &&hostlink_core::DataField| field.key == "docker_sudo_password";
+        assert!(fields::of(brand).iter().find(of_sudo).is_some_and(|field| field.secret));
+    }
+}
+
+#[test]
 fn every_fault_is_listed() {
     let data = Data::new()
         .with("docker_identifier", "a")

@@ -1,6 +1,12 @@
 //! How the engine of a host is reached by users who may do more or less there.
 
-use hostlink::{Context, Data, ErrorKind, builtin_registry};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostlink::{
+    ConnectorArguments, Context, Data, ErrorKind, Prompter, Result, Secret, StringCommand,
+    builtin_registry,
+};
 use hostlink_tests::cli::{code, stderr, stdout};
 use hostlink_tests::container::{Container, DEBIAN};
 use hostlink_tests::docker_host::DockerHost;
@@ -10,6 +16,17 @@ use hostlink_tests::sudoer::Sudoer;
 use hostlink_tests::{cli, user::TestUser};
 
 use super::scene::{connect, hostlink, on, refused, run};
+
+/// Somebody who knows a password.
+#[derive(Debug)]
+struct Answers(&'static str);
+
+#[async_trait]
+impl Prompter for Answers {
+    async fn ask_secret(&self, _target: &str, _question: &str) -> Result<Secret> {
+        Ok(self.0.into())
+    }
+}
 
 /// A command runs in the container, and the login has been the only one.
 async fn is_reached(host: &DockerHost, data: &Data) {
@@ -75,7 +92,7 @@ async fn a_stranger_is_told_of_docker_sudo() {
     }
     assert_eq!(text.matches("@dockerssh/").count(), 1, "the target is named once: {text}");
     // Who may not use sudo either is told so.
-    let data = host.data().with("docker_sudo", true).with("_sudo_password", "wrong");
+    let data = host.data().with("docker_sudo", true).with("docker_sudo_password", "wrong");
     let error = refused(&on(&host, "c"), &data).await;
     assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
 }
@@ -124,8 +141,16 @@ async fn a_password_for_sudo_is_given_or_refused_quickly() {
     assert_eq!(code(&set), 0, "{}", stderr(&set));
     let _sudoer = Sudoer::with_password(&user);
     let data = host.data().with("docker_sudo", true);
-    let wrong = data.clone().with("_sudo_password", "wrong");
-    for (data, why) in [(&data, "a password is required"), (&wrong, "password was not accepted")] {
+    let wrong = data.clone().with("docker_sudo_password", "wrong");
+    let of_container = data.clone().with("_sudo_password", password);
+    let wanted = "docker_sudo without docker_sudo_password";
+    for (data, why) in [
+        (&data, "a password is required"),
+        (&data, wanted),
+        (&of_container, wanted),
+        (&wrong, "password was not accepted"),
+        (&wrong, "with docker_sudo_password"),
+    ] {
         let error = refused(&on(&host, "c"), data).await;
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
@@ -133,9 +158,24 @@ async fn a_password_for_sudo_is_given_or_refused_quickly() {
         assert!(!error.to_string().contains(password), "{error}");
     }
     let container = Container::start(DEBIAN);
-    let data = data.with("_sudo_password", password);
-    let link = connect(&on(&host, container.name()), &data).await;
-    assert_eq!(said(&link, "id -u").await, "0\n");
+    let name = on(&host, container.name());
+    let asked = Context { prompter: Arc::new(Answers(password)), ..Context::default() };
+    let data_and_password = data.clone().with("docker_sudo_password", password);
+    for (data, context) in [(&data_and_password, &Context::default()), (&data, &asked)] {
+        let link = builtin_registry().connect(&name, data, context).await.unwrap();
+        assert_eq!(said(&link, "id -u").await, "0\n");
+        link.disconnect().await.unwrap();
+    }
+    // sudo in the container has a password of its own, and gets no other.
+    container.set_password("sudoer", "another one");
+    let data = data_and_password.with("docker_user", "sudoer");
+    let both = data.clone().with("_sudo_password", "another one");
+    let output = cli::run(hostlink(&both, &["--sudo", &name, "exec", "--", "id -un"]));
+    assert_eq!((code(&output), &*stdout(&output)), (0, "root\n"), "{}", stderr(&output));
+    let link = connect(&name, &data).await;
+    let (command, sudo) = (StringCommand::shell("id"), ConnectorArguments::new().with_sudo(true));
+    let error = link.run_shell_command(&command, &sudo).await.unwrap_err();
+    assert!(error.to_string().contains("the password for sudo is wanted"), "{error}");
     link.disconnect().await.unwrap();
 }
 
