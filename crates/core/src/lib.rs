@@ -45,7 +45,7 @@ pub use forward::{Forward, Forwarding};
 pub use guard::guarded;
 pub use lines::LineSplitter;
 pub use link::{Link, SUDO_QUESTION};
-pub use name::{NameLink, TargetName, refuse_unknown_link};
+pub use name::{NameLink, TargetName, before_links, refuse_unknown_link};
 pub use output::{CommandOutput, OutputLine};
 pub use process::{BoxWrite, Chunk, ExitStatus, NoControl, Process, ProcessControl, Stream};
 pub use pump::OutputSink;
