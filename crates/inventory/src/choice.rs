@@ -82,12 +82,21 @@ impl<'a> Known<'a> {
         named.is_some_and(|name| self.registry.knows(name))
     }
 
+    /// Whether hosts, or what lists them, are in the groups that an element names. Those of connectors may only hold data.
+    fn has_hosts_in(&self, element: &Element) -> bool {
+        let groups = self.groups_of(element);
+        let mut entries = self.draft.entries.values();
+        entries.any(|entry| entry.groups.iter().any(|group| groups.contains(group)))
+    }
+
     /// Whether an element may mean hosts and groups that nobody has listed yet.
     fn is_open(&self, element: &Element) -> bool {
         let is_new = |name: &str| !self.has_host(name) && self.draft.groups.find(name).is_none();
         match &element.kind {
             Kind::Exact(name) => {
-                is_new(name) && !is_all(element) && self.groups_of(element).is_empty()
+                let is_unknown =
+                    is_new(name) && !is_all(element) && self.groups_of(element).is_empty();
+                is_unknown || (self.is_connector(element) && !self.has_hosts_in(element))
             }
             Kind::Names(names) => names.iter().any(|name| is_new(name)),
             Kind::Globs(_) => true,
