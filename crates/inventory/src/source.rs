@@ -70,6 +70,12 @@ fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> 
         None if path.extension().is_some_and(|extension| extension == "ini") => {
             ansible::read(path, &mut loaded.readable_secrets, context)?
         }
+        None if path.extension().is_some_and(|extension| extension == "tfstate") => {
+            let message = format!(
+                "{source}: this is a state of Terraform: name @terraform, with --data terraform_state={source}"
+            );
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
         None => {
             let message = format!(
                 "{source}: what is this? An inventory ends in .toml, .yaml, .yml, .json or .ini, is a directory, or is executable; \
@@ -112,8 +118,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String> {
     String::from_utf8(bytes(path)?).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        unreadable(path, &std::io::Error::other(format!("it is not UTF-8 at byte {at}")))
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count();
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[start..]).chars().count();
+        let place =
+            Place::new(&path.display().to_string().into(), Position::new(line + 1, column + 1));
+        place.error("this is not UTF-8")
     })
 }
 

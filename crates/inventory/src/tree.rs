@@ -148,6 +148,9 @@ pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     if name.contains(is_bad) {
         return Some(format!("{name:?} is no name for a host: it has white space"));
     }
+    if name == ALL {
+        return Some("all is the group of every host, and the name of none".to_owned());
+    }
     pattern_fault(name).or_else(|| directory_fault(name))
 }
 
