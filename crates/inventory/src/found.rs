@@ -8,7 +8,7 @@ use crate::definition::ALL;
 use crate::draft::{Draft, Entry, Mention, contradiction};
 use crate::groups::GroupId;
 use crate::layer::{Scope, Untrusted};
-use crate::tree::{directory_fault, group_name_fault, host_name_fault};
+use crate::tree::{directory_fault, group_name_fault, listed_name_fault};
 
 /// A host that an entry stands for.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ pub(crate) fn collect(
         return add(found, Found { target: only, own: data, groups, scope, mention }, draft);
     }
     for mut target in listed.targets {
-        let fault = if lists { host_name_fault } else { directory_fault };
+        let fault = if lists { listed_name_fault } else { directory_fault };
         if let Some(fault) = fault(&target.name) {
             return Err(place.error(format_args!("{name} lists a host that cannot be: {fault}")));
         }

@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value, guarded};
+use hostlink_core::{
+    Context, Data, Error, ErrorKind, Registry, Result, Value, guarded, names_secret,
+};
 use hostlink_local::Program;
 
 use crate::ansible;
@@ -160,15 +162,17 @@ fn file(
         )));
     }
     let definition = Definition::of_node(node, source)?;
-    let holds_secret = definition.all_data(source).any(|(_, data)| has_secret(data, secrets));
-    if holds_secret && is_readable_by_others(path) {
+    let holds_secret = || definition.all_data(source).any(|(_, data)| has_secret(data, secrets));
+    if is_readable_by_others(path) && holds_secret() {
         loaded.readable_secrets.push(path.to_owned());
     }
     Ok(definition)
 }
 
 fn has_secret(data: &Data, secrets: &SecretKeys) -> bool {
-    data.iter().any(|(key, value)| *value != Value::Null && secrets.is_plain(key))
+    data.iter().any(|(key, value)| {
+        (*value != Value::Null && secrets.is_plain(key)) || names_secret(key, value)
+    })
 }
 
 pub(crate) fn is_readable_by_others(path: &Path) -> bool {
@@ -250,7 +254,7 @@ pub(crate) fn named_data(
         let mut faults = Faults::new(&source);
         let data = tree::data(format.read(&text(&file)?, &source)?, &mut faults);
         faults.finish()?;
-        if has_secret(&data, secrets) && is_readable_by_others(&file) {
+        if is_readable_by_others(&file) && has_secret(&data, secrets) {
             readable.push(file);
         }
         all.push((name, data));

@@ -148,6 +148,19 @@ pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     if name.contains(is_bad) {
         return Some(format!("{name:?} is no name for a host: it has white space"));
     }
+    plain_name_fault(name)
+}
+
+/// What a connector lists may be called by several words, as pyinfra takes it from Terraform.
+pub(crate) fn listed_name_fault(name: &str) -> Option<String> {
+    let is_bad = |c: char| c.is_control() || (c.is_whitespace() && c != ' ');
+    if name.is_empty() || name.trim() != name || name.contains(is_bad) {
+        return Some(format!("{name:?} is no name for a host"));
+    }
+    plain_name_fault(name)
+}
+
+fn plain_name_fault(name: &str) -> Option<String> {
     if name == ALL {
         return Some("all is the group of every host, and the name of none".to_owned());
     }
