@@ -26,8 +26,13 @@ fn pair(pair: &str) -> Result<(String, Value)> {
 }
 
 fn json(key: &str, text: &str) -> Result<Value> {
-    serde_json::from_str(text)
-        .map_err(|error| usage(format!("--data {key}: the value is no JSON: {error}")))
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| usage(format!("--data {key}: the value is no JSON: {error}")))?;
+    if value.has_lost_digits() {
+        let problem = "a whole number does not fit into 64 bits: put it in quotes";
+        return Err(usage(format!("--data {key}: {problem}")));
+    }
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -50,6 +55,7 @@ mod tests {
             ("hunter2", "--data: write KEY=VALUE"),
             ("=hunter2", "--data: write KEY=VALUE"),
             ("x={hunter2", "--data x: the value is no JSON"),
+            ("x=[123456789012345678901]", "--data x: a whole number does not fit into 64 bits"),
         ] {
             let error = parse([pair]).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{pair}: {error}");

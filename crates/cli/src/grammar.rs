@@ -270,7 +270,10 @@ fn choice() -> impl Iterator<Item = Arg> {
             LIMIT,
             "Only these hosts and groups: web,db*,@docker; a:&b is both, a:!b the first alone",
         ),
-        pattern(EXCLUDE, "Not these hosts and groups"),
+        pattern(
+            EXCLUDE,
+            "Not these hosts and groups; connectors that list some of them are asked which those are",
+        ),
         Arg::new(GROUP_DATA)
             .long(GROUP_DATA)
             .value_name("PATH")

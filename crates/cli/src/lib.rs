@@ -94,11 +94,17 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
             return exit::FAILED;
         }
     };
-    let status = match obey(registry, words, &messages, &results, &stop).await {
+    let request = Invocation::parse(words);
+    let verbose = matches!(&request, Ok(Request::Run(invocation)) if invocation.verbose);
+    let outcome = match request {
+        Ok(request) => obey(registry, request, &messages, &results, &stop).await,
+        Err(error) => Err(error),
+    };
+    let status = match outcome {
         Ok(status) => status,
         Err(error) => {
             if stop.cause().is_none() {
-                messages.line(explain::one_line(&error));
+                telling::tell_error(&messages, &error, verbose);
             }
             exit::of_error(&error, exit::Work::Command)
         }
@@ -119,15 +125,15 @@ async fn impatience(stop: &Stop) {
     tokio::time::sleep(LAST_WORDS).await;
 }
 
-/// Does what the words ask for. An error here means that nothing was started.
+/// Does what is asked for. An error here means that nothing was started.
 async fn obey(
     registry: &Registry,
-    words: Vec<OsString>,
+    request: Request,
     messages: &Messages,
     results: &Results,
     stop: &Stop,
 ) -> Result<u8> {
-    match Invocation::parse(words)? {
+    match request {
         Request::Show(text) => results.show(text.as_bytes(), stop).await,
         Request::Connectors { name, json } => {
             let text = connectors::describe(registry, name.as_deref(), json)?;

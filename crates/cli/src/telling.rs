@@ -6,6 +6,7 @@ use hostlink::Error;
 
 use crate::explain;
 use crate::job::{Done, Job, Outcome, Output};
+use crate::messages::Messages;
 use crate::record;
 use crate::results::unwritable;
 
@@ -49,10 +50,15 @@ impl Job {
         if self.stop.cause().is_some() {
             return;
         }
-        self.messages.line(explain::one_line(error));
-        let tail = error.stderr_tail().filter(|_| self.verbose).into_iter().flat_map(str::lines);
-        for line in tail {
-            self.messages.line(format_args!("  {}", explain::flatten(line)));
-        }
+        tell_error(&self.messages, error, self.verbose);
+    }
+}
+
+/// One line, and under it, if everything is wanted, what a program said that failed.
+pub(crate) fn tell_error(messages: &Messages, error: &Error, verbose: bool) {
+    messages.line(explain::one_line(error));
+    let tail = error.stderr_tail().filter(|_| verbose).into_iter().flat_map(str::lines);
+    for line in tail {
+        messages.line(format_args!("  {}", explain::flatten(line)));
     }
 }

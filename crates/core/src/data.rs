@@ -111,6 +111,18 @@ fn is_secret_name(key: &str) -> bool {
             || key.split(['_', '-', '.']).any(is_word))
 }
 
+/// Whether the name of a key says, at any depth of its value, that a secret stands there: what [`Data::masked`] masks.
+#[must_use]
+pub fn names_secret(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        _ if is_secret_name(key) => true,
+        Value::Map(entries) => entries.iter().any(|(key, value)| names_secret(key, value)),
+        Value::List(items) => items.iter().any(|item| names_secret(key, item)),
+        _ => false,
+    }
+}
+
 fn masked(key: &str, value: &Value) -> Value {
     match value {
         // These say nothing, or too little.
@@ -272,6 +284,27 @@ pub fn all_checks(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_its_name_where_it_would_be_masked() {
+        let inner = |key: &str| {
+            Value::Map([(key.to_owned(), Value::from("x"))].into_iter().collect::<IndexMap<_, _>>())
+        };
+        for (key, value, is_secret) in [
+            ("db_password", Value::from("x"), true),
+            ("api_token", Value::Int(1), true),
+            ("api_token", Value::Null, false),
+            ("has_password", Value::Bool(true), false),
+            ("db_password_file", Value::from("x"), false),
+            ("db", inner("password"), true),
+            ("db", Value::List(vec![inner("name"), inner("secret")]), true),
+            ("db", inner("name"), false),
+        ] {
+            assert_eq!(names_secret(key, &value), is_secret, "{key}: {value}");
+            let data = Data::new().with(key, value.clone());
+            assert_eq!(data.masked().get(key) != data.get(key), is_secret, "{key}: {value}");
+        }
+    }
 
     #[test]
     fn checks_are_joined_in_one_error() {

@@ -28,7 +28,9 @@ impl TargetName {
     ///
     /// [`ErrorKind::Inventory`]: the name is empty, has white space around it or holds a control character.
     pub fn parse(text: &str, is_connector: impl Fn(&str) -> bool) -> Result<Self> {
-        if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_bad = || text.trim() != text || text.chars().any(char::is_control);
+        if text.is_empty() || (!is_plain && is_bad()) {
             let message = format!("{text:?} is no target: write @local, @connector/name or a host");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
@@ -54,9 +56,22 @@ impl TargetName {
     }
 }
 
+/// Where slashes are behind which a further link may begin. Large inventories ask this of every host, and a search for two
+/// characters takes longer to set up than most names are long.
+fn possible_links(text: &str) -> impl Iterator<Item = usize> {
+    let slashes = text.match_indices('/').map(|(at, _)| at);
+    slashes.filter(|at| text[at + 1..].starts_with('@'))
+}
+
+/// A target's name without its further links, be they of connectors that exist or not.
+#[must_use]
+pub fn before_links(name: &str) -> &str {
+    possible_links(name).next().map_or(name, |at| &name[..at])
+}
+
 /// Where the slash before the next link is.
 fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> {
-    text.match_indices("/@").map(|(at, _)| at).find(|at| {
+    possible_links(text).find(|at| {
         let rest = &text[at + 2..];
         is_connector(rest.split('/').next().unwrap_or(rest))
     })
@@ -69,7 +84,8 @@ fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> 
 ///
 /// [`ErrorKind::Inventory`]: there is such a link.
 pub fn refuse_unknown_link(argument: &str, shown: impl FnOnce() -> String) -> Result<()> {
-    let Some((_, link)) = argument.split_once("/@") else { return Ok(()) };
+    let Some(at) = possible_links(argument).next() else { return Ok(()) };
+    let link = &argument[at + 2..];
     let connector = link.split('/').next().unwrap_or(link);
     let message = format!("{}: there is no connector {connector:?}", shown());
     Err(Error::new(ErrorKind::Inventory, message))

@@ -75,6 +75,21 @@ value_from! {
     Map: IndexMap<String, Value>;
 }
 
+impl Value {
+    /// Whether it holds a whole number that does not fit into 64 bits: one that was read from JSON has lost digits then.
+    #[must_use]
+    pub fn has_lost_digits(&self) -> bool {
+        match self {
+            Self::Float(number) => number.fract() == 0.0 && number.abs() >= TWO_TO_63,
+            Self::List(items) => items.iter().any(Self::has_lost_digits),
+            Self::Map(entries) => entries.values().any(Self::has_lost_digits),
+            _ => false,
+        }
+    }
+}
+
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// A type that a [`Value`] can be read as.
 ///
 /// Text is accepted for numbers and booleans, since a command line has nothing but text.
@@ -219,6 +234,19 @@ mod tests {
         assert_eq!(Vec::<i32>::from_value(&"0, 2".into()), Some(vec![0, 2]));
         assert_eq!(u32::from_value(&Value::Int(-1)), None);
         assert_eq!(String::from_value(&Value::Int(22)), Some("22".into()));
+    }
+
+    #[test]
+    fn whole_numbers_of_json_that_do_not_fit_are_known() {
+        for (json, has_lost) in [
+            ("[9223372036854775807, -9223372036854775808, 1.5, 1e18]", false),
+            ("9223372036854775808", true),
+            ("{\"a\": [123456789012345678901]}", true),
+            ("-123456789012345678901", true),
+        ] {
+            let value: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(value.has_lost_digits(), has_lost, "{json}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::layer::Scope;
 use crate::pattern::Pattern;
 use crate::secrets::{Safe, SecretKeys};
 use crate::source;
-use crate::words::{Word, words};
+use crate::words::{Source, Word, words};
 
 /// How many connectors that list hosts are asked at once.
 const ASKED_AT_ONCE: usize = 8;
@@ -41,13 +41,6 @@ pub struct Builder {
     overrides: Data,
     defaults: Data,
     config: Config,
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    Names(Vec<String>),
-    Path(PathBuf),
-    Definition(Definition, Arc<str>),
 }
 
 impl Builder {
@@ -204,7 +197,7 @@ impl Builder {
         context: &Context,
     ) -> Result<Draft> {
         let mut draft = Draft::new(keys.clone());
-        for source in self.sources.iter().cloned() {
+        for source in self.sources.iter().cloned().flat_map(|it| it.with_paths(registry)) {
             match source {
                 Source::Names(names) => {
                     let hosts = names.into_iter().map(HostDefinition::new).collect();

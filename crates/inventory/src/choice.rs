@@ -76,12 +76,27 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// Whether an element means the hosts by a connector that there is.
+    fn is_connector(&self, element: &Element) -> bool {
+        let named = element.text.strip_prefix('@');
+        named.is_some_and(|name| self.registry.knows(name))
+    }
+
+    /// Whether hosts, or what lists them, are in the groups that an element names. Those of connectors may only hold data.
+    fn has_hosts_in(&self, element: &Element) -> bool {
+        let groups = self.groups_of(element);
+        let mut entries = self.draft.entries.values();
+        entries.any(|entry| entry.groups.iter().any(|group| groups.contains(group)))
+    }
+
     /// Whether an element may mean hosts and groups that nobody has listed yet.
     fn is_open(&self, element: &Element) -> bool {
         let is_new = |name: &str| !self.has_host(name) && self.draft.groups.find(name).is_none();
         match &element.kind {
             Kind::Exact(name) => {
-                is_new(name) && !is_all(element) && self.groups_of(element).is_empty()
+                let is_unknown =
+                    is_new(name) && !is_all(element) && self.groups_of(element).is_empty();
+                is_unknown || (self.is_connector(element) && !self.has_hosts_in(element))
             }
             Kind::Names(names) => names.iter().any(|name| is_new(name)),
             Kind::Globs(_) => true,
@@ -127,6 +142,8 @@ struct Union<'a> {
     has_open_group: bool,
     /// Whether connectors list hosts of these groups, or stand there themselves.
     lists: bool,
+    /// Whether hosts by some connector are meant. It may also reach what another one lists.
+    names_connector: bool,
 }
 
 impl<'a> Union<'a> {
@@ -141,6 +158,7 @@ impl<'a> Union<'a> {
             }
             union.is_all |= is_all(element);
             union.is_open |= known.is_open(element);
+            union.names_connector |= element.text.starts_with('@');
             union.groups.extend(named);
             match &element.kind {
                 Kind::Exact(name) => drop(union.names.insert(host_name(name))),
@@ -199,6 +217,7 @@ impl<'a> Union<'a> {
         match () {
             () if self.hits_entry(name, groups, of) => Answer::Yes,
             () if self.is_open || self.lists => Answer::Maybe,
+            () if self.names_connector && of != Of::Host => Answer::Maybe,
             () => Answer::No,
         }
     }
@@ -310,7 +329,9 @@ impl<'a> Chooser<'a> {
     /// group that is not, and nothing is to be done on what was to be left out.
     pub(crate) fn leaves_out_unknown(&self) -> bool {
         let nobody = HashSet::new();
-        let is_new = |element: &Element| !self.known.has(element, &nobody);
+        let is_new = |element: &Element| {
+            !self.known.has(element, &nobody) && !self.known.is_connector(element)
+        };
         self.narrowing().any(|union| union.has_open_group || union.elements.iter().any(is_new))
     }
 
@@ -352,11 +373,14 @@ impl<'a> Chooser<'a> {
 
     /// Refuses elements that match nothing.
     pub(crate) fn check(&self, listed: &HashSet<&str>) -> Result<()> {
-        let all = self.limit.iter().chain(&self.exclude).flat_map(Selection::unions);
-        let mut elements = all.flat_map(|union| union.elements);
-        let Some(unknown) = elements.find(|element| !self.known.has(element, listed)) else {
-            return Ok(());
-        };
+        let is_unknown = |element: &&Element| !self.known.has(element, listed);
+        // That a connector reaches nothing that could be left out is no mistake.
+        let mut narrowing = self.narrowing().flat_map(|union| union.elements);
+        let unknown =
+            narrowing.find(|element| is_unknown(element) && !self.known.is_connector(element));
+        let choosing = self.limit.iter().filter_map(|limit| limit.any.as_ref());
+        let mut choosing = choosing.flat_map(|union| union.elements);
+        let Some(unknown) = choosing.find(is_unknown).or(unknown) else { return Ok(()) };
         let (text, draft) = (&unknown.text, self.known.draft);
         let names = draft.entries.keys().map(String::as_str).chain(draft.groups.names());
         let names = names.chain(listed.iter().copied()).take(MOST_HINTS);

@@ -6,7 +6,7 @@ use hostlink_core::{Connector, Context, Data, Event, Registry, Result, Value, ne
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
-use crate::definition::{ALL, Definition, HostDefinition, host_name};
+use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition, host_name};
 use crate::found::Hosts;
 use crate::groups::{GroupId, Groups};
 use crate::layer::{Layer, Scope, Untrusted};
@@ -109,6 +109,9 @@ impl Draft {
             self.add_host(host, None, source, scope, registry)?;
         }
         for (name, group) in definition.groups {
+            if let Some(fault) = connector_group_fault(&name, &group, registry) {
+                return Err(Place::new(source, group.at).error(fault));
+            }
             let id = self.groups.define(&name);
             if scope != Scope::Everywhere {
                 self.groups.add_members(id, scope);
@@ -267,6 +270,27 @@ impl Draft {
         let of_groups = groups.into_iter().map(|group| self.groups.data(*group));
         std::iter::once(self.all.everywhere()).chain(of_groups)
     }
+}
+
+/// What is wrong with a group that is called like those of connectors.
+fn connector_group_fault(
+    name: &str,
+    group: &GroupDefinition,
+    registry: &Registry,
+) -> Option<String> {
+    let connector = name.strip_prefix('@')?;
+    if !registry.knows(connector) {
+        let known: Vec<String> =
+            registry.connectors().map(|known| format!("@{}", known.name())).collect();
+        let hint = nearest::hint(name, known.iter().map(String::as_str));
+        return Some(format!(
+            "there is no connector {connector:?} whose hosts {name} could be{hint}"
+        ));
+    }
+    let says_who = !group.hosts.is_empty() || !group.children.is_empty();
+    says_who.then(|| {
+        format!("{name} are the hosts by that connector: it has data, no hosts and children")
+    })
 }
 
 /// The group of the hosts that a connector reaches.

@@ -8,7 +8,7 @@ use crate::definition::ALL;
 use crate::draft::{Draft, Entry, Mention, contradiction};
 use crate::groups::GroupId;
 use crate::layer::{Scope, Untrusted};
-use crate::tree::{directory_fault, group_name_fault};
+use crate::tree::{directory_fault, group_name_fault, listed_name_fault};
 
 /// A host that an entry stands for.
 #[derive(Clone, Debug)]
@@ -94,10 +94,14 @@ pub(crate) fn collect(
         return add(found, Found { target: only, own: data, groups, scope, mention }, draft);
     }
     for mut target in listed.targets {
-        if let Some(fault) = directory_fault(&target.name) {
+        let fault = if lists { listed_name_fault } else { directory_fault };
+        if let Some(fault) = fault(&target.name) {
             return Err(place.error(format_args!("{name} lists a host that cannot be: {fault}")));
         }
         let mut groups = groups.clone();
+        // Beside the group of what lists it.
+        let by_connector = format!("@{}", target.connector().name());
+        target.groups.push(by_connector);
         for group in std::mem::take(&mut target.groups) {
             if let Some(fault) = listed_group_fault(&group, true) {
                 let host = &target.name;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use hostlink_core::{Data, Error, ErrorKind, Result, nearest};
 use indexmap::IndexMap;
 
+use crate::definition::ALL;
 use crate::layer::{Layer, Scope};
 use crate::place::Place;
 use crate::secrets::SecretKeys;
@@ -200,6 +201,10 @@ impl Groups {
                     // Another source's word is the same one, or goes before it.
                     Some(_) if is_said_by_all(&children, child, *scope) => {}
                     Some(child) => self.put_into(parent, child, *scope),
+                    None if child == ALL => {
+                        let problem = "all is the group of every host, and so in no other one";
+                        return Err(place.error(problem));
+                    }
                     None if all_are_known => {
                         let hint = nearest::hint(child, self.names());
                         return Err(place.error(format_args!("there is no group {child:?}{hint}")));

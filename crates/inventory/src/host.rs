@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source, Transferred};
 use hostlink_core::{
     CommandOutput, ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind,
-    Event, Link, ResolvedTarget, Result, StringCommand,
+    Event, Link, ResolvedTarget, Result, StringCommand, all_checks,
 };
 use tokio::sync::Mutex;
 
@@ -108,13 +108,32 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`]: a secret cannot be had, or a key begins with an underscore and is no argument.
+    /// [`ErrorKind::Data`]: a secret cannot be had; or a key begins with an underscore and is no argument, or a value does not fit
+    /// an argument, with everything that connectors find wrong, too.
     pub async fn target(&self) -> Result<ResolvedTarget> {
         let data = self.data();
-        self.shared.safe.keys().check(&data).map_err(|error| error.with_target(self.name()))?;
+        self.check(&data)?;
         let opened = self.shared.safe.open(data, &self.shared.context).await;
         let data = opened.map_err(|error| error.with_target(self.name()))?;
         Ok(self.target.clone().with_data(&data))
+    }
+
+    /// Refuses data that commands or connectors could not take, with all that is wrong. Whoever connects asks the connectors
+    /// themselves, so they are asked here where something else is wrong.
+    fn check(&self, data: &Data) -> Result<()> {
+        let keys = self.shared.safe.keys();
+        let own = [keys.check(data), ConnectorArguments::from_data(data).map(drop)];
+        if own.iter().all(Result::is_ok) {
+            return Ok(());
+        }
+        let target = self.target.clone().with_data(&keys.with_stand_ins(data));
+        let of_connectors = target.check(&self.shared.context);
+        let of_connectors = of_connectors.or_else(|error| match error.kind() {
+            ErrorKind::Data => Err(error),
+            _ => Ok(()),
+        });
+        all_checks(own.into_iter().chain([of_connectors]))
+            .map_err(|error| error.with_target(self.name()))
     }
 
     /// The arguments that its data give its commands (`_sudo`, `_env` …), before the inventory's.

@@ -205,7 +205,10 @@ fn between(first: &str, last: &str, step: u64) -> Result<Item, &'static str> {
     };
     if let (Some(first), Some(last)) = (letter(first), letter(last)) {
         if first.is_ascii_lowercase() != last.is_ascii_lowercase() {
-            return Err("goes from small letters to capitals");
+            return Err(match first.is_ascii_lowercase() {
+                true => "goes from small letters to capitals",
+                false => "goes from capitals to small letters",
+            });
         }
         return if first <= last {
             Ok(Item::Letters { first, last, step })
@@ -289,6 +292,7 @@ mod tests {
             ("web[9-1]", "runs backwards"),
             ("web[c-a]", "runs backwards"),
             ("web[a-C]", "small letters to capitals"),
+            ("web[A-c]", "capitals to small letters"),
             ("web[1-x]", "is no range"),
             ("web[1-]", "is no range"),
             ("web[,]", "is no range"),

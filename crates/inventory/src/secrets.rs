@@ -84,6 +84,17 @@ impl SecretKeys {
         self.0.get(key).is_some_and(|(_, origin)| *origin == Origin::Plain)
     }
 
+    /// The data with some text for each secret in the place of what says where it is.
+    pub(crate) fn with_stand_ins(&self, data: &Data) -> Data {
+        let stand_in = |(key, value): (&str, &Value)| match self.0.get(key) {
+            Some((field, origin)) if *origin != Origin::Plain && *value != Value::Null => {
+                ((*field).to_owned(), Value::Secret(Secret::from("***")))
+            }
+            _ => (key.to_owned(), value.clone()),
+        };
+        data.iter().map(stand_in).collect()
+    }
+
     /// Takes from `data` what says where a secret is that `over` says too, in whatever way.
     pub(crate) fn make_way(&self, data: &mut Data, over: &Data) {
         for (key, value) in over.iter() {

@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hostlink_core::{Context, Data, Error, ErrorKind, Registry, Result, Value, guarded};
+use hostlink_core::{
+    Context, Data, Error, ErrorKind, Registry, Result, Value, guarded, names_secret,
+};
 use hostlink_local::Program;
 
 use crate::ansible;
@@ -70,6 +72,12 @@ fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> 
         None if path.extension().is_some_and(|extension| extension == "ini") => {
             ansible::read(path, &mut loaded.readable_secrets, context)?
         }
+        None if path.extension().is_some_and(|extension| extension == "tfstate") => {
+            let message = format!(
+                "{source}: this is a state of Terraform: name @terraform, with --data terraform_state={source}"
+            );
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
         None => {
             let message = format!(
                 "{source}: what is this? An inventory ends in .toml, .yaml, .yml, .json or .ini, is a directory, or is executable; \
@@ -112,8 +120,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String> {
     String::from_utf8(bytes(path)?).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        unreadable(path, &std::io::Error::other(format!("it is not UTF-8 at byte {at}")))
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count();
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[start..]).chars().count();
+        let place =
+            Place::new(&path.display().to_string().into(), Position::new(line + 1, column + 1));
+        place.error("this is not UTF-8")
     })
 }
 
@@ -149,15 +162,17 @@ fn file(
         )));
     }
     let definition = Definition::of_node(node, source)?;
-    let holds_secret = definition.all_data(source).any(|(_, data)| has_secret(data, secrets));
-    if holds_secret && is_readable_by_others(path) {
+    let holds_secret = || definition.all_data(source).any(|(_, data)| has_secret(data, secrets));
+    if is_readable_by_others(path) && holds_secret() {
         loaded.readable_secrets.push(path.to_owned());
     }
     Ok(definition)
 }
 
 fn has_secret(data: &Data, secrets: &SecretKeys) -> bool {
-    data.iter().any(|(key, value)| *value != Value::Null && secrets.is_plain(key))
+    data.iter().any(|(key, value)| {
+        (*value != Value::Null && secrets.is_plain(key)) || names_secret(key, value)
+    })
 }
 
 pub(crate) fn is_readable_by_others(path: &Path) -> bool {
@@ -239,7 +254,7 @@ pub(crate) fn named_data(
         let mut faults = Faults::new(&source);
         let data = tree::data(format.read(&text(&file)?, &source)?, &mut faults);
         faults.finish()?;
-        if has_secret(&data, secrets) && is_readable_by_others(&file) {
+        if is_readable_by_others(&file) && has_secret(&data, secrets) {
             readable.push(file);
         }
         all.push((name, data));

@@ -1,6 +1,6 @@
 //! The tree of an inventory file: what may stand where.
 
-use hostlink_core::{Data, nearest};
+use hostlink_core::{Data, before_links, nearest};
 
 use crate::definition::{ALL, Child, Definition, GroupDefinition, HostDefinition};
 use crate::node::{Key, Kind, Node};
@@ -133,7 +133,7 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, ranges: &mut Ranges, faults
 
 /// What chooses among hosts is no name of one; what begins with `@` may have it in its argument.
 pub(crate) fn pattern_fault(name: &str) -> Option<String> {
-    let host = name.split("/@").next().unwrap_or(name);
+    let host = before_links(name);
     let is_bad = !host.starts_with('@') && host.contains(['!', '&', '*', '?']);
     is_bad
         .then(|| format!("{name:?} is no name for a host: --limit and --exclude take ! & * and ?"))
@@ -148,12 +148,28 @@ pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     if name.contains(is_bad) {
         return Some(format!("{name:?} is no name for a host: it has white space"));
     }
+    plain_name_fault(name)
+}
+
+/// What a connector lists may be called by several words, as pyinfra takes it from Terraform.
+pub(crate) fn listed_name_fault(name: &str) -> Option<String> {
+    let is_bad = |c: char| c.is_control() || (c.is_whitespace() && c != ' ');
+    if name.is_empty() || name.trim() != name || name.contains(is_bad) {
+        return Some(format!("{name:?} is no name for a host"));
+    }
+    plain_name_fault(name)
+}
+
+fn plain_name_fault(name: &str) -> Option<String> {
+    if name == ALL {
+        return Some("all is the group of every host, and the name of none".to_owned());
+    }
     pattern_fault(name).or_else(|| directory_fault(name))
 }
 
 /// What is made of a name here (`get DEST/{host}`) is not to be a directory that is there. What begins with `@` may be a path.
 pub(crate) fn directory_fault(name: &str) -> Option<String> {
-    let host = name.split("/@").next().unwrap_or(name);
+    let host = before_links(name);
     let is_bad = !host.starts_with('@') && host.split('/').any(|part| [".", ".."].contains(&part));
     is_bad.then(|| format!("{name:?} is no name for a host: it would be a directory's"))
 }

@@ -1,9 +1,11 @@
 //! TARGETS: a list of names and files with commas.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_core::{Error, ErrorKind, Registry, Result, TargetName};
 
+use crate::definition::Definition;
 use crate::place::one_line;
 use crate::range::Ranges;
 use crate::tree::pattern_fault;
@@ -21,7 +23,8 @@ pub enum Word {
 ///
 /// What begins like a path (`.`, `/`, `~`) is one. Else what begins with `@`, is a URL (`ssh://web1`), has an `@` before any
 /// slash, or a further link of a chain (`/@`), is a name. Of the rest, what has a slash or ends in `.toml`, `.yaml`, `.yml`, `.json`
-/// or `.ini` is a path. Everything else is a host: a bare word never changes its meaning because there is a file of that name.
+/// or `.ini` is a path. Everything else is a host: a bare word never changes its meaning because there is a file of that name. A name with a
+/// slash that is no chain of connectors which there are is a path to [`Builder::targets`](crate::Builder::targets) if it is there as one.
 ///
 /// # Errors
 ///
@@ -52,6 +55,44 @@ pub fn words(list: &str) -> Result<Vec<Word>> {
         }
     }
     Ok(words)
+}
+
+/// What hosts come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Names(Vec<String>),
+    Path(PathBuf),
+    Definition(Definition, Arc<str>),
+}
+
+impl Source {
+    /// Names some of which may be paths, which can be told when it is known what connectors there are.
+    pub(crate) fn with_paths(self, registry: &Registry) -> Vec<Self> {
+        let names = match self {
+            Self::Names(names) if names.iter().any(|name| is_path_there(name, registry)) => names,
+            other => return vec![other],
+        };
+        let mut sources = Vec::new();
+        for name in names {
+            match (is_path_there(&name, registry), sources.last_mut()) {
+                (true, _) => sources.push(Self::Path(name.into())),
+                (false, Some(Self::Names(names))) => names.push(name),
+                (false, _) => sources.push(Self::Names(vec![name])),
+            }
+        }
+        sources
+    }
+}
+
+/// Whether a name is that of a file or directory that is there, and of no chain of connectors that there are:
+/// `srv/@data/inv.yaml`, `my@dir/inv.yaml`.
+fn is_path_there(name: &str, registry: &Registry) -> bool {
+    // Most names cost nothing here.
+    if !name.contains('/') || name.starts_with('@') || name.contains("://") {
+        return false;
+    }
+    let parsed = TargetName::parse(name, |connector| registry.knows(connector));
+    parsed.is_ok_and(|parsed| parsed.links().len() == 1) && Path::new(name).exists()
 }
 
 /// The parts between commas that are not in brackets.

@@ -18,7 +18,11 @@ pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
     let Some(text) = argument else {
         return Err(refused("@ssh stands for no host: write @ssh/HOST".to_owned()));
     };
-    refuse_unknown_link(text, || destination::shown(text))?;
+    refuse_unknown_link(text, || destination::shown(text)).map_err(|error| {
+        let path = destination::shown(text);
+        let path = path.trim_matches('"');
+        refused(format!("{} (a file of this name is ./{path})", error.message()))
+    })?;
     let found = Destination::parse(text).map_err(|problem| {
         refused(format!("{} is no SSH host: {problem}; {FORMS}", destination::shown(text)))
     })?;
@@ -73,8 +77,14 @@ mod tests {
                 "\"a\\nb\" is no SSH host: the host holds a control character; \
                  write [user@]host[:port] or ssh://[user@]host[:port]",
             ),
-            (Some("h/@dokcer/c"), "\"h/@dokcer/c\": there is no connector \"dokcer\""),
-            (Some("h/@dokcer"), "\"h/@dokcer\": there is no connector \"dokcer\""),
+            (
+                Some("h/@dokcer/c"),
+                "\"h/@dokcer/c\": there is no connector \"dokcer\" (a file of this name is ./h/@dokcer/c)",
+            ),
+            (
+                Some("h/@dokcer"),
+                "\"h/@dokcer\": there is no connector \"dokcer\" (a file of this name is ./h/@dokcer)",
+            ),
         ] {
             let error = parse(argument).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Inventory);

@@ -91,6 +91,10 @@ async fn usual(readings: &Readings, context: &Context) -> Result<Vec<NameData>> 
             return hosts::hosts(name, value, source);
         }
     }
+    if let Some(null) = outputs.names().into_iter().find(|name| USUAL.contains(name)) {
+        let problem = format!("the output {null} is null, and hosts are expected");
+        return Err(refused(source, &problem));
+    }
     match &readings.snapshot().await?.resources {
         Some(resources) => listing::hosts(resources, source, context),
         None => {

@@ -136,6 +136,11 @@ fn of_map(path: &str, value: &Value) -> Result<NameData, String> {
     check_name(&name)?;
     let mut data = into_entries(value.clone());
     data.retain(|key, value| !["name", "target"].contains(&key.as_str()) && *value != Value::Null);
+    if let Some((key, _)) = data.iter().find(|(_, value)| value.has_lost_digits()) {
+        return Err(format!(
+            "has a whole number as {key} that does not fit into 64 bits: make it text"
+        ));
+    }
     let data: Data = data.into_iter().collect();
     Ok(match target {
         Some(target) => NameData { data, ..NameData::new(name).with_target(target) },
@@ -277,6 +282,10 @@ mod tests {
             (
                 r#"{"web":[{"ssh_user":"hunter2"}]}"#,
                 format!("out.web.0 is a map without name and ssh_hostname, {shapes}"),
+            ),
+            (
+                r#"[{"name":"a","id":123456789012345678901}]"#,
+                "out.0 has a whole number as id that does not fit into 64 bits: make it text".to_owned(),
             ),
             (r#"[{"name":["hunter2"]}]"#, "out.0 has a list as name: out.0.name must be text".to_owned()),
             (r#"{"@ssh":["a"]}"#, "out: \"@ssh\" is no name for a group".to_owned()),

@@ -270,6 +270,10 @@ async fn a_state_without_a_machine_that_can_be_reached_is_an_error() {
     for (file, problem) in [
         ("empty.tfstate", format!("{none} no resource either; is it applied?")),
         (
+            "null_output.tfstate",
+            "the output hostlink_inventory is null, and hosts are expected".to_owned(),
+        ),
+        (
             "stopped.tfstate",
             format!(
                 "{none} none of its machines has an address (digitalocean_droplet.d[0], digitalocean_droplet.d[1])"

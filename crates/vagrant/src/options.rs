@@ -37,7 +37,7 @@ impl Options {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(refused(error.to_string()).with_source(error)),
         };
-        serde_json::from_slice(&text).map_err(|error| {
+        let read: Self = serde_json::from_slice(&text).map_err(|error| {
             // The error's own text is without its end, which has the place.
             let (line, column) = (error.line(), error.column());
             let text = without_value(error.to_string());
@@ -45,7 +45,14 @@ impl Options {
             let problem = text.strip_suffix(&place).unwrap_or(&text);
             let place = format!("{}:{line}:{column}", path.display());
             Error::new(ErrorKind::Data, format!("{place}: {problem}"))
-        })
+        })?;
+        for (name, data) in &read.data {
+            if let Some((key, _)) = data.iter().find(|(_, value)| value.has_lost_digits()) {
+                let problem = "a whole number does not fit into 64 bits: put it in quotes";
+                return Err(refused(format!("{key} of {name}: {problem}")));
+            }
+        }
+        Ok(read)
     }
 
     /// Every machine that is named.
@@ -119,6 +126,10 @@ mod tests {
             (
                 "{\"data\": {\"web\": \"hunter2, expected \\\"x\"}}",
                 "@vagrant.json:1:40: invalid type: string, expected a map",
+            ),
+            (
+                "{\"data\": {\"web\": {\"id\": [123456789012345678901]}}}",
+                "@vagrant.json: id of web: a whole number does not fit into 64 bits: put it in quotes",
             ),
             (
                 "{\"data\": {\"web\": 12}}",

@@ -45,9 +45,19 @@ pub(crate) fn read(
     mapping::definition(reader.raw, &path.display().to_string().into())
 }
 
-/// Tells which variables of a source are left out.
-pub(super) fn warn_of_vaults(noted: &Noted, source: &str, context: &Context) {
-    let Noted { vaulted, .. } = noted;
+/// Tells what of a source is left out.
+pub(super) fn warn_of_left_out(noted: &Noted, source: &str, context: &Context) {
+    let Noted { vaulted, cut, .. } = noted;
+    if let Some(first) = cut.first() {
+        let others = match cut.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and in {more} more)"),
+        };
+        let message = format!(
+            "{source}:{first}: what follows the # is a comment, for Ansible too: put a value with # in quotes{others}"
+        );
+        context.reporter.report("", Event::Warning(&message));
+    }
     if !vaulted.is_empty() {
         let message = format!(
             "{source}: Ansible Vault encrypted {} of its variables, which are left out: {}",
@@ -87,7 +97,7 @@ impl Reader<'_> {
                 return refused("this is a program: write its path without @ansible/ to run it");
             }
             // Without an ending, Ansible tries YAML, too.
-            None if text.trim_start().starts_with("---") || text.starts_with("all:") => {
+            None if looks_like_yaml(&text) => {
                 yaml::read(Format::Yaml.read_ansible(&text, &source)?, &source, &mut self.raw)?;
             }
             None => ini::read(&text, &source, &mut self.raw)?,
@@ -132,11 +142,23 @@ impl Reader<'_> {
     /// Tells what was noted of a file.
     fn note(&mut self, path: &Path, source: &str) {
         let noted = std::mem::take(&mut self.raw.noted);
-        warn_of_vaults(&noted, source, self.context);
+        warn_of_left_out(&noted, source, self.context);
         if noted.has_secret && source::is_readable_by_others(path) {
             self.readable.push(path.to_owned());
         }
     }
+}
+
+/// Whether the first line that says anything begins a document of YAML, or is a key alone.
+fn looks_like_yaml(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    let is_key = |line: &str| {
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim_start();
+        word.ends_with(':') && (rest.is_empty() || rest.starts_with('#'))
+    };
+    first.is_some_and(|line| line.starts_with("---") || is_key(line))
 }
 
 /// A text that is not encrypted.

@@ -1,12 +1,14 @@
 //! Ansible's INI format (`ansible.builtin.ini`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use hostlink_core::{Data, Result};
+use hostlink_core::{Data, Result, nearest};
 
 use super::literal;
 use super::raw::{Raw, UNGROUPED};
 use super::reading::Reading;
+use crate::definition::ALL;
 use crate::node::BYTES_OF_A_VALUE;
 use crate::place::Position;
 use crate::tree::group_name_fault;
@@ -26,6 +28,7 @@ enum Section {
 pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
     let mut reading = Reading::new(source, raw);
     let (mut group, mut section) = (UNGROUPED.to_owned(), Section::Hosts);
+    let mut declared = Declared::default();
     for (number, line) in text.lines().enumerate() {
         let at = Position::new(number + 1, line.len() - line.trim_start().len() + 1);
         let line = line.trim();
@@ -34,15 +37,18 @@ pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
         }
         let outcome = if let Some(heading) = line.strip_prefix('[').filter(|_| is_heading(line)) {
             self::heading(heading).map(|(name, kind)| {
-                let place = reading.place(at);
-                reading.raw.group(name, &place);
+                declared.heading(name, kind, at, &mut reading);
                 (group, section) = (name.to_owned(), kind);
             })
         } else {
             match section {
                 Section::Hosts => hosts(line, &group, at, &mut reading),
                 Section::Vars => variable(line, &group, at, &mut reading),
-                Section::Children => child(without_comment(line), &group, at, &mut reading),
+                Section::Children => {
+                    let name = without_comment(line);
+                    declared.names.insert(name.to_owned());
+                    child(name, &group, at, &mut reading)
+                }
                 Section::Nothing => Ok(()),
             }
         };
@@ -53,7 +59,42 @@ pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
             }
         }
     }
+    declared.check(&mut reading);
     reading.finish()
+}
+
+/// Which groups there are: variables alone make none.
+#[derive(Default)]
+struct Declared {
+    names: HashSet<String>,
+    /// Those that variables were given for before anything else named them.
+    awaited: Vec<(String, Position)>,
+}
+
+impl Declared {
+    fn heading(&mut self, name: &str, section: Section, at: Position, reading: &mut Reading<'_>) {
+        let is_vars = matches!(section, Section::Vars);
+        let exists = [ALL, UNGROUPED].contains(&name) || reading.raw.groups.contains_key(name);
+        if !is_vars {
+            self.names.insert(name.to_owned());
+        } else if !exists {
+            self.awaited.push((name.to_owned(), at));
+        }
+        let place = reading.place(at);
+        reading.raw.group(name, &place);
+    }
+
+    fn check(&self, reading: &mut Reading<'_>) {
+        let is_missing = |name: &str| !self.names.contains(name);
+        let missing: Vec<_> = self.awaited.iter().filter(|(name, _)| is_missing(name)).collect();
+        for (name, at) in &missing {
+            let groups = reading.raw.groups.keys().map(String::as_str);
+            let others = groups.filter(|known| missing.iter().all(|(name, _)| name != known));
+            let hint = nearest::hint(name, others.chain(self.names.iter().map(String::as_str)));
+            let problem = format!("[{name}:vars]: there is no group {name:?}{hint}");
+            reading.faults.add(*at, problem);
+        }
+    }
 }
 
 /// A line in brackets. A host may begin with a range or an address: `[a-c].example.com`, `[::1]`.
@@ -78,13 +119,16 @@ fn heading(text: &str) -> Result<(&str, Section), String> {
         }
     };
     match group_name_fault(name) {
-        Some(fault) if name != crate::definition::ALL => Err(fault),
+        Some(fault) if name != ALL => Err(fault),
         _ => Ok((name, section)),
     }
 }
 
 fn hosts(line: &str, group: &str, at: Position, reading: &mut Reading<'_>) -> Result<(), String> {
-    let words = split(line)?;
+    let (words, is_cut) = split_before_comment(line)?;
+    if is_cut {
+        reading.raw.noted.cut.push(at.line);
+    }
     let beside = line.len() + words.len() * BYTES_OF_A_VALUE;
     let mut words = words.into_iter();
     let (names, port) = reading.hosts(&words.next().unwrap_or_default(), beside)?;
@@ -134,15 +178,29 @@ fn child(name: &str, group: &str, at: Position, reading: &mut Reading<'_>) -> Re
     }
 }
 
-/// Words as a shell splits them, up to a comment.
+/// Words as a shell splits them.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
+    split_up_to(line, None).map(|(words, _)| words)
+}
+
+/// Words as Python's `shlex` splits them up to a comment, which begins with any `#` that is not in quotes; and whether it
+/// began within a word.
+fn split_before_comment(line: &str) -> Result<(Vec<String>, bool), String> {
+    split_up_to(line, Some('#'))
+}
+
+fn split_up_to(line: &str, end: Option<char>) -> Result<(Vec<String>, bool), String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
+    let mut is_cut = false;
     let mut characters = line.chars();
     while let Some(character) = characters.next() {
         match character {
             ' ' | '\t' => words.extend(word.take()),
-            '#' if word.is_none() => break,
+            sign if Some(sign) == end => {
+                is_cut = word.is_some();
+                break;
+            }
             '\\' => word.get_or_insert_default().extend(characters.next()),
             quote @ ('"' | '\'') => {
                 let word = word.get_or_insert_default();
@@ -163,7 +221,7 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
         }
     }
     words.extend(word);
-    Ok(words)
+    Ok((words, is_cut))
 }
 
 #[cfg(test)]
@@ -172,15 +230,21 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
-        for (line, words) in [
-            ("a b=c", &["a", "b=c"][..]),
-            ("a b='c d' e=\"f \\\"g\" # no", &["a", "b=c d", "e=f \"g"]),
-            ("a b=c#d e=\\ f", &["a", "b=c#d", "e= f"]),
-            ("a b=''", &["a", "b="]),
+        for (line, words, is_cut) in [
+            ("a b=c", &["a", "b=c"][..], false),
+            ("a b='c d' e=\"f \\\"g\" # no", &["a", "b=c d", "e=f \"g"], false),
+            ("a b=c#d e=f", &["a", "b=c"], true),
+            ("a#b c=d", &["a"], true),
+            ("a b='c#d'e#f", &["a", "b=c#de"], true),
+            ("a b=c\\#d e=\\ f #", &["a", "b=c#d", "e= f"], false),
+            ("a b=''", &["a", "b="], false),
+            ("a b=''#c", &["a", "b="], true),
         ] {
-            assert_eq!(split(line).unwrap(), words, "{line}");
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(split_before_comment(line).unwrap(), (words, is_cut), "{line}");
         }
-        assert!(split("a 'b").is_err());
+        assert!(split_before_comment("a 'b").is_err());
+        assert_eq!(split("-o a=b#c #d").unwrap(), ["-o", "a=b#c", "#d"]);
     }
 
     fn definition(text: &str) -> Result<crate::Definition, String> {

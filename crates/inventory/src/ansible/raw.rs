@@ -28,6 +28,8 @@ pub(super) struct Raw {
 pub(super) struct Noted {
     /// Variables that are left out, since Ansible Vault encrypted them.
     pub(super) vaulted: Vec<String>,
+    /// Lines of hosts that a comment begins in right behind a word, a part of which it may have been meant as.
+    pub(super) cut: Vec<u32>,
     /// Whether a secret stands there for everybody who can read the file.
     pub(super) has_secret: bool,
 }

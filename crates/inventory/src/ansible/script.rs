@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Error, ErrorKind, Result};
 
-use super::files::warn_of_vaults;
+use super::files::warn_of_left_out;
 use super::raw::Raw;
 use super::reading::Reading;
 use super::{listing, mapping};
@@ -49,6 +49,6 @@ pub(crate) async fn of_list<F: Future<Output = Result<(Node, Arc<str>)>>>(
         reading.finish()?;
         raw.add_host_data(name, &data);
     }
-    warn_of_vaults(&raw.noted, source, context);
+    warn_of_left_out(&raw.noted, source, context);
     mapping::definition(raw, source)
 }

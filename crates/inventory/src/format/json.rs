@@ -6,12 +6,12 @@ use std::io;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::{Fault, twice};
+use super::{Fault, TOO_LARGE, twice};
 use crate::node::{Key, Kind, Node, repeated};
 use crate::place::Position;
 
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
-    let reached = Cell::new(Reached { line: 1, column: 0 });
+    let reached = Cell::new(Reached { line: 1, column: 0, number: Number::Ended { whole: false } });
     let reader = Counting { rest: text.as_bytes(), reached: &reached };
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     let node = Seed(&reached).deserialize(&mut deserializer);
@@ -23,11 +23,34 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
     })
 }
 
-/// The last character that was read.
+/// The last character that was read, and the last characters that could be a number.
 #[derive(Clone, Copy)]
 struct Reached {
     line: usize,
     column: usize,
+    number: Number,
+}
+
+/// `serde_json` makes floats of whole numbers that are too large, and does not tell them from other ones.
+#[derive(Clone, Copy)]
+enum Number {
+    Open { whole: bool },
+    Ended { whole: bool },
+}
+
+impl Number {
+    fn with(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Open { whole }, b'0'..=b'9') => Self::Open { whole },
+            (Self::Open { .. }, b'.' | b'e' | b'E' | b'+' | b'-') => Self::Open { whole: false },
+            (Self::Ended { .. }, b'0'..=b'9' | b'-') => Self::Open { whole: true },
+            (Self::Open { whole } | Self::Ended { whole }, _) => Self::Ended { whole },
+        }
+    }
+
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Open { whole: true } | Self::Ended { whole: true })
+    }
 }
 
 /// Counts lines and columns. `serde_json` reads byte by byte, and looks one byte ahead at most.
@@ -43,12 +66,13 @@ impl io::Read for Counting<'_> {
         };
         *slot = *byte;
         self.rest = rest;
-        let Reached { line, column } = self.reached.get();
+        let Reached { line, column, number } = self.reached.get();
+        let number = number.with(*byte);
         self.reached.set(match byte {
-            b'\n' => Reached { line: line + 1, column: 0 },
+            b'\n' => Reached { line: line + 1, column: 0, number },
             // The further bytes of a character.
-            0x80..=0xbf => Reached { line, column },
-            _ => Reached { line, column: column + 1 },
+            0x80..=0xbf => Reached { line, column, number },
+            _ => Reached { line, column: column + 1, number },
         });
         Ok(1)
     }
@@ -61,7 +85,7 @@ struct Seed<'a>(&'a Cell<Reached>);
 impl Seed<'_> {
     /// Where a text that has just been read began, unless it has escapes; otherwise a little behind it.
     fn before(self, text: &str) -> Position {
-        let Reached { line, column } = self.0.get();
+        let Reached { line, column, .. } = self.0.get();
         Position::new(line, column.saturating_sub(text.chars().count() + 1).max(1))
     }
 }
@@ -94,11 +118,15 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Node, E> {
-        let number = i64::try_from(number).map_err(|_| E::custom("this number is too large"))?;
+        let number = i64::try_from(number).map_err(|_| E::custom(TOO_LARGE))?;
         Ok(self.node(Kind::Int(number)))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Node, E> {
+        // No other number ends before this one does.
+        if self.0.get().number.is_whole() && number != 0.0 {
+            return Err(E::custom(TOO_LARGE));
+        }
         Ok(self.node(Kind::Float(number)))
     }
 
@@ -134,7 +162,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 impl Seed<'_> {
     /// A node that begins with the byte that was read last.
     fn node(self, kind: Kind) -> Node {
-        let Reached { line, column } = self.0.get();
+        let Reached { line, column, .. } = self.0.get();
         Node { at: Position::new(line, column), kind }
     }
 }

@@ -75,6 +75,10 @@ pub(crate) fn twice(key: &str) -> String {
     format!("the key {key:?} stands there twice")
 }
 
+/// The digits that a floating-point number would lose may be those of an account or a key.
+pub(crate) const TOO_LARGE: &str =
+    "this whole number does not fit into 64 bits: put it in quotes to have it as text";
+
 pub(crate) const TOO_DEEP: &str = "lists and maps are nested too deeply";
 
 #[cfg(test)]
@@ -202,13 +206,68 @@ mod tests {
 
     #[test]
     fn what_json_has_no_number_for_stays_text() {
-        let yaml = read(Format::Yaml, "[.inf, -.INF, .nan, 1e999, 99999999999999999999]").unwrap();
-        assert_eq!(
-            yaml.into_value().to_string(),
-            "[\".inf\", \"-.INF\", \".nan\", \"1e999\", 100000000000000000000]"
-        );
+        let yaml = read(Format::Yaml, "[.inf, -.INF, .nan, 1e999]").unwrap();
+        assert_eq!(yaml.into_value().to_string(), "[\".inf\", \"-.INF\", \".nan\", \"1e999\"]");
         let toml = read(Format::Toml, "a = [inf, -nan, 1e999]").unwrap().into_value();
         assert_eq!(toml.to_string(), "{\"a\": [\"inf\", \"-nan\", \"1e999\"]}");
+    }
+
+    #[test]
+    fn whole_numbers_that_would_lose_digits_are_refused_alike() {
+        let read_value = |format: Format, value: &str| {
+            let text = match format {
+                Format::Toml => format!("b = 'x'\na = {value}\n"),
+                Format::Yaml => format!("b: x\na: {value}\n"),
+                Format::Json => format!("{{\"b\":\"12\",\n\"a\": {value}}}"),
+            };
+            read(format, &text).map(|node| node.into_value().to_string())
+        };
+        for format in [Format::Toml, Format::Yaml, Format::Json] {
+            for (value, is_fit) in [
+                ("9223372036854775807", true),
+                ("-9223372036854775808", true),
+                ("9223372036854775808", false),
+                ("-9223372036854775809", false),
+                ("18446744073709551616", false),
+                ("123456789012345678901", false),
+                ("-123456789012345678901", false),
+                ("123456789012345678901.5", true),
+                ("12345678901234567890e2", true),
+                ("1e300", true),
+            ] {
+                let found = read_value(format, value);
+                assert_eq!(found.is_ok(), is_fit, "{format:?} {value}: {found:?}");
+                let error = found.err().unwrap_or_else(|| format!("f:2:4: {TOO_LARGE}"));
+                assert!(error.starts_with("f:2:") && error.ends_with(TOO_LARGE), "{error}");
+            }
+        }
+        for (format, value) in [
+            (Format::Yaml, "0x8000000000000000"),
+            (Format::Yaml, "0o1000000000000000000000"),
+            (Format::Toml, "0x8000000000000000"),
+        ] {
+            let error = read_value(format, value).unwrap_err();
+            assert!(error.ends_with(TOO_LARGE), "{value}: {error}");
+        }
+        let error = read(Format::Json, "[1.5, 123456789012345678901 , 2]").unwrap_err();
+        assert!(error.ends_with(TOO_LARGE), "{error}");
+        assert!(read(Format::Json, "[12345678901234567890e0 , 1]").is_ok());
+        assert!(read(Format::Yaml, "'123456789012345678901'").is_ok());
+    }
+
+    #[test]
+    fn a_tab_that_indents_yaml_is_told() {
+        for (text, place) in [
+            ("groups:\n\tweb: {}\n", "f:2:1: "),
+            ("groups:\n  web:\n\t  hosts: [w1]\n", "f:3:1: "),
+            ("groups:\n  web:\n  \thosts: [w1]\n  \tdata: {}\n", "f:3:3: "),
+        ] {
+            let error = read(Format::Yaml, text).unwrap_err();
+            assert!(error.starts_with(place) && error.contains("a tab"), "{text:?}: {error}");
+        }
+        let error = read(Format::Yaml, "# \t\na: [1\nb: 2").unwrap_err();
+        assert!(!error.contains("tab"), "{error}");
+        assert!(read(Format::Yaml, "a: |\n  x\n  \ty\n").is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::Fault;
+use super::{Fault, TOO_LARGE};
 use crate::node::{Key, Kind, Node};
 use crate::place::Position;
 
@@ -32,7 +32,7 @@ fn of_value(value: DeValue<'_>, at: Position, lines: &Lines<'_>) -> Result<Kind,
         DeValue::String(text) => Kind::String(text.into_owned()),
         DeValue::Integer(number) => {
             let parsed = i64::from_str_radix(number.as_str(), number.radix());
-            Kind::Int(parsed.map_err(|_| (at, "this number is too large".to_owned()))?)
+            Kind::Int(parsed.map_err(|_| (at, TOO_LARGE.to_owned()))?)
         }
         DeValue::Float(number) => {
             let parsed: f64 =

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::{Fault, TOO_DEEP, twice};
+use super::{Fault, TOO_DEEP, TOO_LARGE, twice};
 use crate::node::{DEEPEST, Key, Kind, Node, repeated};
 use crate::place::Position;
 
@@ -18,12 +18,24 @@ pub(super) fn read(text: &str, takes_vaults: bool) -> Result<Node, Fault> {
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
-            (Position::new(marker.line(), marker.col() + 1), error.info().to_owned())
+            let at = Position::new(marker.line(), marker.col() + 1);
+            tab_before(text, marker.line()).unwrap_or_else(|| (at, error.info().to_owned()))
         })?;
         builder.take(event, position(&span))?;
     }
     let empty = Node { at: Position::new(1, 1), kind: Kind::Null };
     Ok(builder.document.unwrap_or(empty))
+}
+
+/// A tab that indents this line or the one before, which the parser has no word for.
+fn tab_before(text: &str, line: usize) -> Option<Fault> {
+    let lines = text.lines().enumerate().skip(line.saturating_sub(2)).take(2);
+    let mut tabs = lines.filter_map(|(index, line)| {
+        let content = line.trim_start_matches([' ', '\t']);
+        let column = line[..line.len() - content.len()].find('\t')?;
+        (!content.is_empty()).then(|| Position::new(index + 1, column + 1))
+    });
+    tabs.next().map(|at| (at, "this line is indented by a tab: YAML takes spaces only".to_owned()))
 }
 
 fn position(span: &Span) -> Position {
@@ -219,47 +231,50 @@ fn scalar(
             // Ansible's word for text without templates.
             "str" | "unsafe" => Ok(Kind::String(text.into_owned())),
             "vault" | "vault-encrypted" if takes_vaults => Ok(Kind::String(text.into_owned())),
-            "int" | "float" | "bool" | "null" => Ok(plain(text)),
+            "int" | "float" | "bool" | "null" => plain(text),
             _ => Err(unknown(tag)),
         };
     }
     match style {
-        ScalarStyle::Plain => Ok(plain(text)),
+        ScalarStyle::Plain => plain(text),
         _ => Ok(Kind::String(text.into_owned())),
     }
 }
 
 /// The core schema of YAML 1.2.2 (10.3.2), with two exceptions: a number with a zero in front stays text, since `0644` is
 /// 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither; and so does what JSON has no number for (`.inf`).
-fn plain(text: Cow<'_, str>) -> Kind {
+fn plain(text: Cow<'_, str>) -> Result<Kind, String> {
     match &*text {
-        "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
-        "true" | "True" | "TRUE" => return Kind::Bool(true),
-        "false" | "False" | "FALSE" => return Kind::Bool(false),
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Kind::Null),
+        "true" | "True" | "TRUE" => return Ok(Kind::Bool(true)),
+        "false" | "False" | "FALSE" => return Ok(Kind::Bool(false)),
         _ => {}
     }
     let radix = |prefix: &str, radix| {
-        // Rust would take a sign here, too.
-        let digits = text.strip_prefix(prefix).filter(|digits| !digits.starts_with(['-', '+']))?;
-        i64::from_str_radix(digits, radix).ok()
+        let digits = text.strip_prefix(prefix)?;
+        let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
+        is_number.then(|| i64::from_str_radix(digits, radix))
     };
     let unsigned = text.trim_start_matches(['-', '+']);
     let padded = unsigned.len() > 1
         && unsigned.starts_with('0')
         && unsigned.bytes().all(|b| b.is_ascii_digit());
     if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
-        return Kind::Int(number);
+        return number.map(Kind::Int).map_err(|_| TOO_LARGE.to_owned());
     }
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && text.len() - unsigned.len() <= 1
         && text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
     if is_number && !padded {
         if let Ok(number) = text.parse() {
-            return Kind::Int(number);
+            return Ok(Kind::Int(number));
+        }
+        if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(TOO_LARGE.to_owned());
         }
         if let Some(number) = text.parse().ok().filter(|number: &f64| number.is_finite()) {
-            return Kind::Float(number);
+            return Ok(Kind::Float(number));
         }
     }
-    Kind::String(text.into_owned())
+    Ok(Kind::String(text.into_owned()))
 }

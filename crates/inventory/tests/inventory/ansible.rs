@@ -1,8 +1,11 @@
 //! Inventories of Ansible.
 
+use std::sync::Arc;
+
+use hostlink_core::{Context, Value};
 use hostlink_inventory::Inventory;
 
-use crate::scene::{Files, build, error, names, value};
+use crate::scene::{Files, Told, build, context, error, names, registry, value};
 
 const INI: &str = "
 # the mail host is in no group
@@ -34,6 +37,79 @@ db
 layer=site
 ansible_ssh_common_args=-o ProxyJump=bastion -oServerAliveInterval=5
 ";
+
+/// Each row: a file, then the hosts and a variable of the first one.
+#[tokio::test]
+async fn a_file_without_an_ending_is_yaml_if_its_first_line_says_so() {
+    for (text, hosts, x) in [
+        ("web:\n  hosts:\n    w1: {x: 1}\n", "w1", "1"),
+        ("\n# web\n\nweb:   # of the shop\n  hosts:\n    w1: {x: 2}\n", "w1", "2"),
+        ("# x\n---\nweb: {hosts: {w1: {x: 3}}}\n", "w1", "3"),
+        ("\u{feff}all:\n  hosts: {w1: {x: 4}}\n", "w1", "4"),
+        ("; all:\nw1 x=5\n", "w1", "5"),
+        ("w1:22 x=6\n", "w1", "6"),
+        ("[web]\nw1 x=7\n", "w1", "7"),
+    ] {
+        let files = Files::new(&[("hosts", text)]);
+        let inventory = read(&files, "hosts").await;
+        assert_eq!((&*names(&inventory), &*value(&inventory, "w1", "x")), (hosts, x), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn variables_need_a_group_that_something_else_names() {
+    for text in [
+        "[a:vars]\nx=1\n[a]\nh1\n",
+        "[a]\nh1\n[a:vars]\nx=1\n",
+        "[a:vars]\nx=1\n[b]\nh1\n[a:children]\nb\n",
+        "[a:vars]\nx=1\n[b:children]\na\n[b]\nh1\n[all:vars]\nx=1\n",
+        "h1\n[ungrouped:vars]\nx=1\n",
+    ] {
+        let inventory = read(&Files::new(&[("hosts", text)]), "hosts").await;
+        assert_eq!(value(&inventory, "h1", "x"), "1", "{text}");
+    }
+    // Another file may have named it.
+    let files = Files::new(&[("i/1", "[a]\nh1\n"), ("i/2", "[a:vars]\nx=2\n")]);
+    assert_eq!(value(&read(&files, "i").await, "h1", "x"), "2");
+    let files = Files::new(&[("hosts", "[web]\nw1\n[wbe:vars]\nx=1\n[wbe:vars]\n[wb:vars]\n")]);
+    let found = format!("@ansible/{}", files.path("hosts").display());
+    let found = error(Inventory::builder().targets(&found).unwrap(), &files).await;
+    assert_eq!(
+        found,
+        "hosts:3:1: [wbe:vars]: there is no group \"wbe\" (did you mean web?); \
+         hosts:6:1: [wb:vars]: there is no group \"wb\" (did you mean web?)"
+    );
+}
+
+#[tokio::test]
+async fn a_comment_within_a_word_is_one_and_is_warned_of() {
+    let text = "w1 a=x#y b=2\nw2 a='x#y' b=2 # c\nw3 ansible_password=abc#def\n[x:vars]\nc=1 # c\nd=1#d\ne=x # e\n[x]\nw2\n";
+    let files = Files::new(&[("hosts", text)]);
+    let told = Arc::new(Told::default());
+    let context = Context { reporter: told.clone(), ..context() };
+    let words = format!("@ansible/{}", files.path("hosts").display());
+    let inventory = Inventory::builder().targets(&words).unwrap();
+    let inventory = inventory.build(&registry(None), &context).await.unwrap();
+    for (host, key, expected) in [
+        ("w1", "a", "x"),
+        ("w1", "b", "-"),
+        ("w2", "a", "x#y"),
+        ("w2", "b", "2"),
+        // Values of groups are Python's literals, or the text as it is.
+        ("w2", "c", "1"),
+        ("w2", "d", "1"),
+        ("w2", "e", "x # e"),
+    ] {
+        assert_eq!(value(&inventory, host, key), expected, "{host} {key}");
+    }
+    let password = inventory.host("w3").unwrap().data().get("ssh_password").cloned().unwrap();
+    assert!(matches!(password, Value::Secret(secret) if secret.expose() == "abc"));
+    let warnings = told.warnings();
+    let warnings: Vec<_> = warnings.iter().filter(|text| text.contains('#')).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("hosts:1: what follows the # is a comment"), "{warnings:?}");
+    assert!(warnings[0].ends_with("(and in 1 more)"), "{warnings:?}");
+}
 
 async fn read(files: &Files, name: &str) -> Inventory {
     build(

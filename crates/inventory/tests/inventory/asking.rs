@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use hostlink_core::NameData;
+use hostlink_inventory::Host;
 
-use crate::scene::{Cloud, Files, context, limited, names, registry};
+use crate::scene::{Cloud, Files, context, limited, names, registry, value};
 
 /// Three hosts, each of which is also listed by its groups.
 fn cloud() -> Arc<Cloud> {
@@ -159,4 +160,71 @@ groups: {one: {hosts: ['@cloud/any']}}
         ),
         "w9"
     );
+}
+
+/// A connector lists one host by another connector, and one over SSH.
+#[tokio::test]
+async fn a_listed_host_is_among_those_by_the_connector_that_reaches_it() {
+    for (others, rows) in [
+        (
+            "",
+            [
+                ("", "", "c1 c2 w1", 1),
+                ("@docker", "", "c1", 1),
+                ("", "@docker", "c2 w1", 1),
+                ("all:!@docker", "", "c2 w1", 1),
+                ("all:&@docker", "", "c1", 1),
+                ("@cloud:!@docker", "", "c2", 1),
+                ("@cloud:&@docker", "", "c1", 1),
+                ("@docker:&@cloud", "", "c1", 1),
+                ("@cloud", "@d*", "c2", 1),
+                ("", "@ssh", "c1", 1),
+                ("w1", "@docker", "w1", 0),
+                ("w1:!@docker", "", "w1", 0),
+            ],
+        ),
+        (
+            ", '@docker/k'",
+            [
+                ("", "", "@docker/k c1 c2 w1", 1),
+                // It is known, and so not looked for elsewhere.
+                ("@docker", "", "@docker/k", 0),
+                ("", "@docker", "c2 w1", 1),
+                ("all:!@docker", "", "c2 w1", 1),
+                ("all:&@docker", "", "@docker/k c1", 1),
+                ("@cloud:!@docker", "", "c2", 1),
+                ("@cloud:&@docker", "", "c1", 1),
+                ("@docker:&@cloud", "", "c1", 1),
+                ("@cloud", "@d*", "c2", 1),
+                ("", "@ssh", "@docker/k c1", 1),
+                ("w1", "@docker", "w1", 0),
+                ("w1:!@docker", "", "w1", 0),
+            ],
+        ),
+    ] {
+        let text = format!(
+            "{{hosts: ['@cloud', w1{others}], groups: {{'@docker': {{data: {{by: docker, on: group}}}}}}, data: {{by: all}}}}"
+        );
+        let files = Files::new(&[("inv.yaml", &text)]);
+        for (limit, exclude, expected, asked) in rows {
+            let by_docker =
+                NameData::new("c1").with_target("@docker/c1").with_data("on", "connector");
+            let cloud = Cloud::new(vec![by_docker, NameData::new("c2")], vec![]);
+            let registry = registry(Some(cloud.clone()));
+            let built = limited(&files, limit, exclude).build(&registry, &context()).await;
+            let row = format!("others {others:?}, limit {limit}, exclude {exclude}");
+            let built = built.unwrap_or_else(|error| panic!("{row}: {error}"));
+            let mut chosen: Vec<&str> = built.hosts().map(Host::name).collect();
+            chosen.sort_unstable();
+            assert_eq!((&*chosen.join(" "), cloud.asked()), (expected, asked), "{row}");
+            for host in chosen {
+                let by_docker = ["@docker/k", "c1"].contains(&host);
+                assert_eq!(value(&built, host, "by"), if by_docker { "docker" } else { "all" });
+            }
+            if let Some(host) = built.host("c1") {
+                assert_eq!(host.groups(), ["all", "@cloud", "@docker"], "{row}");
+                assert_eq!(value(&built, "c1", "on"), "connector");
+            }
+        }
+    }
 }

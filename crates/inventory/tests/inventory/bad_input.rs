@@ -49,6 +49,13 @@ async fn faults_name_file_line_and_column() {
             "a.yaml:1:9: there is no connector @nowhere; there are: @local",
         ),
         ("a.yaml", "groups:\n  a: {children: [b]}", "a.yaml:2:18: there is no group \"b\""),
+        ("a.yaml", "groups: {a: {children: [all]}}", "a.yaml:1:25: all is the group of every host"),
+        ("a.yaml", "hosts: [w1, all]", "a.yaml:1:13: all is the group of every host"),
+        (
+            "a.yaml",
+            "data: {id: 123456789012345678901}",
+            "a.yaml:1:12: this YAML cannot be read: this whole number does not fit into 64 bits",
+        ),
         (
             "a.yaml",
             "groups:\n  a: {children: [b]}\n  b: {children: [a]}",
@@ -104,6 +111,12 @@ async fn faults_name_file_line_and_column() {
         ("a.ini", "w1 ansible_host", "a.ini:1:1: a host is followed by KEY=VALUE"),
         ("a.ini", "w1 x='y", "a.ini:1:1: a ' is not closed"),
         ("a.ini", "[web:children]\ndb\n", "a.ini:2:1: there is no group \"db\""),
+        (
+            "a.ini",
+            "[web]\nw1\n[wbe:vars]\nx=1\n",
+            "a.ini:3:1: [wbe:vars]: there is no group \"wbe\" (did you mean web?)",
+        ),
+        ("a.ini", "[web:vars]\n", "a.ini:1:1: [web:vars]: there is no group \"web\""),
         ("a.ini", "w[9-1]", "a.ini:1:1: w[9-1]: [9-1] runs backwards"),
         ("a.ini", "w1:x", "a.ini:1:1: w1:x: this is no port"),
         (
@@ -137,14 +150,21 @@ async fn paths_that_are_no_inventories_are_refused() {
         ("data/web.yaml", ""),
         ("data/web.toml", ""),
         ("bytes.yaml", "x"),
+        ("s.tfstate", "{}"),
     ]);
     std::fs::write(files.path("bytes.yaml"), [0x61, 0xff]).unwrap();
+    std::fs::write(files.path("late.yaml"), b"hosts:\n  - n\xc3\xb6\xff\n").unwrap();
     for (name, problem) in [
         ("missing.yaml", "missing.yaml: this inventory cannot be read: No such file or directory"),
         ("plain", "plain: what is this? An inventory ends in .toml"),
         ("dir", "this directory has no inventory: one of inventory.toml"),
         ("two", "this directory has 2 inventories"),
-        ("bytes.yaml", "it is not UTF-8 at byte 1"),
+        ("bytes.yaml", "bytes.yaml:1:2: this is not UTF-8"),
+        ("late.yaml", "late.yaml:2:7: this is not UTF-8"),
+        (
+            "s.tfstate",
+            "s.tfstate: this is a state of Terraform: name @terraform, with --data terraform_state=s.tfstate",
+        ),
     ] {
         let found = error(Inventory::builder().path(files.path(name)), &files).await;
         assert!(found.contains(problem), "{name}: {found}");
@@ -237,7 +257,17 @@ async fn secrets_that_others_can_read_are_told_once_a_file() {
     assert!(told.warnings().is_empty(), "{:?}", told.warnings());
     mode(0o640);
     build().await;
-    let warnings = told.warnings();
+    // A secret of the user's own, which is masked for its name, is one, too.
+    std::fs::write(files.path("a.yaml"), "hosts: [{name: w1, data: {db: {password: y}}}]").unwrap();
+    let own = files.path("a.yaml");
+    let before = told.warnings().len();
+    build().await;
+    assert_eq!(told.warnings().len(), before + 1, "{:?}", told.warnings());
+    std::fs::write(own, "hosts: [{name: w1, data: {password_file: y, has_secrets: true}}]")
+        .unwrap();
+    build().await;
+    assert_eq!(told.warnings().len(), before + 1, "{:?}", told.warnings());
+    let warnings = told.warnings()[..before].to_vec();
     assert!(
         warnings.len() == 1 && warnings[0].contains("a.yaml has a secret in it"),
         "{warnings:?}"

@@ -164,4 +164,16 @@ async fn names_of_hosts_are_no_patterns() {
         );
     }
     assert_eq!(names(&of_yaml("hosts: ['@docker/a?b']").await), "@docker/a?b");
+    // Nor are those of what connectors list.
+    let listed = async |name: &str| {
+        let cloud = Cloud::new(vec![NameData::new(name).with_target("@ssh/h")], vec![]);
+        let builder = Inventory::builder().host("@cloud");
+        builder.build(&registry(Some(cloud)), &context()).await
+    };
+    for name in ["", "all", "w*", "!w", "..", " w", "w\t1"] {
+        let found = listed(name).await.unwrap_err().to_string();
+        assert!(found.contains("@cloud lists a host that cannot be: "), "{name:?}: {found}");
+    }
+    // Machines of Terraform may have such names.
+    assert_eq!(names(&listed("w 1").await.unwrap()), "w 1");
 }

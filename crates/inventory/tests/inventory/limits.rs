@@ -101,10 +101,29 @@ async fn a_name_of_a_connector_never_means_a_group_of_that_name() {
     let files = Files::new(&[("inv.yaml", text)]);
     assert_eq!(names(&build(limited(&files, "docker", "")).await), "w1");
     assert_eq!(names(&build(limited(&files, "@web", "")).await), "w1 w2");
-    for (limit, exclude) in [("@docker", ""), ("", "@docker"), ("web:!@docker", "")] {
-        let error = error(limited(&files, limit, exclude), &files).await;
+    // To leave out what there is none of is no mistake.
+    for (limit, exclude) in [("", "@docker"), ("web:!@docker", ""), ("web", "all:&@docker")] {
+        let chosen = build(limited(&files, limit, exclude)).await;
+        assert_eq!(names(&chosen), "w1 w2", "limit {limit}, exclude {exclude}");
+    }
+    for limit in ["@docker", "web,@docker"] {
+        let error = error(limited(&files, limit, ""), &files).await;
         let expected = "no host and no group is called @docker";
-        assert!(error.starts_with(expected), "{limit} {exclude}: {error}");
+        assert!(error.starts_with(expected), "{limit}: {error}");
+    }
+    assert_eq!(names(&build(limited(&files, "web:&@docker", "")).await), "");
+    // So a group called like that may only hold data.
+    for (text, problem) in [
+        ("groups: {'@docker': {hosts: [w1]}}", "inv.yaml:1:10: @docker are the hosts by that"),
+        ("groups: {web: {}, '@docker': {children: [web]}}", "inv.yaml:1:19: @docker are the hosts"),
+        (
+            "groups: {'@dokcer': {data: {a: 1}}}",
+            "inv.yaml:1:10: there is no connector \"dokcer\" whose hosts @dokcer could be (did you mean @docker?)",
+        ),
+    ] {
+        let files = Files::new(&[("inv.yaml", text)]);
+        let error = error(limited(&files, "", ""), &files).await;
+        assert!(error.starts_with(problem), "{text}: {error}");
     }
 }
 
@@ -158,6 +177,37 @@ async fn a_host_over_ssh_is_the_same_one_by_its_short_and_its_long_name() {
     assert_eq!(names(&both), "web1");
     let values = ["a", "b", "c"].map(|key| value(&both, "web1", key));
     assert_eq!(values, ["1", "2", "3"]);
+}
+
+/// The file is read in any case, so what it says of connections counts.
+#[tokio::test]
+async fn hosts_of_ansible_are_by_the_connector_that_reaches_them() {
+    let files = Files::new(&[
+        ("e.ini", "[web]\nw1\nd1 ansible_connection=docker\nl1 ansible_connection=local\n"),
+        ("inv.yaml", "{hosts: ['@ansible/FILE'], groups: {'@docker': {data: {by: docker}}}}"),
+    ]);
+    let ini = files.path("e.ini").display().to_string();
+    let text = std::fs::read_to_string(files.path("inv.yaml")).unwrap().replace("FILE", &ini);
+    std::fs::write(files.path("inv.yaml"), text).unwrap();
+    for (limit, exclude, expected) in [
+        ("", "", "w1 d1 l1"),
+        ("", "@docker", "w1 l1"),
+        ("", "@local", "w1 d1"),
+        ("", "@docker,@local", "w1"),
+        ("web:!@docker", "", "w1 l1"),
+        ("web:&@local", "", "l1"),
+        ("@docker", "", "d1"),
+        ("@ssh", "", "w1"),
+        ("@ansible", "@d*", "w1 l1"),
+        ("", "@chroot", "w1 d1 l1"),
+    ] {
+        let chosen = build(limited(&files, limit, exclude)).await;
+        assert_eq!(names(&chosen), expected, "limit {limit}, exclude {exclude}");
+        for host in chosen.hosts() {
+            let by = if host.name() == "d1" { "docker" } else { "-" };
+            assert_eq!(value(&chosen, host.name(), "by"), by);
+        }
+    }
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ async fn listed_groups_have_data_and_children_and_the_files_go_before_them() {
     assert_eq!(value(&inventory, "w1", "x"), "listed db");
     assert_eq!(value(&inventory, "w2", "x"), "file");
     assert_eq!(value(&inventory, "w2", "y"), "web");
-    assert_eq!(inventory.host("w1").unwrap().groups(), ["all", "@cloud", "web", "db"]);
+    assert_eq!(inventory.host("w1").unwrap().groups(), ["all", "@cloud", "@ssh", "web", "db"]);
 }
 
 #[tokio::test]

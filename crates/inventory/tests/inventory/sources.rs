@@ -110,7 +110,7 @@ async fn the_same_host_from_two_sources_is_one() {
         .await
         .unwrap();
     assert_eq!(names(&inventory), "c1 c2");
-    assert_eq!(inventory.host("c1").unwrap().groups(), ["all", "@cloud", "a", "b"]);
+    assert_eq!(inventory.host("c1").unwrap().groups(), ["all", "@cloud", "@ssh", "a", "b"]);
     let builder = Inventory::builder().path(files.path("inv.yaml")).host("c1");
     let error = builder.build(&registry, &context()).await.unwrap_err().to_string();
     assert!(error.contains("c1 is another target than the c1 of"), "{error}");
@@ -158,7 +158,9 @@ async fn what_lists_hosts_is_known_as_such_by_whichever_mention_says_so() {
         let builder = Inventory::builder().path(files.path("inv.yaml"));
         let inventory = builder.build(&connectors, &context()).await.unwrap();
         assert_eq!(names(&inventory), "c1", "{text}");
-        assert_eq!(inventory.host("c1").unwrap().groups(), ["all", "@cloud"], "{text}");
+        let mut groups = inventory.host("c1").unwrap().groups();
+        groups.sort_unstable();
+        assert_eq!(groups, ["@cloud", "@ssh", "all"], "{text}");
     }
 }
 

@@ -2,17 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod completion;
+
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
-use hostlink_tests::binary;
-use hostlink_tests::cli::{
-    code, hostlink, run, send_signal, stderr, stdout, wait_for_exit, wait_until,
-};
+use hostlink_tests::cli::{code, hostlink, run, send_signal, stderr, stdout, wait_for_exit};
 use hostlink_tests::ssh_target::SshTarget;
 use hostlink_tests::sshd::Sshd;
-use hostlink_tests::terminal::Terminal;
 
 const TEXT: &str = "
 data: {ssh_user: deploy, api_token: hunter2, _sudo_password: hunter3}
@@ -173,6 +171,53 @@ fn what_is_wrong_with_an_inventory_is_one_line() {
 }
 
 #[test]
+fn all_that_is_wrong_with_a_hosts_data_is_told_at_once() {
+    let files = Files::new(&[(
+        "inv.yaml",
+        "hosts: [{name: w1, data: {_sudo: maybe, _timeout: x, _sudo_usr: q, ssh_porrt: 22, \
+         ssh_password_env: NOT_SET}}]\n",
+    )]);
+    for says in [
+        "w1: _sudo_usr: there is no such key (did you mean _sudo_user?); ",
+        "_sudo: \"maybe\" is not true or false; ",
+        "_timeout: \"x\" is not a number of seconds",
+        "; ssh_porrt: there is no such key (did you mean ssh_port?)",
+    ] {
+        files.refused(&["inv.yaml", "exec", "--", "true"], says);
+    }
+}
+
+#[test]
+fn all_that_a_program_says_is_told_where_everything_is_wanted() {
+    let script = "#!/bin/sh\nprintf 'first\\nsecond\\033[1m\\nlast\\n' >&2; exit 1\n";
+    let files = Files::new(&[("fails", script)]);
+    let line = "hostlink: ./fails failed (exit status: 1): last\n";
+    files.refused(&["./fails", "inventory"], line);
+    let output = files.hostlink(&["-v", "./fails", "inventory"]);
+    let all = "hostlink:   first\nhostlink:   second [1m\nhostlink:   last\n";
+    assert_eq!((code(&output), stderr(&output)), (2, format!("{line}{all}")));
+}
+
+#[test]
+fn a_path_may_have_an_at_sign_in_it() {
+    let files = Files::new(&[
+        ("srv/@data/inv.yaml", "hosts: [a]"),
+        ("my@dir/inv.yaml", "hosts: [b]"),
+        ("h/@docker/inv.yaml", "hosts: [c]"),
+    ]);
+    let hosts = |targets: &str| {
+        let shown = files.shown(&[targets, "inventory"]);
+        let hosts = shown.lines().skip(1).map(|line| line.split(' ').next().unwrap_or_default());
+        hosts.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(hosts("w1,srv/@data/inv.yaml,my@dir/inv.yaml,w2"), "w1 a b w2");
+    // A chain of connectors that there are stays one, whatever files there are.
+    assert_eq!(hosts("h/@docker/inv.yaml,./h/@docker/inv.yaml"), "h/@docker/inv.yaml c");
+    let says = "there is no connector \"data\" (a file of this name is ./srv/@data/other.yaml)";
+    files.refused(&["srv/@data/other.yaml", "inventory"], says);
+}
+
+#[test]
 fn secrets_in_files_that_others_can_read_are_told() {
     let files = Files::new(&[("inv.yaml", TEXT)]);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
@@ -228,99 +273,6 @@ fn commands_run_on_the_hosts_of_an_inventory_that_a_limit_chooses() {
     assert_eq!((first.sshd.logins(), second.sshd.logins()), (2, 1));
     let words = files.hostlink(&["inv.json", "forward", "-D", "1080"]);
     assert!(stderr(&words).contains("TARGETS stands for 3"), "{}", stderr(&words));
-}
-
-/// What bash makes of a line and the tabulator key, on a terminal.
-struct Bash(Terminal);
-
-impl Bash {
-    fn start(files: &Files) -> Self {
-        let directory = binary().parent().unwrap().to_owned();
-        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
-        let home = files.path("home").display().to_string();
-        let variables = [("PATH", path.as_str()), ("HOME", &home), ("INPUTRC", "/dev/null")];
-        let terminal = Terminal::start(Path::new("/bin/bash"), ["--norc", "-i"], &variables);
-        let directory = files.0.path().display().to_string();
-        let begin =
-            format!("cd '{directory}'; source <(hostlink completions bash); PS1='re''ady '\r");
-        terminal.type_in(&begin);
-        terminal.wait_for("ready ");
-        Self(terminal)
-    }
-
-    /// The words of the line behind the first, when the key has been pressed.
-    fn completed(&self, files: &Files, line: &str) -> String {
-        let written = files.path("written");
-        // Then the line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its end.
-        self.0.type_in(&format!("{line}\t\x01printf '%s\\n' \x05 >w; mv w written\r"));
-        wait_until("the line is run", || written.exists());
-        let words = std::fs::read_to_string(&written).unwrap();
-        std::fs::remove_file(written).unwrap();
-        words.lines().skip(1).collect::<Vec<_>>().join(" ")
-    }
-}
-
-#[test]
-fn bash_completes_subcommands_hosts_groups_and_files() {
-    let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
-    let bash = Bash::start(&files);
-    for (line, wanted) in [
-        ("hostlink inv.", "inv.yaml"),
-        ("hostlink bu", "build"),
-        ("hostlink w1,ba", "w1,bastion"),
-        ("hostlink @loc", "@local"),
-        ("hostlink w1,@loc", "w1,@local"),
-        ("hostlink @chr", "@chroot/"),
-        ("hostlink conn", "connectors"),
-        ("hostlink inv.yaml ex", "inv.yaml exec"),
-        ("hostlink inv.yaml inventory --gr", "inv.yaml inventory --gr"),
-        ("hostlink inv.yaml inventory --gra", "inv.yaml inventory --graph"),
-        ("hostlink inv.yaml inventory --limit ed", "inv.yaml inventory --limit edge"),
-        ("hostlink inv.yaml exec --limit web,d1", "inv.yaml exec --limit web,d1"),
-        ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
-        ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
-        ("hostlink completions z", "completions zsh"),
-        ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
-        ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
-        ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
-    ] {
-        assert_eq!(bash.completed(&files, line), wanted, "{line}");
-    }
-    for shell in ["bash", "zsh", "fish"] {
-        assert!(files.shown(&["completions", shell]).contains("HOSTLINK_COMPLETE"), "{shell}");
-    }
-}
-
-#[test]
-fn what_bash_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
-    let names = ["a b.yaml", "x;touch PWN;.yaml", "$(touch PWN).yaml", "q'r\"s.yaml", "b\\,c.yaml"];
-    let hosts = "hosts: [zeta, 'z$(touch${IFS}PWN)', 'z;touch${IFS}PWN', \"z`touch${IFS}PWN`\"]\n";
-    let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, hosts)).collect();
-    let files =
-        Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat());
-    let bash = Bash::start(&files);
-    for (line, wanted) in [
-        ("hostlink a", "a b.yaml"),
-        ("hostlink a\\ ", "a b.yaml"),
-        ("hostlink 'a ", "a b.yaml"),
-        ("hostlink \"a b", "a b.yaml"),
-        ("hostlink x", "x;touch PWN;.yaml"),
-        ("hostlink w1,x", "w1,x;touch PWN;.yaml"),
-        ("hostlink \"x", "x;touch PWN;.yaml"),
-        ("hostlink \\$", "$(touch PWN).yaml"),
-        ("hostlink '$", "$(touch PWN).yaml"),
-        ("hostlink q", "q'r\"s.yaml"),
-        ("hostlink b", "b\\,c.yaml"),
-        ("hostlink 'a 'b", "a b.yaml"),
-        ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
-        ("hostlink @local put w,1/", "@local put w,1/$(touch PWN)"),
-    ] {
-        assert_eq!(bash.completed(&files, line), wanted, "{line}");
-        assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
-    }
-    // The control: the same text, typed as it is, does run.
-    bash.completed(&files, "hostlink $(touch PWN).yaml");
-    assert!(files.path("PWN").exists());
 }
 
 #[test]
