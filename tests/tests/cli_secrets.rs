@@ -184,3 +184,13 @@ fn get_pty_serves_a_sudo_that_wants_a_terminal_for_commands_and_files() {
         fs::remove_file(&there).unwrap();
     }
 }
+
+/// It stands among a host's data for the commands that ask for sudo.
+#[test]
+fn a_password_for_sudo_is_no_fault_of_a_command_without_it() {
+    let words = ["--data", "_sudo_password_env=HL_MINE", "@local", "exec", "--", "echo ran"];
+    let mut command = hostlink(words);
+    command.env("HL_MINE", "hunter2");
+    let output = run(command);
+    assert_eq!((code(&output), stdout(&output)), (0, "ran\n".to_owned()), "{}", stderr(&output));
+}

@@ -87,7 +87,6 @@ fn values_that_do_not_fit() {
             "--su-password-file: it counts only with --su-user",
         ),
         ("--data", "_su_password=hunter2", "_su_password: it counts only with _su_user"),
-        ("--data", "_sudo_password=hunter2", "_sudo_password: it counts only with _sudo"),
         ("--data", "_use_sudo_login=true", "_use_sudo_login: it counts only with _sudo"),
         ("--data", "_preserve_su_env=true", "_preserve_su_env: it counts only with _su_user"),
         ("--su-shell", "sh", "--su-shell: it counts only with --su-user"),

@@ -86,6 +86,9 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     environment.su_password = environment.su_password.filter(|_| said.su_user.is_some());
     environment.doas_password = environment.doas_password.filter(|_| said.doas == Some(true));
     let arguments = said.or(&environment);
+    if invocation.arguments.sudo_password.is_some() && arguments.sudo.is_none() {
+        return Err(usage("--sudo-password-file: it counts only with --sudo"));
+    }
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
         Action::Exec { command, .. } | Action::Shell { command } => command,

@@ -308,10 +308,11 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
     bytes.contains(&0).then(|| Fault::new("_env", format!("{name} has a NUL byte in its value")))
 }
 
-/// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it.
+/// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it. A password for sudo may
+/// stand among a host's data for the commands that ask for it.
 fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
     let is_on = |switch: Option<bool>| switch == Some(true);
-    let ConnectorArguments { sudo, sudo_user, sudo_group, sudo_password, .. } = arguments;
+    let ConnectorArguments { sudo, sudo_user, sudo_group, .. } = arguments;
     let ConnectorArguments { use_sudo_login, use_sudo_password, preserve_sudo_env, .. } =
         *arguments;
     let ConnectorArguments { su_user, su_shell, su_password, .. } = arguments;
@@ -322,7 +323,6 @@ fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> 
         ("_sudo_group", sudo_group.is_some(), sudo.is_some(), "_sudo"),
         ("_use_sudo_login", is_on(use_sudo_login), sudo.is_some(), "_sudo"),
         ("_use_sudo_password", is_on(use_sudo_password), sudo.is_some(), "_sudo"),
-        ("_sudo_password", sudo_password.is_some(), sudo.is_some(), "_sudo"),
         ("_preserve_sudo_env", is_on(preserve_sudo_env), sudo.is_some(), "_sudo"),
         ("_use_su_login", is_on(use_su_login), su_user.is_some(), "_su_user"),
         ("_preserve_su_env", is_on(preserve_su_env), su_user.is_some(), "_su_user"),

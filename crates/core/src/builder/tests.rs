@@ -186,7 +186,6 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
         (a().with_sudo_group("adm"), "_sudo_group: it counts only with _sudo"),
         (a().with_use_sudo_login(true), "_use_sudo_login: it counts only with _sudo"),
         (a().with_use_sudo_password(true), "_use_sudo_password: it counts only with _sudo"),
-        (a().with_sudo_password("hunter2"), "_sudo_password: it counts only with _sudo"),
         (a().with_preserve_sudo_env(true), "_preserve_sudo_env: it counts only with _sudo"),
         (a().with_use_su_login(true), "_use_su_login: it counts only with _su_user"),
         (a().with_preserve_su_env(true), "_preserve_su_env: it counts only with _su_user"),
