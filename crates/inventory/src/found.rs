@@ -99,9 +99,11 @@ pub(crate) fn collect(
             return Err(place.error(format_args!("{name} lists a host that cannot be: {fault}")));
         }
         let mut groups = groups.clone();
-        // Beside the group of what lists it.
-        let by_connector = format!("@{}", target.connector().name());
-        target.groups.push(by_connector);
+        if lists {
+            // Beside the group of what lists it.
+            let by_connector = format!("@{}", target.connector().name());
+            target.groups.push(by_connector);
+        }
         for group in std::mem::take(&mut target.groups) {
             if let Some(fault) = listed_group_fault(&group, true) {
                 let host = &target.name;
