@@ -209,6 +209,22 @@ mod with_docker {
         assert!(told(&["@vagrant/", "exec", "--", "true"]).contains(expected));
     }
 
+    #[test]
+    fn what_is_outside_the_limit_is_never_asked() {
+        let project = VagrantProject::new(&failing("'oh dear'"));
+        let inventory = "groups: {box: {hosts: ['@vagrant']}, other: {hosts: ['@local']}}\n";
+        project.write("inv.yaml", inventory);
+        let exec = |limit: &str| {
+            project.hostlink(&["./inv.yaml", "--limit", limit, "exec", "--", "echo ran"])
+        };
+        let output = exec("other");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(stdout(&output).contains("ran"), "{}", stdout(&output));
+        assert_eq!(project.calls(), 0);
+        assert_eq!(code(&exec("box")), 2, "the control");
+        assert_eq!(project.calls(), 1);
+    }
+
     #[tokio::test]
     async fn output_without_end_is_refused() {
         let project = VagrantProject::new("loop { puts 'x' * 1_000_000 }\n");
