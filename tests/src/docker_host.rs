@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::unix::net::UnixStream;
 use std::process::Output;
 use std::{env, fs};
 
@@ -162,10 +162,13 @@ impl DockerHost {
         let client = self.client().flags(&["-L", &forward]);
         let mut ssh = client.run(self.user(), self.address(), self.sshd.port(), "cat");
         let mut ssh = ssh.stdin(std::process::Stdio::piped()).spawn().expect("there is ssh");
+        // Between bind(2) and listen(2) there is a socket that refuses.
+        let mut stream = None;
         cli::wait_until("ssh listens", || {
-            socket.exists() || ssh.try_wait().is_ok_and(|it| it.is_some())
+            stream = UnixStream::connect(&socket).ok();
+            stream.is_some() || ssh.try_wait().is_ok_and(|it| it.is_some())
         });
-        let said = ping(&socket);
+        let said = stream.map(ping).unwrap_or_default();
         drop(ssh.stdin.take());
         cli::wait_for_exit(&mut ssh);
         said
@@ -186,11 +189,8 @@ fn member() -> TestUser {
 }
 
 /// The first line of the answer, and whatever else there is.
-fn ping(socket: &Path) -> String {
+fn ping(mut stream: UnixStream) -> String {
     use std::io::{Read, Write};
-    let Ok(mut stream) = std::os::unix::net::UnixStream::connect(socket) else {
-        return String::new();
-    };
     let mut said = Vec::new();
     let request = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";
     // A forward that is refused is a connection that ends.
