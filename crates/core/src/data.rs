@@ -11,6 +11,9 @@ use crate::value::{FromValue, Shown, Value};
 
 type Map = IndexMap<String, Value>;
 
+/// As many keys are compared sooner than one is hashed. Most hosts have fewer.
+const FEW: usize = 8;
+
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
 ///
 /// A clone is cheap: it shares what is there until one of both is changed.
@@ -49,7 +52,12 @@ impl Data {
     /// The value of a key; `None` too where it is [`Value::Null`].
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.as_ref()?.get(key).filter(|value| **value != Value::Null)
+        let map = self.0.as_ref()?;
+        let found = match map.len() <= FEW {
+            true => map.iter().find(|(known, _)| *known == key).map(|(_, value)| value),
+            false => map.get(key),
+        };
+        found.filter(|value| **value != Value::Null)
     }
 
     /// Every key with its value, in order.
