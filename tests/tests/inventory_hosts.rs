@@ -63,7 +63,7 @@ async fn a_host_connects_says_why_runs_moves_files_and_disconnects() {
 }
 
 fn env(name: &str, value: &str) -> hostlink::Value {
-    hostlink::Value::Map([(name.to_owned(), value.into())].into_iter().collect())
+    hostlink::Value::Map([(name, value)].into_iter().collect())
 }
 
 #[tokio::test]

@@ -1,25 +1,17 @@
 //! Host data: settings by key, described by fields, read with every fault at once.
 
 use std::fmt;
-use std::sync::Arc;
-
-use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::map::Map;
 use crate::nearest;
 use crate::value::{FromValue, Shown, Value};
-
-type Map = IndexMap<String, Value>;
-
-/// As many keys are compared sooner than one is hashed. Most hosts have fewer.
-const FEW: usize = 8;
 
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
 ///
 /// A clone is cheap: it shares what is there until one of both is changed.
-// Most hosts of a large inventory have no data, or the same in several places. No map is empty.
 #[derive(Clone, Default, PartialEq)]
-pub struct Data(Option<Arc<Map>>);
+pub struct Data(Map);
 
 impl Data {
     /// Data without any key.
@@ -37,45 +29,31 @@ impl Data {
 
     /// Sets a key. An older value is replaced.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
-        // Room for one: most connectors know one thing of a target.
-        let map = self.0.get_or_insert_with(|| Arc::new(Map::with_capacity(1)));
-        Arc::make_mut(map).insert(key.into(), value.into());
+        self.0.insert(key, value);
     }
 
     /// Takes a key away.
     pub fn remove(&mut self, key: &str) {
-        let Some(map) = self.0.as_mut().filter(|map| map.contains_key(key)) else { return };
-        Arc::make_mut(map).shift_remove(key);
-        self.0 = self.0.take().filter(|map| !map.is_empty());
+        self.0.remove(key);
     }
 
     /// The value of a key; `None` too where it is [`Value::Null`].
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        let map = self.0.as_ref()?;
-        let found = match map.len() <= FEW {
-            true => map.iter().find(|(known, _)| *known == key).map(|(_, value)| value),
-            false => map.get(key),
-        };
-        found.filter(|value| **value != Value::Null)
+        self.0.get(key).filter(|value| **value != Value::Null)
     }
 
     /// Every key with its value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().flat_map(|map| map.iter()).map(|(key, value)| (key.as_str(), value))
+        self.0.iter()
     }
 
     /// Sets every key that `over` has.
     pub fn merge(&mut self, over: &Data) {
-        match (&mut self.0, &over.0) {
-            (_, None) => {}
-            (None, all) => self.0.clone_from(all),
-            (Some(map), Some(over)) => {
-                let map = Arc::make_mut(map);
-                for (key, value) in over.iter() {
-                    map.insert(key.clone(), value.clone());
-                }
-            }
+        if self.0.is_empty() {
+            self.clone_from(over);
+        } else {
+            self.0.extend(over.iter().map(|(key, value)| (key, value.clone())));
         }
     }
 
@@ -88,8 +66,7 @@ impl Data {
     /// Masks the values of the fields that are secret.
     pub fn mask_fields(&mut self, fields: &[DataField]) {
         for field in fields.iter().filter(|field| field.secret) {
-            let value = self.0.as_ref().and_then(|map| map.get(field.key));
-            if let Some(secret) = value.and_then(crate::Secret::from_value) {
+            if let Some(secret) = self.0.get(field.key).and_then(crate::Secret::from_value) {
                 self.insert(field.key, secret);
             }
         }
@@ -106,7 +83,14 @@ impl fmt::Debug for Data {
 
 /// What a key is called that holds a secret.
 fn is_secret_name(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+    let lower;
+    let key = match key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => {
+            lower = key.to_ascii_lowercase();
+            lower.as_str()
+        }
+        false => key,
+    };
     // Where a secret is, is none.
     let is_place = ["_file", "_env", "_command"].iter().any(|suffix| key.ends_with(suffix));
     let parts = ["password", "passphrase", "passwd", "secret", "token", "credential", "vault_pass"];
@@ -135,9 +119,9 @@ fn masked(key: &str, value: &Value) -> Value {
     match value {
         // These say nothing, or too little.
         Value::Null | Value::Bool(_) => value.clone(),
-        Value::Map(entries) if !is_secret_name(key) => Value::Map(
-            entries.iter().map(|(key, value)| (key.clone(), masked(key, value))).collect(),
-        ),
+        Value::Map(entries) if !is_secret_name(key) => {
+            Value::Map(entries.iter().map(|(key, value)| (key, masked(key, value))).collect())
+        }
         Value::List(items) if !is_secret_name(key) => {
             Value::List(items.iter().map(|item| masked(key, item)).collect())
         }
@@ -148,8 +132,7 @@ fn masked(key: &str, value: &Value) -> Value {
 
 impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Data {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        let map: Map = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        Self(Some(map).filter(|map| !map.is_empty()).map(Arc::new))
+        Self(pairs.into_iter().collect())
     }
 }
 
@@ -295,9 +278,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_known_by_its_name_where_it_would_be_masked() {
-        let inner = |key: &str| {
-            Value::Map([(key.to_owned(), Value::from("x"))].into_iter().collect::<IndexMap<_, _>>())
-        };
+        let inner = |key: &str| Value::Map([(key, "x")].into_iter().collect());
         for (key, value, is_secret) in [
             ("db_password", Value::from("x"), true),
             ("api_token", Value::Int(1), true),
@@ -361,7 +342,7 @@ mod tests {
     fn secrets_are_masked_whatever_they_look_like() {
         let mut data = Data::new().with("word", 12_345_678).with("_sudo_password", "hunter2");
         data.mask_fields(&[WORD]);
-        let nested = Value::Map([("API_TOKEN".to_owned(), "hunter2".into())].into_iter().collect());
+        let nested = Value::Map([("API_TOKEN", "hunter2")].into_iter().collect());
         data.insert("env", vec![nested]);
         data.insert("_su_password_file", "/etc/hostlink");
         data.insert("_use_sudo_password", true);

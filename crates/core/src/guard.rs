@@ -55,8 +55,8 @@ impl Registry {
     /// The name cannot be read, or its connector is unknown.
     pub fn acts_here(&self, name: &str) -> Result<bool> {
         let parsed = self.parse(name)?;
-        for (index, link) in parsed.links().iter().enumerate() {
-            let connector = self.get(&link.connector)?;
+        for (index, link) in parsed.links().enumerate() {
+            let connector = self.get(link.connector)?;
             let is_first = index == 0;
             let is_here =
                 link.connector == LOCAL || (is_first && connector.needs_outer(&Data::new()));

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::data::Data;
+use crate::map::Map;
 use crate::secret::MASK;
 use crate::value::Value;
 
@@ -75,11 +75,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = IndexMap::new();
+        let mut map = Map::new();
         while let Some((key, value)) = entries.next_entry::<String, Value>()? {
-            if map.insert(key.clone(), value).is_some() {
+            if map.contains_key(&key) {
                 return Err(serde::de::Error::custom(format_args!("{key} is given twice")));
             }
+            map.insert(key, value);
         }
         Ok(Value::Map(map))
     }
@@ -95,7 +96,7 @@ impl Serialize for Value {
             Self::String(text) => serializer.serialize_str(text),
             Self::Secret(_) => serializer.serialize_str(MASK),
             Self::List(values) => serializer.collect_seq(values),
-            Self::Map(values) => serializer.collect_map(values),
+            Self::Map(values) => serializer.collect_map(values.iter()),
         }
     }
 }

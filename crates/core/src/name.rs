@@ -6,53 +6,60 @@ use crate::error::{Error, ErrorKind, Result};
 const DEFAULT_CONNECTOR: &str = "ssh";
 
 /// One link of a chain: a connector's name and what follows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameLink {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameLink<'a> {
     /// The connector's name, without the `@`.
-    pub connector: String,
+    pub connector: &'a str,
     /// What stands behind the slash, if there is one.
-    pub argument: Option<String>,
+    pub argument: Option<&'a str>,
 }
 
-/// A target's name, taken apart: the links of a chain, outermost first. There is at least one.
+/// A target's name, taken apart: the links of a chain. There is at least one.
+// Most names of a large inventory are one link, which takes no memory of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetName {
-    links: Vec<NameLink>,
+pub struct TargetName<'a> {
+    outer: Vec<NameLink<'a>>,
+    last: NameLink<'a>,
 }
 
-impl TargetName {
+impl<'a> TargetName<'a> {
     /// Takes a name apart. A further link starts at `/@name` followed by `/` or the end, where `is_connector`
     /// knows the name; everything else belongs to the argument, so that paths may hold an `@`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Inventory`]: the name is empty, has white space around it or holds a control character.
-    pub fn parse(text: &str, is_connector: impl Fn(&str) -> bool) -> Result<Self> {
+    pub fn parse(text: &'a str, is_connector: impl Fn(&str) -> bool) -> Result<Self> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         let is_bad = || text.trim() != text || text.chars().any(char::is_control);
         if text.is_empty() || (!is_plain && is_bad()) {
             let message = format!("{text:?} is no target: write @local, @connector/name or a host");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
-        let mut links = Vec::new();
+        let mut outer = Vec::new();
         let mut rest = text;
         while let Some(at) = next_link(rest, &is_connector) {
-            links.push(parse_link(&rest[..at]));
+            outer.push(parse_link(&rest[..at]));
             rest = &rest[at + 1..];
         }
-        links.push(parse_link(rest));
-        Ok(Self { links })
+        Ok(Self { outer, last: parse_link(rest) })
     }
 
     /// The links, outermost first.
+    pub fn links(&self) -> impl DoubleEndedIterator<Item = NameLink<'a>> {
+        self.outer.iter().copied().chain([self.last])
+    }
+
+    /// The links in front of the last one, outermost first.
     #[must_use]
-    pub fn links(&self) -> &[NameLink] {
-        &self.links
+    pub fn outer(&self) -> &[NameLink<'a>] {
+        &self.outer
     }
 
     /// The last link: the target's own.
-    pub(crate) fn last(&self) -> &NameLink {
-        self.links.last().expect("a name has at least one link")
+    #[must_use]
+    pub fn last(&self) -> NameLink<'a> {
+        self.last
     }
 }
 
@@ -91,15 +98,13 @@ pub fn refuse_unknown_link(argument: &str, shown: impl FnOnce() -> String) -> Re
     Err(Error::new(ErrorKind::Inventory, message))
 }
 
-fn parse_link(text: &str) -> NameLink {
+fn parse_link(text: &str) -> NameLink<'_> {
     let Some(named) = text.strip_prefix('@') else {
-        return NameLink { connector: DEFAULT_CONNECTOR.into(), argument: Some(text.into()) };
+        return NameLink { connector: DEFAULT_CONNECTOR, argument: Some(text) };
     };
     match named.split_once('/') {
-        Some((connector, argument)) => {
-            NameLink { connector: connector.into(), argument: Some(argument.into()) }
-        }
-        None => NameLink { connector: named.into(), argument: None },
+        Some((connector, argument)) => NameLink { connector, argument: Some(argument) },
+        None => NameLink { connector: named, argument: None },
     }
 }
 
@@ -107,10 +112,10 @@ fn parse_link(text: &str) -> NameLink {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Vec<(String, Option<String>)> {
+    fn parse(text: &str) -> Vec<(&str, Option<&str>)> {
         let known = ["ssh", "docker", "chroot", "local"];
         let name = TargetName::parse(text, |name| known.contains(&name)).unwrap();
-        name.links.into_iter().map(|link| (link.connector, link.argument)).collect()
+        name.links().map(|link| (link.connector, link.argument)).collect()
     }
 
     #[test]
@@ -125,9 +130,7 @@ mod tests {
             ("@chroot//mnt/@rootfs/x", vec![("chroot", Some("/mnt/@rootfs/x"))]),
             ("@chroot//a/@local", vec![("chroot", Some("/a")), ("local", None)]),
         ] {
-            let wanted: Vec<_> =
-                links.into_iter().map(|(c, a)| (c.to_owned(), a.map(str::to_owned))).collect();
-            assert_eq!(parse(text), wanted, "{text}");
+            assert_eq!(parse(text), links, "{text}");
         }
     }
 

@@ -79,7 +79,11 @@ impl Registry {
     ///
     /// [`ErrorKind::UnknownConnector`] with the names there are, or the feature that adds it.
     pub fn get(&self, name: &str) -> Result<&Arc<dyn Connector>> {
-        self.connectors.iter().find(|known| known.name() == name).ok_or_else(|| self.unknown(name))
+        self.find(name).ok_or_else(|| self.unknown(name))
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<dyn Connector>> {
+        self.connectors.iter().find(|known| known.name() == name)
     }
 
     /// The targets that a name stands for.
@@ -92,8 +96,8 @@ impl Registry {
         let parsed = self.parse(name)?;
         self.check_links(name, &parsed)?;
         let last = parsed.last();
-        let connector = self.get(&last.connector)?;
-        let hosts = connector.make_names_data(last.argument.as_deref(), context).await?;
+        let connector = self.get(last.connector)?;
+        let hosts = connector.make_names_data(last.argument, context).await?;
         self.targets(name, &parsed, hosts, context).await
     }
 
@@ -106,8 +110,8 @@ impl Registry {
         let parsed = self.parse(name)?;
         self.check_links(name, &parsed)?;
         let last = parsed.last();
-        let connector = self.get(&last.connector)?;
-        let Listing { hosts, groups } = connector.list(last.argument.as_deref(), context).await?;
+        let connector = self.get(last.connector)?;
+        let Listing { hosts, groups } = connector.list(last.argument, context).await?;
         for group in &groups {
             self.guard(connector, &group.name, &group.data, context)?;
         }
@@ -120,13 +124,13 @@ impl Registry {
     ///
     /// The name cannot be read, or its connector is unknown.
     pub fn connector_of(&self, name: &str) -> Result<&Arc<dyn Connector>> {
-        self.get(&self.parse(name)?.last().connector)
+        self.get(self.parse(name)?.last().connector)
     }
 
     /// Refuses what only lists hosts behind another target, before it is asked.
-    fn check_links(&self, name: &str, parsed: &TargetName) -> Result<()> {
-        for link in &parsed.links()[1..] {
-            let connector = self.get(&link.connector)?;
+    fn check_links(&self, name: &str, parsed: &TargetName<'_>) -> Result<()> {
+        for link in parsed.links().skip(1) {
+            let connector = self.get(link.connector)?;
             if !connector.handles_execution() {
                 return Err(stands_alone(name, connector.name()));
             }
@@ -137,28 +141,28 @@ impl Registry {
     async fn targets(
         &self,
         name: &str,
-        parsed: &TargetName,
+        parsed: &TargetName<'_>,
         hosts: Vec<NameData>,
         context: &Context,
     ) -> Result<Vec<ResolvedTarget>> {
-        let (last, outer) = parsed.links().split_last().expect("a name has at least one link");
+        let outer = parsed.outer();
         let mut through = Vec::new();
         for link in outer {
-            through.extend(self.only_way(link, context, 0).await?);
+            through.extend(self.only_way(*link, context, 0).await?);
         }
-        let connector = self.get(&last.connector)?;
+        let connector = self.get(parsed.last().connector)?;
         let only = hosts.len() == 1;
         let mut targets = Vec::with_capacity(hosts.len());
-        for found in hosts {
-            let label =
-                if outer.is_empty() || !only { found.name.clone() } else { name.to_owned() };
-            let mut groups = vec![format!("@{}", connector.name())];
-            groups.extend(found.groups.iter().cloned());
+        for NameData { name: host, data, groups: of_host, target } in hosts {
             let mut connectors = through.clone();
-            connectors.extend(self.way_to(connector, found, context, 0).await?);
+            connectors.extend(self.way_to(connector, &host, data, target, context, 0).await?);
             check_chain(name, &connectors)?;
             let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
-            let local = self.get(LOCAL).ok().cloned();
+            let mut groups = Vec::with_capacity(1 + of_host.len());
+            groups.push(format!("@{}", connector.name()));
+            groups.extend(of_host);
+            let label = if outer.is_empty() || !only { host } else { name.to_owned() };
+            let local = self.find(LOCAL).cloned();
             targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
         }
         Ok(targets)
@@ -185,20 +189,21 @@ impl Registry {
     /// Whether there is a connector of this name, be it one that was left out.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        self.connectors.iter().any(|known| known.name() == name)
-            || self.left_out.iter().any(|(known, _)| *known == name)
+        self.find(name).is_some() || self.left_out.iter().any(|(known, _)| *known == name)
     }
 
-    pub(crate) fn parse(&self, name: &str) -> Result<TargetName> {
+    pub(crate) fn parse<'a>(&self, name: &'a str) -> Result<TargetName<'a>> {
         TargetName::parse(name, |part| self.knows(part))
     }
 
     /// The connectors that lead to what a link stands for, which must be one target.
-    async fn only_way(&self, link: &NameLink, context: &Context, depth: usize) -> Result<Way> {
-        let connector = self.get(&link.connector)?;
-        let mut names = connector.make_names_data(link.argument.as_deref(), context).await?;
+    async fn only_way(&self, link: NameLink<'_>, context: &Context, depth: usize) -> Result<Way> {
+        let connector = self.get(link.connector)?;
+        let mut names = connector.make_names_data(link.argument, context).await?;
         match (names.pop(), names.len()) {
-            (Some(found), 0) => self.way_to(connector, found, context, depth).await,
+            (Some(NameData { name, data, target, .. }), 0) => {
+                self.way_to(connector, &name, data, target, context, depth).await
+            }
             (found, others) => {
                 let count = others + usize::from(found.is_some());
                 let name = connector.name();
@@ -213,19 +218,21 @@ impl Registry {
     async fn way_to(
         &self,
         connector: &Arc<dyn Connector>,
-        found: NameData,
+        host: &str,
+        data: Data,
+        target: Option<String>,
         context: &Context,
         depth: usize,
     ) -> Result<Way> {
-        self.guard(connector, &found.name, &found.data, context)?;
-        let over_ssh = || format!("@ssh/{}", found.name);
-        let reached = found.target.or_else(|| (!connector.handles_execution()).then(over_ssh));
-        let Some(target) = reached else { return Ok(vec![(connector.clone(), found.data)]) };
+        self.guard(connector, host, &data, context)?;
+        let over_ssh = || format!("@ssh/{host}");
+        let reached = target.or_else(|| (!connector.handles_execution()).then(over_ssh));
+        let Some(target) = reached else { return Ok(vec![(connector.clone(), data)]) };
         if depth == DEEPEST {
             let message = format!("{target}: reached through itself, again and again");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
-        self.guard_target(connector, &found.name, &target, context)?;
+        self.guard_target(connector, host, &target, context)?;
         let mut way = Way::new();
         let parsed = self.parse(&target)?;
         self.check_links(&target, &parsed)?;
@@ -234,7 +241,7 @@ impl Registry {
             way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
         }
         if let Some((_, known)) = way.last_mut() {
-            known.merge(&found.data);
+            known.merge(&data);
         }
         Ok(way)
     }

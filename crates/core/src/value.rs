@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::map::Map;
 use crate::secret::Secret;
 
 /// One value of host data.
@@ -26,7 +27,7 @@ pub enum Value {
     /// Several values in order.
     List(Vec<Value>),
     /// Named values in order.
-    Map(IndexMap<String, Value>),
+    Map(Map),
 }
 
 impl fmt::Display for Value {
@@ -39,9 +40,7 @@ impl fmt::Display for Value {
             Self::String(value) => write!(f, "{value:?}"),
             Self::Secret(value) => write!(f, "{value}"),
             Self::List(values) => f.debug_list().entries(values.iter().map(Shown)).finish(),
-            Self::Map(values) => {
-                f.debug_map().entries(values.iter().map(|(k, v)| (k, Shown(v)))).finish()
-            }
+            Self::Map(values) => fmt::Debug::fmt(values, f),
         }
     }
 }
@@ -72,7 +71,7 @@ value_from! {
     String: String, &str;
     Secret: Secret;
     List: Vec<Value>;
-    Map: IndexMap<String, Value>;
+    Map: Map;
 }
 
 impl Value {
@@ -203,7 +202,7 @@ impl<T: FromValue> FromValue for IndexMap<String, T> {
 
     fn from_value(value: &Value) -> Option<Self> {
         let Value::Map(values) = value else { return None };
-        values.iter().map(|(key, value)| Some((key.clone(), T::from_value(value)?))).collect()
+        values.iter().map(|(key, value)| Some((key.to_owned(), T::from_value(value)?))).collect()
     }
 }
 

@@ -6,7 +6,7 @@ pub use hostlink_core::{
     BoxRead, BoxWrite, Chunk, CommandOutput, Connection, Connector, ConnectorArguments, Context,
     Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event, ExitStatus,
     Fault, Forward, Forwarding, FromValue, GroupData, LineSplitter, Link, Listed, Listing, MASK,
-    MAX_ARGUMENT, NameData, NameLink, NoControl, NobodyToAsk, OutputLine, OutputSink, Process,
+    MAX_ARGUMENT, Map, NameData, NameLink, NoControl, NobodyToAsk, OutputLine, OutputSink, Process,
     ProcessControl, Prompt, Prompter, Question, Registry, Reporter, ResolvedTarget, Result,
     RetryUntil, RunOptions, SECRET_VARIABLES, SUDO_QUESTION, Script, Secret, Silent, Slot,
     SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName, Terminal, TerminalSize, Value,

@@ -1,6 +1,6 @@
 //! Who is asked for hosts: what is outside a limit is not, unless the limit would not be exact without it.
 
-use hostlink_core::{Connector, Registry, TargetName};
+use hostlink_core::{Connector, Registry, TargetName, before_links};
 
 use crate::choice::{Answer, Chooser, Of};
 use crate::draft::Entry;
@@ -9,21 +9,20 @@ impl Chooser<'_> {
     /// The entries that are looked at, by their indexes.
     pub(crate) fn asked(&self) -> Vec<usize> {
         let (entries, registry) = (&self.known.draft.entries, self.known.registry);
-        let answer = |name: &str, entry: &Entry| {
-            self.may_take(name, &entry.groups, what(name, entry, registry))
-        };
+        let answer = |name: &str, entry: &Entry| self.may_take(name, &entry.groups, what(entry));
         let asks_all = self.leaves_out_unknown();
         // What narrows is asked if it may make a difference to anything that is left beside it.
         let asks_narrowing = self.narrows_by_listers()
             && entries.iter().any(|(name, entry)| answer(name, entry) == Answer::Maybe);
         let is_asked = |name: &str, entry: &Entry| {
             asks_all
-                || reads_a_file(name, entry, registry)
+                || reads_a_file(entry)
                 || (asks_narrowing && self.narrows_by(name, &entry.groups))
                 || answer(name, entry) != Answer::No
         };
-        let asks_anybody = entries.iter().any(|(name, entry)| entry.lists && is_asked(name, entry));
-        let is_wanted = |name: &str, entry: &Entry| match entry.lists {
+        let asks_anybody =
+            entries.iter().any(|(name, entry)| entry.lists() && is_asked(name, entry));
+        let is_wanted = |name: &str, entry: &Entry| match entry.lists() {
             true => is_asked(name, entry),
             false if asks_for_its_way(name, entry, registry) => answer(name, entry) != Answer::No,
             // What is listed may put a host that is known into a group.
@@ -34,23 +33,22 @@ impl Chooser<'_> {
     }
 }
 
-fn what(name: &str, entry: &Entry, registry: &Registry) -> Of {
-    match entry.lists {
+fn what(entry: &Entry) -> Of {
+    match entry.lists() {
         false => Of::Host,
-        true if reads_a_file(name, entry, registry) => Of::File,
+        true if reads_a_file(entry) => Of::File,
         true => Of::Lister,
     }
 }
 
 /// Whether an entry stands for the hosts of a file, which costs nothing to read.
-pub(crate) fn reads_a_file(name: &str, entry: &Entry, registry: &Registry) -> bool {
-    let connector = registry.connector_of(entry.reached(name));
-    connector.is_ok_and(|connector| connector.only_reads_files())
+pub(crate) fn reads_a_file(entry: &Entry) -> bool {
+    entry.connector.only_reads_files()
 }
 
 /// Whether an entry is reached through what a connector lists (`@terraform/web/@docker/c`), or is that itself.
 pub(crate) fn needs_settings(name: &str, entry: &Entry, registry: &Registry) -> bool {
-    entry.lists || any_outer(name, entry, registry, |connector| !connector.handles_execution())
+    entry.lists() || any_outer(name, entry, registry, |connector| !connector.handles_execution())
 }
 
 /// Whether an entry is a host, and somebody is asked for what it is reached through.
@@ -69,10 +67,10 @@ fn any_outer(
 ) -> bool {
     let reached = entry.reached(name);
     // Most names are no chains.
-    let parsed =
-        reached.contains("/@").then(|| TargetName::parse(reached, |name| registry.knows(name)));
-    let Some(Ok(parsed)) = parsed else { return false };
-    let mut connectors =
-        parsed.links().iter().filter_map(|link| registry.get(&link.connector).ok());
+    if before_links(reached) == reached {
+        return false;
+    }
+    let Ok(parsed) = TargetName::parse(reached, |name| registry.knows(name)) else { return false };
+    let mut connectors = parsed.links().filter_map(|link| registry.get(link.connector).ok());
     connectors.any(|connector| fits(connector.as_ref()))
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
-use indexmap::IndexMap;
 
 use crate::asking::{needs_settings, reads_a_file};
+use crate::by_name;
 use crate::choice::{Chooser, Known};
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
 use crate::draft::{Draft, Entry, merged};
@@ -174,9 +174,9 @@ impl Builder {
         let mut draft = self.draft(&keys, &mut Vec::new(), true, registry, context).await?;
         let mut hosts = Vec::new();
         for (name, entry) in std::mem::take(&mut draft.entries) {
-            if !entry.lists {
+            if !entry.lists() {
                 hosts.push(name);
-            } else if reads_a_file(&name, &entry, registry) {
+            } else if reads_a_file(&entry) {
                 let mut found = Hosts::default();
                 let listed = self.list(&draft, &name, &entry, &keys, registry, context).await?;
                 collect(&mut draft, &name, entry, listed, true, &mut found)?;
@@ -241,7 +241,7 @@ impl Builder {
         context: &Context,
     ) -> Result<Inventory> {
         let (limit, exclude) = (self.limit.as_ref(), self.exclude.as_ref());
-        let listers = draft.entries.values().filter(|entry| entry.lists).count();
+        let listers = draft.entries.values().filter(|entry| entry.lists()).count();
         draft.connect(listers == 0, &mut Hosts::default())?;
         let mut by_lister = HashMap::new();
         let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
@@ -259,7 +259,7 @@ impl Builder {
         let mut early: HashMap<usize, Listed> = early.into_iter().zip(listed).collect();
         let (mut late, mut listed) = (late.chunks(HELD_AT_ONCE), Vec::new().into_iter());
         // Those of most entries are themselves. To grow step by step would take half as much memory again.
-        let mut found = Hosts::with_capacity(asked.len());
+        let mut found = by_name::with_capacity(asked.len());
         let mut asked_listers = 0;
         for index in &asked {
             let listed = match early.remove(index).or_else(|| listed.next()) {
@@ -278,10 +278,9 @@ impl Builder {
                 groups: std::mem::take(&mut entry.groups),
                 ..entry.clone()
             };
-            asked_listers += usize::from(taken.lists);
+            asked_listers += usize::from(taken.lists());
             let name = name.clone();
-            let trusted =
-                context.trust_data || registry.connector_of(taken.reached(&name))?.is_trusted();
+            let trusted = context.trust_data || taken.connector.is_trusted();
             if named.contains(&name) {
                 let hosts = listed.targets.iter().map(|target| target.name.clone()).collect();
                 by_lister.insert(name.clone(), hosts);
@@ -294,7 +293,7 @@ impl Builder {
         draft.connect(asked_listers == listers, &mut found)?;
         draft.tell_shared(context);
         let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
-        chooser.check(&found.keys().map(String::as_str).collect())?;
+        chooser.check(&found)?;
         draft.tell_unused(asked_listers == listers, &found, context);
         let related = chooser.related().clone();
         let chosen: Vec<Option<bool>> = (found.iter())
@@ -316,7 +315,7 @@ impl Builder {
             config: self.config,
             context: context.clone(),
         });
-        let mut hosts = IndexMap::with_capacity(chosen.iter().flatten().count());
+        let mut hosts = by_name::with_capacity(chosen.iter().flatten().count());
         hosts.extend(found.into_iter().zip(chosen).filter_map(|((name, found), narrowed)| {
             Some((name, Host::new(found, narrowed?, shared.clone())))
         }));
@@ -368,7 +367,7 @@ impl Builder {
 /// Refuses a host that a connector lists and that the inventory reaches in a way of its own, which was outside the limit.
 fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
     for (index, name, entry) in found.keys().filter_map(|name| draft.entries.get_full(name)) {
-        if !entry.lists && asked.binary_search(&index).is_err() {
+        if !entry.lists() && asked.binary_search(&index).is_err() {
             let problem =
                 format!("{name} is another target than the {name} that a connector lists");
             return Err(entry.place.error(problem));

@@ -6,6 +6,7 @@ use hostlink_core::{Error, ErrorKind, Registry, Result, nearest};
 
 use crate::definition::{ALL, host_name};
 use crate::draft::{Draft, Entry};
+use crate::found::Hosts;
 use crate::groups::{GroupId, GroupSet};
 use crate::pattern::{Element, Glob, Kind, Pattern};
 
@@ -47,7 +48,7 @@ impl<'a> Known<'a> {
         registry: &'a Registry,
         by_lister: &'a HashMap<String, Vec<String>>,
     ) -> Self {
-        let listers = draft.entries.iter().filter(|(_, entry)| entry.lists);
+        let listers = draft.entries.iter().filter(|(_, entry)| entry.lists());
         let listers = listers.map(|(name, entry)| (name.as_str(), entry.groups.as_slice()));
         Self { draft, registry, by_lister, listers: listers.collect() }
     }
@@ -104,18 +105,18 @@ impl<'a> Known<'a> {
     }
 
     /// Whether an element matches something that is known, a name of `listed` too.
-    fn has(&self, element: &Element, listed: &HashSet<&str>) -> bool {
-        let knows = |name: &str| self.has_host(name) || listed.contains(host_name(name));
+    fn has(&self, element: &Element, listed: &Hosts) -> bool {
+        let knows = |name: &str| self.has_host(name) || listed.contains_key(host_name(name));
         let is_host = || match &element.kind {
             Kind::Exact(name) => knows(name),
             Kind::Names(names) => names.iter().any(|name| knows(name)),
             Kind::Globs(globs) => globs.iter().any(|glob| {
-                let fits = |(name, entry): (&String, &Entry)| match entry.lists {
+                let fits = |(name, entry): (&String, &Entry)| match entry.lists() {
                     true => glob.fits_lister(name),
                     false => glob.fits_host(name),
                 };
                 self.draft.entries.iter().any(fits)
-                    || listed.iter().any(|name| glob.fits_host(name))
+                    || listed.keys().any(|name| glob.fits_host(name))
             }),
         };
         is_all(element) || !self.groups_of(element).is_empty() || is_host()
@@ -328,7 +329,7 @@ impl<'a> Chooser<'a> {
     /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host that is known may be in a
     /// group that is not, and nothing is to be done on what was to be left out.
     pub(crate) fn leaves_out_unknown(&self) -> bool {
-        let nobody = HashSet::new();
+        let nobody = Hosts::default();
         let is_new = |element: &Element| {
             !self.known.has(element, &nobody) && !self.known.is_connector(element)
         };
@@ -372,7 +373,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// Refuses elements that match nothing.
-    pub(crate) fn check(&self, listed: &HashSet<&str>) -> Result<()> {
+    pub(crate) fn check(&self, listed: &Hosts) -> Result<()> {
         let is_unknown = |element: &&Element| !self.known.has(element, listed);
         // That a connector reaches nothing that could be left out is no mistake.
         let mut narrowing = self.narrowing().flat_map(|union| union.elements);
@@ -383,7 +384,7 @@ impl<'a> Chooser<'a> {
         let Some(unknown) = choosing.find(is_unknown).or(unknown) else { return Ok(()) };
         let (text, draft) = (&unknown.text, self.known.draft);
         let names = draft.entries.keys().map(String::as_str).chain(draft.groups.names());
-        let names = names.chain(listed.iter().copied()).take(MOST_HINTS);
+        let names = names.chain(listed.keys().map(String::as_str)).take(MOST_HINTS);
         let mut hint = nearest::hint(text, names);
         if hint.is_empty() && text.contains(':') {
             hint = "; separate several with commas".to_owned();

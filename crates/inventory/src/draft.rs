@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hostlink_core::{Connector, Context, Data, Event, Registry, Result, Value, nearest};
-use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
+use crate::by_name::ByName;
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition, host_name};
 use crate::found::Hosts;
 use crate::groups::{GroupId, Groups};
@@ -22,8 +22,8 @@ pub(crate) struct Entry {
     /// Those that name it. Its connector's is among them.
     pub(crate) groups: Vec<GroupId>,
     pub(crate) place: Place,
-    /// Whether its connector only lists hosts.
-    pub(crate) lists: bool,
+    /// That of the last link of what it stands for.
+    pub(crate) connector: Arc<dyn Connector>,
     /// Who alone names it, if that is not trusted.
     pub(crate) scope: Scope,
 }
@@ -32,6 +32,11 @@ impl Entry {
     /// The name of what it stands for: its target's, or its own.
     pub(crate) fn reached<'a>(&'a self, name: &'a str) -> &'a str {
         self.target.as_deref().unwrap_or(name)
+    }
+
+    /// Whether its connector only lists hosts.
+    pub(crate) fn lists(&self) -> bool {
+        !self.connector.handles_execution()
     }
 
     pub(crate) fn mention(&self) -> Mention {
@@ -75,12 +80,12 @@ impl Mention {
 /// Hosts and groups of all sources.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
-    pub(crate) entries: IndexMap<String, Entry>,
+    pub(crate) entries: ByName<Entry>,
     pub(crate) groups: Groups,
     /// The data of `all`.
     pub(crate) all: Layer,
     /// Data of hosts by their names, whoever lists them.
-    pub(crate) of_hosts: IndexMap<String, Data>,
+    pub(crate) of_hosts: ByName<Data>,
     pub(crate) untrusted: Untrusted,
 }
 
@@ -185,9 +190,9 @@ impl Draft {
                 entry.groups.extend(group.filter(|group| !entry.groups.contains(group)));
                 if let (None, Some(target)) = (&entry.target, target) {
                     let connector = connector_of(&target)?;
-                    entry.lists = !connector.handles_execution();
+                    entry.connector = connector.clone();
                     // The connector's group stands in front.
-                    entry.groups[0] = group_of(connector, &mut self.groups);
+                    entry.groups[0] = self.groups.define_of(connector.as_ref());
                     self.groups.add_members(entry.groups[0], scope);
                     entry.target = Some(target);
                 }
@@ -202,11 +207,11 @@ impl Draft {
                     return Err(place.error(fault));
                 }
                 let connector = connector_of(target.as_deref().unwrap_or(slot.key()))?;
-                let of_connector = group_of(connector, &mut self.groups);
+                let connector = connector.clone();
+                let of_connector = self.groups.define_of(connector.as_ref());
                 let groups = std::iter::once(of_connector).chain(group).collect();
                 self.groups.add_members(of_connector, scope);
-                let lists = !connector.handles_execution();
-                slot.insert(Entry { target, data, groups, place, lists, scope });
+                slot.insert(Entry { target, data, groups, place, connector, scope });
             }
         }
         Ok(())
@@ -291,11 +296,6 @@ fn connector_group_fault(
     says_who.then(|| {
         format!("{name} are the hosts by that connector: it has data, no hosts and children")
     })
-}
-
-/// The group of the hosts that a connector reaches.
-fn group_of(connector: &Arc<dyn Connector>, groups: &mut Groups) -> GroupId {
-    groups.define(&format!("@{}", connector.name()))
 }
 
 /// The key that two mentions of one host give different values. That it has none is one, too.

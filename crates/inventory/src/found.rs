@@ -1,9 +1,9 @@
 //! The hosts that entries turned out to stand for.
 
 use hostlink_core::{Data, Listed, ResolvedTarget, Result};
-use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
+use crate::by_name::ByName;
 use crate::definition::ALL;
 use crate::draft::{Draft, Entry, Mention, contradiction};
 use crate::groups::GroupId;
@@ -48,7 +48,7 @@ impl Found {
 }
 
 /// Hosts by their names, in order.
-pub(crate) type Hosts = IndexMap<String, Found>;
+pub(crate) type Hosts = ByName<Found>;
 
 /// Takes in what an entry stands for. What a connector that is not trusted says of groups holds for the hosts that it lists.
 pub(crate) fn collect(
@@ -60,7 +60,8 @@ pub(crate) fn collect(
     found: &mut Hosts,
 ) -> Result<()> {
     let mention = entry.mention();
-    let Entry { target, data, groups, place, lists, scope: _ } = entry;
+    let lists = entry.lists();
+    let Entry { target, data, groups, place, .. } = entry;
     let only_itself = !lists && listed.groups.is_empty();
     let scope = match groups.first().filter(|_| !only_itself && !trusted) {
         Some(of_connector) => draft.untrusted.scope(draft.groups.name(*of_connector)),
@@ -99,21 +100,21 @@ pub(crate) fn collect(
             return Err(place.error(format_args!("{name} lists a host that cannot be: {fault}")));
         }
         let mut groups = groups.clone();
-        if lists {
-            // Beside the group of what lists it.
-            let by_connector = format!("@{}", target.connector().name());
-            target.groups.push(by_connector);
-        }
         for group in std::mem::take(&mut target.groups) {
+            if groups.iter().any(|known| draft.groups.name(*known) == group) {
+                continue;
+            }
             if let Some(fault) = listed_group_fault(&group, true) {
                 let host = &target.name;
                 let problem = format!("{name} lists {host} in a group that cannot be: {fault}");
                 return Err(place.error(problem));
             }
-            let id = draft.groups.define(&group);
-            if !groups.contains(&id) {
-                groups.push(id);
-            }
+            groups.push(draft.groups.define(&group));
+        }
+        // Beside the group of what lists it.
+        let by_connector = draft.groups.define_of(target.connector().as_ref());
+        if !groups.contains(&by_connector) {
+            groups.push(by_connector);
         }
         let (own, mention) = (data.clone(), mention.clone());
         add(found, Found { target, own, groups, scope, mention }, draft)?;

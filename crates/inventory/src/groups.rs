@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use hostlink_core::{Data, Error, ErrorKind, Result, nearest};
+use hostlink_core::{Connector, Data, Error, ErrorKind, Result, nearest};
 use indexmap::IndexMap;
 
+use crate::by_name::ByName;
 use crate::definition::ALL;
 use crate::layer::{Layer, Scope};
 use crate::place::Place;
@@ -35,8 +36,10 @@ struct Group {
 /// All groups but `all`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Groups {
-    all: IndexMap<String, Group>,
+    all: ByName<Group>,
     secrets: SecretKeys,
+    /// Those of connectors that have been defined. Every host is in one.
+    of_connectors: Vec<(&'static str, GroupId)>,
     /// Whether some group has parents for hosts of a scope alone.
     has_own_parents: bool,
 }
@@ -77,6 +80,17 @@ impl Groups {
     pub(crate) fn define(&mut self, name: &str) -> GroupId {
         let group = self.mention(name);
         self.all[index(group)].is_defined = true;
+        group
+    }
+
+    /// The group of the hosts that a connector reaches, which there is from now on.
+    pub(crate) fn define_of(&mut self, connector: &dyn Connector) -> GroupId {
+        let name = connector.name();
+        if let Some((_, known)) = self.of_connectors.iter().find(|(known, _)| *known == name) {
+            return *known;
+        }
+        let group = self.define(&format!("@{name}"));
+        self.of_connectors.push((name, group));
         group
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use hostlink_core::{ConnectorArguments, Context, Data, Result};
-use indexmap::IndexMap;
 
 use crate::builder::Builder;
+use crate::by_name::ByName;
 use crate::definition::ALL;
 use crate::groups::{GroupId, GroupSet, Groups};
 use crate::host::Host;
@@ -38,7 +38,7 @@ impl Default for Config {
 pub(crate) struct Shared {
     pub(crate) groups: Groups,
     pub(crate) all: Layer,
-    pub(crate) of_hosts: IndexMap<String, Data>,
+    pub(crate) of_hosts: ByName<Data>,
     /// The groups whose data count for hosts that were chosen by a group.
     pub(crate) related: GroupSet,
     pub(crate) overrides: Data,
@@ -51,7 +51,7 @@ pub(crate) struct Shared {
 /// Hosts, in the order of their sources, with groups and data. It owns their connections.
 #[derive(Debug)]
 pub struct Inventory {
-    hosts: IndexMap<String, Host>,
+    hosts: ByName<Host>,
     shared: std::sync::Arc<Shared>,
     /// The places of each group's own hosts, when somebody has asked.
     own_hosts: OnceLock<HashMap<GroupId, Vec<usize>>>,
@@ -64,7 +64,7 @@ impl Inventory {
         Builder::default()
     }
 
-    pub(crate) fn new(hosts: IndexMap<String, Host>, shared: std::sync::Arc<Shared>) -> Self {
+    pub(crate) fn new(hosts: ByName<Host>, shared: std::sync::Arc<Shared>) -> Self {
         Self { hosts, shared, own_hosts: OnceLock::new() }
     }
 

@@ -3,6 +3,7 @@
 mod ansible;
 mod asking;
 mod builder;
+mod by_name;
 mod choice;
 mod definition;
 mod draft;

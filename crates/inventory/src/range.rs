@@ -25,6 +25,11 @@ pub fn expand(text: &str) -> Result<Vec<String>> {
     Ranges::default().expand(text, 0)
 }
 
+/// Whether a name has brackets, as few have. One without stands for itself.
+pub(crate) fn may_be_range(text: &str) -> bool {
+    text.bytes().any(|byte| byte == b'[' || byte == b']')
+}
+
 /// What the ranges of one source have stood for so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ranges {
@@ -81,6 +86,9 @@ fn expanded(
     has_steps: bool,
     check: impl Fn(u128) -> Result<(), String>,
 ) -> Result<Vec<String>, String> {
+    if !may_be_range(text) {
+        return Ok(vec![text.to_owned()]);
+    }
     // Each range with what stands before it. Names are made when it is known how many.
     let (mut ranges, mut before) = (Vec::new(), String::new());
     let (mut all, mut rest) = (1_u128, text);

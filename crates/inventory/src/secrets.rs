@@ -12,6 +12,8 @@ use hostlink_core::{
 use hostlink_local::Program;
 use tokio::sync::Mutex;
 
+use crate::by_name::ByName;
+
 /// How long a command may take that prints a secret; somebody may have to unlock it.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
@@ -53,7 +55,7 @@ pub fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
 
 /// Every key that holds a secret or says where one is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SecretKeys(HashMap<String, (&'static str, Origin)>);
+pub(crate) struct SecretKeys(ByName<(&'static str, Origin)>);
 
 impl SecretKeys {
     pub(crate) fn new(registry: &Registry) -> Self {

@@ -5,7 +5,7 @@ use hostlink_core::{Data, before_links, nearest};
 use crate::definition::{ALL, Child, Definition, GroupDefinition, HostDefinition};
 use crate::node::{Key, Kind, Node};
 use crate::place::{Faults, Position};
-use crate::range::Ranges;
+use crate::range::{Ranges, may_be_range};
 
 const DATA: &str = "data";
 const HOSTS: &str = "hosts";
@@ -116,18 +116,18 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, ranges: &mut Ranges, faults
         faults.add(at, fault);
         return;
     }
+    if !may_be_range(&described.name) {
+        hosts.push(described);
+        return;
+    }
     // Clones of data share what they hold.
     let beside = described.target.as_ref().map_or(0, String::len);
     match ranges.expand(&described.name, beside) {
         Err(error) => faults.add(at, error),
-        Ok(names) => match <[String; 1]>::try_from(names) {
-            Ok([name]) => hosts.push(HostDefinition { name, ..described }),
-            Err(names) => {
-                hosts.extend(
-                    names.into_iter().map(|name| HostDefinition { name, ..described.clone() }),
-                );
-            }
-        },
+        Ok(names) => {
+            let host = |name| HostDefinition { name, ..described.clone() };
+            hosts.extend(names.into_iter().map(host));
+        }
     }
 }
 
@@ -226,19 +226,22 @@ fn hint(node: &Node) -> &'static str {
 
 /// The entries whose keys are known; the others are faults.
 pub(crate) fn known(
-    entries: Vec<(Key, Node)>,
+    mut entries: Vec<(Key, Node)>,
     keys: &[&str],
     what: &str,
     faults: &mut Faults,
 ) -> Vec<(Key, Node)> {
-    let (known, unknown): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|(key, _)| keys.contains(&key.text.as_str()));
-    for (key, _) in unknown {
-        let hint = nearest::hint(&key.text, keys.iter().copied());
-        let hint = if hint.is_empty() { format!("; there are {}", keys.join(", ")) } else { hint };
-        faults.add(key.at, format_args!("{what} has no key {:?}{hint}", key.text));
-    }
-    known
+    entries.retain(|(key, _)| {
+        let is_known = keys.contains(&key.text.as_str());
+        if !is_known {
+            let hint = nearest::hint(&key.text, keys.iter().copied());
+            let hint =
+                if hint.is_empty() { format!("; there are {}", keys.join(", ")) } else { hint };
+            faults.add(key.at, format_args!("{what} has no key {:?}{hint}", key.text));
+        }
+        is_known
+    });
+    entries
 }
 
 #[cfg(test)]

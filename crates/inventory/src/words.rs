@@ -92,7 +92,7 @@ fn is_path_there(name: &str, registry: &Registry) -> bool {
         return false;
     }
     let parsed = TargetName::parse(name, |connector| registry.knows(connector));
-    parsed.is_ok_and(|parsed| parsed.links().len() == 1) && Path::new(name).exists()
+    parsed.is_ok_and(|parsed| parsed.outer().is_empty()) && Path::new(name).exists()
 }
 
 /// The parts between commas that are not in brackets.

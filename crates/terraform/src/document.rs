@@ -175,7 +175,7 @@ mod tests {
         for text in ["{}\n", "\n│ Warning: {x}\n╵\n{\n  \n}\n", "{}\n\nWarning: x\n{"] {
             assert_eq!(
                 of_program(text.as_bytes(), &source()).unwrap(),
-                Value::Map([].into_iter().collect())
+                Value::Map(hostlink_core::Map::new())
             );
         }
         for (text, problem) in [

@@ -26,7 +26,7 @@ pub(crate) fn hosts(path: &str, value: &Value, source: &Source) -> Result<Vec<Na
     match value {
         Value::List(items) => reading.list(path, None, items),
         Value::Map(groups) if groups.values().all(|it| matches!(it, Value::List(_))) => {
-            for (group, items) in groups {
+            for (group, items) in groups.iter() {
                 let Value::List(items) = items else { continue };
                 reading.group(path, group, items);
             }
@@ -134,14 +134,15 @@ fn of_map(path: &str, value: &Value) -> Result<NameData, String> {
         format!("is a map without name and ssh_hostname, where hosts are expected: {SHAPES}")
     })?;
     check_name(&name)?;
-    let mut data = into_entries(value.clone());
-    data.retain(|key, value| !["name", "target"].contains(&key.as_str()) && *value != Value::Null);
+    let is_data = |(key, value): &(String, Value)| {
+        !["name", "target"].contains(&key.as_str()) && *value != Value::Null
+    };
+    let data: Data = into_entries(value.clone()).into_iter().filter(is_data).collect();
     if let Some((key, _)) = data.iter().find(|(_, value)| value.has_lost_digits()) {
         return Err(format!(
             "has a whole number as {key} that does not fit into 64 bits: make it text"
         ));
     }
-    let data: Data = data.into_iter().collect();
     Ok(match target {
         Some(target) => NameData { data, ..NameData::new(name).with_target(target) },
         None if name.starts_with('@') => {

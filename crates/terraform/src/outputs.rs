@@ -1,7 +1,6 @@
 //! Outputs, and the way to a value in one of them.
 
 use hostlink_core::{Error, ErrorKind, Result, Value};
-use indexmap::IndexMap;
 
 use crate::document::refused;
 use crate::settings::Source;
@@ -30,13 +29,13 @@ impl Outputs {
 
     /// The outputs of what has them at `outputs`.
     pub(crate) fn of(document: Value) -> Self {
-        Self::of_map(into_entries(document).swap_remove("outputs").unwrap_or(Value::Null))
+        Self::of_map(into_entries(document).remove("outputs").unwrap_or(Value::Null))
     }
 
     fn of_map(outputs: Value) -> Self {
         let value = |output: Value| {
             let is_sensitive = get(&output, "sensitive") == Some(&Value::Bool(true));
-            let value = into_entries(output).swap_remove("value").unwrap_or(Value::Null);
+            let value = into_entries(output).remove("value").unwrap_or(Value::Null);
             if is_sensitive { masked(value) } else { value }
         };
         let outputs = into_entries(outputs).into_iter();
@@ -87,7 +86,7 @@ fn without_value(path: &str) -> Option<String> {
 
 fn keys(value: &Value) -> Vec<&str> {
     match value {
-        Value::Map(entries) => entries.keys().map(String::as_str).collect(),
+        Value::Map(entries) => entries.keys().collect(),
         _ => Vec::new(),
     }
 }
@@ -122,7 +121,7 @@ fn walk<'a>(value: &'a Value, walked: &str, rest: &str) -> Result<&'a Value, Sto
 fn child<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     match value {
         Value::List(items) => items.get(key.parse::<usize>().ok()?),
-        Value::Map(entries) => IndexMap::get(entries, key),
+        Value::Map(entries) => entries.get(key),
         _ => None,
     }
 }

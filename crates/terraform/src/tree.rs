@@ -1,7 +1,6 @@
 //! Ways through values that came out of JSON.
 
-use hostlink_core::{Secret, Value};
-use indexmap::IndexMap;
+use hostlink_core::{Map, Secret, Value};
 
 /// The value of a map's key; `None` too where it is null.
 pub(crate) fn get<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
@@ -33,10 +32,10 @@ pub(crate) fn as_text(value: &Value) -> Option<&str> {
 }
 
 /// The entries of a map; a map without any if it is none.
-pub(crate) fn into_entries(value: Value) -> IndexMap<String, Value> {
+pub(crate) fn into_entries(value: Value) -> Map {
     match value {
         Value::Map(entries) => entries,
-        _ => IndexMap::new(),
+        _ => Map::new(),
     }
 }
 

@@ -51,21 +51,23 @@ fn shown(word: &Word) -> Option<&str> {
 
 /// A name's links, written one after the other, are that name.
 fn chain(name: &str) -> Result<(), String> {
-    let parse = |text: &str| TargetName::parse(text, |part| CONNECTORS.contains(&part));
     let parsed = match parse(name) {
         Ok(parsed) => parsed,
         Err(error) => return one_line::rejected(&error).map(drop),
     };
-    let written: Vec<String> = parsed.links().iter().map(link).collect();
+    let written: Vec<String> = parsed.links().map(link).collect();
     match parse(&written.join("/")) {
         Ok(again) if again == parsed => Ok(()),
         other => Err(format!("{name:?} is {parsed:?}, and written again {other:?}")),
     }
 }
 
-fn link(link: &NameLink) -> String {
-    let connector = &link.connector;
-    match &link.argument {
+fn parse(text: &str) -> hostlink_core::Result<TargetName<'_>> {
+    TargetName::parse(text, |part| CONNECTORS.contains(&part))
+}
+
+fn link(NameLink { connector, argument }: NameLink<'_>) -> String {
+    match argument {
         Some(argument) => format!("@{connector}/{argument}"),
         None => format!("@{connector}"),
     }

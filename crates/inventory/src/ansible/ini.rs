@@ -190,6 +190,11 @@ fn split_before_comment(line: &str) -> Result<(Vec<String>, bool), String> {
 }
 
 fn split_up_to(line: &str, end: Option<char>) -> Result<(Vec<String>, bool), String> {
+    // As most lines are.
+    if !line.contains(|sign| ['\\', '"', '\''].contains(&sign) || Some(sign) == end) {
+        let words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+        return Ok((words.map(str::to_owned).collect(), false));
+    }
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut is_cut = false;

@@ -1,7 +1,6 @@
 //! Python's literals, which values of INI files are read as (`ast.literal_eval`).
 
-use hostlink_core::Value;
-use indexmap::IndexMap;
+use hostlink_core::{Map, Value};
 
 use crate::node::DEEPEST;
 
@@ -92,7 +91,7 @@ impl Reader<'_> {
 
     /// A dictionary, or a set, which becomes a list.
     fn braces(&mut self) -> Option<Value> {
-        let mut map = IndexMap::new();
+        let mut map = Map::new();
         while !self.takes('}') {
             let key = self.value()?;
             if !self.takes(':') {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use hostlink_core::{ConnectorArguments, Data, Result, Value};
-use indexmap::IndexMap;
 
-use super::meaning::{self, TOGETHER};
+use super::meaning;
 use super::raw::Raw;
 use crate::definition::{Child, Definition, GroupDefinition, HostDefinition};
 use crate::groups::{GroupId, Groups};
@@ -45,7 +45,7 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
     raw.finish();
     let mut faults = Faults::new(source);
     let mut groups = Groups::default();
-    let mut of_hosts: IndexMap<String, Vec<GroupId>> = IndexMap::new();
+    let mut of_hosts: HashMap<&str, Vec<GroupId>, RandomState> = HashMap::default();
     for (name, group) in &raw.groups {
         let id = groups.define(name);
         groups.add_data(id, &group.variables.merged());
@@ -53,7 +53,7 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
             groups.add_child(id, child, place.clone());
         }
         for host in &group.hosts {
-            of_hosts.entry(host.clone()).or_default().push(id);
+            of_hosts.entry(host).or_default().push(id);
         }
     }
     groups.connect(true)?;
@@ -61,26 +61,33 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
     let contested = contested(&raw);
     let of_groups = has_any(&all) || groups.ids().any(|group| has_any(groups.data(group)));
     let layers = if of_groups { Layers::new(&groups, &all) } else { Layers::default() };
+    let mut shared: HashMap<Vec<GroupId>, Around, RandomState> = HashMap::default();
     let mut definition = Definition::default();
     for (name, described) in std::mem::take(&mut raw.hosts) {
         let at = described.place.position();
         let mut data = described.data;
-        let mut host = HostDefinition { at, ..HostDefinition::new(&name) };
-        let own = of_hosts.get(&name).map_or(&[][..], Vec::as_slice);
+        let mut host = HostDefinition { at, ..HostDefinition::new(name) };
+        let own = of_hosts.get(host.name.as_str()).map_or(&[][..], Vec::as_slice);
         if of_groups || has_any(&data) || !contested.is_empty() {
-            let around = groups.with_parents(own);
-            let mut merged = all.clone();
-            around.iter().for_each(|group| merged.merge(groups.data(*group)));
-            settle(&contested, &raw, &groups, &around, &merged, &mut data);
-            merged.merge(&data);
-            host.data = mapped(&data);
+            if !shared.contains_key(own) {
+                shared.insert(own.to_vec(), Around::new(own, &groups, &all, &layers));
+            }
+            let around = &shared[own];
+            settle(&contested, &raw, &groups, around, &mut data);
+            let mut merged = around.merged.clone();
+            // The rest of what a host says has no part in what variables mean together.
+            if data.iter().any(|(key, _)| meaning::is_one_of_several(key)) {
+                merged.merge(&data);
+            }
+            let own = mapped(&data);
+            host.data = own.clone();
             if let Err(meaning::Fault { key, problem }) = meaning::together(&merged, &mut host) {
                 let place = merged.get(&key).and_then(|value| raw.place_of(&key, value));
                 let place = place.unwrap_or(&described.place);
-                faults.add_in(place, format_args!("{name}: {problem}"));
+                faults.add_in(place, format_args!("{}: {problem}", host.name));
             }
             if of_groups {
-                layers.take_from(&mut host.data, &mapped(&data), &around, has_any(&data));
+                around.take_from(&mut host.data, &own, has_any(&data));
             }
         } else {
             host.data = mapped(&data);
@@ -169,11 +176,31 @@ impl Layers {
         around.iter().filter_map(|group| self.groups.get(group)).for_each(|it| merged.merge(it));
         merged
     }
+}
+
+/// What is said around the hosts that are in the same groups.
+struct Around {
+    /// Their groups and those that these are in, in the order in which they are merged.
+    groups: Vec<GroupId>,
+    /// The variables of all of these.
+    merged: Data,
+    /// What these variables mean together.
+    meaning: Data,
+}
+
+impl Around {
+    fn new(own: &[GroupId], groups: &Groups, all: &Data, layers: &Layers) -> Self {
+        let around = groups.with_parents(own);
+        let mut merged = all.clone();
+        around.iter().for_each(|group| merged.merge(groups.data(*group)));
+        let meaning = layers.merged(&around);
+        Self { groups: around, merged, meaning }
+    }
 
     /// Takes away from a host's data what its groups say alike. Where they do not, or where its own variables have a share in it,
     /// all of it stays with the host.
-    fn take_from(&self, data: &mut Data, own: &Data, around: &[GroupId], has_own: bool) {
-        let of_groups = self.merged(around);
+    fn take_from(&self, data: &mut Data, own: &Data, has_own: bool) {
+        let of_groups = &self.meaning;
         let is_alike = |key: &str| data.get(key) == of_groups.get(key);
         let is_new = |key: &str| data.get(key) != own.get(key);
         let are_alike = data.iter().filter(|(key, _)| is_new(key)).all(|(key, _)| is_alike(key))
@@ -181,7 +208,7 @@ impl Layers {
         if are_alike && !has_own {
             data.clone_from(own);
         } else {
-            unset_others(data, &of_groups);
+            unset_others(data, of_groups);
         }
     }
 }
@@ -198,13 +225,13 @@ fn unset_others(data: &mut Data, weaker: &Data) {
 /// The variables that only mean something together.
 fn only_together(data: &Data) -> Data {
     data.iter()
-        .filter(|(key, _)| TOGETHER.contains(key))
+        .filter(|(key, _)| meaning::is_one_of_several(key))
         .map(|(key, it)| (key, it.clone()))
         .collect()
 }
 
 fn has_any(data: &Data) -> bool {
-    data.iter().any(|(key, value)| *value != Value::Null && TOGETHER.contains(&key))
+    data.iter().any(|(key, value)| *value != Value::Null && meaning::is_one_of_several(key))
 }
 
 /// The keys that `group_vars` and the inventories both set for groups.
@@ -220,19 +247,13 @@ fn contested(raw: &Raw) -> Vec<String> {
 
 /// Gives a host what `group_vars` of any of its groups say and the order of the groups alone would not: they go before what
 /// inventories say of groups, of whichever.
-fn settle(
-    contested: &[String],
-    raw: &Raw,
-    groups: &Groups,
-    around: &[GroupId],
-    merged: &Data,
-    own: &mut Data,
-) {
+fn settle(contested: &[String], raw: &Raw, groups: &Groups, around: &Around, own: &mut Data) {
     for key in contested {
-        let of_groups = around.iter().rev().filter_map(|group| raw.groups.get(groups.name(*group)));
+        let of_groups =
+            around.groups.iter().rev().filter_map(|group| raw.groups.get(groups.name(*group)));
         let mut beside = of_groups.map(|group| &group.variables).chain([&raw.all]);
         let strongest = beside.find_map(|group| group.beside.get(key));
-        if let Some(value) = strongest.filter(|value| merged.get(key) != Some(value))
+        if let Some(value) = strongest.filter(|value| around.merged.get(key) != Some(value))
             && own.get(key).is_none()
         {
             own.insert(key.clone(), value.clone());
@@ -261,12 +282,12 @@ fn mapped(data: &Data) -> Data {
 
 /// Whether a variable means something here.
 pub(super) fn is_translated(key: &str) -> bool {
-    has_one_key(key) || TOGETHER.contains(&key)
+    has_one_key(key) || meaning::is_one_of_several(key)
 }
 
 /// Whether a variable has one key here that means the same.
 pub(super) fn has_one_key(key: &str) -> bool {
-    SAME.iter().any(|(theirs, _)| *theirs == key)
+    key.starts_with(meaning::PREFIX) && SAME.iter().any(|(theirs, _)| *theirs == key)
 }
 
 /// Whether a variable holds a secret, by Ansible's keys or by ours.

@@ -6,8 +6,11 @@ use super::ini::split;
 use super::mapping::{is_template, template};
 use crate::definition::HostDefinition;
 
+/// What all of Ansible's own variables begin with.
+pub(super) const PREFIX: &str = "ansible_";
+
 /// Variables that only mean something together, whichever layers they stand in.
-pub(super) const TOGETHER: &[&str] = &[
+const TOGETHER: &[&str] = &[
     CONNECTION,
     BECOME,
     METHOD,
@@ -45,10 +48,15 @@ const CHECKING: [&str; 2] = ["ansible_ssh_host_key_checking", "ansible_host_key_
 const ARGUMENTS: [&str; 3] =
     ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
 
+/// Whether a variable only means something together with others.
+pub(super) fn is_one_of_several(key: &str) -> bool {
+    key.starts_with(PREFIX) && TOGETHER.contains(&key)
+}
+
 /// Whether the place of a variable is worth keeping: what else it could be than a template is never wrong.
 pub(super) fn may_be_wrong(key: &str, value: &Value) -> bool {
-    let is_any_text = key == HOST || key.ends_with("_user") || key.contains("_pass");
-    TOGETHER.contains(&key) && (!is_any_text || is_template(value))
+    let is_any_text = || key == HOST || key.ends_with("_user") || key.contains("_pass");
+    is_one_of_several(key) && (!is_any_text() || is_template(value))
 }
 
 /// A variable without a meaning here.
@@ -68,8 +76,9 @@ fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
 ///
 /// What has no meaning here.
 pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
-    if let Some(key) = TOGETHER.iter().find(|key| all.get(key).is_some_and(is_template)) {
-        return Err(fault(*key, template(key)));
+    let is_wrong = |(key, value): &(&str, &Value)| is_template(value) && is_one_of_several(key);
+    if let Some((key, _)) = all.iter().find(is_wrong) {
+        return Err(fault(key, template(key)));
     }
     connection(all, host)?;
     if truth(BECOME, all)? == Some(true) {

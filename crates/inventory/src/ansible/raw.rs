@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use hostlink_core::{Data, Value};
 use indexmap::IndexMap;
 
+use crate::by_name::ByName;
 use crate::definition::ALL;
 use crate::place::{Place, Position};
 
@@ -16,8 +17,8 @@ const PRIORITY: &str = "ansible_group_priority";
 
 #[derive(Debug, Default)]
 pub(super) struct Raw {
-    pub(super) hosts: IndexMap<String, RawHost>,
-    pub(super) groups: IndexMap<String, RawGroup>,
+    pub(super) hosts: ByName<RawHost>,
+    pub(super) groups: ByName<RawGroup>,
     pub(super) all: GroupVariables,
     pub(super) noted: Noted,
     places: HashMap<(String, String), Place>,
@@ -88,13 +89,17 @@ impl Raw {
     }
 
     fn any_group(&mut self, name: &str, place: &Place) -> &mut RawGroup {
-        self.groups.entry(name.to_owned()).or_insert_with(|| RawGroup {
-            hosts: Vec::new(),
-            children: IndexMap::new(),
-            variables: GroupVariables::default(),
-            priority: 1,
-            place: place.clone(),
-        })
+        let at = self.groups.get_index_of(name).unwrap_or_else(|| {
+            let group = RawGroup {
+                hosts: Vec::new(),
+                children: IndexMap::new(),
+                variables: GroupVariables::default(),
+                priority: 1,
+                place: place.clone(),
+            };
+            self.groups.insert_full(name.to_owned(), group).0
+        });
+        &mut self.groups[at]
     }
 
     /// Adds what an inventory says of a group.

@@ -113,6 +113,23 @@ async fn group_vars_go_before_what_inventories_say_of_any_group() {
 }
 
 #[tokio::test]
+async fn a_host_unsets_what_its_groups_say() {
+    let yaml = "
+web:
+  vars: {ansible_become: true, ansible_become_user: app}
+  hosts: {w1: {}, w2: {x: own}, w3: {ansible_become: null}, w4: {ansible_become_user: null}}
+";
+    let files = Files::new(&[("hosts.yml", yaml)]);
+    let inventory = build(ansible(&files, "hosts.yml")).await;
+    for (host, sudo, user) in
+        [("w1", "true", "app"), ("w2", "true", "app"), ("w3", "-", "-"), ("w4", "true", "-")]
+    {
+        assert_eq!(value(&inventory, host, "_sudo"), sudo, "{host}");
+        assert_eq!(value(&inventory, host, "_sudo_user"), user, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn variables_of_hosts_in_no_group_are_read() {
     let ini = "h1\n[ungrouped]\nh2\nw1\n[ungrouped:vars]\nx=none\n[web]\nw1\n";
     let files = Files::new(&[("hosts", ini), ("group_vars/ungrouped.yml", "y: none\n")]);
