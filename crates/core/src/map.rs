@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use smallvec::SmallVec;
 
 use crate::value::{Shown, Value};
 
@@ -21,9 +22,9 @@ pub struct Map(Option<Arc<Entries>>);
 
 #[derive(Clone)]
 enum Entries {
-    /// At most [`FEW`].
-    Few(Vec<(String, Value)>),
-    Many(IndexMap<String, Value, RandomState>),
+    /// At most [`FEW`]. Most connectors know one thing of a target.
+    Few(SmallVec<[(String, Value); 1]>),
+    Many(Box<IndexMap<String, Value, RandomState>>),
 }
 
 impl Map {
@@ -75,8 +76,7 @@ impl Map {
     /// Sets a value. Returns the one that it replaces.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
-        // Room for one: most connectors know one thing of a target.
-        let empty = || Arc::new(Entries::Few(Vec::with_capacity(1)));
+        let empty = || Arc::new(Entries::Few(SmallVec::new()));
         let entries = Arc::make_mut(self.0.get_or_insert_with(empty));
         match entries {
             Entries::Few(few) => {
@@ -87,7 +87,7 @@ impl Map {
                     few.push((key, value));
                 } else {
                     let all = few.drain(..).chain([(key, value)]);
-                    *entries = Entries::Many(all.collect());
+                    *entries = Entries::Many(Box::new(all.collect()));
                 }
                 None
             }
@@ -121,7 +121,7 @@ impl Map {
             Some(Entries::Many(many)) => (&[][..], Some(many)),
         };
         let few = few.iter().map(|(key, value)| (key, value));
-        few.chain(many.into_iter().flatten()).map(|(key, value)| (key.as_str(), value))
+        few.chain(many.into_iter().flat_map(|many| many.iter())).map(|(key, value)| (key.as_str(), value))
     }
 
     /// The names, in order.

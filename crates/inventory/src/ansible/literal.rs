@@ -10,6 +10,11 @@ const AROUND: usize = 4;
 /// A value as Ansible reads it: by Python's literals where it is one, as text otherwise. Whole numbers of more than 64 bits,
 /// those that JSON has no word for and complex ones stay text.
 pub(super) fn value(text: &str) -> Value {
+    // As most numbers are written.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    if let (true, Ok(number)) = (is_number, text.parse()) {
+        return Value::Int(number);
+    }
     let mut reader = Reader { rest: text, depth: 0 };
     reader.whole().unwrap_or_else(|| Value::String(text.to_owned()))
 }
