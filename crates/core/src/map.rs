@@ -121,7 +121,8 @@ impl Map {
             Some(Entries::Many(many)) => (&[][..], Some(many)),
         };
         let few = few.iter().map(|(key, value)| (key, value));
-        few.chain(many.into_iter().flat_map(|many| many.iter())).map(|(key, value)| (key.as_str(), value))
+        few.chain(many.into_iter().flat_map(|many| many.iter()))
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     /// The names, in order.

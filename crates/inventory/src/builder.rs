@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
 
 use crate::asking::{needs_settings, reads_a_file};
@@ -14,6 +13,7 @@ use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
 use crate::draft::{Draft, Entry, merged};
 use crate::found::{Hosts, collect};
 use crate::host::Host;
+use crate::in_order::in_order;
 use crate::inventory::{Config, Inventory, Shared};
 use crate::layer::Scope;
 use crate::pattern::Pattern;
@@ -335,7 +335,7 @@ impl Builder {
             let (name, entry) = draft.entries.get_index(*index).expect("it was asked by its index");
             self.list(draft, name, entry, keys, registry, context)
         });
-        stream::iter(asking).buffered(ASKED_AT_ONCE).try_collect().await
+        in_order(asking, ASKED_AT_ONCE).await
     }
 
     async fn list(

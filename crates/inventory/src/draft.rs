@@ -8,7 +8,7 @@ use indexmap::map::Entry as Slot;
 use crate::by_name::ByName;
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition, host_name};
 use crate::found::Hosts;
-use crate::groups::{GroupId, Groups};
+use crate::groups::{GroupId, Groups, OwnGroups};
 use crate::layer::{Layer, Scope, Untrusted};
 use crate::place::Place;
 use crate::secrets::SecretKeys;
@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) target: Option<String>,
     pub(crate) data: Data,
     /// Those that name it. Its connector's is among them.
-    pub(crate) groups: Vec<GroupId>,
+    pub(crate) groups: OwnGroups,
     pub(crate) place: Place,
     /// That of the last link of what it stands for.
     pub(crate) connector: Arc<dyn Connector>,

@@ -6,7 +6,7 @@ use indexmap::map::Entry as Slot;
 use crate::by_name::ByName;
 use crate::definition::ALL;
 use crate::draft::{Draft, Entry, Mention, contradiction};
-use crate::groups::GroupId;
+use crate::groups::OwnGroups;
 use crate::layer::{Scope, Untrusted};
 use crate::tree::{directory_fault, group_name_fault, listed_name_fault};
 
@@ -16,7 +16,7 @@ pub(crate) struct Found {
     pub(crate) target: ResolvedTarget,
     /// The data of its entry.
     pub(crate) own: Data,
-    pub(crate) groups: Vec<GroupId>,
+    pub(crate) groups: OwnGroups,
     /// Who alone names it, if that is not trusted.
     pub(crate) scope: Scope,
     mention: Mention,

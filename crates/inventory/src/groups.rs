@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use hostlink_core::{Connector, Data, Error, ErrorKind, Result, nearest};
 use indexmap::IndexMap;
+use smallvec::SmallVec;
 
 use crate::by_name::ByName;
 use crate::definition::ALL;
@@ -13,6 +14,9 @@ use crate::secrets::SecretKeys;
 
 /// The number of a group.
 pub(crate) type GroupId = u32;
+
+/// The groups that a host is in itself, which are few.
+pub(crate) type OwnGroups = SmallVec<[GroupId; 4]>;
 
 /// A group, its data and its children.
 #[derive(Clone, Debug, Default)]
@@ -244,7 +248,7 @@ impl Groups {
     }
 
     /// Adds the groups that a host of a scope is in by this scope's word alone.
-    pub(crate) fn add_own_parents(&self, groups: &mut Vec<GroupId>, scope: Scope) {
+    pub(crate) fn add_own_parents(&self, groups: &mut OwnGroups, scope: Scope) {
         if scope == Scope::Everywhere || !self.has_own_parents {
             return;
         }

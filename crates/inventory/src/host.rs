@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::definition::ALL;
 use crate::draft::merged;
 use crate::found::Found;
-use crate::groups::GroupId;
+use crate::groups::{GroupId, OwnGroups};
 use crate::inventory::Shared;
 use crate::layer::Scope;
 
@@ -22,7 +22,7 @@ pub struct Host {
     /// With the data that its connector knows.
     target: ResolvedTarget,
     own: Data,
-    groups: Box<[GroupId]>,
+    groups: OwnGroups,
     scope: Scope,
     /// Whether only some groups' data count, since a limit chose it by these.
     narrowed: bool,
@@ -34,7 +34,6 @@ pub struct Host {
 impl Host {
     pub(crate) fn new(found: Found, narrowed: bool, shared: Arc<Shared>) -> Self {
         let Found { target, own, groups, scope, .. } = found;
-        let groups = groups.into_boxed_slice();
         Self { target, own, groups, scope, narrowed, shared, link: Mutex::default() }
     }
 

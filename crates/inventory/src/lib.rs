@@ -11,6 +11,7 @@ mod format;
 mod found;
 mod groups;
 mod host;
+mod in_order;
 mod inventory;
 mod layer;
 mod node;
