@@ -7,6 +7,8 @@
 
 /// The name tells `cargo xtask test --no-docker` to leave them out.
 mod with_docker {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
 
     use futures::future::join_all;
@@ -207,6 +209,23 @@ mod with_docker {
         assert!(told(&all).contains(expected), "{}", told(&all));
         let expected = "@vagrant/: write @vagrant, or a machine's name behind the slash";
         assert!(told(&["@vagrant/", "exec", "--", "true"]).contains(expected));
+    }
+
+    #[test]
+    fn options_with_a_secret_that_others_can_read_are_warned_of() {
+        let project = VagrantProject::new(&failing("'oh dear'"));
+        let warned = |data: &str, mode: u32| {
+            project.write("@vagrant.json", &format!("{{\"data\": {{\"web\": {data}}}}}"));
+            let file = project.directory().join("@vagrant.json");
+            std::fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+            let told = stderr(&project.hostlink(&["@vagrant", "inventory"]));
+            assert!(!told.contains("hunter2") && told.contains("oh dear"), "{told}");
+            told.matches("@vagrant.json has a secret in it").count()
+        };
+        let secret = "{\"deep\": [{\"db_password\": \"hunter2\"}]}";
+        assert_eq!(warned(secret, 0o644), 1);
+        assert_eq!(warned(secret, 0o600), 0);
+        assert_eq!(warned("{\"role\": \"hunter2\"}", 0o644), 0);
     }
 
     #[test]

@@ -103,14 +103,16 @@ fn is_secret_name(key: &str) -> bool {
             || key.split(['_', '-', '.']).any(is_word))
 }
 
-/// Whether the name of a key says, at any depth of its value, that a secret stands there: what [`Data::masked`] masks.
+/// Whether a value was given as a secret, or the name of its key says that it is one, at any depth: what is masked wherever it
+/// is shown.
 #[must_use]
-pub fn names_secret(key: &str, value: &Value) -> bool {
+pub fn holds_secret(key: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
+        Value::Secret(_) => true,
         _ if is_secret_name(key) => true,
-        Value::Map(entries) => entries.iter().any(|(key, value)| names_secret(key, value)),
-        Value::List(items) => items.iter().any(|item| names_secret(key, item)),
+        Value::Map(entries) => entries.iter().any(|(key, value)| holds_secret(key, value)),
+        Value::List(items) => items.iter().any(|item| holds_secret(key, item)),
         _ => false,
     }
 }
@@ -289,10 +291,11 @@ mod tests {
             ("db", Value::List(vec![inner("name"), inner("secret")]), true),
             ("db", inner("name"), false),
         ] {
-            assert_eq!(names_secret(key, &value), is_secret, "{key}: {value}");
+            assert_eq!(holds_secret(key, &value), is_secret, "{key}: {value}");
             let data = Data::new().with(key, value.clone());
             assert_eq!(data.masked().get(key) != data.get(key), is_secret, "{key}: {value}");
         }
+        assert!(holds_secret("db", &Value::List(vec![Value::Secret("x".into())])));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use builder::make_unix_command;
 pub use command::StringCommand;
 pub use connection::{Connection, Duplex, Endpoint, Slot, SpawnOptions, TerminalSize};
 pub use connector::{Connector, Context, GroupData, Listing, NameData, Target};
-pub use data::{Data, DataField, DataReader, Fault, all_checks, names_secret};
+pub use data::{Data, DataField, DataReader, Fault, all_checks, holds_secret};
 pub use error::{Error, ErrorKind, Result};
 pub use forward::{Forward, Forwarding};
 pub use guard::guarded;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hostlink_core::{Context, Data, Event, Listed, Registry, Result};
+use hostlink_core::{Context, Data, Listed, Registry, Result};
 
 use crate::asking::{needs_settings, reads_a_file};
 use crate::by_name;
@@ -379,10 +379,10 @@ fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
 /// Tells of files that hold a secret and that others than their owner can read.
 pub(crate) fn warn_of_readable(readable: &[PathBuf], context: &Context) {
     for path in readable {
-        let message = format!(
-            "{} has a secret in it, and others than its owner can read it: chmod 600, or write KEY_file, KEY_env or KEY_command",
-            path.display()
+        hostlink_local::warn_of_readable(
+            path,
+            ", or write KEY_file, KEY_env or KEY_command",
+            context,
         );
-        context.reporter.report("", Event::Warning(&message));
     }
 }

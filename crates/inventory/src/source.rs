@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostlink_core::{
-    Context, Data, Error, ErrorKind, Registry, Result, Value, guarded, names_secret,
+    Context, Data, Error, ErrorKind, Registry, Result, Value, guarded, holds_secret,
 };
-use hostlink_local::Program;
+use hostlink_local::{Program, is_readable_by_others};
 
 use crate::ansible;
 use crate::definition::Definition;
@@ -171,12 +171,8 @@ fn file(
 
 fn has_secret(data: &Data, secrets: &SecretKeys) -> bool {
     data.iter().any(|(key, value)| {
-        (*value != Value::Null && secrets.is_plain(key)) || names_secret(key, value)
+        (*value != Value::Null && secrets.is_plain(key)) || holds_secret(key, value)
     })
-}
-
-pub(crate) fn is_readable_by_others(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o044 != 0)
 }
 
 /// Groups at the top, each a map with a list or a map of hosts, or variables.

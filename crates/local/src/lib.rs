@@ -6,6 +6,8 @@ mod control;
 mod files;
 mod process;
 mod program;
+mod readable;
 
 pub use connector::LocalConnector;
 pub use program::{Program, Unanswered, Written, find_program};
+pub use readable::{is_readable_by_others, warn_of_readable};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use hostlink_core::{Context, Reporter, Result};
+use hostlink_core::{Context, NameData, Reporter, Result, holds_secret};
+use hostlink_local::{is_readable_by_others, warn_of_readable};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -29,6 +30,8 @@ pub(crate) struct Readings {
     environment: BTreeMap<String, String>,
     outputs: OnceCell<Outputs>,
     snapshot: OnceCell<Snapshot>,
+    /// Set when it has been warned of.
+    warned: OnceCell<()>,
 }
 
 impl Cache {
@@ -54,7 +57,8 @@ impl Cache {
 impl Readings {
     fn new(source: Source, context: &Context) -> Self {
         let environment = context.environment.clone();
-        Self { source, environment, outputs: OnceCell::new(), snapshot: OnceCell::new() }
+        let (outputs, snapshot, warned) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { source, environment, outputs, snapshot, warned }
     }
 
     /// Where it comes from.
@@ -85,6 +89,18 @@ impl Readings {
     /// As [`outputs`](Self::outputs).
     pub(crate) async fn snapshot(&self) -> Result<&Snapshot> {
         self.snapshot.get_or_try_init(|| self.read(&["show", "-json"], Snapshot::read)).await
+    }
+
+    /// Warns once of a file that holds a secret of these hosts and that others can read.
+    pub(crate) fn warn_of_readable(&self, hosts: &[NameData], context: &Context) {
+        let Source::File(path) = &self.source else { return };
+        let mut data = hosts.iter().flat_map(|host| host.data.iter());
+        if data.any(|(key, value)| holds_secret(key, value))
+            && is_readable_by_others(path)
+            && self.warned.set(()).is_ok()
+        {
+            warn_of_readable(path, "", context);
+        }
     }
 
     async fn read<T>(

@@ -61,13 +61,15 @@ impl Connector for TerraformConnector {
             check_path(path)?;
         }
         let readings = self.cache.readings(Source::read(context)?, context);
-        match argument {
+        let hosts = match argument {
             Some(path) => {
                 let source = readings.source();
                 hosts::hosts(path, readings.outputs().await?.find(path, source)?, source)
             }
             None => usual(&readings, context).await,
-        }
+        }?;
+        readings.warn_of_readable(&hosts, context);
+        Ok(hosts)
     }
 }
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use hostlink_core::{
@@ -16,22 +18,37 @@ struct Notes(Mutex<Vec<String>>);
 
 impl Reporter for Notes {
     fn report(&self, target: &str, event: Event<'_>) {
-        assert_eq!(target, "@terraform");
-        let Event::Notice(text) = event else { panic!("{event:?}") };
-        self.0.lock().unwrap().push(text.to_owned());
+        let text = match event {
+            Event::Notice(text) if target == "@terraform" => text.to_owned(),
+            Event::Warning(text) if target.is_empty() => format!("warning: {text}"),
+            _ => panic!("{target} {event:?}"),
+        };
+        self.0.lock().unwrap().push(text);
     }
 }
 
 /// What the connector makes of a file, and what it told.
 async fn listed(file: &str, argument: Option<&str>) -> (Result<Vec<NameData>>, Vec<String>) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/states").join(file);
+    let (mut found, notes) = listed_all(&path, &[argument]).await;
+    (found.swap_remove(0), notes)
+}
+
+/// What one connector makes of a file for several names, and what it told in all.
+async fn listed_all(
+    path: &Path,
+    arguments: &[Option<&str>],
+) -> (Vec<Result<Vec<NameData>>>, Vec<String>) {
     let notes = Arc::new(Notes::default());
     let context = Context {
         settings: Data::new().with("terraform_state", path.to_str().unwrap()),
         reporter: notes.clone(),
         ..Context::default()
     };
-    let found = TerraformConnector::new().make_names_data(argument, &context).await;
+    let (connector, mut found) = (TerraformConnector::new(), Vec::new());
+    for argument in arguments {
+        found.push(connector.make_names_data(*argument, &context).await);
+    }
     let notes = notes.0.lock().unwrap().clone();
     (found, notes)
 }
@@ -301,4 +318,33 @@ async fn a_state_without_a_machine_that_can_be_reached_is_an_error() {
         error("empty.tfstate", Some("web")).await,
         "empty.tfstate: there is no output \"web\"; there are none"
     );
+}
+
+#[tokio::test]
+async fn a_state_with_a_secret_of_a_host_that_others_can_read_is_warned_of_once() {
+    let state = |output: &str| {
+        format!(r#"{{"version": 4, "outputs": {{"all": {output}}}, "resources": []}}"#)
+    };
+    let sensitive =
+        r#"{"value": [{"name": "web", "motto": "hunter2"}], "sensitive": true, "type": "any"}"#;
+    let by_name = r#"{"value": [{"name": "web", "db_password": "hunter2"}], "type": "any"}"#;
+    let none = r#"{"value": [{"name": "web", "motto": "hunter2"}], "type": "any"}"#;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("terraform.tfstate");
+    for (output, mode, warns) in [
+        (sensitive, 0o644, true),
+        (by_name, 0o640, true),
+        (sensitive, 0o600, false),
+        (none, 0o644, false),
+    ] {
+        std::fs::write(&path, state(output)).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let (found, notes) = listed_all(&path, &[Some("all"), Some("all.0")]).await;
+        assert!(found.iter().all(|hosts| hosts.as_ref().unwrap().len() == 1), "{found:?}");
+        let warning = format!(
+            "warning: {} has a secret in it, and others than its owner can read it: chmod 600",
+            path.display()
+        );
+        assert_eq!(notes, if warns { vec![warning] } else { vec![] }, "{output} {mode:o}");
+    }
 }

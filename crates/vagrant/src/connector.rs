@@ -35,10 +35,18 @@ impl VagrantConnector {
         Self::default()
     }
 
-    /// The machines of a directory, asked for once.
-    async fn machines(&self, directory: &Path, context: &Context) -> Result<Arc<[Machine]>> {
+    /// The machines of a directory, asked for once. Of options that others can read it is told then, too.
+    async fn machines(
+        &self,
+        directory: &Path,
+        options: &Options,
+        context: &Context,
+    ) -> Result<Arc<[Machine]>> {
         let cell = self.known.lock().entry(directory.to_owned()).or_default().clone();
-        let find = || async { machines::find(directory, context).await.map(Arc::from) };
+        let find = || async {
+            options.warn_of_readable(directory, context);
+            machines::find(directory, context).await.map(Arc::from)
+        };
         cell.get_or_try_init(find).await.cloned()
     }
 }
@@ -88,7 +96,7 @@ impl Connector for VagrantConnector {
         let directory = settings::directory(context)?;
         // First, since its mistakes are told at once.
         let options = Options::read(&directory)?;
-        let machines = self.machines(&directory, context).await?;
+        let machines = self.machines(&directory, &options, context).await?;
         warn_of_strangers(&options, &machines, context);
         match argument {
             Some(name) => one(name, &machines, &directory, &options).map(|host| vec![host]),

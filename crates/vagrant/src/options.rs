@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use hostlink_core::{Error, ErrorKind, Result, Value};
+use hostlink_core::{Context, Error, ErrorKind, Result, Value, holds_secret};
+use hostlink_local::{is_readable_by_others, warn_of_readable};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
@@ -53,6 +54,15 @@ impl Options {
             }
         }
         Ok(read)
+    }
+
+    /// Warns if the file holds a secret and others can read it.
+    pub(crate) fn warn_of_readable(&self, directory: &Path, context: &Context) {
+        let path = directory.join(FILE);
+        let mut data = self.data.values().flatten();
+        if data.any(|(key, value)| holds_secret(key, value)) && is_readable_by_others(&path) {
+            warn_of_readable(&path, ", or write KEY_file, KEY_env or KEY_command", context);
+        }
     }
 
     /// Every machine that is named.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostlink_core::{Context, Data, Error, ErrorKind, Event, Result};
+use hostlink_local::is_readable_by_others;
 
 use super::raw::{Noted, Raw, UNGROUPED};
 use super::reading::Reading;
@@ -143,7 +144,7 @@ impl Reader<'_> {
     fn note(&mut self, path: &Path, source: &str) {
         let noted = std::mem::take(&mut self.raw.noted);
         warn_of_left_out(&noted, source, self.context);
-        if noted.has_secret && source::is_readable_by_others(path) {
+        if noted.has_secret && is_readable_by_others(path) {
             self.readable.push(path.to_owned());
         }
     }

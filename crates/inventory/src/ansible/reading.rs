@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Data, Result, Value, names_secret};
+use hostlink_core::{Data, Result, Value, holds_secret};
 
 use super::mapping::{
     has_one_key, is_secret, is_template, is_translated, is_vault, template, vaulted,
@@ -65,7 +65,7 @@ impl<'a> Reading<'a> {
             self.raw.note_place(key, &value, place);
         }
         let is_plain = value != Value::Null && !is_template(&value);
-        self.raw.noted.has_secret |= is_plain && (is_secret(key) || names_secret(key, &value));
+        self.raw.noted.has_secret |= is_plain && (is_secret(key) || holds_secret(key, &value));
         data.insert(key, value);
     }
 
