@@ -36,6 +36,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("dash", "dash", "the `sh` of Debian, without any extension of bash"),
     base("busybox", "busybox-static", "the `sh` and `tar` of small images"),
     base("fish", "fish", "a login shell that is not POSIX"),
+    base("zsh", "zsh", "what its users' tabulator key completes"),
     base("tcsh", "tcsh", "a login shell of the csh family, which quotes differently"),
     base("sudo", "sudo", "running a command as another user"),
     base("su", "util-linux", "running a command as another user where there is no sudo"),

@@ -20,13 +20,16 @@ const VARIABLE: &str = "HOSTLINK_COMPLETE";
 /// What completion knows of this process: its connectors.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
-/// That of `clap_complete` leaves words to bash, which breaks them at `@`.
+/// Those of `clap_complete` leave words to bash, which breaks them at `@`, and give zsh's with their quotes.
 const BASH: &str = include_str!("complete.bash");
+const ZSH: &str = include_str!("complete.zsh");
 
 /// The script for a shell. It calls `hostlink`.
 pub(crate) fn script(shell: &str) -> Result<String> {
-    if shell == "bash" {
-        return Ok(BASH.to_owned());
+    match shell {
+        "bash" => return Ok(BASH.to_owned()),
+        "zsh" => return Ok(ZSH.to_owned()),
+        _ => {}
     }
     let failed = |problem: String| Error::new(ErrorKind::Unsupported, problem);
     let shells = Shells::builtins();

@@ -14,27 +14,49 @@ fn path() -> String {
     format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap())
 }
 
-/// What bash makes of a line and the tabulator key, on a terminal.
-struct Bash(Terminal);
+/// What a shell makes of a line and the tabulator key, on a terminal.
+struct Shell {
+    terminal: Terminal,
+    /// The keys that write the words of the completed line to a file.
+    keys: &'static str,
+}
 
-impl Bash {
-    fn start(files: &Files) -> Self {
+impl Shell {
+    fn bash(files: &Files) -> Self {
+        let begin = "source <(hostlink completions bash)";
+        // The line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its end.
+        let keys = "\t\x01printf '%s\\n' \x05 >w; mv w written\r";
+        Self::start(Path::new("/bin/bash"), ["--norc", "-i"], begin, keys, files)
+    }
+
+    fn zsh(files: &Files) -> Self {
+        // What the key does by itself, and the words of what it made of the line.
+        let begin = "autoload -U compinit; compinit -u -D; source <(hostlink completions zsh); \
+                     tab() { zle expand-or-complete; eval \"print -rl -- $BUFFER\" >w; mv w written; BUFFER= }; \
+                     zle -N tab; bindkey '^I' tab";
+        Self::start(Path::new("/usr/bin/zsh"), ["-f", "-i"], begin, "\t", files)
+    }
+
+    fn start(
+        shell: &Path,
+        words: [&str; 2],
+        begin: &str,
+        keys: &'static str,
+        files: &Files,
+    ) -> Self {
         let (path, home) = (path(), files.path("home").display().to_string());
         let variables = [("PATH", path.as_str()), ("HOME", &home), ("INPUTRC", "/dev/null")];
-        let terminal = Terminal::start(Path::new("/bin/bash"), ["--norc", "-i"], &variables);
+        let terminal = Terminal::start(shell, words, &variables);
         let directory = files.0.path().display().to_string();
-        let begin =
-            format!("cd '{directory}'; source <(hostlink completions bash); PS1='re''ady '\r");
-        terminal.type_in(&begin);
+        terminal.type_in(&format!("cd '{directory}'; {begin}; PS1='re''ady '\r"));
         terminal.wait_for("ready ");
-        Self(terminal)
+        Self { terminal, keys }
     }
 
     /// The words of the line behind the first, when the key has been pressed.
     fn completed(&self, files: &Files, line: &str) -> String {
         let written = files.path("written");
-        // Then the line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its end.
-        self.0.type_in(&format!("{line}\t\x01printf '%s\\n' \x05 >w; mv w written\r"));
+        self.terminal.type_in(&format!("{line}{}", self.keys));
         wait_until("the line is run", || written.exists());
         let words = std::fs::read_to_string(&written).unwrap();
         std::fs::remove_file(written).unwrap();
@@ -45,7 +67,7 @@ impl Bash {
 #[test]
 fn bash_completes_subcommands_hosts_groups_and_files() {
     let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
-    let bash = Bash::start(&files);
+    let bash = Shell::bash(&files);
     for (line, wanted) in [
         ("hostlink inv.", "inv.yaml"),
         ("hostlink bu", "build"),
@@ -74,13 +96,69 @@ fn bash_completes_subcommands_hosts_groups_and_files() {
 }
 
 #[test]
-fn what_bash_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
+fn zsh_completes_subcommands_hosts_groups_and_files() {
+    let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
+    let zsh = Shell::zsh(&files);
+    for (line, wanted) in [
+        ("hostlink inv.", "inv.yaml"),
+        ("hostlink bu", "build"),
+        ("hostlink w1,ba", "w1,bastion"),
+        ("hostlink @loc", "@local"),
+        ("hostlink w1,@loc", "w1,@local"),
+        ("hostlink @chr", "@chroot/"),
+        ("hostlink conn", "connectors"),
+        ("hostlink inv.yaml ex", "inv.yaml exec"),
+        ("hostlink inv.yaml inventory --gra", "inv.yaml inventory --graph"),
+        ("hostlink inv.yaml inventory --limit ed", "inv.yaml inventory --limit edge"),
+        ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
+        ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
+        ("hostlink completions z", "completions zsh"),
+        ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
+        ("hostlink inv.yaml exec --limit web:\\!ed", "inv.yaml exec --limit web:!edge"),
+        ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
+        ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
+    ] {
+        assert_eq!(zsh.completed(&files, line), wanted, "{line}");
+    }
+}
+
+/// Files and hosts that would be more than text to a shell.
+fn of_bad_names() -> Files {
     let names = ["a b.yaml", "x;touch PWN;.yaml", "$(touch PWN).yaml", "q'r\"s.yaml", "b\\,c.yaml"];
     let hosts = "hosts: [zeta, 'z$(touch${IFS}PWN)', 'z;touch${IFS}PWN', \"z`touch${IFS}PWN`\"]\n";
     let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, hosts)).collect();
-    let files =
-        Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat());
-    let bash = Bash::start(&files);
+    Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat())
+}
+
+#[test]
+fn what_zsh_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
+    let files = of_bad_names();
+    let zsh = Shell::zsh(&files);
+    for (line, wanted) in [
+        ("hostlink a", "a b.yaml"),
+        ("hostlink a\\ ", "a b.yaml"),
+        ("hostlink 'a ", "a b.yaml"),
+        ("hostlink \"a b", "a b.yaml"),
+        ("hostlink x", "x;touch PWN;.yaml"),
+        ("hostlink \"x", "x;touch PWN;.yaml"),
+        ("hostlink \\$", "$(touch PWN).yaml"),
+        ("hostlink '$", "$(touch PWN).yaml"),
+        ("hostlink q", "q'r\"s.yaml"),
+        ("hostlink b", "b\\,c.yaml"),
+        ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
+    ] {
+        assert_eq!(zsh.completed(&files, line), wanted, "{line}");
+        assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
+    }
+    // The control, as with bash below.
+    zsh.completed(&files, "hostlink $(touch PWN).yaml");
+    assert!(files.path("PWN").exists());
+}
+
+#[test]
+fn what_bash_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
+    let files = of_bad_names();
+    let bash = Shell::bash(&files);
     for (line, wanted) in [
         ("hostlink a", "a b.yaml"),
         ("hostlink a\\ ", "a b.yaml"),
