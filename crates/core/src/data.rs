@@ -44,7 +44,7 @@ impl Data {
     }
 
     /// Every key with its value, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.0.iter()
     }
 
@@ -129,6 +129,12 @@ fn masked(key: &str, value: &Value) -> Value {
         }
         _ if is_secret_name(key) => Value::Secret(crate::Secret::from(crate::secret::MASK)),
         _ => value.clone(),
+    }
+}
+
+impl From<Map> for Data {
+    fn from(values: Map) -> Self {
+        Self(values)
     }
 }
 

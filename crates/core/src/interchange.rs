@@ -96,7 +96,7 @@ impl Serialize for Value {
             Self::String(text) => serializer.serialize_str(text),
             Self::Secret(_) => serializer.serialize_str(MASK),
             Self::List(values) => serializer.collect_seq(values),
-            Self::Map(values) => serializer.collect_map(values.iter()),
+            Self::Map(values) => serializer.collect_map(values),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Map {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.len() == 0
     }
 
     /// The value of this name.
@@ -61,6 +61,10 @@ impl Map {
 
     /// The value of this name, to be changed.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        // What is shared is copied only if there is something to change.
+        if !self.contains_key(key) {
+            return None;
+        }
         match Arc::make_mut(self.0.as_mut()?) {
             Entries::Few(few) => few.iter_mut().find(|(known, _)| known == key).map(|(_, it)| it),
             Entries::Many(many) => many.get_mut(key),
@@ -107,22 +111,20 @@ impl Map {
             }
             Entries::Many(many) => many.shift_remove(key),
         };
-        if self.len() == 0 {
+        if self.is_empty() {
             self.0 = None;
         }
         removed
     }
 
     /// Names and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let (few, many) = match self.0.as_deref() {
-            None => (&[][..], None),
-            Some(Entries::Few(few)) => (few.as_slice(), None),
-            Some(Entries::Many(many)) => (&[][..], Some(many)),
-        };
-        let few = few.iter().map(|(key, value)| (key, value));
-        few.chain(many.into_iter().flat_map(|many| many.iter()))
-            .map(|(key, value)| (key.as_str(), value))
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(match self.0.as_deref() {
+            None => Pairs::Few([].iter()),
+            Some(Entries::Few(few)) => Pairs::Few(few.iter()),
+            Some(Entries::Many(many)) => Pairs::Many(many.iter()),
+        })
     }
 
     /// The names, in order.
@@ -138,19 +140,66 @@ impl Map {
 
 impl PartialEq for Map {
     fn eq(&self, other: &Self) -> bool {
-        let is_shared = || match (&self.0, &other.0) {
-            (Some(one), Some(another)) => Arc::ptr_eq(one, another),
-            (one, another) => one.is_none() && another.is_none(),
-        };
         let is_alike = |(key, value)| other.get(key).is_some_and(|it| it == value);
-        is_shared() || (self.len() == other.len() && self.iter().all(is_alike))
+        self.len() == other.len() && self.iter().all(is_alike)
     }
 }
 
 /// Masks what was given as a secret.
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
+    }
+}
+
+impl fmt::Display for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(key, value)| (key, Shown(value)))).finish()
+    }
+}
+
+/// Names and values of a [`Map`], in order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a>(Pairs<'a>);
+
+#[derive(Clone, Debug)]
+enum Pairs<'a> {
+    Few(std::slice::Iter<'a, (String, Value)>),
+    Many(indexmap::map::Iter<'a, String, Value>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Pairs::Few(few) => few.next().map(|(key, value)| (key.as_str(), value)),
+            Pairs::Many(many) => many.next().map(|(key, value)| (key.as_str(), value)),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Pairs::Few(few) => few.size_hint(),
+            Pairs::Many(many) => many.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl<'a> IntoIterator for &'a Map {
+    type Item = (&'a str, &'a Value);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl From<IndexMap<String, Value>> for Map {
+    fn from(values: IndexMap<String, Value>) -> Self {
+        values.into_iter().collect()
     }
 }
 
@@ -198,6 +247,7 @@ mod tests {
             let expected: Vec<String> = (0..count).map(|number| number.to_string()).collect();
             assert_eq!(map.keys().collect::<Vec<_>>(), expected);
             assert_eq!((map.len(), map.is_empty()), (expected.len(), count == 0));
+            assert_eq!(map.iter().len(), expected.len());
             let reversed: Map =
                 (0..count).rev().map(|number| (number.to_string(), number)).collect();
             assert_eq!(map, reversed);
@@ -244,6 +294,7 @@ mod tests {
             other.remove("1");
             *third.get_mut("2").unwrap() = Value::Null;
             assert_eq!(one, numbers(count));
+            assert_eq!(third.get_mut("none"), None);
             assert_eq!((other.len(), third.get("2")), (one.len() - 1, Some(&Value::Null)));
         }
     }

@@ -40,7 +40,7 @@ impl fmt::Display for Value {
             Self::String(value) => write!(f, "{value:?}"),
             Self::Secret(value) => write!(f, "{value}"),
             Self::List(values) => f.debug_list().entries(values.iter().map(Shown)).finish(),
-            Self::Map(values) => fmt::Debug::fmt(values, f),
+            Self::Map(values) => write!(f, "{values}"),
         }
     }
 }
@@ -71,7 +71,7 @@ value_from! {
     String: String, &str;
     Secret: Secret;
     List: Vec<Value>;
-    Map: Map;
+    Map: Map, IndexMap<String, Value>;
 }
 
 impl Value {

@@ -101,7 +101,9 @@ pub(crate) fn collect(
         }
         let mut groups = groups.clone();
         for group in std::mem::take(&mut target.groups) {
-            if groups.iter().any(|known| draft.groups.name(*known) == group) {
+            // As a rule it is the connector's own, which the entry is in already.
+            let known = draft.groups.find(&group);
+            if known.is_some_and(|known| groups.contains(&known)) {
                 continue;
             }
             if let Some(fault) = listed_group_fault(&group, true) {
@@ -109,12 +111,14 @@ pub(crate) fn collect(
                 let problem = format!("{name} lists {host} in a group that cannot be: {fault}");
                 return Err(place.error(problem));
             }
-            groups.push(draft.groups.define(&group));
+            groups.push(known.unwrap_or_else(|| draft.groups.define(&group)));
         }
-        // Beside the group of what lists it.
-        let by_connector = draft.groups.define_of(target.connector().as_ref());
-        if !groups.contains(&by_connector) {
-            groups.push(by_connector);
+        if lists {
+            // Beside the group of what lists it.
+            let by_connector = draft.groups.define_of(target.connector().as_ref());
+            if !groups.contains(&by_connector) {
+                groups.push(by_connector);
+            }
         }
         let (own, mention) = (data.clone(), mention.clone());
         add(found, Found { target, own, groups, scope, mention }, draft)?;

@@ -7,8 +7,8 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use hostlink_core::Result;
 use tokio_util::sync::ReusableBoxFuture;
 
-/// What comes of futures, in their order, `at_once` of them running at the same time. One that is ready when it is first looked at, as
-/// nearly all of a large inventory are, costs no memory of its own. Cancel safe if they are.
+/// What comes of futures, in their order, `at_once` of them running at the same time. One that is ready when it is first looked
+/// at costs no memory of its own, unless others still run before it; nearly all of a large inventory are. Cancel safe if they are.
 ///
 /// # Errors
 ///
@@ -77,6 +77,22 @@ mod tests {
                 assert!(most <= at_once && (nth > 1 || most == at_once), "{nth} {at_once}: {most}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_woken_by_others_is_not_forgotten() {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..20).map(|_| tokio::sync::oneshot::channel()).unzip();
+        let sent = tokio::spawn(async move {
+            // The last ones first, as far as they are waited for.
+            for (number, sender) in senders.into_iter().enumerate().rev() {
+                tokio::task::yield_now().await;
+                sender.send(number).unwrap();
+            }
+        });
+        let futures = receivers.into_iter().map(|receiver| async { Ok(receiver.await.unwrap()) });
+        assert_eq!(in_order(futures, 3).await.unwrap(), (0..20).collect::<Vec<_>>());
+        sent.await.unwrap();
     }
 
     #[tokio::test]

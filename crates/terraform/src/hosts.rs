@@ -26,7 +26,7 @@ pub(crate) fn hosts(path: &str, value: &Value, source: &Source) -> Result<Vec<Na
     match value {
         Value::List(items) => reading.list(path, None, items),
         Value::Map(groups) if groups.values().all(|it| matches!(it, Value::List(_))) => {
-            for (group, items) in groups.iter() {
+            for (group, items) in groups {
                 let Value::List(items) = items else { continue };
                 reading.group(path, group, items);
             }

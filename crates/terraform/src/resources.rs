@@ -121,7 +121,7 @@ fn remove_marked(value: &mut Value, marks: &Value) {
     match (&mut *value, marks) {
         (_, Value::Bool(true)) => *value = Value::Null,
         (Value::Map(entries), Value::Map(marks)) => {
-            for (key, marks) in marks.iter() {
+            for (key, marks) in marks {
                 if let Some(inner) = entries.get_mut(key) {
                     remove_marked(inner, marks);
                 }

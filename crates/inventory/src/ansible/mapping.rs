@@ -70,7 +70,7 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
         let own = of_hosts.get(host.name.as_str()).map_or(&[][..], Vec::as_slice);
         if of_groups || has_any(&data) || !contested.is_empty() {
             if !shared.contains_key(own) {
-                shared.insert(own.to_vec(), Around::new(own, &groups, &all, &layers));
+                shared.insert(own.to_vec(), Around::new(own, &groups, &all, &contested, &layers));
             }
             let around = &shared[own];
             settle(&contested, &raw, &groups, around, &mut data);
@@ -79,15 +79,15 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
             if data.iter().any(|(key, _)| meaning::is_one_of_several(key)) {
                 merged.merge(&data);
             }
-            let own = mapped(&data);
-            host.data = own.clone();
+            let of_host = mapped(&data);
+            host.data = of_host.clone();
             if let Err(meaning::Fault { key, problem }) = meaning::together(&merged, &mut host) {
                 let place = merged.get(&key).and_then(|value| raw.place_of(&key, value));
                 let place = place.unwrap_or(&described.place);
                 faults.add_in(place, format_args!("{}: {problem}", host.name));
             }
             if of_groups {
-                around.take_from(&mut host.data, &own, has_any(&data));
+                around.take_from(&mut host.data, &of_host, has_any(&data));
             }
         } else {
             host.data = mapped(&data);
@@ -180,20 +180,32 @@ impl Layers {
 
 /// What is said around the hosts that are in the same groups.
 struct Around {
-    /// Their groups and those that these are in, in the order in which they are merged.
+    /// Their groups and those that these are in, in the order in which they are merged; none if nothing is contested.
     groups: Vec<GroupId>,
-    /// The variables of all of these.
+    /// The variables of all of these that mean something together, or that are contested.
     merged: Data,
     /// What these variables mean together.
     meaning: Data,
 }
 
 impl Around {
-    fn new(own: &[GroupId], groups: &Groups, all: &Data, layers: &Layers) -> Self {
-        let around = groups.with_parents(own);
-        let mut merged = all.clone();
-        around.iter().for_each(|group| merged.merge(groups.data(*group)));
+    // There may be as many of these as hosts, so they keep nothing else.
+    fn new(
+        own: &[GroupId],
+        groups: &Groups,
+        all: &Data,
+        contested: &[String],
+        layers: &Layers,
+    ) -> Self {
+        let mut around = groups.with_parents(own);
+        let is_kept =
+            |key: &str| meaning::is_one_of_several(key) || contested.iter().any(|it| it == key);
+        let mut merged = only(is_kept, all);
+        around.iter().for_each(|group| merged.merge(&only(is_kept, groups.data(*group))));
         let meaning = layers.merged(&around);
+        if contested.is_empty() {
+            around = Vec::new();
+        }
         Self { groups: around, merged, meaning }
     }
 
@@ -224,10 +236,11 @@ fn unset_others(data: &mut Data, weaker: &Data) {
 
 /// The variables that only mean something together.
 fn only_together(data: &Data) -> Data {
-    data.iter()
-        .filter(|(key, _)| meaning::is_one_of_several(key))
-        .map(|(key, it)| (key, it.clone()))
-        .collect()
+    only(meaning::is_one_of_several, data)
+}
+
+fn only(is_kept: impl Fn(&str) -> bool, data: &Data) -> Data {
+    data.iter().filter(|(key, _)| is_kept(key)).map(|(key, it)| (key, it.clone())).collect()
 }
 
 fn has_any(data: &Data) -> bool {

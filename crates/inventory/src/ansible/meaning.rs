@@ -76,9 +76,12 @@ fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
 ///
 /// What has no meaning here.
 pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
-    let is_wrong = |(key, value): &(&str, &Value)| is_template(value) && is_one_of_several(key);
-    if let Some((key, _)) = all.iter().find(is_wrong) {
-        return Err(fault(key, template(key)));
+    // Most have none, and the order of the keys is that of what they mean, not of where they stand.
+    let is_wrong = |key: &&&str| all.get(key).is_some_and(is_template);
+    if all.iter().any(|(_, value)| is_template(value))
+        && let Some(key) = TOGETHER.iter().find(is_wrong)
+    {
+        return Err(fault(*key, template(key)));
     }
     connection(all, host)?;
     if truth(BECOME, all)? == Some(true) {

@@ -294,9 +294,16 @@ async fn what_has_no_meaning_is_told_where_it_stands() {
     let template = "is a template, and templates are not evaluated here: write what comes of it";
     let templates = format!("host_vars/w1.yml:2:1: w1: ansible_become {template}");
     let users = format!("group_vars/web.yml:1:1: ansible_user {template}");
+    let first = format!("group_vars/web.yml:3:1: w1: ansible_connection {template}");
     for (name, text, problem) in [
         ("host_vars/w1.yml", "x: 1\nansible_become: '{{ x }}'\n", templates.as_str()),
         ("group_vars/web.yml", "ansible_user: '{{ x }}'\n", &users),
+        // Of several, that which decides what the others mean, wherever it stands.
+        (
+            "group_vars/web.yml",
+            "x: 1\nansible_become_user: '{{ x }}'\nansible_connection: '{{ x }}'\n",
+            &first,
+        ),
         (
             "group_vars/all.yml",
             "a: 1\nansible_become: yes\nansible_become_method: runas\n",

@@ -211,6 +211,25 @@ async fn hosts_of_ansible_are_by_the_connector_that_reaches_them() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_named_is_of_the_connector_in_its_name_alone() {
+    let files = Files::new(&[("inv.yaml", "hosts: ['@dockerssh/app', '@docker/c1']\n")]);
+    let inventory = build(Inventory::builder().path(files.path("inv.yaml"))).await;
+    let app = inventory.host("@dockerssh/app").unwrap();
+    assert_eq!((app.groups(), app.connector()), (vec!["all", "@dockerssh"], "docker"));
+    for (limit, exclude, chosen) in [
+        ("@docker", "", "@docker/c1"),
+        ("", "@docker", "@dockerssh/app"),
+        ("@dockerssh", "", "@dockerssh/app"),
+    ] {
+        assert_eq!(
+            names(&build(limited(&files, limit, exclude)).await),
+            chosen,
+            "{limit}/{exclude}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn several_limits_are_joined() {
     let files = Files::new(&[("inv.yaml", TEXT)]);
     let limits = limited(&files, "w1", "").limit(Pattern::parse("d1").unwrap());

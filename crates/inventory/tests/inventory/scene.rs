@@ -35,7 +35,7 @@ impl Connector for Reaching {
     }
 
     fn is_wrapper(&self) -> bool {
-        self.0 == "chroot"
+        ["chroot", "docker"].contains(&self.0)
     }
 
     fn needs_outer(&self, _: &Data) -> bool {
@@ -51,6 +51,11 @@ impl Connector for Reaching {
     }
 
     async fn make_names_data(&self, argument: Option<&str>, _: &Context) -> Result<Vec<NameData>> {
+        // As the real one does: a container on a host.
+        if let ("dockerssh", Some(argument)) = (self.0, argument) {
+            let target = format!("@ssh/build1/@docker/{argument}");
+            return Ok(vec![NameData::new(format!("@dockerssh/{argument}")).with_target(target)]);
+        }
         let name = match argument {
             Some(argument) if self.0 == "ssh" => argument.to_owned(),
             Some(argument) => format!("@{}/{argument}", self.0),
@@ -133,7 +138,7 @@ impl Connector for Cloud {
 /// The connectors of the tests.
 pub(crate) fn registry(cloud: Option<Arc<Cloud>>) -> Registry {
     let mut registry = Registry::new();
-    for name in ["local", "docker", "ssh", "chroot"] {
+    for name in ["local", "docker", "ssh", "chroot", "dockerssh"] {
         registry.register(Arc::new(Reaching(name)));
     }
     registry.register(Arc::new(AnsibleConnector));
