@@ -25,6 +25,10 @@ pub(crate) async fn inventory(
     data::check_keys(&invocation.data, registry)?;
     let mut builder = Inventory::builder().targets(&invocation.targets)?;
     builder = builder.override_data(&invocation.data);
+    // Elsewhere they are for whoever logs in; here they are shown.
+    if let Action::Inventory { .. } = &invocation.action {
+        builder = builder.override_data(invocation.login.given());
+    }
     for path in &invocation.group_data {
         builder = builder.group_data(path);
     }

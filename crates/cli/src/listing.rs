@@ -21,6 +21,9 @@ pub(crate) fn json(inventory: &Inventory) -> impl Iterator<Item = String> {
     inventory.hosts().map(object)
 }
 
+/// The widest that a column becomes for the sake of a long name, whose own line is longer then.
+const WIDEST: usize = 64;
+
 /// A line for each host.
 pub(crate) fn table(inventory: &Inventory) -> String {
     let own = |host: &Host| {
@@ -37,8 +40,10 @@ pub(crate) fn table(inventory: &Inventory) -> String {
             [flatten(host.name()), format!("@{}", host.connector()), flatten(&own(host))]
         }),
     );
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
+    };
     let (first, second) = (width(0), width(1));
     let lines = rows.iter().map(|[name, connector, groups]| {
         let line = format!("{name:first$}  {connector:second$}  {groups}");

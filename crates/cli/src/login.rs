@@ -115,6 +115,11 @@ impl Login {
         Ok(Self { flags, questions, password })
     }
 
+    /// What flags say, which goes before all data.
+    pub(crate) fn given(&self) -> &Data {
+        &self.flags
+    }
+
     /// The target with what is known without asking.
     pub(crate) fn apply(&self, target: ResolvedTarget) -> ResolvedTarget {
         let mut data = self.flags.clone();

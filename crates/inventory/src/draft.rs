@@ -59,6 +59,11 @@ pub(crate) struct Mention {
 }
 
 impl Mention {
+    /// Whether a host is named and nothing else is said of it.
+    pub(crate) fn is_bare(&self) -> bool {
+        !self.says
+    }
+
     /// # Errors
     ///
     /// One of both is not trusted and says something of what another one names.
@@ -265,6 +270,37 @@ impl Draft {
                 context.reporter.report("", Event::Warning(&message));
             }
         }
+    }
+
+    /// Refuses what lists hosts in two groups that tell it to list others. It is asked once, and would be asked for those of one.
+    pub(crate) fn check_settings(&self, name: &str, entry: &Entry, overrides: &Data) -> Result<()> {
+        let is_users = |group: &&GroupId| !self.groups.name(**group).starts_with('@');
+        let own: Vec<GroupId> = entry.groups.iter().filter(is_users).copied().collect();
+        // A group goes before those that it is in.
+        let is_parent = |group: GroupId| {
+            own.iter().any(|other| {
+                *other != group && self.groups.with_parents(&[*other]).contains(&group)
+            })
+        };
+        let innermost: Vec<GroupId> =
+            own.iter().filter(|group| !is_parent(**group)).copied().collect();
+        for key in entry.connector.data_fields().iter().map(|field| field.key) {
+            let says = |group: GroupId| {
+                let around = self.groups.with_parents(&[group]).into_iter().rev();
+                around.filter_map(|group| self.groups.data(group).get(key)).next()
+            };
+            let mut said = innermost.iter().filter_map(|group| Some((*group, says(*group)?)));
+            let Some((first, value)) = said.next() else { continue };
+            let is_settled = entry.data.get(key).or(overrides.get(key)).is_some();
+            if let Some((other, _)) = said.find(|(_, it)| *it != value && !is_settled) {
+                let (first, other) = (self.groups.name(first), self.groups.name(other));
+                return Err(entry.place.error(format_args!(
+                    "{name} is in {first} and in {other}, which give it another {key} each: name it in each with a name \
+                     of its own, like {{name: of-{first}, target: {name:?}}}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The data for what lists hosts in layers, the first one being the weakest.

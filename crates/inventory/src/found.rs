@@ -8,6 +8,7 @@ use crate::definition::ALL;
 use crate::draft::{Draft, Entry, Mention, contradiction};
 use crate::groups::OwnGroups;
 use crate::layer::{Scope, Untrusted};
+use crate::place::{Place, Position};
 use crate::tree::{directory_fault, group_name_fault, listed_name_fault};
 
 /// A host that an entry stands for.
@@ -20,13 +21,24 @@ pub(crate) struct Found {
     /// Who alone names it, if that is not trusted.
     pub(crate) scope: Scope,
     mention: Mention,
+    /// Whether it is named and nothing else is said of it.
+    is_bare: bool,
 }
 
 impl Found {
     /// Adds what another entry says of the same host.
     fn join(&mut self, other: Self, untrusted: &mut Untrusted) -> Result<()> {
         self.mention.refuse(&other.mention, &self.target.name)?;
-        if self.target.data != other.target.data || !self.target.is_reached_like(&other.target) {
+        let differs =
+            self.target.data != other.target.data || !self.target.is_reached_like(&other.target);
+        // Who only names a host means the one that another source knows; but what is not trusted says nothing of hosts that others name.
+        let may_mean = self.is_bare != other.is_bare
+            && [self.scope, other.scope].iter().all(|scope| *scope == Scope::Everywhere);
+        if differs && may_mean {
+            if self.is_bare {
+                self.target = other.target;
+            }
+        } else if differs {
             let (name, before) = (&self.target.name, &self.mention.place);
             let problem = format!(
                 "{name} is another target than the {name} of {before}: let only one of both name it"
@@ -38,6 +50,7 @@ impl Found {
             let problem = format!("{name}: its {key} is another one at {before}");
             return Err(other.mention.place.error(problem));
         }
+        self.is_bare &= other.is_bare;
         self.own.merge(&other.own);
         let new = other.groups.into_iter().filter(|group| !self.groups.contains(group));
         self.groups.extend(new.collect::<Vec<_>>());
@@ -59,8 +72,13 @@ pub(crate) fn collect(
     trusted: bool,
     found: &mut Hosts,
 ) -> Result<()> {
-    let mention = entry.mention();
+    let mut mention = entry.mention();
     let lists = entry.lists();
+    if lists && mention.place.position().line == 0 {
+        // What stands on the command line is told from its like.
+        mention.place = Place::new(&name.into(), Position::default());
+    }
+    let is_bare = !lists && mention.is_bare();
     let Entry { target, data, groups, place, .. } = entry;
     let only_itself = !lists && listed.groups.is_empty();
     let scope = match groups.first().filter(|_| !only_itself && !trusted) {
@@ -74,6 +92,12 @@ pub(crate) fn collect(
         }
         if let Some(fault) = listed_group_fault(&group.name, trusted) {
             return Err(place.error(format_args!("{name} lists a group that cannot be: {fault}")));
+        }
+        // As in a file: those of connectors have data, and no hosts or children.
+        if let (true, Some(child)) = (group.name.starts_with('@'), group.children.first()) {
+            let problem =
+                format!("{name} lists {child} in {}, the group of a connector", group.name);
+            return Err(place.error(problem));
         }
         let id = draft.groups.define(&group.name);
         if scope != Scope::Everywhere {
@@ -92,7 +116,11 @@ pub(crate) fn collect(
             place.error(problem)
         })?;
         name.clone_into(&mut only.name);
-        return add(found, Found { target: only, own: data, groups, scope, mention }, draft);
+        return add(
+            found,
+            Found { target: only, own: data, groups, scope, mention, is_bare },
+            draft,
+        );
     }
     for mut target in listed.targets {
         let fault = if lists { listed_name_fault } else { directory_fault };
@@ -106,7 +134,7 @@ pub(crate) fn collect(
             if known.is_some_and(|known| groups.contains(&known)) {
                 continue;
             }
-            if let Some(fault) = listed_group_fault(&group, true) {
+            if let Some(fault) = listed_group_fault(&group, false) {
                 let host = &target.name;
                 let problem = format!("{name} lists {host} in a group that cannot be: {fault}");
                 return Err(place.error(problem));
@@ -121,7 +149,7 @@ pub(crate) fn collect(
             }
         }
         let (own, mention) = (data.clone(), mention.clone());
-        add(found, Found { target, own, groups, scope, mention }, draft)?;
+        add(found, Found { target, own, groups, scope, mention, is_bare }, draft)?;
     }
     Ok(())
 }

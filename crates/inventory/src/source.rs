@@ -190,9 +190,10 @@ fn directory(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
     let refused = |problem: String| {
         Err(Error::new(ErrorKind::Inventory, format!("{}: {problem}", path.display())))
     };
-    let files = data_files(path)?;
+    let files = visible(path)?;
     let inventories: Vec<&PathBuf> = files
         .iter()
+        .filter(|file| !file.is_dir() && Format::of(file).is_some())
         .filter(|file| file.file_stem().is_some_and(|stem| stem == "inventory"))
         .collect();
     let [inventory] = inventories.as_slice() else {
@@ -210,7 +211,8 @@ fn directory(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
     loaded.definitions.push((definition, source));
     for (folder, of_groups) in [("group_data", true), ("host_data", false)] {
         let folder = path.join(folder);
-        if folder.exists() {
+        // A link that leads nowhere is there, too.
+        if folder.symlink_metadata().is_ok() {
             let data = named_data(&folder, secrets, &mut loaded.readable_secrets)?;
             if of_groups {
                 loaded.groups = data
@@ -258,15 +260,28 @@ pub(crate) fn named_data(
     Ok(all)
 }
 
-/// The files of known formats in a directory, by their names.
+/// The files of data in a directory, by their names. What has another ending is left alone.
 fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = visible(path)?;
+    if let Some(directory) = files.iter().find(|file| file.is_dir()) {
+        let message = format!(
+            "{}: this is a directory, and data are in files like web.toml, web.yaml or web.json",
+            directory.display()
+        );
+        return Err(Error::new(ErrorKind::Inventory, message));
+    }
+    files.retain(|file| Format::of(file).is_some());
+    Ok(files)
+}
+
+/// What is in a directory and does not begin with a dot, in order.
+fn visible(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
     let mut files = Vec::new();
     for entry in entries {
         let file = entry.map_err(|error| unreadable(path, &error))?.path();
-        let is_hidden =
-            file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !is_hidden && file.is_file() && Format::of(&file).is_some() {
+        let name = file.file_name().map(|name| name.as_encoded_bytes());
+        if name.is_some_and(|name| !name.starts_with(b".")) {
             files.push(file);
         }
     }

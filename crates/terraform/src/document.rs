@@ -89,7 +89,8 @@ pub(crate) async fn of_file(path: &Path) -> Result<Value> {
         let message = format!("terraform_state: {shown} is larger than {} MiB", MOST >> 20);
         return Err(Error::new(ErrorKind::Inventory, message));
     }
-    serde_json::from_slice(&bytes).map_err(|error| no_json(&shown.to_string(), &error))
+    let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    serde_json::from_slice(json).map_err(|error| no_json(&shown.to_string(), &error))
 }
 
 /// Reads what a program wrote to standard output. Terraform's errors go to standard error, but its warnings go here: what

@@ -110,6 +110,27 @@ fn an_inventory_is_shown_as_a_table_a_tree_and_json() {
 }
 
 #[test]
+fn a_name_of_any_length_is_a_line_of_the_table() {
+    let long = "a".repeat(70_000);
+    let files = Files::new(&[("inv.yaml", &format!("hosts: [w1, {long}]"))]);
+    let shown = files.shown(&["inv.yaml", "inventory"]);
+    assert_eq!(shown, format!("HOST  CONNECTOR  GROUPS\nw1    @ssh\n{long}  @ssh\n"));
+}
+
+#[test]
+fn flags_for_logging_in_are_shown_as_the_data_that_they_are() {
+    let files = Files::new(&[
+        ("inv.yaml", "{data: {ssh_user: deploy}, hosts: [w1]}"),
+        ("password", "hunter2\n"),
+    ]);
+    let words = ["--user", "bob", "--port", "2222", "--ssh-password-file", "password"];
+    let shown = files.shown(&[&words[..], &["inv.yaml", "inventory", "--json"]].concat());
+    for said in ["\"ssh_user\":\"bob\"", "\"ssh_port\":\"2222\"", "\"ssh_password\":\"***\""] {
+        assert!(shown.contains(said) && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
 fn group_data_and_directories_are_read_from_where_they_are_said_to_be() {
     let files = Files::new(&[
         ("inv/inventory.yaml", TEXT),

@@ -12,6 +12,8 @@ use super::reading::Reading;
 use super::{ini, listing, mapping, yaml};
 use crate::definition::{ALL, Definition};
 use crate::format::Format;
+use crate::node::{Key, Kind, Node};
+use crate::place::{Place, Position};
 use crate::source;
 
 /// How deep directories may be in one another.
@@ -88,6 +90,11 @@ impl Reader<'_> {
             }
             Some(format) => {
                 let node = format.read_ansible(&text, &source)?;
+                if let Some(at) = plugin(&node) {
+                    return Err(Place::new(&source, at).error(
+                        "this is for a plugin of Ansible, and plugins are not run here: read what ansible-inventory --list says, from a file or a program",
+                    ));
+                }
                 if listing::is_list(&node) {
                     listing::read(node, &source, &mut self.raw)?;
                 } else {
@@ -148,6 +155,14 @@ impl Reader<'_> {
             self.readable.push(path.to_owned());
         }
     }
+}
+
+/// Where a file says which plugin is to be run with it.
+fn plugin(node: &Node) -> Option<Position> {
+    let Kind::Map(entries) = &node.kind else { return None };
+    let is_plugin =
+        |(key, value): &&(Key, Node)| key.text == "plugin" && matches!(value.kind, Kind::String(_));
+    entries.iter().find(is_plugin).map(|(key, _)| key.at)
 }
 
 /// Whether the first line that says anything begins a document of YAML, or is a key alone.

@@ -97,10 +97,11 @@ impl Declared {
     }
 }
 
-/// A line in brackets. A host may begin with a range or an address: `[a-c].example.com`, `[::1]`.
+/// A line in brackets, and perhaps a comment. A host may begin with a range or an address: `[a-c].example.com`, `[::1]`.
 fn is_heading(line: &str) -> bool {
-    let line = without_comment(line);
-    line.starts_with('[') && line.ends_with(']') && !line.contains("::")
+    let Some((inside, behind)) = line.split_once(']') else { return false };
+    let is_over = behind.is_empty() || behind.starts_with([' ', '\t', '#']);
+    is_over && !inside.contains([' ', '\t']) && !inside.contains("::")
 }
 
 fn without_comment(line: &str) -> &str {
@@ -109,7 +110,7 @@ fn without_comment(line: &str) -> &str {
 
 /// What stands behind the bracket that opens a heading.
 fn heading(text: &str) -> Result<(&str, Section), String> {
-    let inside = without_comment(text).trim_end_matches(']');
+    let inside = text.split(']').next().unwrap_or(text);
     let (name, section) = match inside.split_once(':') {
         None => (inside, Section::Hosts),
         Some((name, "vars")) => (name, Section::Vars),
@@ -267,6 +268,17 @@ mod tests {
                 crate::Definition::read(&read.to_json(), crate::Format::Yaml, "f").unwrap();
             assert_eq!(printed.hosts[0].data, read.hosts[0].data);
         }
+    }
+
+    #[test]
+    fn a_heading_may_have_a_comment_behind_it() {
+        for heading in ["[web]", "[web]#prod", "[web] # prod", "[web]\t# [x]", "[web] ; prod"] {
+            let read = definition(&format!("{heading}\nw1\n[web:vars]#x\nk=1\n")).unwrap();
+            let group = &read.groups["web"];
+            assert_eq!((group.hosts.len(), group.data.get("k")), (1, Some(&1.into())), "{heading}");
+            assert_eq!(read.hosts.len(), 1, "{heading}");
+        }
+        assert_eq!(definition("[a-c].x y=1\n").unwrap().hosts.len(), 3);
     }
 
     #[test]

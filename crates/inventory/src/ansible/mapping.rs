@@ -265,11 +265,14 @@ fn settle(contested: &[String], raw: &Raw, groups: &Groups, around: &Around, own
         let of_groups =
             around.groups.iter().rev().filter_map(|group| raw.groups.get(groups.name(*group)));
         let mut beside = of_groups.map(|group| &group.variables).chain([&raw.all]);
-        let strongest = beside.find_map(|group| group.beside.get(key));
-        if let Some(value) = strongest.filter(|value| around.merged.get(key) != Some(value))
-            && own.get(key).is_none()
+        // What unsets it counts, too.
+        let says =
+            |data: &Data| data.iter().find(|(known, _)| known == key).map(|(_, it)| it.clone());
+        let strongest = beside.find_map(|group| says(&group.beside));
+        if let Some(value) = strongest.filter(|value| says(&around.merged).as_ref() != Some(value))
+            && says(own).is_none()
         {
-            own.insert(key.clone(), value.clone());
+            own.insert(key.clone(), value);
         }
     }
 }

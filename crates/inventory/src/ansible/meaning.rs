@@ -25,6 +25,11 @@ const TOGETHER: &[&str] = &[
     "ansible_su_pass",
     "ansible_doas_pass",
     "ansible_dzdo_pass",
+    "ansible_become_exe",
+    "ansible_sudo_exe",
+    "ansible_su_exe",
+    "ansible_doas_exe",
+    "ansible_dzdo_exe",
     "ansible_become_flags",
     "ansible_sudo_flags",
     "ansible_su_flags",
@@ -32,6 +37,7 @@ const TOGETHER: &[&str] = &[
     "ansible_dzdo_flags",
     HOST,
     USER,
+    DOCKER,
     CHECKING[0],
     CHECKING[1],
     ARGUMENTS[0],
@@ -41,6 +47,7 @@ const TOGETHER: &[&str] = &[
 const HOST: &str = "ansible_host";
 const USER: &str = "ansible_user";
 const CONNECTION: &str = "ansible_connection";
+const DOCKER: &str = "ansible_docker_extra_args";
 const BECOME: &str = "ansible_become";
 const METHOD: &str = "ansible_become_method";
 const CHECKING: [&str; 2] = ["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
@@ -133,10 +140,27 @@ fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
         other => return Err(fault(CONNECTION, format!("{CONNECTION}={other} is not known here"))),
     };
     host.target = Some(format!("@{connector}/{there}"));
+    if let Some(arguments) = text(DOCKER).filter(|_| connector == "docker") {
+        host.data.insert("docker_host", engine(&arguments)?);
+    }
     if let Some(user) = text(USER).filter(|_| connector != "chroot") {
         host.data.insert("docker_user", user);
     }
     Ok(())
+}
+
+/// Where the engine listens, by the arguments of the docker command in front of its own: `-H URL`, `--host=URL`.
+fn engine(arguments: &str) -> Result<String, Fault> {
+    let words = split(arguments).map_err(|problem| fault(DOCKER, problem))?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let url = match words[..] {
+        ["-H" | "--host", url] => Some(url),
+        [word] => word.strip_prefix("--host=").or_else(|| word.strip_prefix("-H")),
+        _ => None,
+    };
+    let url = url.map(|url| url.trim_start_matches('=')).filter(|url| !url.is_empty());
+    let problem = || format!("{DOCKER}: only -H URL has a meaning here");
+    url.map(str::to_owned).ok_or_else(|| fault(DOCKER, problem()))
 }
 
 fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
@@ -155,6 +179,13 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
         }
         "su" => host.data.insert("_su_user", user.unwrap_or_else(|| "root".into())),
         other => return Err(fault(METHOD, format!("{METHOD}={other} is not known here"))),
+    }
+    let programs = [format!("ansible_{method}_exe"), "ansible_become_exe".to_owned()];
+    let found = programs.into_iter().find_map(|key| text(&key).map(|program| (key, program)));
+    let is_usual = |program: &str| [method, &format!("/usr/bin/{method}")].contains(&program);
+    if let Some((key, _)) = found.filter(|(_, program)| !is_usual(program)) {
+        let problem = format!("{key}: another program than {method} has no meaning here");
+        return Err(fault(key, problem));
     }
     let password = of_method("pass")
         .or_else(|| text("ansible_become_pass"))

@@ -91,11 +91,11 @@ async fn group_vars_go_before_what_inventories_say_of_any_group() {
     let files = Files::new(&[
         (
             "hosts",
-            "[web]\nw1\nw2 d=host\n[site:children]\nweb\n[web:vars]\na=web\nb=web\nc=web\nd=web\ne=web\n[db]\nd1\n[db:vars]\na=db\n",
+            "[web]\nw1\nw2 d=host e=None\n[site:children]\nweb\n[web:vars]\na=web\nb=web\nc=web\nd=web\ne=web\nf=web\n[db]\nd1\n[db:vars]\na=db\n",
         ),
         ("group_vars/all.yml", "a: all\nb: all\nansible_group_priority: 7\n"),
         ("group_vars/site.yml", "b: site\nc: site\nd: site\n"),
-        ("group_vars/web.yml", "e: beside\n"),
+        ("group_vars/web.yml", "e: beside\nf: null\n"),
     ]);
     let inventory = build(ansible(&files, "hosts")).await;
     for (host, key, expected) in [
@@ -105,6 +105,9 @@ async fn group_vars_go_before_what_inventories_say_of_any_group() {
         ("w1", "d", "site"),
         ("w1", "e", "beside"),
         ("w2", "d", "host"),
+        // What is unset is unset by whoever goes before.
+        ("w2", "e", "-"),
+        ("w1", "f", "-"),
         ("d1", "a", "all"),
         ("d1", "ansible_group_priority", "-"),
     ] {

@@ -125,6 +125,21 @@ async fn faults_name_file_line_and_column() {
             "a.ini:1:1: w1: ansible_connection=winrm is not known here",
         ),
         ("a.ini", "w1 ansible_host={{x}}", "a.ini:1:1: ansible_host is a template"),
+        (
+            "a.ini",
+            "d1 ansible_connection=docker ansible_docker_extra_args='-H tcp://h:1 --tls'",
+            "a.ini:1:1: d1: ansible_docker_extra_args: only -H URL has a meaning here",
+        ),
+        (
+            "a.ini",
+            "[w]\nw1\n[w:vars]\nansible_become=yes\nansible_become_exe=/opt/sudo",
+            "a.ini:5:1: w1: ansible_become_exe: another program than sudo has no meaning here",
+        ),
+        (
+            "a.ini",
+            "w1\n[@local]\nw1\n",
+            "a.ini:2:1: @local are the hosts by that connector: it has data, no hosts",
+        ),
         ("a.ini", "$ANSIBLE_VAULT;1.1;AES256\n00", "a.ini: it is encrypted by Ansible Vault"),
     ] {
         let files = Files::new(&[(name, text)]);
@@ -150,6 +165,12 @@ async fn paths_that_are_no_inventories_are_refused() {
         ("data/web.yaml", ""),
         ("data/web.toml", ""),
         ("bytes.yaml", "x"),
+        ("links/README", ""),
+        ("nested/all/main.yaml", ""),
+        ("nested/README", ""),
+        ("at.ini", "[@local]\nw1\n"),
+        ("children.ini", "[web]\nw1\n[@docker:children]\nweb\n"),
+        ("ec2.yml", "plugin: amazon.aws.aws_ec2\nregions: [x]\n"),
         ("s.tfstate", "{}"),
     ]);
     std::fs::write(files.path("bytes.yaml"), [0x61, 0xff]).unwrap();
@@ -183,6 +204,18 @@ async fn paths_that_are_no_inventories_are_refused() {
         let found = error(Inventory::builder().targets(words).unwrap(), &files).await;
         assert_eq!(found, problem, "{words}");
     }
+    for (name, problem) in [
+        (
+            "ec2.yml",
+            "ec2.yml:1:1: this is for a plugin of Ansible, and plugins are not run here: read what ansible-inventory --list says",
+        ),
+        ("at.ini", "lists w1 in a group that cannot be: @local is the group of a connector"),
+        ("children.ini", "lists web in @docker, the group of a connector"),
+    ] {
+        let words = format!("@ansible/{}", files.path(name).display());
+        let found = error(Inventory::builder().targets(&words).unwrap(), &files).await;
+        assert!(found.contains(problem), "{name}: {found}");
+    }
     for name in ["nowhere", "nowhere.yaml"] {
         let builder = Inventory::builder().host("w1").group_data(files.path(name));
         let problem = format!("{name}: cannot be read: No such file or directory (os error 2)");
@@ -191,6 +224,17 @@ async fn paths_that_are_no_inventories_are_refused() {
     let builder = Inventory::builder().host("w1").group_data(files.path("plain"));
     let found = error(builder, &files).await;
     assert_eq!(found, "plain: data are in files like web.toml, web.yaml or web.json");
+    std::os::unix::fs::symlink("/no/where.yaml", files.path("links/web.yaml")).unwrap();
+    for (name, problem) in [
+        ("links", "web.yaml: cannot be read: No such file or directory (os error 2)"),
+        (
+            "nested",
+            "nested/all: this is a directory, and data are in files like web.toml, web.yaml or web.json",
+        ),
+    ] {
+        let builder = Inventory::builder().host("w1").group_data(files.path(name));
+        assert!(error(builder, &files).await.ends_with(problem), "{name}");
+    }
     let builder = Inventory::builder().host("w1").group_data(files.path("data"));
     let found = error(builder, &files).await;
     assert!(found.contains("there is another file for web beside it"), "{found}");

@@ -7,6 +7,7 @@ mod ansible_merge;
 mod asking;
 mod bad_input;
 mod hostile;
+mod joined;
 mod limits;
 mod precedence;
 mod scene;

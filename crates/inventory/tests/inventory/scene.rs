@@ -106,6 +106,10 @@ impl Connector for Cloud {
         false
     }
 
+    fn data_fields(&self) -> &'static [DataField] {
+        const { &[DataField { key: "cloud_region", ..FIELD }] }
+    }
+
     async fn make_names_data(
         &self,
         argument: Option<&str>,
