@@ -73,9 +73,13 @@ pub(crate) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     if before.is_empty() {
         words.extend(grammar::RESERVED.map(str::to_owned));
     }
-    let files = PathCompleter::any().complete(OsStr::new(last));
-    let files = files.iter().filter_map(|file| file.get_value().to_str().map(str::to_owned));
-    words.extend(files);
+    // Behind these stands a path, too.
+    let of_path = |name: &'static str| Some((name, last.strip_prefix(name)?));
+    let (name, path) =
+        ["@ansible/", "@chroot/"].into_iter().find_map(of_path).unwrap_or(("", last));
+    let files = PathCompleter::any().complete(OsStr::new(path));
+    let files = files.iter().filter_map(|file| file.get_value().to_str());
+    words.extend(files.map(|file| format!("{name}{file}")));
     candidates(before, last, words)
 }
 
