@@ -337,7 +337,8 @@ async fn a_state_with_a_secret_of_a_host_that_others_can_read_is_warned_of_once(
         (sensitive, 0o600, false),
         (none, 0o644, false),
     ] {
-        std::fs::write(&path, state(output)).unwrap();
+        // A byte order mark is no part of it.
+        std::fs::write(&path, format!("\u{feff}{}", state(output))).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         let (found, notes) = listed_all(&path, &[Some("all"), Some("all.0")]).await;
         assert!(found.iter().all(|hosts| hosts.as_ref().unwrap().len() == 1), "{found:?}");

@@ -64,32 +64,55 @@ impl Shell {
     }
 }
 
+/// What bash and zsh make of a line.
+const COMPLETED: &[(&str, &str)] = &[
+    ("hostlink inv.", "inv.yaml"),
+    ("hostlink bu", "build"),
+    ("hostlink w1,ba", "w1,bastion"),
+    ("hostlink @loc", "@local"),
+    ("hostlink w1,@loc", "w1,@local"),
+    ("hostlink w1,@ansible/in", "w1,@ansible/inv.yaml"),
+    ("hostlink @chr", "@chroot/"),
+    ("hostlink conn", "connectors"),
+    ("hostlink inv.yaml ex", "inv.yaml exec"),
+    ("hostlink inv.yaml inventory --gr", "inv.yaml inventory --gr"),
+    ("hostlink inv.yaml inventory --gra", "inv.yaml inventory --graph"),
+    ("hostlink inv.yaml inventory --limit ed", "inv.yaml inventory --limit edge"),
+    ("hostlink inv.yaml exec --limit web,d1", "inv.yaml exec --limit web,d1"),
+    ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
+    ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
+    ("hostlink completions z", "completions zsh"),
+    ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
+    ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
+    ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
+    ("hostlink inv.yaml exec --limit web:\\!ed", "inv.yaml exec --limit web:!edge"),
+];
+
+/// The same where files and hosts would be more than text to a shell.
+const OF_BAD_NAMES: &[(&str, &str)] = &[
+    ("hostlink a", "a b.yaml"),
+    ("hostlink a\\ ", "a b.yaml"),
+    ("hostlink 'a ", "a b.yaml"),
+    ("hostlink \"a b", "a b.yaml"),
+    ("hostlink x", "x;touch PWN;.yaml"),
+    ("hostlink w1,x", "w1,x;touch PWN;.yaml"),
+    ("hostlink \"x", "x;touch PWN;.yaml"),
+    ("hostlink \\$", "$(touch PWN).yaml"),
+    ("hostlink '$", "$(touch PWN).yaml"),
+    ("hostlink q", "q'r\"s.yaml"),
+    ("hostlink b", "b\\,c.yaml"),
+    ("hostlink 'a 'b", "a b.yaml"),
+    ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
+    ("hostlink @local put w,1/", "@local put w,1/$(touch PWN)"),
+];
+
 #[test]
-fn bash_completes_subcommands_hosts_groups_and_files() {
+fn bash_and_zsh_complete_subcommands_hosts_groups_and_files() {
     let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
-    let bash = Shell::bash(&files);
-    for (line, wanted) in [
-        ("hostlink inv.", "inv.yaml"),
-        ("hostlink bu", "build"),
-        ("hostlink w1,ba", "w1,bastion"),
-        ("hostlink @loc", "@local"),
-        ("hostlink w1,@loc", "w1,@local"),
-        ("hostlink w1,@ansible/in", "w1,@ansible/inv.yaml"),
-        ("hostlink @chr", "@chroot/"),
-        ("hostlink conn", "connectors"),
-        ("hostlink inv.yaml ex", "inv.yaml exec"),
-        ("hostlink inv.yaml inventory --gr", "inv.yaml inventory --gr"),
-        ("hostlink inv.yaml inventory --gra", "inv.yaml inventory --graph"),
-        ("hostlink inv.yaml inventory --limit ed", "inv.yaml inventory --limit edge"),
-        ("hostlink inv.yaml exec --limit web,d1", "inv.yaml exec --limit web,d1"),
-        ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
-        ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
-        ("hostlink completions z", "completions zsh"),
-        ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
-        ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
-        ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
-    ] {
-        assert_eq!(bash.completed(&files, line), wanted, "{line}");
+    for shell in [Shell::bash(&files), Shell::zsh(&files)] {
+        for (line, wanted) in COMPLETED {
+            assert_eq!(shell.completed(&files, line), *wanted, "{line}");
+        }
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(files.shown(&["completions", shell]).contains("HOSTLINK_COMPLETE"), "{shell}");
@@ -97,92 +120,21 @@ fn bash_completes_subcommands_hosts_groups_and_files() {
 }
 
 #[test]
-fn zsh_completes_subcommands_hosts_groups_and_files() {
-    let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
-    let zsh = Shell::zsh(&files);
-    for (line, wanted) in [
-        ("hostlink inv.", "inv.yaml"),
-        ("hostlink bu", "build"),
-        ("hostlink w1,ba", "w1,bastion"),
-        ("hostlink @loc", "@local"),
-        ("hostlink w1,@loc", "w1,@local"),
-        ("hostlink w1,@ansible/in", "w1,@ansible/inv.yaml"),
-        ("hostlink @chr", "@chroot/"),
-        ("hostlink conn", "connectors"),
-        ("hostlink inv.yaml ex", "inv.yaml exec"),
-        ("hostlink inv.yaml inventory --gra", "inv.yaml inventory --graph"),
-        ("hostlink inv.yaml inventory --limit ed", "inv.yaml inventory --limit edge"),
-        ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
-        ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
-        ("hostlink completions z", "completions zsh"),
-        ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
-        ("hostlink inv.yaml exec --limit web:\\!ed", "inv.yaml exec --limit web:!edge"),
-        ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
-        ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
-    ] {
-        assert_eq!(zsh.completed(&files, line), wanted, "{line}");
-    }
-}
-
-/// Files and hosts that would be more than text to a shell.
-fn of_bad_names() -> Files {
+fn what_bash_and_zsh_complete_is_text_to_them_whatever_files_and_hosts_are_called() {
     let names = ["a b.yaml", "x;touch PWN;.yaml", "$(touch PWN).yaml", "q'r\"s.yaml", "b\\,c.yaml"];
     let hosts = "hosts: [zeta, 'z$(touch${IFS}PWN)', 'z;touch${IFS}PWN', \"z`touch${IFS}PWN`\"]\n";
     let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, hosts)).collect();
-    Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat())
-}
-
-#[test]
-fn what_zsh_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
-    let files = of_bad_names();
-    let zsh = Shell::zsh(&files);
-    for (line, wanted) in [
-        ("hostlink a", "a b.yaml"),
-        ("hostlink a\\ ", "a b.yaml"),
-        ("hostlink 'a ", "a b.yaml"),
-        ("hostlink \"a b", "a b.yaml"),
-        ("hostlink x", "x;touch PWN;.yaml"),
-        ("hostlink \"x", "x;touch PWN;.yaml"),
-        ("hostlink \\$", "$(touch PWN).yaml"),
-        ("hostlink '$", "$(touch PWN).yaml"),
-        ("hostlink q", "q'r\"s.yaml"),
-        ("hostlink b", "b\\,c.yaml"),
-        ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
-    ] {
-        assert_eq!(zsh.completed(&files, line), wanted, "{line}");
-        assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
+    let files =
+        Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat());
+    for shell in [Shell::bash(&files), Shell::zsh(&files)] {
+        for (line, wanted) in OF_BAD_NAMES {
+            assert_eq!(shell.completed(&files, line), *wanted, "{line}");
+            assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
+        }
+        // The control: the same text, typed as it is, does run.
+        shell.completed(&files, "hostlink $(touch PWN).yaml");
+        std::fs::remove_file(files.path("PWN")).unwrap();
     }
-    // The control, as with bash below.
-    zsh.completed(&files, "hostlink $(touch PWN).yaml");
-    assert!(files.path("PWN").exists());
-}
-
-#[test]
-fn what_bash_completes_is_text_to_it_whatever_files_and_hosts_are_called() {
-    let files = of_bad_names();
-    let bash = Shell::bash(&files);
-    for (line, wanted) in [
-        ("hostlink a", "a b.yaml"),
-        ("hostlink a\\ ", "a b.yaml"),
-        ("hostlink 'a ", "a b.yaml"),
-        ("hostlink \"a b", "a b.yaml"),
-        ("hostlink x", "x;touch PWN;.yaml"),
-        ("hostlink w1,x", "w1,x;touch PWN;.yaml"),
-        ("hostlink \"x", "x;touch PWN;.yaml"),
-        ("hostlink \\$", "$(touch PWN).yaml"),
-        ("hostlink '$", "$(touch PWN).yaml"),
-        ("hostlink q", "q'r\"s.yaml"),
-        ("hostlink b", "b\\,c.yaml"),
-        ("hostlink 'a 'b", "a b.yaml"),
-        ("hostlink plain.yaml exec --limit z", "plain.yaml exec --limit zeta"),
-        ("hostlink @local put w,1/", "@local put w,1/$(touch PWN)"),
-    ] {
-        assert_eq!(bash.completed(&files, line), wanted, "{line}");
-        assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
-    }
-    // The control: the same text, typed as it is, does run.
-    bash.completed(&files, "hostlink $(touch PWN).yaml");
-    assert!(files.path("PWN").exists());
 }
 
 #[test]

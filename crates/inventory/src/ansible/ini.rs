@@ -99,7 +99,8 @@ impl Declared {
 
 /// A line in brackets, and perhaps a comment. A host may begin with a range or an address: `[a-c].example.com`, `[::1]`.
 fn is_heading(line: &str) -> bool {
-    let Some((inside, behind)) = line.split_once(']') else { return false };
+    let inner = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let Some((inside, behind)) = inner else { return false };
     let is_over = behind.is_empty() || behind.starts_with([' ', '\t', '#']);
     is_over && !inside.contains([' ', '\t']) && !inside.contains("::")
 }
@@ -268,6 +269,12 @@ mod tests {
                 crate::Definition::read(&read.to_json(), crate::Format::Yaml, "f").unwrap();
             assert_eq!(printed.hosts[0].data, read.hosts[0].data);
         }
+    }
+
+    #[test]
+    fn a_host_that_is_wrong_hides_no_fault_behind_it() {
+        let error = definition("[web]\nw[1:2] x='y\nw3 x='z\n").unwrap_err();
+        assert_eq!(error, "f:2:1: a ' is not closed; f:3:1: a ' is not closed");
     }
 
     #[test]
