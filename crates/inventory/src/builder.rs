@@ -349,7 +349,9 @@ impl Builder {
     ) -> Result<Listed> {
         let reached = entry.reached(name);
         let listed = if needs_settings(name, entry, registry) {
-            draft.check_settings(name, entry, &self.overrides)?;
+            if entry.lists() {
+                draft.check_settings(name, entry, &self.overrides)?;
+            }
             let groups = draft.groups.with_parents(&entry.groups);
             let layers = std::iter::once(&self.defaults).chain(draft.layers(&groups));
             let settings = merged(layers.chain([&entry.data, &self.overrides]), keys);

@@ -89,6 +89,17 @@ async fn what_lists_hosts_is_not_asked_for_one_group_alone() {
 }
 
 #[tokio::test]
+async fn a_host_behind_a_listed_one_has_the_data_of_its_later_group() {
+    let host = "{hosts: ['@cloud/c/@chroot//srv'], data: {ssh_user: USER}}";
+    let (a, b) = (host.replace("USER", "a"), host.replace("USER", "b"));
+    let files = Files::new(&[("inv.yaml", &format!("groups: {{a: {a}, b: {b}}}"))]);
+    let builder = Inventory::builder().path(files.path("inv.yaml"));
+    let cloud = Cloud::new(vec![NameData::new("c")], vec![]);
+    let inventory = builder.build(&registry(Some(cloud)), &context()).await.unwrap();
+    assert_eq!(value(&inventory, "@cloud/c/@chroot//srv", "ssh_user"), "b");
+}
+
+#[tokio::test]
 async fn what_lists_hosts_may_stand_under_several_names() {
     let text = "groups: {eu: {hosts: [{name: of-eu, target: '@cloud/a'}], data: {cloud_region: eu}}, us: {hosts: [{name: of-us, target: '@cloud/b'}], data: {cloud_region: us}}}";
     let hosts = vec![NameData::new("c1").with_group("a"), NameData::new("c2").with_group("b")];

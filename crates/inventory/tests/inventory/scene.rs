@@ -43,7 +43,7 @@ impl Connector for Reaching {
     }
 
     fn data_fields(&self) -> &'static [DataField] {
-        if self.0 == "ssh" { FIELDS } else { &[] }
+        if ["ssh", "chroot"].contains(&self.0) { FIELDS } else { &[] }
     }
 
     fn guarded_fields(&self) -> &'static [&'static str] {
