@@ -144,34 +144,6 @@ impl SshHost {
     pub fn data(&self) -> Data {
         login_data(&self.user, self.port, &self.key, &self.known_hosts)
     }
-
-    /// What another process needs to find this host, in lines.
-    #[must_use]
-    pub fn description(&self) -> String {
-        let Self { target, user, port, key, known_hosts, .. } = self;
-        format!("{target}\n{user}\n{port}\n{}\n{}", key.display(), known_hosts.display())
-    }
-
-    /// The host that another process has described, and keeps.
-    ///
-    /// # Panics
-    ///
-    /// If it is no description.
-    #[must_use]
-    pub fn described(text: &str) -> Self {
-        let lines: Vec<&str> = text.lines().collect();
-        let [target, user, port, key, known_hosts] = lines[..] else {
-            panic!("{text:?} describes no host");
-        };
-        Self {
-            target: target.into(),
-            user: user.into(),
-            port: port.parse().expect("a port is a number"),
-            key: key.into(),
-            known_hosts: known_hosts.into(),
-            _kept: Box::new(()),
-        }
-    }
 }
 
 fn new_key() -> Key {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -22,16 +22,21 @@ pub(crate) const FLAG: &str = "--child";
 pub(crate) fn start(scene: &Scene, work: &str, arguments: &[&str]) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("a program knows where it is")?;
     let mut command = Command::new(program);
-    command.args([FLAG, work, scene.fixture.name()]).args(arguments);
-    command.envs(scene.fixture.child_environment());
+    command.args([FLAG, work, scene.fixture().name()]).args(arguments);
+    command.envs(scene.fixture().child_environment());
     // What a killed child leaves goes with the scene.
     command.env("TMPDIR", scene.here(""));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     Ok(command.spawn()?)
 }
 
-pub(crate) fn runtime() -> anyhow::Result<Runtime> {
-    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+/// The runtime of this process. It is never shut down, as threads may wait for the file system when their case is over.
+pub(crate) fn shared_runtime() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.expect("the kernel gives threads")
+    });
+    &RUNTIME
 }
 
 /// Does what [`start`] asked for.
@@ -39,7 +44,7 @@ pub(crate) fn run(fixtures: &[Arc<dyn Fixture>], arguments: &[String]) -> anyhow
     let [work, fixture, arguments @ ..] = arguments else { bail!("a child is told what to do") };
     let fixture = fixtures.iter().find(|known| known.name() == fixture);
     let fixture = fixture.context("a child is told a fixture that there is")?;
-    runtime()?.block_on(async {
+    shared_runtime().block_on(async {
         let link = fixture.connect(&Context::default()).await?;
         match (&**work, arguments) {
             ("put-slowly", [path, length]) => put_slowly(&link, path, length.parse().ok()).await,
@@ -84,7 +89,7 @@ pub(crate) fn drip() -> DuplexStream {
 }
 
 /// How much a child moves while its memory is measured.
-pub(crate) const MUCH: u64 = 256 * 1024 * 1024;
+pub(crate) const MUCH: u64 = 64 * 1024 * 1024;
 
 /// Prints by how many KiB the most memory that was ever in use grew.
 async fn measure(link: &Link, what: &str, path: &str) -> anyhow::Result<()> {

@@ -5,18 +5,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hostlink_core::{Connection, Connector, Context, Data, ExitStatus, Link, Registry, Result};
 
+use crate::ability::Lack;
+
 /// A target that the suite can open links to, and what it may take for granted there.
 #[async_trait]
 pub trait Fixture: Send + Sync + 'static {
     /// The column's name: the first half of each test's name.
     fn name(&self) -> &str;
 
-    /// Opens a new link to the target. The suite opens several, and checks with one what another did.
+    /// Opens a new link to the target. The suite opens several, and checks with one what another did. The first call
+    /// starts the target, if the fixture has to.
     ///
     /// # Errors
     ///
-    /// The target cannot be reached: every case of this fixture then fails.
+    /// The target does not start, or cannot be reached. Where the first call fails, the suite runs no case.
     async fn connect(&self, context: &Context) -> Result<Link>;
+
+    /// Gives up the target, so that the next [`connect`](Self::connect) starts a new one. The suite calls it after a
+    /// case has failed, since the case may have broken the target. Default: the target stays.
+    fn replace(&self) {}
 
     /// How the end of a command by a signal arrives. Default: by its number.
     fn signals(&self) -> Signals {
@@ -29,9 +36,9 @@ pub trait Fixture: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether the target has `tar`; a case compares this with the target. Default: true.
-    fn has_tar(&self) -> bool {
-        true
+    /// What the target does not offer. Default: it offers everything.
+    fn lacks(&self) -> &[Lack] {
+        &[]
     }
 }
 
@@ -66,7 +73,7 @@ pub struct ConnectorFixture {
     data: Data,
     wrap: Option<fn(Link) -> Box<dyn Connection>>,
     signals: Signals,
-    tar: bool,
+    lacks: Vec<Lack>,
 }
 
 impl ConnectorFixture {
@@ -81,8 +88,14 @@ impl ConnectorFixture {
             data: Data::new(),
             wrap: None,
             signals: Signals::Numbers,
-            tar: true,
+            lacks: Vec::new(),
         }
+    }
+
+    /// As another column.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
     }
 
     /// Registers a connector that `target` goes through.
@@ -110,10 +123,11 @@ impl ConnectorFixture {
         Self { signals, ..self }
     }
 
-    /// The target has no `tar`.
+    /// Declares what the target does not offer, beyond what was declared before.
     #[must_use]
-    pub fn without_tar(self) -> Self {
-        Self { tar: false, ..self }
+    pub fn lacking(mut self, lacks: &[Lack]) -> Self {
+        self.lacks.extend_from_slice(lacks);
+        self
     }
 }
 
@@ -133,8 +147,8 @@ impl Fixture for ConnectorFixture {
         self.signals
     }
 
-    fn has_tar(&self) -> bool {
-        self.tar
+    fn lacks(&self) -> &[Lack] {
+        &self.lacks
     }
 }
 

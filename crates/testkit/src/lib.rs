@@ -1,19 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod ability;
 mod cases;
 mod child;
 mod connections;
 mod fake;
 mod fixture;
+mod lane;
 mod matrix;
 mod random;
 mod recorder;
 mod scene;
+mod slowest;
 mod snapshot;
 mod suite;
+mod time_out;
+mod trials;
 mod watch;
+mod witness;
 
+pub use ability::{Ability, Lack};
 pub use connections::{Cut, Loss, SpawnOnly, SpawnOnlyConnector, WithoutFastPaths};
 pub use fake::{Answer, FakeConnector, Matcher, Rule};
 pub use fixture::{ConnectorFixture, Fixture, Signals};
-pub use suite::{LeftOut, Suite, Unsupported};
+pub use suite::Suite;

@@ -1,4 +1,4 @@
-//! The table of cases and fixtures.
+//! Which fixture passes which case, as a page that names the exceptions.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,63 +6,56 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::ability::{Ability, Lack, Verdict, decisive};
 use crate::cases::Case;
-use crate::suite::{LeftOut, Unsupported};
+use crate::fixture::Fixture;
 
-/// The table as Markdown: `yes` is a cell that every test run shows to hold.
-pub(crate) fn render(
-    fixtures: &[&str],
-    cases: &[Case],
-    unsupported: &[Unsupported],
-    left_out: &[LeftOut],
-) -> String {
+/// The page as Markdown.
+pub(crate) fn render(fixtures: &[&dyn Fixture], cases: &[Case]) -> String {
     let mut text = String::from(
         "# What every connector does\n\n\
-         Written by `cargo xtask test --bless`. Each `yes` is a test of this name; each number is a note below; \
-         `-` is not run, for the reason at the end.\n\n",
+         Written by `cargo xtask test --bless`.\n\n\
+         ## Fixtures\n\n\
+         A test `fixture::case` exists for every fixture and every case below, except for what the last column says. \
+         A case that fails is run as well, and has to fail.\n\n\
+         | fixture | passes | fails, as declared | is not run |\n|---|---|---|---|\n",
     );
-    let _ = writeln!(text, "| case | {} |", fixtures.join(" | "));
-    let _ = writeln!(text, "|---{}|", "|---".repeat(fixtures.len()));
+    for fixture in fixtures {
+        text += &row(*fixture, cases);
+    }
+    text += "\n## Cases\n\nWhat a case needs of its target is in parentheses.\n\n";
     for case in cases {
-        let cells = fixtures.iter().map(|fixture| cell(fixture, case.name, unsupported, left_out));
-        let _ =
-            writeln!(text, "| {} | {} |", case.sentence(), cells.collect::<Vec<_>>().join(" | "));
+        let _ = writeln!(text, "- {}{}", case.sentence(), needs(case));
     }
-    let _ = writeln!(
-        text,
-        "\n{} cases, {} fixtures, {} unsupported cells, {} that are not run.",
-        cases.len(),
-        fixtures.len(),
-        unsupported.len(),
-        count_left_out(fixtures, cases, left_out)
-    );
-    for (number, row) in unsupported.iter().enumerate() {
-        let Unsupported { fixture, case, reason } = row;
-        let _ = write!(text, "\n{}. `{fixture}::{case}`: {reason}", number + 1);
-    }
-    if !unsupported.is_empty() {
-        text.push('\n');
-    }
-    for LeftOut { fixture, cases, reason } in left_out {
-        let _ =
-            writeln!(text, "\nNot run on `{fixture}`: {reason} (cases with {}).", cases.join(", "));
-    }
+    let _ = writeln!(text, "\n{} cases, {} fixtures.", cases.len(), fixtures.len());
     text
 }
 
-fn count_left_out(fixtures: &[&str], cases: &[Case], left_out: &[LeftOut]) -> usize {
-    let cells = fixtures.iter().flat_map(|fixture| cases.iter().map(move |case| (fixture, case)));
-    cells.filter(|(fixture, case)| left_out.iter().any(|row| row.is(fixture, case.name))).count()
+fn row(fixture: &dyn Fixture, cases: &[Case]) -> String {
+    let lacks = fixture.lacks();
+    let decisions = || cases.iter().map(|case| decisive(lacks, case.needs));
+    let passes = decisions().filter(Option::is_none).count();
+    let cell = |verdict| {
+        let declared = lacks.iter().filter(|lack| lack.verdict == verdict);
+        let texts = declared.filter_map(|lack| {
+            let count =
+                decisions().filter(|it| it.is_some_and(|it| std::ptr::eq(it, lack))).count();
+            (count > 0).then(|| exception(lack, count))
+        });
+        texts.collect::<Vec<_>>().join("; ")
+    };
+    let (fails, not_run) = (cell(Verdict::Fails), cell(Verdict::NotRun));
+    format!("| `{}` | {passes} | {fails} | {not_run} |\n", fixture.name())
 }
 
-fn cell(fixture: &str, case: &str, unsupported: &[Unsupported], left_out: &[LeftOut]) -> String {
-    if left_out.iter().any(|row| row.is(fixture, case)) {
-        return "-".to_owned();
-    }
-    match unsupported.iter().position(|row| row.is(fixture, case)) {
-        Some(at) => format!("no ({})", at + 1),
-        None => "yes".to_owned(),
-    }
+fn exception(lack: &Lack, count: usize) -> String {
+    format!("{count} × {:?}: {}", lack.ability, lack.reason)
+}
+
+fn needs(case: &Case) -> String {
+    let needs = case.needs.iter().filter(|need| **need != Ability::Alone);
+    let needs: Vec<_> = needs.map(|need| format!("{need:?}")).collect();
+    if needs.is_empty() { String::new() } else { format!(" ({})", needs.join(", ")) }
 }
 
 /// Compares with the committed file, or rewrites it where that is asked for.
@@ -78,25 +71,39 @@ fn compare_or_bless(path: &Path, text: &str, bless: bool) -> anyhow::Result<Exit
     if std::fs::read_to_string(path).is_ok_and(|committed| committed == text) {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("{} differs from this table: run `cargo xtask test --bless`", path.display());
+    eprintln!("{} differs from this page: run `cargo xtask test --bless`", path.display());
     Ok(ExitCode::FAILURE)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{ConnectorFixture, SpawnOnlyConnector};
 
     #[test]
-    fn a_cell_that_is_not_served_says_so_and_why() {
-        let rows = [Unsupported { fixture: "b", case: "it_works", reason: "it is a stone" }];
-        let case = Case { name: "it_works", run: |_| Box::pin(async { Ok(()) }) };
-        let text = render(&["a", "b"], &[case], &rows, &[]);
-        assert!(text.contains("| it works | yes | no (1) |"), "{text}");
-        assert!(text.contains("1. `b::it_works`: it is a stone\n"), "{text}");
+    fn a_case_that_does_not_pass_is_counted_with_its_reason() {
+        let fixture = ConnectorFixture::new("stone", Arc::new(SpawnOnlyConnector::default()), "@x");
+        let fixture = fixture.lacking(&[
+            Lack::fails(Ability::Bash, "a stone has no shell"),
+            Lack::not_run(Ability::Tar, "it rolls by chance"),
+        ]);
+        let case = |name, needs| Case { name, needs, run: |_| Box::pin(async { Ok(()) }) };
+        let cases = [
+            case("it_works", &[][..]),
+            case("it_bashes", &[Ability::Bash]),
+            case("it_bashes_tar", &[Ability::Bash, Ability::Tar, Ability::Alone]),
+        ];
+        let text = render(&[&fixture], &cases);
+        let row =
+            "| `stone` | 1 | 1 × Bash: a stone has no shell | 1 × Tar: it rolls by chance |\n";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("- it works\n- it bashes (Bash)\n- it bashes tar (Bash, Tar)\n"));
     }
 
     #[test]
-    fn a_committed_table_that_differs_is_a_failure() {
+    fn a_committed_page_that_differs_is_a_failure() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("conformance.md");
         let code = |text| format!("{:?}", compare_or_bless(&path, text, false).unwrap());

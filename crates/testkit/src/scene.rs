@@ -9,16 +9,23 @@ use hostlink_core::{
 };
 use tempfile::TempDir;
 
+use crate::ability::Ability;
 use crate::fixture::Fixture;
+use crate::lane::Turn;
 use crate::recorder::Recorder;
+use crate::witness::{Seen, Witness};
+
+/// How many bytes of a file go to the target as words of a command.
+const SHORT: usize = 4096;
 
 /// A link to try, a second one to check with, and a scratch directory at each end.
 pub(crate) struct Scene {
-    pub(crate) fixture: Arc<dyn Fixture>,
+    /// The fixture belongs to the case while this lives.
+    turn: Turn,
     /// The link that is tried.
     pub(crate) link: Link,
     /// Looks at what the first one did. What only one link sees is not on the target.
-    witness: Link,
+    witness: Witness,
     /// What the link that is tried has reported.
     pub(crate) recorder: Arc<Recorder>,
     there: String,
@@ -26,31 +33,41 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) async fn open(fixture: Arc<dyn Fixture>) -> anyhow::Result<Self> {
+    /// Opens the links and makes the scratch directories, on a fixture whose turn has come.
+    pub(crate) async fn open(turn: Turn) -> anyhow::Result<Self> {
         let recorder = Arc::new(Recorder::default());
         let context = Context { reporter: recorder.clone(), ..Context::default() };
-        let link = fixture.connect(&context).await?;
-        let witness = fixture.connect(&Context::default()).await?;
+        let link = turn.fixture().connect(&context).await?;
+        let witness = turn.witness().await?;
         let here = tempfile::Builder::new().prefix("hl-case-").tempdir()?;
-        let line = "mktemp -d /tmp/hl-case-XXXXXXXX".into();
-        let made = witness.run_shell_command(&line, &plain()).await?.check()?;
-        let there = String::from_utf8(made.stdout())?.trim().to_owned();
-        Ok(Self { fixture, link, witness, recorder, there, here })
+        let made = witness.look("/", b"mktemp -d /tmp/hl-case-XXXXXXXX").await?.check()?;
+        let there = String::from_utf8(made.stdout)?.trim().to_owned();
+        Ok(Self { turn, link, witness, recorder, there, here })
     }
 
-    /// Removes the scratch directories and closes the links.
+    /// Removes the scratch directories, closes the link and hands the witness on to the next case.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.link.disconnect().await?;
         // A directory without write permission cannot be emptied, except by root.
         let line = format!("chmod -R u+rwx {0} 2>/dev/null; rm -rf {0}", self.there);
-        self.witness.run_shell_command(&line.into(), &plain()).await?.check()?;
-        self.witness.disconnect().await?;
+        self.witness.look("/", line.as_bytes()).await?.check()?;
+        self.turn.hand_on(self.witness);
         Ok(())
+    }
+
+    /// What the suite is run against.
+    pub(crate) fn fixture(&self) -> &dyn Fixture {
+        self.turn.fixture()
+    }
+
+    /// Whether the fixture does not declare that it lacks this.
+    pub(crate) fn has(&self, ability: Ability) -> bool {
+        self.fixture().lacks().iter().all(|lack| lack.ability != ability)
     }
 
     /// A second link of its own, as a caller opens it.
     pub(crate) async fn another_link(&self) -> Result<Link> {
-        self.fixture.connect(&Context::default()).await
+        self.fixture().connect(&Context::default()).await
     }
 
     /// Runs a line on the link that is tried.
@@ -89,10 +106,10 @@ impl Scene {
         Ok(path)
     }
 
-    /// What the witness sees, which runs `line` in the scratch directory.
+    /// What a line of shell prints that the witness runs in the scratch directory.
     pub(crate) async fn look(&self, line: &str) -> anyhow::Result<Vec<u8>> {
-        let output = self.witness_runs(&line.into(), &plain()).await?;
-        Ok(output.check().with_context(|| format!("the witness ran: {line}"))?.stdout())
+        let seen = self.sees(line).await?.check();
+        Ok(seen.with_context(|| format!("the witness ran: {line}"))?.stdout)
     }
 
     /// The same as text, without white space around it.
@@ -102,31 +119,45 @@ impl Scene {
 
     /// Whether the witness finds that `line` succeeds.
     pub(crate) async fn holds(&self, line: &str) -> anyhow::Result<bool> {
-        Ok(self.witness_runs(&line.into(), &plain()).await?.success())
+        Ok(self.sees(line).await?.code == 0)
     }
 
-    /// Lets the witness run a command in the scratch directory.
-    pub(crate) async fn witness_runs(
-        &self,
-        command: &StringCommand,
-        arguments: &ConnectorArguments,
-    ) -> Result<CommandOutput> {
-        let arguments = arguments.clone().with_chdir(self.there.as_str());
-        self.witness.run_shell_command(command, &arguments).await
+    /// Lets the witness run a line of shell in the scratch directory, whether it succeeds or not.
+    pub(crate) async fn sees(&self, line: &str) -> anyhow::Result<Seen> {
+        self.witness.look(&self.there, line.as_bytes()).await
+    }
+
+    /// What a command prints that the witness runs in the scratch directory.
+    pub(crate) async fn look_by(&self, command: StringCommand) -> anyhow::Result<Vec<u8>> {
+        let seen = self.witness.look(&self.there, &command.get_raw_value()).await?;
+        Ok(seen.check()?.stdout)
     }
 
     /// The content of a file of the target.
     pub(crate) async fn content(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        let command = StringCommand::from_words(["cat", "--", path]);
-        Ok(self.witness_runs(&command, &plain()).await?.check()?.stdout())
+        self.look_by(StringCommand::from_words(["cat", "--", path])).await
+    }
+
+    /// The checksum of a file of the target, by md5sum(1), to compare with [`checksum_here`].
+    pub(crate) async fn checksum(&self, path: &str) -> anyhow::Result<String> {
+        let printed = self.look_by(StringCommand::shell("md5sum <").arg(path)).await?;
+        Ok(String::from_utf8(printed)?.trim().to_owned())
     }
 
     /// Makes a file of the target in the scratch directory, without the code for files; returns its path.
     pub(crate) async fn plant(&self, name: &str, content: &[u8]) -> anyhow::Result<String> {
         let path = self.path(name);
-        let command = StringCommand::shell("cat >").arg(&path);
+        if content.len() <= SHORT {
+            let escaped: String = content.iter().map(|byte| format!("\\0{byte:03o}")).collect();
+            let command = StringCommand::from_words(["printf", "%b", &escaped]);
+            self.look_by(command.raw(">").arg(&path)).await?;
+            return Ok(path);
+        }
+        let link = self.another_link().await?;
         let arguments = plain().with_stdin(Stdin::bytes(content.to_vec()));
-        self.witness_runs(&command, &arguments).await?.check()?;
+        let command = StringCommand::shell("cat >").arg(&path);
+        link.run_shell_command(&command, &arguments).await?.check()?;
+        link.disconnect().await?;
         Ok(path)
     }
 
@@ -156,6 +187,14 @@ impl Scene {
         let found = self.look_text("find . -name '.*.hostlink-*' 2>/dev/null || :").await?;
         Ok(found.lines().map(str::to_owned).collect())
     }
+}
+
+/// The checksum of a file of this machine, by md5sum(1).
+pub(crate) async fn checksum_here(path: &Path) -> anyhow::Result<String> {
+    let file = std::fs::File::open(path)?;
+    let output = tokio::process::Command::new("md5sum").stdin(file).output().await?;
+    ensure!(output.status.success(), "md5sum has failed");
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// The temporary files of ours in a directory of this machine.

@@ -1,60 +1,39 @@
 //! Runs every case against every fixture.
 
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use futures::FutureExt;
-use libtest_mimic::{Arguments, Failed, Trial};
+use anyhow::{Context as _, bail};
+use futures::future::try_join_all;
+use libtest_mimic::Arguments;
 
-use crate::cases::{self, Case};
 use crate::fixture::Fixture;
-use crate::scene::Scene;
-use crate::{child, matrix};
+use crate::lane::Lane;
+use crate::trials::{self, Run};
+use crate::{cases, child, matrix};
 
-/// A cell of cases × fixtures that cannot be served, and why.
-///
-/// The cell is run all the same. It has to fail: one that passes fails the test, until its row is removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsupported {
-    /// The fixture's name.
-    pub fixture: &'static str,
-    /// The case's name.
-    pub case: &'static str,
-    /// Why the target cannot do this; it is printed, and stands in the matrix.
-    pub reason: &'static str,
-}
+/// Before the number of times that each case is run.
+const REPEAT: &str = "--repeat";
 
-/// Cells that are not run: whether they pass is not up to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The fixture's name.
-    pub fixture: &'static str,
-    /// What the cases' names contain.
-    pub cases: &'static [&'static str],
-    /// Why nothing can be told from them; it stands in the matrix.
-    pub reason: &'static str,
-}
+/// How many cases run at the same time, on all fixtures, unless `--test-threads` says otherwise. Most of them wait most
+/// of their time: for a process, a limit, a silence.
+const THREADS: usize = 16;
 
-impl LeftOut {
-    pub(crate) fn is(&self, fixture: &str, case: &str) -> bool {
-        self.fixture == fixture && self.cases.iter().any(|part| case.contains(part))
-    }
-}
+/// The exit status where no case was run, because of what was asked for or what the machine lacks.
+const NOTHING_RUN: u8 = 2;
 
-/// The behaviour suite: every fixture goes through every case.
+/// The behaviour suite: every fixture goes through every case, in one process.
 ///
 /// [`main`](Self::main) is the whole `main` of a test without a harness. It understands what libtest does, so
-/// `cargo test` and `cargo nextest` run it, and `--matrix`, which prints the table of cases and fixtures.
+/// `cargo test` and `cargo nextest` run it, and two arguments of its own: `--matrix`, which prints which fixture passes
+/// which case, and `--repeat N`, which runs each case `N` times.
+///
+/// Each fixture is started once, and its cases share it. A case that fails may have broken it: the fixture is replaced
+/// before the next case, and the output says so.
 #[derive(Default)]
 pub struct Suite {
-    fixtures: Vec<Arc<dyn Fixture>>,
-    unsupported: Vec<Unsupported>,
-    left_out: Vec<LeftOut>,
+    lanes: Vec<Arc<Lane>>,
     matrix: Option<PathBuf>,
 }
 
@@ -65,24 +44,10 @@ impl Suite {
         Self::default()
     }
 
-    /// Adds a fixture: a column.
+    /// Adds a fixture.
     #[must_use]
     pub fn with(mut self, fixture: impl Fixture) -> Self {
-        self.fixtures.push(Arc::new(fixture));
-        self
-    }
-
-    /// Names the cells that cannot be served.
-    #[must_use]
-    pub fn with_unsupported(mut self, rows: &[Unsupported]) -> Self {
-        self.unsupported.extend_from_slice(rows);
-        self
-    }
-
-    /// Names the cells that are not run.
-    #[must_use]
-    pub fn with_left_out(mut self, rows: &[LeftOut]) -> Self {
-        self.left_out.extend_from_slice(rows);
+        self.lanes.push(Arc::new(Lane::new(Arc::new(fixture))));
         self
     }
 
@@ -93,131 +58,81 @@ impl Suite {
     }
 
     /// Does what the program's arguments ask for.
+    ///
+    /// The exit status is 0 if every case that was run has passed, 101 if one has failed, and 2 if none was run: a
+    /// fixture does not start, or the arguments are wrong.
     pub fn main(self) -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let done = match arguments.first().map(String::as_str) {
-            Some(child::FLAG) => child::run(&self.fixtures, &arguments[1..]),
+            Some(child::FLAG) => {
+                let fixtures: Vec<_> = self.lanes.iter().map(|it| it.fixture().clone()).collect();
+                child::run(&fixtures, &arguments[1..])
+            }
             Some("--matrix") => self.print_matrix(),
-            _ => self.run_cases(),
+            _ => self.run_cases(arguments),
         };
         done.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(NOTHING_RUN)
         })
     }
 
     fn print_matrix(&self) -> anyhow::Result<ExitCode> {
-        self.check_rows()?;
-        let names: Vec<&str> = self.fixtures.iter().map(|fixture| fixture.name()).collect();
-        let text = matrix::render(&names, &cases::all(), &self.unsupported, &self.left_out);
+        let fixtures: Vec<_> = self.lanes.iter().map(|lane| &**lane.fixture()).collect();
+        let text = matrix::render(&fixtures, &cases::all());
         print!("{text}");
         let Some(path) = &self.matrix else { return Ok(ExitCode::SUCCESS) };
         matrix::compare(path, &text)
     }
 
-    fn run_cases(&self) -> anyhow::Result<ExitCode> {
-        self.check_rows()?;
-        let arguments = Arguments::from_args();
-        let unserved = Arc::new(AtomicUsize::new(0));
-        let trials = self
-            .fixtures
-            .iter()
-            .flat_map(|fixture| cases::all().into_iter().map(|case| (fixture.clone(), case)))
-            .filter(|(fixture, case)| {
-                !self.left_out.iter().any(|row| row.is(fixture.name(), case.name))
-            })
-            .map(|(fixture, case)| self.trial(fixture, case, unserved.clone()))
-            .collect();
+    fn run_cases(&self, mut words: Vec<String>) -> anyhow::Result<ExitCode> {
+        let times = take_repeat(&mut words)?;
+        let mut arguments = Arguments::from_iter([String::new()].into_iter().chain(words));
+        arguments.test_threads.get_or_insert(THREADS);
+        let run = Run::default();
+        let trials = trials::of(&self.lanes, &cases::all(), times, &run);
+        if !arguments.list {
+            let wanted = |name: &str| trials::is_wanted(&arguments, name);
+            child::shared_runtime().block_on(trials::start(&self.lanes, wanted))?;
+        }
         let conclusion = libtest_mimic::run(&arguments, trials);
-        let count = unserved.load(Ordering::Relaxed);
-        if count > 0 {
-            println!("{count} cells are unsupported, as declared, and failed as expected\n");
-        }
+        child::shared_runtime().block_on(try_join_all(self.lanes.iter().map(|it| it.finish())))?;
+        print!("{}", run.summary());
         Ok(conclusion.exit_code())
-    }
-
-    fn trial(&self, fixture: Arc<dyn Fixture>, case: Case, unserved: Arc<AtomicUsize>) -> Trial {
-        let name = format!("{}::{}", fixture.name(), case.name);
-        let row = self.unsupported.iter().find(|row| row.is(fixture.name(), case.name)).copied();
-        Trial::test(name.clone(), move || {
-            let result = run_case(fixture, case);
-            match (row, result) {
-                (None, result) => result.map_err(|error| Failed::from(chain(&error))),
-                (Some(row), Ok(())) => {
-                    let reason = row.reason;
-                    Err(format!("declared unsupported ({reason}), but it passed: serve it now and remove the row").into())
-                }
-                (Some(row), Err(error)) => {
-                    unserved.fetch_add(1, Ordering::Relaxed);
-                    println!("{name} is unsupported: {} ({})", row.reason, chain(&error));
-                    Ok(())
-                }
-            }
-        })
-    }
-
-    /// A row that matches nothing excuses nothing, and would stay for ever.
-    fn check_rows(&self) -> anyhow::Result<()> {
-        for row in &self.unsupported {
-            let fixture = self.fixtures.iter().any(|fixture| fixture.name() == row.fixture);
-            let case = cases::all().iter().any(|case| case.name == row.case);
-            if !fixture || !case {
-                bail!(
-                    "{}::{} is declared unsupported, and there is no such cell",
-                    row.fixture,
-                    row.case
-                );
-            }
-        }
-        for row in &self.left_out {
-            let fixture = self.fixtures.iter().any(|fixture| fixture.name() == row.fixture);
-            for part in row.cases {
-                if !fixture || !cases::all().iter().any(|case| case.name.contains(part)) {
-                    bail!("{}::*{part}* is left out, and there is no such cell", row.fixture);
-                }
-            }
-        }
-        Ok(())
     }
 }
 
-impl Unsupported {
-    pub(crate) fn is(&self, fixture: &str, case: &str) -> bool {
-        (self.fixture, self.case) == (fixture, case)
+/// Takes `--repeat N` out of the arguments, as libtest does not know it.
+fn take_repeat(words: &mut Vec<String>) -> anyhow::Result<usize> {
+    let Some(at) = words.iter().position(|word| word == REPEAT) else { return Ok(1) };
+    let removed: Vec<String> = words.drain(at..words.len().min(at + 2)).collect();
+    let number = removed.get(1).with_context(|| format!("{REPEAT} takes a number"))?;
+    match number.parse() {
+        Ok(times) if times > 0 => Ok(times),
+        _ => bail!("{REPEAT} takes a number from 1 on, not {number:?}"),
     }
 }
 
 impl std::fmt::Debug for Suite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fixtures: Vec<_> = self.fixtures.iter().map(|fixture| fixture.name()).collect();
+        let fixtures: Vec<_> = self.lanes.iter().map(|lane| lane.fixture().name()).collect();
         f.debug_struct("Suite").field("fixtures", &fixtures).finish_non_exhaustive()
     }
 }
 
-/// For one case. A library that hangs must not hang the suite.
-const LIMIT: Duration = Duration::from_secs(120);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// For threads that still wait for the file system when a case is over.
-const SHUTDOWN: Duration = Duration::from_secs(5);
-
-fn run_case(fixture: Arc<dyn Fixture>, case: Case) -> anyhow::Result<()> {
-    let runtime = child::runtime()?;
-    let result = runtime.block_on(async {
-        let scene = Scene::open(fixture).await.context("the scene could not be set")?;
-        let run = AssertUnwindSafe((case.run)(&scene)).catch_unwind();
-        let result = tokio::time::timeout(LIMIT, run).await;
-        let closed = scene.close().await.context("the scene could not be cleared");
-        match result {
-            Ok(Ok(result)) => result.and(closed),
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => Err(anyhow!("not done after {LIMIT:?}")),
+    #[test]
+    fn repeat_is_taken_out_of_the_arguments() {
+        let mut words = ["a", REPEAT, "20", "b"].map(str::to_owned).to_vec();
+        assert_eq!(take_repeat(&mut words).unwrap(), 20);
+        assert_eq!(words, ["a", "b"]);
+        assert_eq!(take_repeat(&mut words).unwrap(), 1);
+        for wrong in [&[REPEAT][..], &[REPEAT, "0"], &[REPEAT, "x"]] {
+            let mut words = wrong.iter().map(|&word| word.to_owned()).collect();
+            assert!(take_repeat(&mut words).is_err(), "{wrong:?}");
         }
-    });
-    runtime.shutdown_timeout(SHUTDOWN);
-    result
-}
-
-/// The error and its causes, on one line. A backtrace would only show the suite.
-fn chain(error: &anyhow::Error) -> String {
-    format!("{error:#}")
+    }
 }

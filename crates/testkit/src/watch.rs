@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
 
 /// How long a thing that must happen may take. Generous: a busy machine is no bug.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Scene {
     /// The search is done here, so it cannot find itself. busybox's grep would stop at the first NUL.
     async fn scan(&self, file: &str, text: &str) -> anyhow::Result<Vec<i32>> {
         let line = format!("head -c 300000 /proc/[0-9]*/{file} 2>/dev/null");
-        let output = self.witness_runs(&line.into(), &plain()).await?.stdout();
+        let output = self.sees(&line).await?.stdout;
         let files = split(&output, b"==> /proc/");
         ensure!(files.len() > 2, "the processes of the target cannot be listed");
         let found = files.into_iter().skip(1).filter(|found| contains(found, text.as_bytes()));
@@ -76,7 +76,7 @@ impl Scene {
         for pid in self.with_argument(text).await? {
             // The pending signals, as a mask (proc(5)); of a process that is gone by now there are none.
             let line = format!("grep SigPnd /proc/{pid}/status 2>/dev/null || :");
-            let said = self.witness_runs(&line.into(), &plain()).await?.stdout();
+            let said = self.sees(&line).await?.stdout;
             let said = String::from_utf8_lossy(&said);
             let mask = said.split_whitespace().last().map(|mask| u64::from_str_radix(mask, 16));
             if mask.transpose()?.is_some_and(|mask| mask & KILL == 0) {

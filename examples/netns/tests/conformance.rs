@@ -7,18 +7,17 @@ use async_trait::async_trait;
 use hostlink_core::{Context, Data, Link, Registry, Result};
 use hostlink_example_netns::NetnsConnector;
 use hostlink_local::LocalConnector;
-use hostlink_testkit::{Fixture, Suite, Unsupported};
+use hostlink_testkit::{Ability, Fixture, Lack, Suite};
 
 mod namespace;
 
 use namespace::Namespace;
 
-/// What a namespace cannot serve. The suite runs it all the same, and wants it to fail.
-const UNSUPPORTED: &[Unsupported] = &[Unsupported {
-    fixture: "netns",
-    case: "a_file_that_is_a_mount_point_is_written_in_place",
-    reason: "each command has mounts of its own, since `ip netns exec` mounts another /sys for it",
-}];
+/// What a namespace does not offer. Cases that need it are run all the same, and have to fail.
+const LACKS: &[Lack] = &[Lack::fails(
+    Ability::Mount,
+    "each command has mounts of its own, since `ip netns exec` mounts another /sys for it",
+)];
 
 /// The variable that names the parent's namespace to a child of the test program.
 const VARIABLE: &str = "HOSTLINK_EXAMPLE_NETNS";
@@ -52,8 +51,12 @@ impl Fixture for NetnsFixture {
     fn child_environment(&self) -> Vec<(String, String)> {
         vec![(VARIABLE.to_owned(), self.name_of_namespace())]
     }
+
+    fn lacks(&self) -> &[Lack] {
+        LACKS
+    }
 }
 
 fn main() -> ExitCode {
-    Suite::new().with(NetnsFixture { own: OnceLock::new() }).with_unsupported(UNSUPPORTED).main()
+    Suite::new().with(NetnsFixture { own: OnceLock::new() }).main()
 }

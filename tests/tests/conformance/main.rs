@@ -1,55 +1,78 @@
 //! Every connector through the behaviour suite: one line each.
 
-mod chroot;
-mod containers;
-mod rows;
-mod ssh;
+mod fixture;
+mod lacks;
+mod places;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use hostlink_local::LocalConnector;
-use hostlink_testkit::{ConnectorFixture, Signals, SpawnOnlyConnector, Suite, WithoutFastPaths};
-use hostlink_tests::engine::Engine;
+use hostlink_testkit::Signals::{Codes, Numbers, Unknown};
+use hostlink_testkit::{ConnectorFixture, SpawnOnlyConnector, Suite, WithoutFastPaths};
 use hostlink_tests::ssh_host::SshHost;
 
-use crate::chroot::{ChrootFixture, Place};
-use crate::containers::{ContainerFixture, Way};
-use crate::rows::{LEFT_OUT, UNSUPPORTED};
-use crate::ssh::SshFixture;
+use crate::fixture::PlaceFixture;
+use crate::lacks::{
+    BUSYBOX, CONTAINER, DOCKER, DROPBEAR, NO_TAR, NOT_ROOT, OWN_MOUNTS, PODMAN, SAME_DATA_PATH,
+    SPAWN_ONLY,
+};
+use crate::places::host;
 
 fn main() -> ExitCode {
-    let local = Arc::new(LocalConnector);
-    let no_tar = Arc::new(SpawnOnlyConnector::without(["tar"]));
-    let bash = Arc::new(SpawnOnlyConnector::with_sh("/bin/bash"));
-    let busybox = Arc::new(SpawnOnlyConnector::busybox());
-    Suite::new()
-        .with(ConnectorFixture::new("local", local.clone(), "@local"))
-        .with(
-            ConnectorFixture::new("local-stream", local, "@local")
-                .wrapped(|link| Box::new(WithoutFastPaths::new(link))),
-        )
-        .with(ConnectorFixture::new("local-no-tar", no_tar, "@spawnonly").without_tar())
-        .with(ConnectorFixture::new("local-bash", bash, "@spawnonly"))
-        .with(ConnectorFixture::new("local-busybox", busybox, "@spawnonly"))
-        .with(SshFixture::new("ssh", SshHost::root))
-        .with(SshFixture::new("ssh-stream", SshHost::root).without_fast_paths())
-        .with(SshFixture::new("ssh-dash", || SshHost::with_shell("/bin/dash")))
-        .with(SshFixture::new("ssh-fish", || SshHost::with_shell("/usr/bin/fish")))
-        .with(SshFixture::new("ssh-tcsh", || SshHost::with_shell("/bin/tcsh")))
-        .with(SshFixture::new("ssh-dropbear", SshHost::dropbear))
-        .with(SshFixture::new("ssh-busybox", SshHost::busybox))
-        .with(SshFixture::new("ssh-with_docker", SshHost::container))
-        .with(ChrootFixture::new("chroot", Signals::Numbers, Place::local))
-        .with(ChrootFixture::new("ssh-chroot", Signals::Unknown, Place::over_ssh))
-        .with(ContainerFixture::new("docker-with_docker", Way::Debian(Engine::Docker)))
-        .with(ContainerFixture::new("docker-busybox-with_docker", Way::Busybox))
-        .with(ContainerFixture::new("podman-with_docker", Way::Debian(Engine::Podman)))
-        .with(ContainerFixture::new("dockerssh-with_docker", Way::OnHost))
-        .with(SshFixture::new("dockerssh-sshd-with_docker", SshHost::container_by_name))
-        .with(ContainerFixture::new("docker-chroot-with_docker", Way::Root))
-        .with_unsupported(UNSUPPORTED)
-        .with_left_out(LEFT_OUT)
-        .with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md"))
-        .main()
+    let suite = with_containers(with_roots(with_hosts(with_this_machine(Suite::new()))));
+    suite.with_matrix(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance.md")).main()
+}
+
+fn with_this_machine(suite: Suite) -> Suite {
+    let local = || ConnectorFixture::new("local", Arc::new(LocalConnector), "@local");
+    let spawn_only = |name, connector: SpawnOnlyConnector| {
+        let fixture = ConnectorFixture::new(name, Arc::new(connector), "@spawnonly");
+        fixture.lacking(&[SPAWN_ONLY, SAME_DATA_PATH])
+    };
+    let busybox = spawn_only("local-busybox", SpawnOnlyConnector::busybox());
+    let no_tar = spawn_only("local-no-tar", SpawnOnlyConnector::without(["tar"]));
+    suite
+        .with(local())
+        .with(local().named("local-stream").wrapped(|link| Box::new(WithoutFastPaths::new(link))))
+        .with(no_tar.lacking(&[NO_TAR]))
+        .with(spawn_only("local-bash", SpawnOnlyConnector::with_sh("/bin/bash")))
+        .with(busybox.lacking(BUSYBOX))
+}
+
+fn with_hosts(suite: Suite) -> Suite {
+    let ssh = |name, start| PlaceFixture::new(name, Unknown, start);
+    let user = |name, start| ssh(name, start).lacking(&[NOT_ROOT, SAME_DATA_PATH]);
+    let busybox = ssh("ssh-busybox", || host(SshHost::busybox())).lacking(BUSYBOX);
+    let in_container = |name, start| ssh(name, start).lacking(&[CONTAINER, SAME_DATA_PATH]);
+    suite
+        .with(ssh("ssh", || host(SshHost::root())))
+        .with(ssh("ssh-stream", || host(SshHost::root())).without_fast_paths())
+        .with(user("ssh-dash", || host(SshHost::with_shell("/bin/dash"))))
+        .with(user("ssh-fish", || host(SshHost::with_shell("/usr/bin/fish"))))
+        .with(user("ssh-tcsh", || host(SshHost::with_shell("/bin/tcsh"))))
+        .with(user("ssh-dropbear", || host(SshHost::dropbear())).lacking(&[DROPBEAR]))
+        .with(busybox.lacking(&[DROPBEAR, SAME_DATA_PATH]))
+        .with(in_container("ssh-with_docker", || host(SshHost::container())))
+        .with(in_container("dockerssh-sshd-with_docker", || host(SshHost::container_by_name())))
+}
+
+fn with_roots(suite: Suite) -> Suite {
+    let root = PlaceFixture::new("chroot", Numbers, places::root);
+    let over_ssh = PlaceFixture::new("ssh-chroot", Unknown, places::root_over_ssh);
+    suite.with(root.lacking(&[OWN_MOUNTS])).with(over_ssh.lacking(&[OWN_MOUNTS, SAME_DATA_PATH]))
+}
+
+fn with_containers(suite: Suite) -> Suite {
+    let container = |name, start| PlaceFixture::new(name, Codes, start);
+    let docker = |name, start| container(name, start).lacking(&[CONTAINER, DOCKER]);
+    let busybox = docker("docker-busybox-with_docker", places::busybox).lacking(BUSYBOX);
+    let podman = container("podman-with_docker", places::podman).lacking(PODMAN);
+    let root = container("docker-chroot-with_docker", places::root_in_container);
+    suite
+        .with(docker("docker-with_docker", places::debian))
+        .with(busybox.lacking(&[SAME_DATA_PATH]))
+        .with(podman.lacking(&[CONTAINER, SAME_DATA_PATH]))
+        .with(docker("dockerssh-with_docker", places::container_on_host).lacking(&[SAME_DATA_PATH]))
+        .with(root.lacking(&[OWN_MOUNTS, DOCKER, SAME_DATA_PATH]))
 }

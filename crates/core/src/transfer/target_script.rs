@@ -74,6 +74,9 @@ x=/proc/self/fd/3; [ -e "$x" ] || x=$t
 "#;
 
 /// Gives the temporary file its mode, its owner and its name.
+///
+/// Where it cannot be renamed, the destination is written in place. What was stored is opened before the destination is
+/// emptied: somebody may have removed the temporary file.
 const COMMIT: &str = r#"umask "$u"
 a=; k=
 if [ -f "$d" ] && { [ "$f" ] || [ ! -h "$d" ]; }; then
@@ -89,7 +92,8 @@ mv -f "$t" "$d" 2>/dev/null && { echo "hl done"; exit 0; }
 fi
 [ -f "$d" ] || { mv -f "$t" "$d"; fail write; }
 owned
-cat "$t" >"$d" || fail write
+command exec 4<"$x" || fail write
+cat <&4 >"$d" || fail write
 rm -f "$t"; echo "hl inplace"
 "#;
 

@@ -3,16 +3,20 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use hostlink_core::{ErrorKind, RunOptions};
+use hostlink_core::RunOptions;
 
 use crate::random;
 use crate::scene::{Scene, plain};
+use crate::time_out::{say, time_out_with};
 
 cases![
-    a_child_left_behind_with_the_output_lives_and_the_call_returns,
-    a_child_left_behind_with_the_output_dies_when_the_time_is_up,
-    a_child_that_let_go_of_the_output_lives,
-    output_of_a_child_left_behind_is_read_until_it_falls_silent,
+    a_child_left_behind_with_the_output_lives_and_the_call_returns:
+        OutputOfOrphans | SecondSession | Alone,
+    a_child_left_behind_with_the_output_dies_when_the_time_is_up:
+        OutputOfOrphans | SecondSession | Alone,
+    a_child_that_let_go_of_the_output_lives: Alone,
+    output_of_a_child_left_behind_is_read_until_it_falls_silent:
+        OutputOfOrphans | LateOutputOfOrphans | SecondSession | Alone,
 ];
 
 async fn a_child_left_behind_with_the_output_lives_and_the_call_returns(
@@ -36,18 +40,14 @@ async fn a_child_left_behind_with_the_output_dies_when_the_time_is_up(
 ) -> anyhow::Result<()> {
     let seconds = random::seconds();
     let options = RunOptions { output_silence: Duration::from_secs(90), ..RunOptions::default() };
-    let arguments = plain().with_timeout(Duration::from_secs(2));
-    let command = format!("sleep {seconds} & echo done").into();
-    let run = scene.link.run_shell_command_with(&command, &arguments, &options);
-    let (result, seen) = tokio::join!(run, scene.expect_processes(&seconds, 1));
+    let line = format!("sleep {seconds} & echo done; {}", say(scene));
+    let ended = time_out_with(scene, line, &plain(), &options).await;
     let gone = scene.expect_gone(&seconds).await;
     if gone.is_err() {
         scene.end_processes(&seconds).await?;
     }
-    let Err(error) = result else { anyhow::bail!("it ended") };
-    ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
-    ensure!(error.output().is_some_and(|output| output.stdout() == b"done\n"));
-    seen.and(gone)
+    ensure!(ended?.output().is_some_and(|output| output.stdout() == b"done\n"));
+    gone
 }
 
 async fn a_child_that_let_go_of_the_output_lives(scene: &Scene) -> anyhow::Result<()> {

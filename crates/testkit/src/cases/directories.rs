@@ -26,7 +26,7 @@ async fn chdir_takes_odd_names(scene: &Scene) -> anyhow::Result<()> {
     for name in ["-dash", "with space", "it's", "$HOME", "new\nline", "*", "~"] {
         let path = scene.path(name);
         let command = StringCommand::from_words(["mkdir", "--", &path]);
-        scene.witness_runs(&command, &plain()).await?.check()?;
+        scene.look_by(command).await?;
         for directory in [path.clone(), format!("{up}{}", &path[1..]), format!("{path}/")] {
             let arguments = plain().with_chdir(&*directory);
             let output = scene.run_with("pwd; echo x >here", &arguments).await?.check()?;

@@ -11,7 +11,7 @@ use crate::scene::{Scene, plain};
 
 cases![
     variables_of_any_characters_arrive_intact,
-    secret_variables_arrive_and_stdin_follows,
+    secret_variables_arrive_and_stdin_follows: Printenv,
     a_name_that_is_no_variable_is_refused_and_nothing_is_started,
     a_variable_ends_with_its_command,
     no_child_inherits_the_secrets_of_hostlink,

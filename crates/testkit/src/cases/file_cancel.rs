@@ -8,16 +8,16 @@ use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source};
 
 use crate::child::drip;
 use crate::random;
-use crate::scene::{Scene, leftovers_in, plain};
+use crate::scene::{Scene, checksum_here, leftovers_in, plain};
 use crate::watch::until;
 
 cases![
-    dropping_a_put_leaves_the_old_file_and_nothing_else,
-    dropping_a_put_of_a_path_leaves_the_old_file_or_the_new_one,
-    a_put_that_runs_out_of_time_leaves_the_old_file_and_nothing_else,
-    dropping_a_get_leaves_the_old_file_and_nothing_else,
-    a_get_that_runs_out_of_time_leaves_the_old_file_and_nothing_else,
-    dropping_a_put_leaves_a_temporary_of_somebody_elses_alone,
+    dropping_a_put_leaves_the_old_file_and_nothing_else: SecondSession,
+    dropping_a_put_of_a_path_leaves_the_old_file_or_the_new_one: SecondSession,
+    a_put_that_runs_out_of_time_leaves_the_old_file_and_nothing_else: SecondSession,
+    dropping_a_get_leaves_the_old_file_and_nothing_else: SecondSession,
+    a_get_that_runs_out_of_time_leaves_the_old_file_and_nothing_else: SecondSession,
+    dropping_a_put_leaves_a_temporary_of_somebody_elses_alone: SecondSession,
 ];
 
 /// Of unknown and of known length; neither ever ends.
@@ -49,17 +49,18 @@ async fn expect_cleared(scene: &Scene) -> anyhow::Result<()> {
 async fn dropping_a_put_of_a_path_leaves_the_old_file_or_the_new_one(
     scene: &Scene,
 ) -> anyhow::Result<()> {
-    let bytes = random::bytes(32 * 1024 * 1024);
-    let from = scene.file_here("from", &bytes)?;
+    let from = scene.file_here("from", &random::bytes(32 * 1024 * 1024))?;
+    let new = checksum_here(&from).await?;
     for wait in [0, 1, 3, 10, 30, 100] {
         let path = scene.plant("file", b"old").await?;
+        let old = scene.checksum(&path).await?;
         let options = PutOptions::default();
         let put = scene.link.put_file(&*from, &path, &options);
         let _ = tokio::time::timeout(Duration::from_millis(wait), put).await;
         until("the temporary file goes", || async { Ok(scene.leftovers().await?.is_empty()) })
             .await?;
-        let found = scene.content(&path).await?;
-        ensure!(found == b"old" || found == bytes, "{wait} ms: {} bytes", found.len());
+        let found = scene.checksum(&path).await?;
+        ensure!(found == old || found == new, "{wait} ms: {found}, not {old} or {new}");
     }
     Ok(())
 }

@@ -11,11 +11,11 @@ use crate::watch::until;
 use crate::{Cut, Loss, random};
 
 cases![
-    a_put_whose_input_ends_early_leaves_the_old_file_and_nothing_else,
-    a_put_whose_link_is_lost_leaves_the_old_file,
-    a_get_whose_output_ends_early_leaves_the_old_file_and_nothing_else,
-    a_directory_whose_input_ends_early_does_not_appear,
-    a_directory_whose_output_ends_early_does_not_appear,
+    a_put_whose_input_ends_early_leaves_the_old_file_and_nothing_else: SecondSession,
+    a_put_whose_link_is_lost_leaves_the_old_file: SecondSession,
+    a_get_whose_output_ends_early_leaves_the_old_file_and_nothing_else: SecondSession,
+    a_directory_whose_input_ends_early_does_not_appear: SecondSession,
+    a_directory_whose_output_ends_early_does_not_appear: SecondSession,
     a_transfer_that_is_not_cut_goes_through_the_same_link,
 ];
 

@@ -14,7 +14,7 @@ cases![
     a_fifo_is_written_in_place,
     a_fifo_is_read_to_its_end,
     a_device_is_written_in_place_and_stays,
-    a_file_that_is_a_mount_point_is_written_in_place,
+    a_file_that_is_a_mount_point_is_written_in_place: Mount,
 ];
 
 fn sources() -> [Source; 2] {

@@ -12,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use crate::scene::Scene;
 
 cases![
-    a_reader_that_is_shorter_than_announced_stores_nothing,
-    a_reader_that_is_longer_than_announced_stores_nothing,
-    a_reader_that_fails_stores_nothing,
-    a_writer_that_fails_ends_the_transfer,
+    a_reader_that_is_shorter_than_announced_stores_nothing: SecondSession,
+    a_reader_that_is_longer_than_announced_stores_nothing: SecondSession,
+    a_reader_that_fails_stores_nothing: SecondSession,
+    a_writer_that_fails_ends_the_transfer: SecondSession,
 ];
 
 async fn a_reader_that_is_shorter_than_announced_stores_nothing(

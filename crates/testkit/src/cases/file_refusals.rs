@@ -3,18 +3,21 @@
 use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions, Source, Transferred};
 use hostlink_core::{Error, ErrorKind};
+use tokio::io::AsyncWriteExt;
 
 use crate::scene::{Scene, leftovers_in};
+use crate::watch::until;
 
 cases![
-    a_directory_at_the_destination_is_an_error_and_stays,
-    a_missing_directory_is_an_error,
-    a_place_that_takes_no_file_is_an_error,
+    a_directory_at_the_destination_is_an_error_and_stays: UnreadInput,
+    a_missing_directory_is_an_error: UnreadInput,
+    a_place_that_takes_no_file_is_an_error: UnreadInput,
     a_source_that_is_missing_or_a_directory_is_an_error,
     getting_what_is_missing_or_a_directory_leaves_the_old_file,
     getting_into_a_missing_directory_is_an_error,
     a_temporary_of_somebody_elses_is_left_alone,
     a_temporary_of_our_own_choice_is_used_and_gone,
+    a_put_whose_temporary_is_removed_leaves_the_old_file_or_the_new_one,
     the_search_for_leftovers_finds_one,
 ];
 
@@ -105,6 +108,25 @@ async fn getting_into_a_missing_directory_is_an_error(scene: &Scene) -> anyhow::
         let found = kind(scene.link.get_file(&path, to, &GetOptions::default()).await)?;
         ensure!(found == wanted, "{name:?}: {found}");
     }
+    scene.expect_no_leftovers().await
+}
+
+async fn a_put_whose_temporary_is_removed_leaves_the_old_file_or_the_new_one(
+    scene: &Scene,
+) -> anyhow::Result<()> {
+    let path = scene.plant("file", b"old").await?;
+    let (mut writer, reader) = tokio::io::duplex(1024);
+    let options = PutOptions::default();
+    let put = scene.link.put_file(Source::reader(reader), &path, &options);
+    let meddle = async move {
+        writer.write_all(b"n").await?;
+        until("a temporary file", || async { Ok(!scene.leftovers().await?.is_empty()) }).await?;
+        scene.look("rm -f ./.*.hostlink-*").await?;
+        anyhow::Ok(writer.write_all(b"ew").await?)
+    };
+    let (put, meddled) = tokio::join!(put, meddle);
+    meddled?;
+    scene.expect_content(&path, if put.is_ok() { b"new" } else { b"old" }).await?;
     scene.expect_no_leftovers().await
 }
 

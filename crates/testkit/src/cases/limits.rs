@@ -3,46 +3,37 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use hostlink_core::{Error, ErrorKind, Secret};
+use hostlink_core::{RunOptions, Secret};
 
 use crate::random;
 use crate::scene::{Scene, plain};
+use crate::time_out::{say, time_out, time_out_with};
 use crate::watch::until;
 
 cases![
-    timeout_leaves_no_process_behind,
-    timeout_ends_what_ignores_signals,
-    timeout_of_a_command_sent_over_stdin_leaves_no_process_behind,
-    a_timeout_carries_the_output_so_far_and_proof_of_the_kill,
-    a_timeout_holds_for_a_command_that_keeps_writing,
-    dropping_the_future_kills_the_command,
-    a_command_dropped_at_any_moment_leaves_no_process_behind,
-    disconnect_waits_for_the_kill_of_a_dropped_command,
-    a_kill_reaches_no_other_command,
+    timeout_leaves_no_process_behind: SecondSession,
+    timeout_ends_what_ignores_signals: SecondSession,
+    timeout_of_a_command_sent_over_stdin_leaves_no_process_behind: SecondSession,
+    a_timeout_carries_the_output_so_far_and_proof_of_the_kill: SecondSession,
+    a_timeout_holds_for_a_command_that_keeps_writing: SecondSession,
+    dropping_the_future_kills_the_command: SecondSession,
+    a_command_dropped_at_any_moment_leaves_no_process_behind: SecondSession,
+    disconnect_waits_for_the_kill_of_a_dropped_command: SecondSession,
+    a_kill_reaches_no_other_command: SecondSession,
 ];
-
-fn expect_timeout<T>(result: Result<T, Error>) -> anyhow::Result<Error> {
-    let Err(error) = result else { anyhow::bail!("it was not ended") };
-    ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
-    Ok(error)
-}
 
 async fn timeout_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    let line = format!("sleep {seconds} & exec >/dev/null 2>&1; sleep {seconds}; :");
-    let arguments = plain().with_timeout(Duration::from_secs(1));
-    let run = scene.run_with(line, &arguments);
-    let (result, seen) = tokio::join!(run, scene.expect_processes(&seconds, 3));
-    expect_timeout(result)?;
-    seen?;
+    let line =
+        format!("sleep {seconds} & exec >/dev/null 2>&1; {}; sleep {seconds}; :", say(scene));
+    time_out(scene, line, &plain()).await?;
     scene.expect_gone(&seconds).await
 }
 
 async fn timeout_ends_what_ignores_signals(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    let line = format!("trap '' TERM INT HUP; sleep {seconds}; sleep {seconds}");
-    let result = scene.run_with(line, &plain().with_timeout(Duration::from_secs(1))).await;
-    expect_timeout(result)?;
+    let line = format!("trap '' TERM INT HUP; {}; sleep {seconds}; sleep {seconds}", say(scene));
+    time_out(scene, line, &plain()).await?;
     scene.expect_gone(&seconds).await
 }
 
@@ -50,11 +41,9 @@ async fn timeout_of_a_command_sent_over_stdin_leaves_no_process_behind(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    let arguments = plain()
-        .with_env_var("HL_SECRET", Secret::from("hunter2"))
-        .with_timeout(Duration::from_secs(1));
-    let result = scene.run_with(format!("sleep {seconds} & sleep {seconds}"), &arguments).await;
-    let error = expect_timeout(result)?;
+    let arguments = plain().with_env_var("HL_SECRET", Secret::from("hunter2"));
+    let line = format!("sleep {seconds} & {}; sleep {seconds}", say(scene));
+    let error = time_out(scene, line, &arguments).await?;
     ensure!(!format!("{error:?}").contains("hunter2"));
     scene.expect_gone(&seconds).await
 }
@@ -62,9 +51,8 @@ async fn timeout_of_a_command_sent_over_stdin_leaves_no_process_behind(
 async fn a_timeout_carries_the_output_so_far_and_proof_of_the_kill(
     scene: &Scene,
 ) -> anyhow::Result<()> {
-    let arguments = plain().with_timeout(Duration::from_secs(1));
-    let result = scene.run_with("echo before; echo error >&2; sleep 600", &arguments).await;
-    let error = expect_timeout(result)?;
+    let line = format!("echo before; echo error >&2; {}; sleep 600", say(scene));
+    let error = time_out(scene, line, &plain()).await?;
     let Some(output) = error.output() else { anyhow::bail!("no output") };
     ensure!(output.stdout() == b"before\n" && output.stderr() == b"error\n");
     ensure!(output.status().is_none() && !output.success());
@@ -75,11 +63,9 @@ async fn a_timeout_carries_the_output_so_far_and_proof_of_the_kill(
 
 async fn a_timeout_holds_for_a_command_that_keeps_writing(scene: &Scene) -> anyhow::Result<()> {
     let word = random::word();
-    let options = hostlink_core::RunOptions::default().with_output_limit(1000);
-    let arguments = plain().with_timeout(Duration::from_secs(1));
-    let command = format!("yes {word}").into();
-    let result = scene.link.run_shell_command_with(&command, &arguments, &options).await;
-    let error = expect_timeout(result)?;
+    let options = RunOptions::default().with_output_limit(1000);
+    let line = format!("yes {word} | head -c 2000; {}; yes {word}", say(scene));
+    let error = time_out_with(scene, line, &plain(), &options).await?;
     ensure!(error.output().is_some_and(|output| output.truncated()));
     scene.expect_gone(&word).await
 }
@@ -131,8 +117,7 @@ async fn a_kill_reaches_no_other_command(scene: &Scene) -> anyhow::Result<()> {
     let line = format!("while [ ! -e {} ]; do sleep 0.05; done; exit 3", scene.path("go"));
     let other = scene.run(line);
     let killed = async {
-        let arguments = plain().with_timeout(Duration::from_millis(500));
-        expect_timeout(scene.run_with("sleep 600", &arguments).await)?;
+        time_out(scene, format!("{}; sleep 600", say(scene)), &plain()).await?;
         scene.plant("go", b"").await?;
         until("the file is there", || scene.holds("[ -e go ]")).await
     };

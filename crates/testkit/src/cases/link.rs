@@ -3,12 +3,13 @@
 use anyhow::ensure;
 use futures::future::try_join_all;
 
+use crate::ability::Ability;
 use crate::scene::{Scene, plain};
 
 cases![
-    fifty_commands_run_at_once_on_one_link,
+    fifty_commands_run_at_once_on_one_link: SecondSession | Alone,
     a_link_is_disconnected_twice_without_error,
-    two_links_do_not_know_each_other,
+    two_links_do_not_know_each_other: SecondSession,
     the_target_has_what_the_fixture_says,
 ];
 
@@ -41,6 +42,6 @@ async fn two_links_do_not_know_each_other(scene: &Scene) -> anyhow::Result<()> {
 
 async fn the_target_has_what_the_fixture_says(scene: &Scene) -> anyhow::Result<()> {
     let tar = scene.run("command -v tar").await?.success();
-    ensure!(tar == scene.fixture.has_tar(), "tar is there: {tar}");
+    ensure!(tar == scene.has(Ability::Tar), "tar is there: {tar}");
     Ok(())
 }

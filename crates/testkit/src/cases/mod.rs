@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use crate::ability::Ability;
 use crate::scene::Scene;
 
 /// A sentence, and how it is tried.
@@ -9,6 +10,8 @@ use crate::scene::Scene;
 pub(crate) struct Case {
     /// The sentence, with underscores.
     pub(crate) name: &'static str,
+    /// What the target has to offer.
+    pub(crate) needs: &'static [Ability],
     pub(crate) run: for<'a> fn(&'a Scene) -> BoxFuture<'a, anyhow::Result<()>>,
 }
 
@@ -19,11 +22,12 @@ impl Case {
     }
 }
 
-/// Lists the cases of a file: async functions of a scene.
+/// Lists the cases of a file, which are async functions of a scene, each with the abilities that it needs.
 macro_rules! cases {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:ident $(: $($need:ident)|+)?),+ $(,)?) => {
         pub(super) const CASES: &[$crate::cases::Case] = &[$($crate::cases::Case {
             name: stringify!($name),
+            needs: &[$($($crate::ability::Ability::$need),+)?],
             run: |scene| Box::pin($name(scene)),
         }),+];
     };

@@ -8,8 +8,8 @@ use crate::scene::{Scene, plain};
 use crate::watch::{here_with_argument, until};
 
 cases![
-    a_secret_variable_is_in_the_environment_of_its_command_alone,
-    a_secret_argument_is_in_the_arguments_of_its_program_alone,
+    a_secret_variable_is_in_the_environment_of_its_command_alone: SecondSession,
+    a_secret_argument_is_in_the_arguments_of_its_program_alone: SecondSession,
     secrets_are_not_shown_by_anything_that_can_be_printed,
 ];
 

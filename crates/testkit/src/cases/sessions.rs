@@ -16,11 +16,11 @@ use crate::scene::{Scene, plain};
 use crate::watch::until;
 
 cases![
-    a_session_carries_bytes_both_ways_and_nothing_else,
-    a_session_ends_with_the_exit_code_of_its_command,
-    the_size_of_a_session_follows,
-    a_dropped_session_leaves_no_process_behind,
-    a_session_of_the_login_shell_takes_lines,
+    a_session_carries_bytes_both_ways_and_nothing_else: Terminal,
+    a_session_ends_with_the_exit_code_of_its_command: Terminal,
+    the_size_of_a_session_follows: Terminal,
+    a_dropped_session_leaves_no_process_behind: Terminal | SecondSession,
+    a_session_of_the_login_shell_takes_lines: Terminal,
     a_session_that_cannot_start_is_an_error,
 ];
 

@@ -6,9 +6,9 @@ use hostlink_core::{Secret, StringCommand};
 use crate::scene::{Scene, plain};
 
 cases![
-    another_shell_reads_the_command,
-    another_shell_gets_flags,
-    another_shell_reads_a_long_or_secret_command_and_its_stdin_follows,
+    another_shell_reads_the_command: Bash,
+    another_shell_gets_flags: Bash,
+    another_shell_reads_a_long_or_secret_command_and_its_stdin_follows: Bash,
 ];
 
 async fn another_shell_reads_the_command(scene: &Scene) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use hostlink_core::{ErrorKind, ExitStatus};
 use crate::scene::{Scene, plain};
 
 cases![
-    exit_codes_0_to_255_arrive_unchanged,
+    exit_codes_0_to_255_arrive_unchanged: SecondSession,
     a_signal_is_reported_as_the_signal,
     a_signal_behind_a_waiting_shell_stays_a_code,
     a_missing_program_is_127_and_one_that_is_no_program_126,
@@ -29,7 +29,7 @@ async fn exit_codes_0_to_255_arrive_unchanged(scene: &Scene) -> anyhow::Result<(
 async fn a_signal_is_reported_as_the_signal(scene: &Scene) -> anyhow::Result<()> {
     for (name, number) in [("TERM", 15), ("KILL", 9), ("SEGV", 11)] {
         let output = scene.run(format!("kill -{name} $$; sleep 60")).await?;
-        let wanted = scene.fixture.signals().status(number);
+        let wanted = scene.fixture().signals().status(number);
         ensure!(output.status() == Some(wanted), "{name} arrived as {:?}", output.status());
         ensure!(!output.success(), "{name} is no success");
     }

@@ -12,7 +12,7 @@ cases![
     stdin_is_empty_unless_it_is_given,
     every_kind_of_stdin_arrives,
     a_stdin_file_that_is_missing_starts_nothing,
-    a_command_may_leave_its_stdin_unread,
+    a_command_may_leave_its_stdin_unread: UnreadInput,
     a_command_of_a_mebibyte_runs_and_its_stdin_follows,
 ];
 
@@ -76,7 +76,8 @@ async fn a_command_may_leave_its_stdin_unread(scene: &Scene) -> anyhow::Result<(
 }
 
 async fn a_command_of_a_mebibyte_runs_and_its_stdin_follows(scene: &Scene) -> anyhow::Result<()> {
-    let word = format!("it's {}", "x'\n".repeat(1024 * 1024 / 3));
+    let line = format!("{}\n", "x'".repeat(50));
+    let word = format!("it's {}", line.repeat(1024 * 1024 / line.len()));
     let command =
         StringCommand::with_separator("").raw("hl=").arg(&word).raw("; echo ${#hl}; cat; exit 6");
     let output = scene.run_with(command, &plain().with_stdin("my own\nstdin")).await?;

@@ -7,16 +7,17 @@ use hostlink_core::{ErrorKind, Stdin, StringCommand};
 
 use crate::random;
 use crate::scene::{Scene, plain};
+use crate::time_out::{say, time_out};
 
 cases![
-    get_pty_gives_a_controlling_terminal,
-    a_terminal_merges_both_streams,
-    a_command_on_a_terminal_reads_its_stdin_to_the_end,
-    stdin_on_a_terminal_ends_without_a_newline,
-    a_command_on_a_terminal_may_leave_its_stdin_unread,
-    exit_codes_arrive_from_a_terminal,
+    get_pty_gives_a_controlling_terminal: Terminal,
+    a_terminal_merges_both_streams: Terminal,
+    a_command_on_a_terminal_reads_its_stdin_to_the_end: Terminal | LongTerminalInput,
+    stdin_on_a_terminal_ends_without_a_newline: Terminal,
+    a_command_on_a_terminal_may_leave_its_stdin_unread: Terminal | UnreadInput,
+    exit_codes_arrive_from_a_terminal: Terminal,
     without_get_pty_there_is_no_terminal,
-    timeout_on_a_terminal_leaves_no_process_behind,
+    timeout_on_a_terminal_leaves_no_process_behind: Terminal | SecondSession,
     a_long_command_on_a_terminal_is_refused_and_nothing_is_started,
     a_secret_on_a_terminal_is_refused_and_nothing_is_started,
 ];
@@ -93,13 +94,8 @@ async fn without_get_pty_there_is_no_terminal(scene: &Scene) -> anyhow::Result<(
 async fn timeout_on_a_terminal_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
     // A shell becomes its last command, if it likes.
-    let line = format!("sleep {seconds} & sleep {seconds}; :");
-    let arguments = plain().with_get_pty(true).with_timeout(Duration::from_secs(2));
-    let run = scene.run_with(line, &arguments);
-    let (result, seen) = tokio::join!(run, scene.expect_processes(&seconds, 3));
-    let Err(error) = result else { anyhow::bail!("it ended") };
-    ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
-    seen?;
+    let line = format!("sleep {seconds} & {}; sleep {seconds}; :", say(scene));
+    time_out(scene, line, &plain().with_get_pty(true)).await?;
     scene.expect_gone(&seconds).await
 }
 

@@ -13,10 +13,10 @@ use crate::watch::until;
 use crate::{random, snapshot};
 
 cases![
-    dropping_a_put_of_a_directory_leaves_all_or_nothing,
-    dropping_a_get_of_a_directory_leaves_all_or_nothing,
-    a_put_of_a_directory_that_runs_out_of_time_leaves_nothing,
-    a_get_of_a_directory_that_runs_out_of_time_leaves_nothing,
+    dropping_a_put_of_a_directory_leaves_all_or_nothing: SecondSession,
+    dropping_a_get_of_a_directory_leaves_all_or_nothing: SecondSession,
+    a_put_of_a_directory_that_runs_out_of_time_leaves_nothing: SecondSession,
+    a_get_of_a_directory_that_runs_out_of_time_leaves_nothing: SecondSession,
 ];
 
 /// Milliseconds after which a transfer is dropped.

@@ -15,7 +15,7 @@ cases![
     a_symlink_in_the_place_of_a_directory_is_refused_and_nothing_moves,
     a_file_and_a_directory_in_the_place_of_each_other_are_refused,
     a_symlink_to_a_directory_at_the_destination_is_followed,
-    a_file_at_the_destination_of_a_directory_is_refused,
+    a_file_at_the_destination_of_a_directory_is_refused: UnreadInput,
     sockets_and_pipes_are_left_out_with_a_warning,
     a_directory_that_is_got_is_merged_and_keeps_its_mode,
     a_symlink_here_in_the_place_of_a_directory_is_refused_and_nothing_moves,

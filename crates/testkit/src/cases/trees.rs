@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions};
 
+use crate::ability::Ability;
 use crate::scene::{Scene, plain};
 use crate::snapshot::{self, set_time};
 
 cases![
     a_thousand_files_go_there_and_back_and_compare_equal,
-    names_that_are_not_utf_8_go_there_and_back,
+    names_that_are_not_utf_8_go_there_and_back: Tar,
     an_empty_directory_goes_there_and_back,
     a_new_directory_has_the_mode_and_time_of_its_source,
     a_mode_that_is_asked_for_is_that_of_the_new_directory,
@@ -29,7 +30,7 @@ fn tree(scene: &Scene, count: usize) -> anyhow::Result<PathBuf> {
 
 async fn a_thousand_files_go_there_and_back_and_compare_equal(scene: &Scene) -> anyhow::Result<()> {
     // Without tar each file is a round trip of its own.
-    let count = if scene.fixture.has_tar() { 1000 } else { 100 };
+    let count = if scene.has(Ability::Tar) { 1000 } else { 100 };
     let from = tree(scene, count)?;
     let path = scene.path("tree");
     let put = scene.link.put_dir(&from, &path, &PutOptions::default()).await?;

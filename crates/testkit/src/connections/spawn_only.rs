@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
@@ -23,6 +24,8 @@ pub struct SpawnOnlyConnector {
     missing: Vec<OsString>,
     busybox: bool,
     sh: Option<PathBuf>,
+    /// What the first connection made, for all others.
+    programs: Arc<Mutex<Option<Arc<TempDir>>>>,
 }
 
 impl SpawnOnlyConnector {
@@ -62,15 +65,26 @@ impl Connector for SpawnOnlyConnector {
     }
 
     async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        let programs = match &*programs {
+            Some(made) => made.clone(),
+            None => programs.insert(self.first()?.programs).clone(),
+        };
+        Ok(Box::new(SpawnOnly { programs }))
+    }
+}
+
+impl SpawnOnlyConnector {
+    fn first(&self) -> Result<SpawnOnly> {
         if self.busybox {
-            return Ok(Box::new(SpawnOnly::busybox()?));
+            return SpawnOnly::busybox();
         }
         let connection = SpawnOnly::without(&self.missing)?;
         if let Some(sh) = &self.sh {
             let linked = symlink(sh, connection.programs().join("sh"));
             linked.map_err(|error| Error::from_io("the shell cannot be set up", error))?;
         }
-        Ok(Box::new(connection))
+        Ok(connection)
     }
 }
 
@@ -81,7 +95,7 @@ impl Connector for SpawnOnlyConnector {
 /// they seem.
 #[derive(Debug)]
 pub struct SpawnOnly {
-    programs: TempDir,
+    programs: Arc<TempDir>,
 }
 
 impl SpawnOnly {
@@ -94,7 +108,7 @@ impl SpawnOnly {
         let missing: Vec<&OsStr> = programs.iter().map(AsRef::as_ref).collect();
         let made = link_programs(&missing);
         let failed = |error| Error::from_io("the directory of programs cannot be made", error);
-        Ok(Self { programs: made.map_err(failed)? })
+        Ok(Self { programs: Arc::new(made.map_err(failed)?) })
     }
 
     /// A connection on which there is nothing but the applets of busybox.
@@ -105,7 +119,7 @@ impl SpawnOnly {
     pub fn busybox() -> Result<Self> {
         let failed = |error| Error::from_io("busybox cannot be set up", error);
         let programs = link_applets().map_err(failed)?;
-        Ok(Self { programs })
+        Ok(Self { programs: Arc::new(programs) })
     }
 
     /// The directory in which programs are found. What is put into it is found too.

@@ -1,0 +1,191 @@
+//! The cells of cases and fixtures, as tests that libtest-mimic runs.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use futures::FutureExt;
+use futures::future::try_join_all;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::ability::{Lack, Verdict, decisive};
+use crate::cases::{self, Case};
+use crate::child;
+use crate::lane::{Lane, Turn};
+use crate::scene::Scene;
+use crate::slowest::Slowest;
+
+/// For one case. A library that hangs must not hang the suite.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What is known of a run beyond which cases have passed.
+#[derive(Clone, Default)]
+pub(crate) struct Run(Arc<Record>);
+
+#[derive(Default)]
+struct Record {
+    /// How many cases have failed, as declared.
+    declared: AtomicUsize,
+    slowest: Slowest,
+}
+
+impl Run {
+    /// What is printed at the end.
+    pub(crate) fn summary(&self) -> String {
+        let slowest = self.0.slowest.lines();
+        let declared = self.0.declared.load(Ordering::Relaxed);
+        let mut text = String::new();
+        if declared > 0 {
+            text += &format!("{declared} cases failed, as their fixtures declare\n");
+        }
+        if !slowest.is_empty() {
+            text += &format!("slowest:\n{slowest}");
+        }
+        text
+    }
+}
+
+/// One case on one fixture.
+struct Cell {
+    lane: Arc<Lane>,
+    case: Case,
+    lack: Option<Lack>,
+}
+
+/// The tests, in an order in which fixtures take turns, and no two are at the same case: some cases need much memory.
+pub(crate) fn of(lanes: &[Arc<Lane>], cases: &[Case], times: usize, run: &Run) -> Vec<Trial> {
+    let distance = cases.len().div_ceil(lanes.len().max(1));
+    let rounds = 0..times * cases.len();
+    let cells = rounds.flat_map(|round| {
+        let case = move |number| cases[(round + number * distance) % cases.len()];
+        lanes.iter().enumerate().filter_map(move |(number, lane)| Cell::new(lane, case(number)))
+    });
+    cells.map(|cell| cell.trial(run.clone())).collect()
+}
+
+/// Whether the arguments select the test of this name.
+pub(crate) fn is_wanted(arguments: &Arguments, name: &str) -> bool {
+    let matches =
+        |part: &String| if arguments.exact { name == part } else { name.contains(&**part) };
+    arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// Starts the fixtures that have a test among those that are wanted.
+///
+/// # Errors
+///
+/// The first fixture that does not start.
+pub(crate) async fn start(
+    lanes: &[Arc<Lane>],
+    is_wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<()> {
+    let has_wanted = |lane: &&Arc<Lane>| {
+        let cells = cases::all().into_iter().filter_map(|case| Cell::new(lane, case));
+        cells.into_iter().any(|cell| is_wanted(&cell.name()))
+    };
+    let starts = lanes.iter().filter(has_wanted).map(async |lane| {
+        // A fixture is started by threads that may block, and panics where it cannot start.
+        let started = AssertUnwindSafe(lane.start()).catch_unwind().await;
+        let name = lane.fixture().name();
+        let started = started.map_err(|_| anyhow!("its start has panicked, see above"))?;
+        started.with_context(|| format!("the fixture {name} does not start, so no case was run"))
+    });
+    try_join_all(starts).await.map(|_| ())
+}
+
+impl Cell {
+    /// Nothing where the fixture declares that the case is not to be run.
+    fn new(lane: &Arc<Lane>, case: Case) -> Option<Self> {
+        let lack = decisive(lane.fixture().lacks(), case.needs).copied();
+        let is_run = lack.is_none_or(|lack| lack.verdict != Verdict::NotRun);
+        is_run.then(|| Self { lane: lane.clone(), case, lack })
+    }
+
+    fn name(&self) -> String {
+        format!("{}::{}", self.lane.fixture().name(), self.case.name)
+    }
+
+    fn trial(self, run: Run) -> Trial {
+        Trial::test(self.name(), move || {
+            let (result, took) = child::shared_runtime().block_on(self.run());
+            run.0.slowest.add(&self.name(), took);
+            self.judge(result, &run)
+        })
+    }
+
+    /// Also returns how long it took, without the wait for its turn.
+    async fn run(&self) -> (anyhow::Result<()>, Duration) {
+        let turn = self.lane.turn(self.case.needs).await;
+        let begun = Instant::now();
+        let result = run_case(turn, self.case).await;
+        if result.is_err() && self.lack.is_none() {
+            self.lane.suspect(self.case.name);
+        }
+        (result, begun.elapsed())
+    }
+
+    /// Compares the result with what the fixture declares.
+    fn judge(&self, result: anyhow::Result<()>, run: &Run) -> Result<(), Failed> {
+        match (&self.lack, result) {
+            (None, Ok(())) => Ok(()),
+            (None, Err(error)) => Err(format!("{error:#}{}", alone(&self.name())).into()),
+            (Some(lack), Ok(())) => {
+                let Lack { ability, reason, .. } = lack;
+                Err(format!(
+                    "the fixture declares that it lacks {ability:?} ({reason}), but the case passed: \
+                     declare that no longer, or drop the need of the case"
+                )
+                .into())
+            }
+            (Some(lack), Err(error)) => {
+                run.0.declared.fetch_add(1, Ordering::Relaxed);
+                println!("{} fails as declared: {} ({error:#})", self.name(), lack.reason);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How to run a test by itself, for the end of a message.
+fn alone(name: &str) -> String {
+    let program = std::env::args().next().unwrap_or_default();
+    let command =
+        std::env::var("HOSTLINK_TEST_COMMAND").unwrap_or_else(|_| format!("{program} --exact"));
+    format!("\nrun it alone: {command} {name}")
+}
+
+async fn run_case(turn: Turn, case: Case) -> anyhow::Result<()> {
+    let scene = Scene::open(turn).await.context("the scene could not be set")?;
+    let run = AssertUnwindSafe((case.run)(&scene)).catch_unwind();
+    let result = tokio::time::timeout(LIMIT, run).await;
+    let closed = scene.close().await.context("the scene could not be cleared");
+    match result {
+        Ok(Ok(result)) => result.and(closed),
+        Ok(Err(panic)) => Err(anyhow!("panicked: {}", panic_text(&*panic))),
+        Err(_) => Err(anyhow!("not done after {LIMIT:?}")),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(words: &[&str]) -> Arguments {
+        Arguments::from_iter([""].iter().chain(words))
+    }
+
+    #[test]
+    fn tests_are_selected_as_libtest_does() {
+        let is = |words: &[&str], name| is_wanted(&arguments(words), name);
+        assert!(is(&[], "ssh::a") && is(&["ssh"], "ssh::a") && !is(&["docker"], "ssh::a"));
+        assert!(is(&["--exact", "ssh::a"], "ssh::a") && !is(&["--exact", "ssh"], "ssh::a"));
+        assert!(!is(&["--skip", "ssh"], "ssh::a") && is(&["--skip", "docker"], "ssh::a"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Checks what a case did on the target, through another link than the one that is tried.
+//!
+//! A command of its own for each look would take most of the time of the suite: in a container it costs ten times what a
+//! shell needs that is there already. So a witness keeps shells, writes each look to the standard input of one, and reads
+//! its output up to a mark.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, bail, ensure};
+use async_trait::async_trait;
+use hostlink_core::{Link, OutputSink, RunOptions, Stdin, Stream, quote};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::random;
+use crate::scene::plain;
+
+/// A link with shells that wait for something to look at.
+pub(crate) struct Witness {
+    link: Link,
+    idle: Mutex<Vec<Shell>>,
+}
+
+/// What a look has found.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Witness {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link, idle: Mutex::default() }
+    }
+
+    /// Runs a line of shell in a directory of the target, with an empty standard input.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the line may go on, and its shell ends with it.
+    pub(crate) async fn look(&self, directory: &str, line: &[u8]) -> anyhow::Result<Seen> {
+        let kept = self.idle().pop();
+        let mut shell = kept.unwrap_or_else(|| Shell::start(&self.link));
+        let seen = shell.look(directory, line).await?;
+        self.idle().push(shell);
+        Ok(seen)
+    }
+
+    /// Ends the shells, and closes the link.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        self.idle().clear();
+        Ok(self.link.disconnect().await?)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Shell>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// Fails unless the line has succeeded.
+    pub(crate) fn check(self) -> anyhow::Result<Self> {
+        let Self { code, stderr, .. } = &self;
+        ensure!(*code == 0, "exit code {code}: {}", String::from_utf8_lossy(stderr).trim());
+        Ok(self)
+    }
+}
+
+/// A shell that takes lines. It ends when its input does.
+struct Shell {
+    input: DuplexStream,
+    output: UnboundedReceiver<(Stream, Vec<u8>)>,
+    /// What no line and no output has in it.
+    mark: String,
+}
+
+impl Shell {
+    fn start(link: &Link) -> Self {
+        let (input, read) = duplex(64 * 1024);
+        let (sender, output) = unbounded_channel();
+        let link = link.clone();
+        tokio::spawn(async move {
+            let arguments = plain().with_stdin(Stdin::reader(read));
+            let options = RunOptions::default().with_output_limit(0);
+            // How it ends is seen by who looks: its output ends early.
+            let _ =
+                link.run_streaming(&"sh".into(), &arguments, &options, &mut Sender(sender)).await;
+        });
+        Self { input, output, mark: format!("hl-look-{}", random::word()) }
+    }
+
+    async fn look(&mut self, directory: &str, line: &[u8]) -> anyhow::Result<Seen> {
+        let (mark, directory) = (self.mark.as_bytes(), quote::shell(directory.as_bytes()));
+        let line = quote::shell(line);
+        let parts: [&[u8]; 9] = [
+            b"(cd ",
+            &directory,
+            b" && eval ",
+            &line,
+            b") </dev/null; printf '",
+            mark,
+            b" %d\\n' \"$?\"; echo ",
+            mark,
+            b" >&2\n",
+        ];
+        self.input.write_all(&parts.concat()).await.context("the shell of the witness is gone")?;
+        self.read().await
+    }
+
+    /// Reads both streams up to the mark.
+    async fn read(&mut self) -> anyhow::Result<Seen> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mark = self.mark.as_bytes();
+        loop {
+            if stderr.ends_with(b"\n")
+                && let Some(code) = code_behind(&stdout, mark)
+                && let Some(end) = last_place(&stderr, mark)
+            {
+                let start = last_place(&stdout, mark).expect("there is a code behind it");
+                stdout.truncate(start);
+                stderr.truncate(end);
+                return Ok(Seen { code, stdout, stderr });
+            }
+            match self.output.recv().await {
+                Some((Stream::Stdout, bytes)) => stdout.extend(bytes),
+                Some((_, bytes)) => stderr.extend(bytes),
+                None => bail!(
+                    "the shell of the witness has ended: {}",
+                    String::from_utf8_lossy(&stderr)
+                ),
+            }
+        }
+    }
+}
+
+/// The exit code that a shell has written behind the mark, once it has come whole.
+fn code_behind(stdout: &[u8], mark: &[u8]) -> Option<i32> {
+    let written = &stdout[last_place(stdout, mark)? + mark.len()..];
+    std::str::from_utf8(written.strip_suffix(b"\n")?).ok()?.trim().parse().ok()
+}
+
+fn last_place(text: &[u8], mark: &[u8]) -> Option<usize> {
+    // It is near the end, or nowhere: a code has three digits at the most.
+    let from = text.len().saturating_sub(mark.len() + 8);
+    let end = &text[from..];
+    end.windows(mark.len()).rposition(|window| window == mark).map(|place| from + place)
+}
+
+/// Hands output to who reads it.
+struct Sender(UnboundedSender<(Stream, Vec<u8>)>);
+
+#[async_trait]
+impl OutputSink for Sender {
+    async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.send((stream, bytes.to_vec())).map_err(std::io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hostlink_core::{Context, Data, Registry};
+
+    use super::*;
+    use crate::SpawnOnlyConnector;
+
+    async fn witness() -> Witness {
+        let mut registry = Registry::new();
+        registry.register(Arc::new(SpawnOnlyConnector::default()));
+        let link = registry.connect("@spawnonly", &Data::new(), &Context::default()).await;
+        Witness::new(link.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_look_is_told_whole_and_leaves_nothing_to_the_next() {
+        let witness = witness().await;
+        let line = b"x=1; cd /; umask 0; printf \"it's\\0\"; echo oops >&2; cat; exit 7";
+        let seen = witness.look("/tmp", line).await.unwrap();
+        assert_eq!((seen.code, &*seen.stdout, &*seen.stderr), (7, &b"it's\0"[..], &b"oops\n"[..]));
+        let seen = witness.look("/tmp", b"pwd; echo \"<$x>\"; umask").await.unwrap();
+        let text = String::from_utf8(seen.stdout).unwrap();
+        assert!(text.starts_with("/tmp\n<>\n") && !text.ends_with("\n0000\n"), "{text}");
+        assert_eq!(witness.idle().len(), 1, "the second look went through the first one's shell");
+        witness.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn looks_at_the_same_time_do_not_wait_for_each_other() {
+        let witness = witness().await;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
+        let waiting = witness.look(path, b"until [ -e go ]; do sleep 0.05; done; echo went");
+        let (waited, made) = tokio::join!(waiting, witness.look(path, b">go"));
+        assert_eq!((waited.unwrap().stdout, made.unwrap().code), (b"went\n".to_vec(), 0));
+    }
+
+    #[tokio::test]
+    async fn a_shell_that_ends_is_an_error() {
+        let error = witness().await.look("/", b"kill -KILL $$").await.unwrap_err();
+        assert!(error.to_string().contains("has ended"), "{error:#}");
+    }
+}

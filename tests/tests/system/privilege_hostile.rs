@@ -1,0 +1,301 @@
+//! Users whose start-up files are slow, talk, or want the password of whoever becomes them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hostlink_tests::cli::{code, hostlink, run, stderr, stdout, wait_until};
+use hostlink_tests::secret_search::new_secret;
+use hostlink_tests::ssh_target::SshTarget;
+use hostlink_tests::sshd::Sshd;
+use hostlink_tests::sudoer::Sudoer;
+use hostlink_tests::terminal::Terminal;
+use hostlink_tests::user::TestUser;
+
+/// A caller, who may become root with a password, and somebody else whom they may become.
+struct Scene {
+    _caller: TestUser,
+    other: TestUser,
+    password: String,
+    others_password: String,
+    target: SshTarget,
+    _sudoer: Sudoer,
+}
+
+impl Scene {
+    /// With a password the caller may become everybody by sudo.
+    fn new() -> Self {
+        Self::with("", "")
+    }
+
+    /// What stands before the commands for root, and for the other one: `NOPASSWD:`, or nothing.
+    fn with(root: &str, rule: &str) -> Self {
+        Self::with_more(root, rule, "")
+    }
+
+    /// Also a line for sudoers(5), with `CALLER` and `OTHER` in the place of their names.
+    fn with_more(root: &str, rule: &str, more: &str) -> Self {
+        let (caller, other) = (TestUser::create("/bin/sh"), TestUser::create("/bin/bash"));
+        let [password, others_password] = [new_secret(), new_secret()];
+        caller.set_password(&password);
+        other.set_password(&others_password);
+        let line = format!(
+            "{0} ALL=(root) {root} ALL\n{0} ALL=({1}) {rule} ALL\n{2}",
+            caller.name(),
+            other.name(),
+            more.replace("CALLER", caller.name()).replace("OTHER", other.name()),
+        );
+        let sudoer = Sudoer::allowed(&line);
+        let target = SshTarget::as_user(caller.name(), Sshd::builder());
+        Self { _caller: caller, other, password, others_password, target, _sudoer: sudoer }
+    }
+
+    /// What the other one's login shell reads first.
+    fn profile(&self, lines: &str) {
+        self.other.write(".bash_profile", 0o644, lines);
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.other.home().join(name)
+    }
+
+    /// `hostlink OPTIONS TARGET exec -- LINE`, which knows both passwords.
+    fn exec(&self, options: &[&str], line: &str) -> Output {
+        self.hostlink(options, &["exec", "--", line])
+    }
+
+    fn hostlink(&self, options: &[&str], action: &[&str]) -> Output {
+        let words = options.iter().map(|word| (*word).to_owned()).chain(self.target.words());
+        let mut command = hostlink(words.chain(action.iter().map(|word| (*word).to_owned())));
+        command.env("HOSTLINK_SUDO_PASSWORD", &self.password);
+        command.env("HOSTLINK_SU_PASSWORD", &self.others_password);
+        run(command)
+    }
+
+    fn as_other<'a>(&'a self, way: &'a str) -> [&'a str; 4] {
+        match way {
+            "sudo" => ["--sudo", "--use-sudo-login", "--sudo-user", self.other.name()],
+            "su behind sudo" => ["--sudo", "--use-su-login", "--su-user", self.other.name()],
+            _ => ["--data", "x=y", "--su-user", self.other.name()],
+        }
+    }
+}
+
+/// Arguments can be read by everybody. Whoever finds there what sudo asks with could ask in its place where it does not ask itself.
+#[test]
+fn who_asks_as_sudo_does_gets_no_password() {
+    let login = ["--sudo", "--use-sudo-login"];
+    for (root, rule, more, way) in [
+        ("", "NOPASSWD:", "", "sudo"),
+        ("NOPASSWD:", "", "", "su behind sudo"),
+        // The login shell may be run without a password, other programs may not.
+        ("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/bash", "sudo"),
+        ("", "NOPASSWD:", "Defaults:CALLER runas_default=OTHER", "sudo to whomever"),
+    ] {
+        let scene = Scene::with_more(root, rule, more);
+        let (seen, stolen) = (scene.file("seen"), scene.file("stolen"));
+        scene.profile(
+            "cd; for token in HP$(cat seen) HR$(cat seen); do printf '%s\\n' $token >&2; printf %s $token; done
+            read -t 2 -r password; printf '%s\\n' \"$(cat seen)\" \"$password\" >stolen\n",
+        );
+        // It may be there for a moment only.
+        wait_until("what stands in the arguments is seen before it is used", || {
+            let _ = fs::remove_file(&seen);
+            let is_over = AtomicBool::new(false);
+            let output = std::thread::scope(|scope| {
+                scope.spawn(|| spy(&seen, &is_over));
+                let output = match way {
+                    "sudo to whomever" => scene.exec(&login, "id -un"),
+                    _ => scene.exec(&scene.as_other(way), "id -un"),
+                };
+                is_over.store(true, Ordering::Relaxed);
+                output
+            });
+            assert_eq!(code(&output), 0, "{way}, {more}: {}", stderr(&output));
+            assert_eq!(stdout(&output).trim(), scene.other.name());
+            let stolen = fs::read_to_string(&stolen).unwrap();
+            assert!(!stolen.contains(&scene.password), "{way}, {more}: {stolen}");
+            stolen.trim().len() >= 32
+        });
+    }
+}
+
+/// Writes the random digits of our lines into a file, from the arguments of any process. In scripts they stand in two pieces.
+fn spy(file: &Path, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        for entry in fs::read_dir("/proc").unwrap() {
+            let words = fs::read(entry.unwrap().path().join("cmdline")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&words).replace(['\'', '\\', '"'], "");
+            let is_digit = |c: char| c.is_ascii_hexdigit();
+            let tokens = ["HP", "HR"].map(|letters| text.match_indices(letters));
+            let tokens =
+                tokens.into_iter().flatten().filter_map(|(at, _)| text.get(at + 2..at + 34));
+            if let Some(token) = tokens.into_iter().find(|token| token.chars().all(is_digit)) {
+                fs::write(file, token).unwrap();
+                return;
+            }
+        }
+    }
+}
+
+/// sudo asks for a login shell, though not for other programs.
+#[test]
+fn a_password_is_given_where_the_very_command_wants_it() {
+    let scene = Scene::with_more("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/sh, /usr/bin/sh");
+    let output = scene.exec(&scene.as_other("sudo"), "id -un");
+    assert_eq!(
+        (code(&output), stdout(&output).trim()),
+        (0, scene.other.name()),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// Where sudo asks by itself, it still gets its answer.
+#[test]
+fn sudo_gets_its_password_for_another_user() {
+    let scene = Scene::new();
+    scene.profile("echo noise\n");
+    let output = scene.exec(&scene.as_other("sudo"), "id -un");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output).trim(), scene.other.name());
+}
+
+/// root is not asked, so nobody takes the password that was ready for su.
+#[test]
+fn a_password_that_nobody_took_is_not_the_command_s_input() {
+    let scene = Scene::new();
+    scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
+    let mut input = tempfile::NamedTempFile::new().unwrap();
+    write!(input, "in").unwrap();
+    let input = input.path().to_str().unwrap();
+    let words = ["--su-user", scene.other.name(), "--use-su-login", "--stdin", input, "@local"];
+    let mut command = hostlink(words.into_iter().chain(["exec", "--", "cat"]));
+    command.env("HOSTLINK_SU_PASSWORD", &scene.others_password);
+    let output = run(command);
+    assert_eq!((code(&output), stdout(&output)), (0, "in".into()), "{}", stderr(&output));
+}
+
+/// The login shell goes on for a while, and nobody can kill it with rights that were not yet given.
+#[test]
+fn a_command_that_is_given_up_before_it_starts_never_starts() {
+    let scene = Scene::new();
+    scene.profile("cd; echo begun >begun; sleep 4; echo over >over\n");
+    let options = ["--su-user", scene.other.name(), "--use-su-login", "--timeout", "2"];
+    let output = scene.exec(&options, "echo ran >ran; sleep 1; echo done >done");
+    assert_eq!(code(&output), 124, "{}", stderr(&output));
+    wait_until("the shell has begun", || scene.file("begun").exists());
+    let is_there = |name: &str| scene.file(name).exists();
+    let processes = || {
+        let list =
+            run(hostlink(["@local", "exec", "--", "ps", "-o", "pid=", "-u", scene.other.name()]));
+        stdout(&list)
+    };
+    wait_until("it has ended", || processes().trim().is_empty());
+    assert!(!is_there("ran"), "it was started");
+
+    // The control: without a limit it starts behind the same shell.
+    let output = scene.exec(&options[..3], "echo ran >ran");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(is_there("ran") && is_there("over"));
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_it() {
+    let scene = Scene::new();
+    let words = ["--su-user", scene.other.name()].map(str::to_owned);
+    let words = words.into_iter().chain(scene.target.words());
+    let output = run(hostlink(words.chain(["exec", "--", "id"].map(str::to_owned))));
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("something was asked that has no answer here"), "{told}");
+    assert!(told.contains("Password:"), "{told}");
+}
+
+#[test]
+fn a_shell_asks_for_the_password_that_sudo_wants() {
+    let scene = Scene::new();
+    let words = ["--sudo".to_owned()].into_iter().chain(scene.target.words());
+    let words = words.chain(["shell", "--", "id", "-un"].map(str::to_owned));
+    let terminal = Terminal::start(&hostlink_tests::binary(), words, &[]);
+    terminal.wait_for("the password for sudo: ");
+    terminal.type_in(&format!("{}\r", scene.password));
+    assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
+    assert!(terminal.shown().contains("root"), "{:?}", terminal.shown());
+    assert!(!terminal.shown().contains(&scene.password));
+}
+
+/// A terminal has no end of input but the one that is typed.
+#[test]
+fn a_wrong_password_on_a_terminal_is_told_in_sudo_s_words() {
+    let mut scene = Scene::new();
+    scene.password = new_secret();
+    let output = scene.exec(&["--sudo", "--get-pty"], "id");
+    let told = stderr(&output);
+    assert_eq!(code(&output), 1, "{told}");
+    assert!(told.contains("incorrect password attempt"), "{told}");
+}
+
+/// root is not asked by su, whatever the login shell writes. Input there goes through the terminal.
+#[test]
+fn a_password_that_nobody_took_is_not_typed_into_the_command() {
+    let scene = Scene::with("NOPASSWD:", "");
+    scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
+    let bytes: Vec<u8> = (0..3000_u32).flat_map(u32::to_be_bytes).collect();
+    fs::write(scene.file("in"), &bytes).unwrap();
+    let input = scene.file("in").display().to_string();
+    let pty = |line| {
+        let mut options = vec!["--get-pty", "--stdin", &input];
+        options.extend(scene.as_other("su behind sudo"));
+        scene.exec(&options, line)
+    };
+    let output = pty("cat >copy; id -un");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(fs::read(scene.file("copy")).unwrap(), bytes);
+
+    let mut options = vec!["--get-pty"];
+    options.extend(scene.as_other("su behind sudo"));
+    let output = scene.exec(&options, "cat | wc -c; stty -a");
+    let told = stdout(&output);
+    assert!(told.starts_with("0\r\n") && told.contains(" echo "), "{told}: {}", stderr(&output));
+
+    let words = scene.as_other("su behind sudo").map(str::to_owned).into_iter();
+    let words = words.chain(scene.target.words()).chain(["shell".to_owned()]);
+    let variable = ("HOSTLINK_SU_PASSWORD", scene.others_password.as_str());
+    let terminal = Terminal::start(&hostlink_tests::binary(), words, &[variable]);
+    terminal.wait_for("done");
+    terminal.type_in("echo $((20 + 3)); exit\r");
+    assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
+    let shown = terminal.shown();
+    assert!(shown.contains("23"), "the control: {shown:?}");
+    assert!(!shown.contains(&scene.others_password), "{shown:?}");
+    let history = fs::read_to_string(scene.file(".bash_history")).unwrap_or_default();
+    assert!(!history.contains(&scene.others_password), "{history}");
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_it_on_a_terminal_too() {
+    let scene = Scene::new();
+    let words = ["--su-user", scene.other.name(), "--get-pty"].map(str::to_owned);
+    let words: Vec<String> = words.into_iter().chain(scene.target.words()).collect();
+    let exec = |more: &[&str]| {
+        let more = more.iter().map(|word| (*word).to_owned());
+        run(hostlink(words.iter().cloned().chain(["exec".to_owned()]).chain(more)))
+    };
+    let output = exec(&["--", "id"]);
+    let told = stderr(&output);
+    assert_eq!(code(&output), 1, "{told}");
+    assert!(told.contains("something was asked that has no answer here"), "{told}");
+    let output = exec(&["--timeout", "2", "--", "id"]);
+    assert_eq!(code(&output), 124, "{}", stderr(&output));
+    let is_left = || {
+        let all = run(hostlink(["@local", "exec", "--", "ps", "-e", "-o", "args="]));
+        assert!(stdout(&all).contains("ps -e"), "the control");
+        stdout(&all)
+            .lines()
+            .any(|line| line.starts_with("su ") && line.contains(scene.other.name()))
+    };
+    wait_until("no su is left", || !is_left());
+}

@@ -1,0 +1,145 @@
+//! What belongs to sudo without sudo, what sudo does with groups, and what it says where a password would not help.
+
+use hostlink::transfer::{GetOptions, PutOptions, Source};
+use hostlink::{ConnectorArguments, Context, Data, ErrorKind, builtin_registry};
+
+/// Without the tool a file would be the caller's.
+#[tokio::test]
+async fn a_transfer_refuses_what_belongs_to_a_tool_that_is_not_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file").display().to_string();
+    let link = builtin_registry().connect("@local", &Data::new(), &Context::default()).await;
+    let link = link.unwrap();
+    let (login, says) = (ConnectorArguments::new().with_use_sudo_login(true), "only with _sudo");
+    let options = PutOptions::default().with_arguments(login.clone());
+    let put = link.put_file(Source::bytes(b"text".to_vec()), &path, &options).await;
+    let options = GetOptions::default().with_arguments(login);
+    let get = link.get_file("/etc/passwd", &mut Vec::new(), &options).await;
+    for error in [put.unwrap_err(), get.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    link.put_file(Source::bytes(b"text".to_vec()), &path, &PutOptions::default()).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"text", "the control");
+}
+
+mod with_docker {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use hostlink::transfer::{PutOptions, Source};
+    use hostlink::{ConnectorArguments, ErrorKind, Link, Prompter, Result, Secret, StringCommand};
+    use hostlink_tests::container::{Container, DEBIAN};
+    use hostlink_tests::docker_target::DockerTarget;
+
+    const PASSWORD: &str = "correct horse";
+
+    /// Knows the password, and counts who wanted it.
+    #[derive(Debug, Default)]
+    struct Asked(AtomicUsize);
+
+    impl Asked {
+        fn times(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[async_trait]
+    impl Prompter for Asked {
+        async fn ask_secret(&self, _target: &str, _question: &str) -> Result<Secret> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(PASSWORD.into())
+        }
+    }
+
+    async fn connect(container: &Container, user: &str) -> (Link, Arc<Asked>) {
+        let asked = Arc::<Asked>::default();
+        let mut target = DockerTarget::new(container.name()).with("docker_user", user);
+        target.context.prompter = asked.clone();
+        (target.connect().await, asked)
+    }
+
+    fn sudo() -> ConnectorArguments {
+        ConnectorArguments::new().with_sudo(true)
+    }
+
+    async fn run(link: &Link, line: &str, arguments: &ConnectorArguments) -> Result<String> {
+        let output = link.run_shell_command(&StringCommand::shell(line), arguments).await?;
+        Ok(String::from_utf8(output.check()?.stdout()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_sudo_wants_is_told_and_no_password_asked_for() {
+        let container = Container::start(DEBIAN);
+        container.set_password("sudoer", PASSWORD);
+        container.write_file("/etc/sudoers.d/tty", "440", b"Defaults:trusted requiretty\n");
+        let (link, asked) = connect(&container, "trusted").await;
+        let error = run(&link, "id -un", &sudo()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
+        assert!(error.to_string().contains("get_pty"), "{error}");
+        assert!(error.stderr_tail().unwrap().contains("you must have a tty"), "{error:?}");
+        assert_eq!(asked.times(), 0);
+        let on_terminal = sudo().with_get_pty(true);
+        assert_eq!(run(&link, "id -un", &on_terminal).await.unwrap().trim(), "root");
+        assert_eq!(asked.times(), 0);
+        link.disconnect().await.unwrap();
+
+        // The control: who lacks a password is asked for it.
+        let (link, asked) = connect(&container, "sudoer").await;
+        assert_eq!(run(&link, "id -un", &sudo()).await.unwrap(), "root\n");
+        assert_eq!(asked.times(), 1);
+        link.disconnect().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_password_is_not_asked_for_in_the_name_of_nobody() {
+        let container = Container::start(DEBIAN);
+        for user in ["sudoer", "trusted"] {
+            let (link, asked) = connect(&container, user).await;
+            for (arguments, says) in [
+                (sudo().with_sudo_user("nosuch"), "unknown user nosuch"),
+                (sudo().with_sudo_group("nosuch"), "unknown group nosuch"),
+            ] {
+                let error = run(&link, "id", &arguments).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
+                assert!(error.stderr_tail().unwrap().contains(says), "{error:?}");
+            }
+            assert_eq!(asked.times(), 0, "{user}");
+            link.disconnect().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_and_its_files_have_the_group_that_sudo_gives() {
+        let container = Container::start(DEBIAN);
+        container.set_password("sudoer", PASSWORD);
+        for user in ["trusted", "sudoer"] {
+            let (link, _) = connect(&container, user).await;
+            let staff = sudo().with_sudo_group("staff");
+            let cases = [
+                (staff.clone(), user),
+                (staff.clone().with_sudo_user("root"), "root"),
+                (staff.with_sudo_user("plain"), "plain"),
+            ];
+            for (arguments, whose) in cases {
+                let who = run(&link, "id -un; id -gn", &arguments).await.unwrap();
+                assert_eq!(who, format!("{whose}\nstaff\n"), "{user}");
+                let path = format!("/tmp/{user}-{whose}");
+                let options = PutOptions::default().with_arguments(arguments.clone());
+                link.put_file(Source::bytes(b"text".to_vec()), &path, &options).await.unwrap();
+                let owner = container.shell(&format!("stat -c %U:%G {path}"));
+                assert_eq!(owner, format!("{whose}:staff\n"), "{user}");
+
+                let limited = arguments.with_timeout(Duration::from_secs(2));
+                let error = run(&link, "sleep 4242", &limited).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+                assert_eq!(error.kill_confirmed(), Some(true), "{user} as {whose}: {error:?}");
+                assert!(!container.shell("ps -ef").contains("sleep 4242"));
+            }
+            link.disconnect().await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Keys, passphrases and certificates.
+
+use std::fs;
+
+use hostlink::ErrorKind;
+use hostlink_tests::cli::{run, stdout};
+use hostlink_tests::dropbear::Dropbear;
+use hostlink_tests::keys::{KeyType, Keys};
+use hostlink_tests::sshd::Sshd;
+use hostlink_tests::user::TestUser;
+
+use crate::ssh_logins::scene::{
+    Knows, asking, assert_says, at, connect, connect_to, context, hostlink, key_of, on,
+    one_line_of, refusal, refusal_of, text, user_of,
+};
+
+const PHRASE: &str = r#" it's "a  $HOME\ %h phrase für €: "#;
+
+#[tokio::test]
+async fn a_key_logs_in() {
+    let sshd = Sshd::builder().start();
+    for key_type in [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Rsa] {
+        let key = Keys::new().make(key_type);
+        sshd.authorize(&key.public());
+        let link = connect(&sshd, &on(&sshd, "root").with("ssh_key", text(key.path()))).await;
+        assert_eq!(user_of(&link).await, "root", "{key_type:?}");
+        link.disconnect().await.unwrap();
+    }
+    assert_eq!(sshd.logins(), 3);
+}
+
+#[test]
+fn a_key_logs_the_command_in() {
+    let sshd = Sshd::builder().start();
+    let (user, key) = (TestUser::create("/bin/sh"), key_of(&sshd));
+    let data = on(&sshd, user.name()).with("ssh_key", text(key.path()));
+    let output = run(hostlink(&sshd.address().to_string(), &data, "id -un"));
+    assert_eq!(stdout(&output), format!("{}\n", user.name()), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_key_logs_in_on_dropbear() {
+    let (server, user, keys) = (Dropbear::start(), TestUser::create("/bin/sh"), Keys::new());
+    let (key, other) = (keys.make(KeyType::Ed25519), keys.make(KeyType::Ed25519));
+    user.authorize(&key.public());
+    let data = at(server.port(), user.name(), &server.known_hosts());
+    let target = server.address().to_string();
+    let good = data.clone().with("ssh_key", text(key.path()));
+    let link = connect_to(&target, &good, &context()).await;
+    assert_eq!(user_of(&link).await, user.name());
+    let bad = data.with("ssh_key", text(other.path()));
+    let error = refusal_of(&target, &bad, &context()).await;
+    assert_says(&error, ErrorKind::Auth, &["refused", &text(other.path())]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_named() {
+    let sshd = Sshd::builder().start();
+    let key = Keys::new().make(KeyType::Ed25519);
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    let error = refusal(&sshd, &data).await;
+    let who = format!("root@127.0.0.1:{} refused the login", sshd.port());
+    assert_says(&error, ErrorKind::Auth, &[&who, "publickey", &text(key.path()), "check ssh_user"]);
+    let line = one_line_of(hostlink("127.0.0.1", &data, "true"), 255);
+    assert!(line.contains(&who) && line.contains(&text(key.path())), "{line}");
+    sshd.wait_until_idle();
+    assert_eq!(sshd.logins(), 0);
+}
+
+#[tokio::test]
+async fn the_right_passphrase_unlocks_a_key() {
+    let sshd = Sshd::builder().start();
+    let key = Keys::new().make_with_passphrase(KeyType::Ed25519, PHRASE);
+    sshd.authorize(&key.public());
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    let link = connect(&sshd, &data.with("ssh_key_password", PHRASE)).await;
+    assert_eq!(user_of(&link).await, "root");
+}
+
+#[tokio::test]
+async fn a_wrong_passphrase_is_named_with_its_key() {
+    let sshd = Sshd::builder().start();
+    let key = Keys::new().make_with_passphrase(KeyType::Ed25519, PHRASE);
+    sshd.authorize(&key.public());
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    let error = refusal(&sshd, &data.with("ssh_key_password", "wr0ng")).await;
+    let expected = format!("the passphrase of the key {} is wrong", text(key.path()));
+    assert_says(&error, ErrorKind::Auth, &[&expected, "ssh_key_password"]);
+    assert!(!format!("{error:?}").contains("wr0ng"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_missing_passphrase_is_named_with_its_key() {
+    let sshd = Sshd::builder().start();
+    let key = Keys::new().make_with_passphrase(KeyType::Ed25519, PHRASE);
+    sshd.authorize(&key.public());
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    let error = refusal(&sshd, &data).await;
+    let expected = format!("the key {} has a passphrase", text(key.path()));
+    assert_says(&error, ErrorKind::Auth, &[&expected, "set ssh_key_password"]);
+    let line = one_line_of(hostlink("127.0.0.1", &data, "true"), 255);
+    assert!(line.contains(&expected), "{line}");
+}
+
+#[tokio::test]
+async fn somebody_is_asked_for_a_missing_passphrase() {
+    let sshd = Sshd::builder().start();
+    let key = Keys::new().make_with_passphrase(KeyType::Ed25519, PHRASE);
+    sshd.authorize(&key.public());
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    let somebody = Knows::new(&[("passphrase", PHRASE)]);
+    let link = connect_to("127.0.0.1", &data, &asking(&somebody)).await;
+    assert_eq!(user_of(&link).await, "root");
+    assert_eq!(somebody.asked(), [format!("the passphrase of the key {}", text(key.path()))]);
+}
+
+#[tokio::test]
+async fn a_certificate_beside_its_key_logs_in() {
+    let (sshd, keys) = (Sshd::builder().start(), Keys::new());
+    let (authority, key) = (keys.make(KeyType::Ed25519), keys.make(KeyType::Ed25519));
+    sshd.trust_authority(&authority.public());
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    let error = refusal(&sshd, &data).await;
+    assert_says(&error, ErrorKind::Auth, &["refused the login"]);
+    assert!(key.certify(&authority, &["root"]).exists());
+    assert_eq!(user_of(&connect(&sshd, &data).await).await, "root");
+}
+
+#[tokio::test]
+async fn a_certificate_elsewhere_logs_in_when_it_is_named() {
+    let (sshd, keys) = (Sshd::builder().start(), Keys::new());
+    let (authority, key) = (keys.make(KeyType::Ed25519), keys.make(KeyType::Ed25519));
+    sshd.trust_authority(&authority.public());
+    let beside = key.certify(&authority, &["root"]);
+    let elsewhere = beside.with_file_name("it's 100% elsewhere");
+    fs::rename(&beside, &elsewhere).unwrap();
+    let data = on(&sshd, "root").with("ssh_key", text(key.path()));
+    refusal(&sshd, &data).await;
+    let data = data.with("ssh_certificate", text(&elsewhere));
+    assert_eq!(user_of(&connect(&sshd, &data).await).await, "root");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_user_is_refused() {
+    let (sshd, keys) = (Sshd::builder().start(), Keys::new());
+    let (authority, key) = (keys.make(KeyType::Ed25519), keys.make(KeyType::Ed25519));
+    sshd.trust_authority(&authority.public());
+    let certificate = key.certify(&authority, &["somebody-else"]);
+    let data = on(&sshd, "root")
+        .with("ssh_key", text(key.path()))
+        .with("ssh_certificate", text(&certificate));
+    let error = refusal(&sshd, &data).await;
+    assert_says(&error, ErrorKind::Auth, &["refused the login", &text(key.path())]);
+}
