@@ -1,11 +1,10 @@
 //! `cargo xtask ci`: every check that a change has to pass, in one order everywhere.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Context;
 use clap::Args;
 use xshell::{Shell, cmd};
 
+use crate::timing::Timing;
 use crate::{features, test, tidy};
 
 /// Which checks to run.
@@ -43,9 +42,9 @@ const STEPS: &[Step] = &[
 ///
 /// The first step that fails, by name; later ones are not run.
 pub(crate) fn run(sh: &Shell, options: &CiOptions) -> anyhow::Result<()> {
-    let mut durations = Vec::new();
-    let result = run_steps(sh, selected(options), &mut durations);
-    print!("{}", table(&durations));
+    let mut timing = Timing::default();
+    let result = run_steps(sh, selected(options), &mut timing);
+    print!("\n{}", timing.table());
     result
 }
 
@@ -57,23 +56,14 @@ fn selected(options: &CiOptions) -> impl Iterator<Item = &'static Step> {
 fn run_steps<'a>(
     sh: &Shell,
     steps: impl Iterator<Item = &'a Step>,
-    durations: &mut Vec<(&'a str, Duration)>,
+    timing: &mut Timing,
 ) -> anyhow::Result<()> {
     for step in steps {
         println!("\n=== {} ===", step.name);
-        let start = Instant::now();
-        let result = (step.check)(sh);
-        durations.push((step.name, start.elapsed()));
+        let result = timing.of(step.name, || (step.check)(sh));
         result.with_context(|| format!("step `{}` failed", step.name))?;
     }
     Ok(())
-}
-
-fn table(durations: &[(&str, Duration)]) -> String {
-    let total = durations.iter().map(|(_, duration)| *duration).sum();
-    let rows = durations.iter().copied().chain([("total", total)]);
-    let rows = rows.map(|(name, it)| format!("{name:<10}{:>8.1} s\n", it.as_secs_f64()));
-    format!("\n{}", rows.collect::<String>())
 }
 
 fn check_format(sh: &Shell) -> anyhow::Result<()> {
@@ -130,17 +120,9 @@ mod tests {
             Step { name: "bad", check: |_| bail!("no good") },
             Step { name: "late", check: |_| panic!("must not be run") },
         ];
-        let mut durations = Vec::new();
-        let error = run_steps(&Shell::new().unwrap(), steps.iter(), &mut durations).unwrap_err();
+        let mut timing = Timing::default();
+        let error = run_steps(&Shell::new().unwrap(), steps.iter(), &mut timing).unwrap_err();
         assert_eq!(format!("{error:#}"), "step `bad` failed: no good");
-        assert_eq!(durations.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["good", "bad"]);
-    }
-
-    #[test]
-    fn the_table_ends_with_the_sum() {
-        let durations =
-            [("fmt", Duration::from_millis(500)), ("clippy", Duration::from_millis(61_200))];
-        let expected = "\nfmt            0.5 s\nclippy        61.2 s\ntotal         61.7 s\n";
-        assert_eq!(table(&durations), expected);
+        assert_eq!(timing.names(), ["good", "bad"]);
     }
 }

@@ -4,10 +4,11 @@ use anyhow::Context;
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-/// The crates that users choose features of.
-const PACKAGES: [&str; 2] = ["hostlink", "hostlink-cli"];
+/// The crate that users choose features of. Those of the command hand on to it, and are tried without and with all.
+const FACADE: &str = "hostlink";
+const COMMAND: &str = "hostlink-cli";
 
-/// Checks each package without features, with each one alone, with the default ones and with all.
+/// Checks the facade without features, with each one alone, with the default ones and with all.
 ///
 /// # Errors
 ///
@@ -15,12 +16,13 @@ const PACKAGES: [&str; 2] = ["hostlink", "hostlink-cli"];
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
     let metadata = serde_json::from_str(&metadata).context("cannot read `cargo metadata`")?;
-    for package in PACKAGES {
-        let features = features_of(&metadata, package)
-            .with_context(|| format!("the workspace has no package {package}"))?;
-        for selection in selections(&features) {
-            cmd!(sh, "cargo check --package {package} {selection...}").run()?;
-        }
+    let features = features_of(&metadata, FACADE);
+    let features = features.with_context(|| format!("the workspace has no package {FACADE}"))?;
+    for selection in selections(&features) {
+        cmd!(sh, "cargo check --package {FACADE} {selection...}").run()?;
+    }
+    for selection in selections(&[]) {
+        cmd!(sh, "cargo check --package {COMMAND} {selection...}").run()?;
     }
     Ok(())
 }

@@ -9,14 +9,18 @@ mod components;
 mod engine;
 mod features;
 mod images;
+mod junit;
 mod orphans;
 mod pam;
 mod provision;
+mod stress;
 mod sudo_rs;
+mod suites;
 mod sweep;
 mod terraform;
 mod test;
 mod tidy;
+mod timing;
 mod users;
 mod vagrant;
 
@@ -27,7 +31,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
-use crate::test::Missing;
+use crate::test::{Missing, NothingRun};
 
 /// The chores of this workspace.
 #[derive(Debug, Parser)]
@@ -80,9 +84,10 @@ fn workspace_shell() -> anyhow::Result<Shell> {
     Ok(sh)
 }
 
-/// A machine that lacks something is told apart (2) from a change that is wrong (1).
+/// A machine that lacks something, or a filter that selects nothing, is told apart (2) from a change that is wrong (1).
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(if error.is::<Missing>() { 2 } else { 1 })
+    let nothing_run = error.is::<Missing>() || error.is::<NothingRun>();
+    ExitCode::from(if nothing_run { 2 } else { 1 })
 }
 
 #[cfg(test)]

@@ -2,17 +2,21 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::thread::available_parallelism;
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::components::{self, Component, Group};
 use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
+use crate::stress::Stress;
+use crate::suites::{self, Outcome, Suite};
+use crate::timing::Timing;
 use crate::users::{self, User};
-use crate::{images, orphans, provision, sudo_rs, terraform, vagrant};
+use crate::{images, junit, orphans, provision, sudo_rs, terraform, vagrant};
 
 /// How to run the tests.
 #[derive(Args, Clone, Debug, Default)]
@@ -26,30 +30,58 @@ pub(crate) struct TestOptions {
     /// Rewrite the committed expectations instead of comparing with them
     #[arg(long)]
     bless: bool,
+    /// Run each test N times, to find one that fails now and then
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: Option<u16>,
+    /// Keep the processors busy beside the tests, with four loops
+    #[arg(long)]
+    stress: bool,
+    /// Run the tests whose whole name is FILTER, not those whose name contains it
+    #[arg(long, requires = "filters")]
+    exact: bool,
     /// Run only the tests whose name contains one of these; leaves out doc tests and the matrix
     #[arg(value_name = "FILTER")]
     filters: Vec<OsString>,
 }
 
-/// Runs the tests; the first thing that fails ends it.
+/// No test was run, and why: what was asked for selects none, or a fixture does not start.
+#[derive(Debug)]
+pub(crate) struct NothingRun(String);
+
+impl fmt::Display for NothingRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NothingRun {}
+
+/// Runs the tests, and prints how long the parts took.
 ///
 /// # Errors
 ///
-/// [`Missing`] before anything is built; otherwise the command that failed.
+/// [`Missing`] before anything is built, [`NothingRun`], or the first part that has failed.
 pub(crate) fn run(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
-    require_components(sh, options)?;
+    let mut timing = Timing::default();
+    let result = run_parts(sh, options, &mut timing);
+    print!("\n{}", timing.table());
+    result
+}
+
+fn run_parts(sh: &Shell, options: &TestOptions, timing: &mut Timing) -> anyhow::Result<()> {
+    timing.of("needs", || require_components(sh, options))?;
     remove_orphans(sh, options);
     let _bless = options.bless.then(|| sh.push_env("HOSTLINK_BLESS", "1"));
-
-    // The tests drive the binary of the CLI, which a test of another package does not build.
-    cmd!(sh, "cargo build --package hostlink-cli --all-features").run()?;
-    let tested = run_tests(sh, options);
+    let suites = timing.of("build", || suites::build(sh))?;
+    let _stress = options.stress.then(Stress::start);
+    let tested = run_tests(sh, options, &suites, timing);
     // Those of programs that a test has killed.
     remove_orphans(sh, options);
     tested?;
     if options.filters.is_empty() {
-        cmd!(sh, "cargo test --doc --workspace --all-features").run()?;
-        run_matrix(sh)?;
+        let scope = ["--doc", "--workspace", "--all-features"];
+        timing.of("doc tests", || cmd!(sh, "cargo test {scope...}").run())?;
+        timing.of("matrix", || suites::check_matrix(sh))?;
     }
     Ok(())
 }
@@ -146,8 +178,13 @@ impl std::error::Error for Missing {}
 /// What the path of a test that needs an engine contains: the name of the module that it is in.
 const WITH_DOCKER: &str = "with_docker";
 
-/// Prefers nextest, which runs each test in a process of its own.
-fn run_tests(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
+/// Runs the suites, and what is not in one of them; all of them, though one has failed.
+fn run_tests(
+    sh: &Shell,
+    options: &TestOptions,
+    suites: &[Suite],
+    timing: &mut Timing,
+) -> anyhow::Result<()> {
     let has_terraform = terraform::is_there();
     if !has_terraform {
         println!(
@@ -157,33 +194,71 @@ fn run_tests(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
         );
     }
     let words = test_words(options, has_terraform);
-    let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
-    if nextest.run().is_ok() {
-        // Most tests wait most of their time: for a server, a limit, a silence.
-        let threads = (2 * available_parallelism().map_or(1, usize::from)).to_string();
-        let run = ["--workspace", "--all-features", "--test-threads", &threads];
-        cmd!(sh, "cargo nextest run {run...} -- {words...}").run()?;
-    } else {
-        let scope = ["--workspace", "--all-targets", "--all-features"];
-        cmd!(sh, "cargo test {scope...} --no-fail-fast -- {words...}").run()?;
+    let mut outcome = Outcome::None;
+    for suite in suites {
+        let repeat = options.repeat.map(usize::from);
+        let ran = timing.of(&suite.name, || suite.run(&words, &options.filters, repeat))?;
+        outcome = outcome.or(ran);
     }
-    Ok(())
+    outcome = outcome.or(timing.of("other tests", || run_others(sh, options, &words))?);
+    match outcome {
+        Outcome::Passed => Ok(()),
+        Outcome::Failed => bail!("tests have failed"),
+        Outcome::NothingRun => Err(NothingRun("a fixture does not start, see above".into()).into()),
+        Outcome::None => {
+            let filters: Vec<_> = options.filters.iter().map(|it| it.to_string_lossy()).collect();
+            let (filters, verb) =
+                (filters.join(" or "), if options.exact { "is" } else { "contains" });
+            let message = format!(
+                "no test has a name that {verb} {filters}: `cargo nextest list` and tests/conformance.md have the names"
+            );
+            Err(NothingRun(message).into())
+        }
+    }
 }
 
-/// Which tests to run, as the test programs and nextest both understand it.
+/// Prefers nextest, which runs each test in a process of its own.
+fn run_others(sh: &Shell, options: &TestOptions, words: &[OsString]) -> anyhow::Result<Outcome> {
+    let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
+    let filters = &options.filters;
+    if nextest.run().is_err() {
+        let scope = ["--workspace", "--all-targets", "--all-features"];
+        cmd!(sh, "cargo test {scope...} --no-fail-fast -- {words...} {filters...}").run()?;
+        return Ok(Outcome::Passed);
+    }
+    // Most tests wait most of their time: for a server, a limit, a silence.
+    let threads = (THREADS_PER_CPU * available_parallelism().map_or(1, usize::from)).to_string();
+    let mut command = cmd!(sh, "cargo nextest run --workspace --all-features");
+    command = command.args(["--test-threads", &threads, "-E", suites::OTHERS]);
+    if let Some(repeat) = options.repeat {
+        command = command.args(["--stress-count", &repeat.to_string()]);
+    }
+    let command = command.arg("--").args(words).args(filters);
+    println!("\n$ {command}");
+    let status = std::process::Command::from(command).status()?;
+    let outcome = match status.code() {
+        Some(0) => Outcome::Passed,
+        Some(NO_TESTS_RUN) => return Ok(Outcome::None),
+        _ => Outcome::Failed,
+    };
+    println!("{}", junit::summary(&sh.current_dir().join(Path::new(junit::PATH)), suites::ALONE)?);
+    Ok(outcome)
+}
+
+/// How many tests that have a process of their own run at the same time.
+const THREADS_PER_CPU: usize = 4;
+
+/// The exit status of nextest where the filter selects no test.
+const NO_TESTS_RUN: i32 = 4;
+
+/// Which tests are left out, and how filters are meant, as the test programs and nextest both understand it.
 fn test_words(options: &TestOptions, has_terraform: bool) -> Vec<OsString> {
     let docker = options.no_docker.then_some(["--skip", WITH_DOCKER]);
     let terraform = (!has_terraform).then_some(["--skip", terraform::WITH_TERRAFORM]);
-    let skipped = docker.into_iter().chain(terraform).flatten().map(OsString::from);
-    skipped.chain(options.filters.iter().cloned()).collect()
-}
-
-/// Prints cases × fixtures; fails if the committed `tests/conformance.md` says otherwise.
-fn run_matrix(sh: &Shell) -> anyhow::Result<()> {
-    let test = ["--package", "hostlink-tests", "--test", "conformance"];
-    cmd!(sh, "cargo test --quiet {test...} --all-features -- --matrix")
-        .run()
-        .context("the conformance matrix differs (`cargo xtask test --bless` rewrites it)")
+    let exact = options.exact.then_some("--exact");
+    // An exact filter selects nothing that would have to be left out; nextest takes what is skipped for exact as well.
+    let skipped = docker.into_iter().chain(terraform).flatten().filter(|_| !options.exact);
+    skipped.chain(exact).map(OsString::from).collect()
 }
 
 #[cfg(test)]
@@ -220,8 +295,9 @@ mod tests {
     #[test]
     fn without_terraform_its_tests_are_left_out() {
         let options = TestOptions { filters: vec!["x".into()], ..TestOptions::default() };
-        assert_eq!(test_words(&options, false), ["--skip", "with_terraform", "x"]);
-        assert_eq!(test_words(&options, true), ["x"]);
+        assert_eq!(test_words(&options, false), ["--skip", "with_terraform"]);
+        assert!(test_words(&options, true).is_empty());
+        assert_eq!(test_words(&TestOptions { exact: true, ..options }, false), ["--exact"]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Columns<'a> {
     pub(crate) arguments: ConnectorArguments,
     /// Whom the command is to run as.
     pub(crate) user: &'a str,
+    /// Where that user may write, and nobody else.
+    pub(crate) directory: String,
     /// How long a command may take that is to be ended.
     pub(crate) limit: Duration,
 }
@@ -149,7 +151,7 @@ impl Columns<'_> {
     async fn trees_go_there_and_back(&self) -> Result<()> {
         let put = PutOptions::default().with_arguments(self.arguments.clone());
         let get = GetOptions::default().with_arguments(self.arguments.clone());
-        let (content, path) = (binary(200_000), format!("/srv/{}/unsized", self.user));
+        let (content, path) = (binary(200_000), format!("{}/unsized", self.directory));
         let source = Source::reader(Cursor::new(content.clone()));
         self.link.put_file(source, &path, &put).await.context("put of unknown length")?;
         let mut got = Vec::new();
@@ -160,7 +162,7 @@ impl Columns<'_> {
         std::fs::create_dir_all(from.join("in it"))?;
         std::fs::write(from.join("in it/file"), &content)?;
         std::os::unix::fs::symlink("in it/file", from.join("link"))?;
-        let path = format!("/srv/{}/tree", self.user);
+        let path = format!("{}/tree", self.directory);
         self.link.put_dir(&from, &path, &put).await.context("put of a directory")?;
         self.link.get_dir(&path, &to, &get).await.context("get of a directory")?;
         ensure!(std::fs::read(to.join("in it/file"))? == content, "the content is another");
@@ -185,8 +187,8 @@ impl Columns<'_> {
     }
 
     async fn directory_is_entered_on_a_terminal(&self) -> Result<()> {
-        let directory = format!("/srv/{}", self.user);
-        let arguments = self.arguments.clone().with_chdir(&directory);
+        let directory = &self.directory;
+        let arguments = self.arguments.clone().with_chdir(directory.as_str());
         let output = self.ran("pwd", &arguments).await?;
         ensure!(output.stdout() == format!("{directory}\r\n").as_bytes(), "{output:?}");
         Ok(())
@@ -250,15 +252,15 @@ impl Columns<'_> {
     }
 
     async fn directory_is_entered(&self) -> Result<()> {
-        let directory = format!("/srv/{}", self.user);
-        let arguments = self.arguments.clone().with_chdir(&directory);
+        let directory = &self.directory;
+        let arguments = self.arguments.clone().with_chdir(directory.as_str());
         let output = self.ran("pwd", &arguments).await?;
         ensure!(output.stdout() == format!("{directory}\n").as_bytes(), "{output:?}");
         Ok(())
     }
 
     async fn files_go_there_and_back(&self) -> Result<()> {
-        let (content, path) = (binary(300_000), format!("/srv/{}/file", self.user));
+        let (content, path) = (binary(300_000), format!("{}/file", self.directory));
         let put = PutOptions::default().with_mode(0o640).with_arguments(self.arguments.clone());
         self.link.put_file(content.clone(), &path, &put).await.context("put")?;
         // With an input, a terminal changes nothing of the output.
@@ -280,7 +282,7 @@ impl Columns<'_> {
     async fn nothing_is_left_of_a_put(&self) -> Result<()> {
         let (mut writer, reader) = tokio::io::duplex(1024);
         let put = PutOptions::default().with_arguments(self.arguments.clone());
-        let path = format!("/srv/{}/broken", self.user);
+        let path = format!("{}/broken", self.directory);
         let under_way = async {
             writer.write_all(&[b'x'; 100_000]).await?;
             self.waits_for_files_of_a_put("1\n").await
@@ -293,7 +295,7 @@ impl Columns<'_> {
     }
 
     async fn waits_for_files_of_a_put(&self, count: &str) -> Result<()> {
-        let line = format!("ls -A /srv/{} | grep -c broken", self.user);
+        let line = format!("ls -A {} | grep -c broken", self.directory);
         let arguments = self.arguments.clone().with_stdin("");
         let deadline = Instant::now() + LIMIT;
         while self.ran(&line, &arguments).await?.stdout() != count.as_bytes() {

@@ -15,6 +15,7 @@ mod tools;
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,9 +23,9 @@ use hostlink::{Context, Data, Link, builtin_registry};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::columns::Columns;
-use crate::places::{Cell, Noise, PLACES, Place};
+use crate::places::{Cell, Noise, PLACES, Place, Target, Targets, directory_of};
 use crate::refusals::Refusal;
-use crate::tools::TOOLS;
+use crate::tools::{TOOLS, Users};
 
 /// The first argument of the program in the container.
 const INSIDE: &str = "--inside";
@@ -61,18 +62,23 @@ fn tests() -> impl Iterator<Item = Test> {
 }
 
 fn trials() -> Vec<Trial> {
-    let trial = |test: Test| {
-        Trial::test(test.name(), move || {
+    let targets = Arc::new(Targets::new(tests().map(|test| *test.cell()).collect()));
+    let trial = |(number, test): (usize, Test)| {
+        let targets = targets.clone();
+        let name = test.name();
+        Trial::test(name.clone(), move || {
             let cell = test.cell();
-            let done = block_on(async {
-                let context = || format!("{:?} {:?}\n", cell.noise, cell.password);
-                test.run().await.with_context(context)
-            });
-            done.map_err(|error| Failed::from(format!("{error:#}")))
+            let done = targets.with(cell, |target| block_on(test.run(&Users::of(number), target)));
+            let context = || format!("{:?} {:?}\n", cell.noise, cell.password);
+            done.with_context(context)
+                .map_err(|error| Failed::from(format!("{error:#}\nrun it alone: {ALONE} {name}")))
         })
     };
-    tests().map(trial).collect()
+    tests().enumerate().map(trial).collect()
 }
+
+/// How a test is run by itself.
+const ALONE: &str = "cargo xtask test --exact";
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(future)
@@ -96,32 +102,37 @@ impl Test {
         }
     }
 
-    async fn run(&self) -> Result<()> {
-        let (target, link) = self.cell().open().await;
+    async fn run(&self, users: &Users, target: &Target) -> Result<()> {
+        let link = target.connect(users).await;
         let done = if self.cell().place == Place::Local {
-            let output = target.run_cell(&[INSIDE, &self.name()]);
+            let output = target.run_cell(users, &[INSIDE, &self.name()]);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             if output.status.success() { Ok(()) } else { Err(anyhow::anyhow!(said)) }
         } else {
-            self.check(&link).await
+            self.check(users, &link).await
         };
         link.disconnect().await?;
         done
     }
 
-    async fn check(&self, link: &Link) -> Result<()> {
+    async fn check(&self, users: &Users, link: &Link) -> Result<()> {
         match self {
-            Self::Columns(cell) => columns(cell, link).await,
-            Self::Refusal(refusal) => refusals::check(refusal, link).await,
+            Self::Columns(cell) => columns(cell, users, link).await,
+            Self::Refusal(refusal) => refusals::check(refusal, users, link).await,
         }
     }
 }
 
-async fn columns(cell: &Cell, link: &Link) -> Result<()> {
+async fn columns(cell: &Cell, users: &Users, link: &Link) -> Result<()> {
     // The answer of a slow PAM counts, and of two of them where one tool is within another.
     let seconds = if cell.noise == Noise::SlowPam { 4 } else { 2 };
-    let limit = Duration::from_secs(seconds);
-    let columns = Columns { link, arguments: cell.arguments(), user: cell.tool.user, limit };
+    let columns = Columns {
+        link,
+        arguments: cell.arguments(users),
+        user: users.name(cell.tool.rights_of),
+        directory: directory_of(users),
+        limit: Duration::from_secs(seconds),
+    };
     match cell.place {
         Place::Ssh | Place::Docker if cell.tool.wants_terminal => columns.all_on_a_terminal().await,
         _ => columns.all().await,
@@ -130,12 +141,14 @@ async fn columns(cell: &Cell, link: &Link) -> Result<()> {
 
 /// What the program does in the container.
 fn inside(name: &str) -> Result<()> {
-    let test = tests().find(|test| test.name() == name).context("there is no such test")?;
+    let mut tests = tests().enumerate();
+    let test = tests.find(|(_, test)| test.name() == name);
+    let (number, test) = test.context("there is no such test")?;
     block_on(async {
         let context = Context::default();
         let link = builtin_registry().connect("@local", &Data::new(), &context).await?;
         ensure!(!rustix::process::getuid().is_root(), "this is root");
-        let done = test.check(&link).await;
+        let done = test.check(&Users::of(number), &link).await;
         link.disconnect().await?;
         done
     })

@@ -1,6 +1,8 @@
-//! Targets that are set up for one tool: users, rules, and what may come between a tool and its answer.
+//! Targets that are set up for tools: users, rules, and what may come between a tool and its answer.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hostlink::{ConnectorArguments, Context, Data, Link, builtin_registry};
 use hostlink_tests::chroot::{Root, with_mounts};
@@ -9,10 +11,10 @@ use hostlink_tests::container::{Container, DEBIAN};
 use hostlink_tests::ssh_container::SshContainer;
 use hostlink_tests::sudo_rs;
 
-use crate::tools::{Asked, CALLER, OTHER, SERVICE, Tool};
+use crate::tools::{Asked, Entry, Tool, Users};
 
 /// What is said and done on the way to a tool's answer. Each tool meets each of them, on one connector or another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Noise {
     /// The tools speak German.
     Locale,
@@ -30,7 +32,7 @@ const NOISES: [Noise; 4] = [Noise::Locale, Noise::Motd, Noise::Lecture, Noise::S
 pub(crate) const PASSWORDS: [&str; 3] = ["a b", ";'\"$\\", "pä55"];
 
 /// Where a tool is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Ssh,
     Docker,
@@ -74,25 +76,66 @@ impl Cell {
     }
 
     /// What a command asks for here.
-    pub(crate) fn arguments(&self) -> ConnectorArguments {
+    pub(crate) fn arguments(&self, users: &Users) -> ConnectorArguments {
         match self.place {
-            Place::Chroot => self.tool.arguments_of_root(self.password),
-            Place::Ssh | Place::Docker | Place::Local => self.tool.arguments(self.password),
+            Place::Chroot => self.tool.arguments_of_root(users, self.password),
+            Place::Ssh | Place::Docker | Place::Local => self.tool.arguments(users, self.password),
         }
     }
 
-    /// Makes it, and opens a link to it. For `@local`, a program of ours has to be run in it.
-    pub(crate) async fn open(&self) -> (Target, Link) {
-        let target = Target::of(self);
-        let (name, data) = target.address();
-        let link = builtin_registry().connect(&name, &data, &Context::default()).await;
-        let link = link.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        (target, link)
+    /// The target that it shares with others.
+    fn key(&self) -> Key {
+        Key {
+            place: self.place,
+            noise: self.noise,
+            tool: self.tool.has_own_target.then_some(self.tool.name),
+        }
     }
 
     /// `NAME=VALUE` of the environment that a connection begins with.
     fn variables(&self) -> Option<&'static str> {
         (self.noise == Noise::Locale).then_some("LANG=de_DE.UTF-8")
+    }
+}
+
+/// What cells have in common that share a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    place: Place,
+    noise: Noise,
+    /// Only for a tool that has a target of its own.
+    tool: Option<&'static str>,
+}
+
+/// The targets of all cells; the first cell that needs one starts it. They end with this value.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    cells: Vec<Cell>,
+    started: Mutex<HashMap<Key, Arc<OnceLock<Target>>>>,
+}
+
+impl Targets {
+    pub(crate) fn new(cells: Vec<Cell>) -> Self {
+        Self { cells, started: Mutex::default() }
+    }
+
+    /// Whatever `work` does with the target of a cell.
+    pub(crate) fn with<T>(&self, cell: &Cell, work: impl FnOnce(&Target) -> T) -> T {
+        let key = cell.key();
+        let target = self.started.lock().unwrap().entry(key).or_default().clone();
+        work(target.get_or_init(|| self.start(key)))
+    }
+
+    fn start(&self, key: Key) -> Target {
+        let cells = self.cells.iter().enumerate().filter(|(_, cell)| cell.key() == key);
+        let cells: Vec<_> = cells.map(|(number, cell)| (Users::of(number), cell)).collect();
+        let target = Target::start(cells[0].1);
+        let script: String = cells.iter().map(|(users, cell)| set_up(users, cell)).collect();
+        let passwords: String = cells.iter().map(|(users, cell)| passwords(users, cell)).collect();
+        let noise = format!("{:?}", key.noise);
+        let words = ["sh", "-eu", "-c", SETUP, "sh", &noise, &script];
+        target.run(words, &format!("{passwords}\n"));
+        target
     }
 }
 
@@ -105,15 +148,15 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    fn of(cell: &Cell) -> Self {
+    fn start(cell: &Cell) -> Self {
         let variable = cell.variables().map(|variable| format!("--env={variable}"));
         let sudo_rs = format!("--volume={}:/opt/sudo-rs:ro", sudo_rs::DIRECTORY);
         let program = std::env::current_exe().expect("a test has a path");
         let program = format!("--volume={}:/cell:ro", program.display());
         let mut options: Vec<&str> = variable.as_deref().into_iter().collect();
         options.push(&sudo_rs);
-        let target = match cell.place {
-            Place::Chroot => Self::Root(Root::debian()),
+        match cell.place {
+            Place::Chroot => Self::Root(root(cell)),
             Place::Docker => Self::Container(Container::start_with(DEBIAN, &options)),
             Place::Local => {
                 options.push(&program);
@@ -124,35 +167,31 @@ impl Target {
                 let settings = settings.unwrap_or_default();
                 Self::Server(SshContainer::start_with(&settings, &options))
             }
-        };
-        if let Self::Root(root) = &target
-            && cell.tool.setup.contains("sudo-rs")
-        {
-            let from = Path::new(sudo_rs::DIRECTORY).join("bin/sudo");
-            std::fs::create_dir_all(root.path("/opt/sudo-rs/bin")).expect("the root is ours");
-            std::fs::copy(from, root.path("/opt/sudo-rs/bin/sudo")).expect("it is provisioned");
         }
-        let words = ["sh", "-eu", "-c", SETUP, "sh"];
-        let given = [cell.tool.sudoers, cell.tool.setup, &format!("{:?}", cell.noise)];
-        target.run(words.into_iter().chain(given), &passwords(cell));
-        target
+    }
+
+    /// Opens a link to it, as the caller of a cell.
+    pub(crate) async fn connect(&self, users: &Users) -> Link {
+        let (name, data) = self.address(users);
+        let link = builtin_registry().connect(&name, &data, &Context::default()).await;
+        link.unwrap_or_else(|error| panic!("{name}: {error:?}"))
     }
 
     /// Where the link goes.
-    fn address(&self) -> (String, Data) {
+    fn address(&self, users: &Users) -> (String, Data) {
         match self {
             Self::Container(container) => {
-                let data = Data::new().with("docker_user", CALLER);
+                let data = Data::new().with("docker_user", &*users.caller);
                 (format!("@docker/{}", container.name()), data)
             }
-            Self::Server(server) => (server.address().ip().to_string(), server.data(CALLER)),
+            Self::Server(server) => (server.address().ip().to_string(), server.data(&users.caller)),
             // sudo's use_pty takes terminals from /dev/pts.
             Self::Root(root) => (root.target(), with_mounts()),
         }
     }
 
     /// Runs a program in it as root.
-    pub(crate) fn run<'a>(&self, words: impl IntoIterator<Item = &'a str>, input: &str) -> String {
+    fn run<'a>(&self, words: impl IntoIterator<Item = &'a str>, input: &str) {
         let command = match self {
             Self::Container(container) => container.command(words),
             Self::Server(server) => server.container().command(words),
@@ -165,47 +204,82 @@ impl Target {
         let text = format!("{command:?}");
         let output = cli::run_with_input(command, input.as_bytes());
         assert_eq!(cli::code(&output), 0, "{text}: {}", cli::stderr(&output));
-        cli::stdout(&output)
     }
 
     /// The program of this test, in the container, as the caller.
-    pub(crate) fn run_cell(&self, words: &[&str]) -> std::process::Output {
+    pub(crate) fn run_cell(&self, users: &Users, words: &[&str]) -> std::process::Output {
         let Self::Container(container) = self else { panic!("only a container has it") };
-        let uid = ["setpriv", "--reuid", CALLER, "--regid", CALLER, "--init-groups", "/cell"];
+        let caller = &*users.caller;
+        let uid = ["setpriv", "--reuid", caller, "--regid", caller, "--init-groups", "/cell"];
         cli::run(container.command(uid.iter().chain(words)))
     }
 }
 
+fn root(cell: &Cell) -> Root {
+    let root = Root::debian();
+    if cell.tool.setup.contains("sudo-rs") {
+        let from = Path::new(sudo_rs::DIRECTORY).join("bin/sudo");
+        std::fs::create_dir_all(root.path("/opt/sudo-rs/bin")).expect("the root is ours");
+        std::fs::copy(from, root.path("/opt/sudo-rs/bin/sudo")).expect("it is provisioned");
+    }
+    root
+}
+
+/// The lines that a cell adds to the script that sets its target up.
+fn set_up(users: &Users, cell: &Cell) -> String {
+    let Users { caller, other, service } = users;
+    let user = users.name(cell.tool.rights_of);
+    let directory = directory_of(users);
+    let sudoers = users.fill(cell.tool.sudoers);
+    let setup = users.fill(cell.tool.setup);
+    format!(
+        "add {caller} /bin/bash; add {other} /bin/bash; add {service} /usr/sbin/nologin\n\
+         mkdir -m 700 {directory}; chown {user}: {directory}\n\
+         cat >>/etc/sudoers.d/matrix <<'EOT'\n{sudoers}\nEOT\n\
+         doas_rule 'permit nopass' root {caller}\n{setup}\n"
+    )
+}
+
+/// The directory in which a cell's user may write, and nobody else.
+pub(crate) fn directory_of(users: &Users) -> String {
+    format!("/srv/of-{}", users.caller)
+}
+
 /// Lines for chpasswd(8).
-fn passwords(cell: &Cell) -> String {
+fn passwords(users: &Users, cell: &Cell) -> String {
+    let Users { caller, other, service } = users;
     let password = cell.password;
     match cell.tool.asked {
-        Asked::Nobody => "\n".to_owned(),
+        Asked::Nobody => String::new(),
         // Root is asked where the caller is root.
-        Asked::Caller => format!("{CALLER}:{password}\nroot:{password}\n"),
-        Asked::Other => format!("{OTHER}:{password}\n{SERVICE}:{password}\n"),
+        Asked::Caller if cell.place == Place::Chroot && cell.tool.entry == Entry::Root => {
+            format!("root:{password}\n")
+        }
+        Asked::Caller => format!("{caller}:{password}\n"),
+        Asked::Other => format!("{other}:{password}\n{service}:{password}\n"),
     }
 }
 
-/// Sets a target up. The arguments are lines for sudoers, more to do, and the noise; passwords come by standard input.
+/// Sets a target up. The arguments are the noise, and lines of all cells; passwords come by standard input.
 const SETUP: &str = r#"
-# Numbers that no user of this machine has: a test that removes one kills all processes of the number.
-useradd -u 70001 -m -s /bin/bash -p '*' caller
-useradd -u 70002 -m -s /bin/bash -p '*' other
-useradd -u 70003 -m -s /usr/sbin/nologin -p '*' service
-# Without PAM, whose stronger hash takes ten times as long.
 passwords=$(cat)
-[ -z "$passwords" ] || printf '%s\n' "$passwords" | chpasswd -c SHA512 -s 1000
-mkdir -m 700 /srv/root /srv/other /srv/service
-for user in other service; do chown $user:$user /srv/$user; done
-printf '%s\n' 'Defaults !use_pty' "$1" >/etc/sudoers.d/matrix
-printf '%s\n' 'permit nopass root as caller' >/etc/doas.conf
+# Numbers that no user of this machine has: a test that removes one kills all processes of the number.
+id=70000
+add() { id=$((id+1)); useradd -u $id -m -s "$2" -p '*' "$1"; }
+say=
+[ "$1" != Locale ] || say='setenv { LANG=de_DE.UTF-8 } '
+# The words, who may, as whom. Only root is told to speak German.
+doas_rule() {
+case $2 in root) printf '%s %s%s as %s\n' "$1" "$say" "$2" "$3";; *) printf '%s %s as %s\n' "$@";; esac >>/etc/doas.conf; }
+printf '%s\n' 'Defaults !use_pty' >/etc/sudoers.d/matrix
+: >/etc/doas.conf
 eval "$2"
+# Without PAM, whose stronger hash takes ten times as long.
+[ -z "$passwords" ] || printf '%s\n' "$passwords" | chpasswd -c SHA512 -s 1000
 services='sudo sudo-i su su-l doas'
 first() { for it in $services; do [ ! -f /etc/pam.d/$it ] || sed -i "1i $1" /etc/pam.d/$it; done; }
-case $3 in
-Locale) sed -i 's/nopass root/nopass setenv { LANG=de_DE.UTF-8 } root/' /etc/doas.conf
-    echo LANG=de_DE.UTF-8 >/etc/sudo.env
+case $1 in
+Locale) echo LANG=de_DE.UTF-8 >/etc/sudo.env
     # Only what is not there already is taken from a file.
     printf '%s\n' 'Defaults env_check-="LANG LC_ALL"' 'Defaults env_keep-="LANG LC_ALL"' \
         'Defaults env_file=/etc/sudo.env' >>/etc/sudoers.d/matrix ;;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use hostlink::{ErrorKind, Link, StringCommand};
 
 use crate::places::{Cell, Noise, PASSWORDS, PLACES};
-use crate::tools::TOOLS;
+use crate::tools::{TOOLS, Users};
 
 /// How long a tool may take to answer: `FAIL_DELAY` of login.defs(5) is 3 s, and PAM adds up to half
 /// as much (pam_fail_delay(3)).
@@ -51,8 +51,8 @@ pub(crate) fn all() -> impl Iterator<Item = Refusal> {
 }
 
 /// A wrong password is an error within 5 s, in the tool's own words; it is tried once, and nothing has to be killed.
-pub(crate) async fn check(refusal: &Refusal, link: &Link) -> Result<()> {
-    let mut arguments = refusal.cell.arguments();
+pub(crate) async fn check(refusal: &Refusal, users: &Users, link: &Link) -> Result<()> {
+    let mut arguments = refusal.cell.arguments(users);
     for password in [&mut arguments.sudo_password, &mut arguments.su_password] {
         *password = password.as_ref().map(|_| "wrong".into());
     }

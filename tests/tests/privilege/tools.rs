@@ -28,56 +28,95 @@ pub(crate) struct Tool {
     pub(crate) name: &'static str,
     pub(crate) asked: Asked,
     /// Whose rights are wanted.
-    pub(crate) user: &'static str,
+    pub(crate) rights_of: RightsOf,
     /// How root becomes the caller, where it has to.
     pub(crate) entry: Entry,
     /// Only a terminal will do.
     pub(crate) wants_terminal: bool,
     /// What is asked for.
-    pub(crate) arguments: fn() -> ConnectorArguments,
-    /// Lines of sudoers(5).
+    pub(crate) arguments: fn(&Users) -> ConnectorArguments,
+    /// Lines of sudoers(5), in which `{caller}` is one of the [`Users`].
     pub(crate) sudoers: &'static str,
-    /// More to be done in the target, by root.
+    /// More to be done in the target, by root; with names of the users, too.
     pub(crate) setup: &'static str,
+    /// What is done in the target would change other tools.
+    pub(crate) has_own_target: bool,
 }
 
-/// The user who has logged in, and an ordinary one beside it; one whose shell is nologin.
-pub(crate) const CALLER: &str = "caller";
-pub(crate) const OTHER: &str = "other";
-pub(crate) const SERVICE: &str = "service";
+/// Whose rights a tool gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RightsOf {
+    Root,
+    Other,
+    Service,
+}
+
+/// The users of one cell: cells share a target, and have nothing else in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Users {
+    /// The user who has logged in.
+    pub(crate) caller: String,
+    /// An ordinary one beside it.
+    pub(crate) other: String,
+    /// One whose shell is nologin.
+    pub(crate) service: String,
+}
+
+impl Users {
+    /// Those of the cell with this number.
+    pub(crate) fn of(number: usize) -> Self {
+        let name = |role| format!("{role}{number}");
+        Self { caller: name("caller"), other: name("other"), service: name("service") }
+    }
+
+    /// The name of the user whose rights are wanted.
+    pub(crate) fn name(&self, of: RightsOf) -> &str {
+        match of {
+            RightsOf::Root => "root",
+            RightsOf::Other => &self.other,
+            RightsOf::Service => &self.service,
+        }
+    }
+
+    /// Puts their names into a text.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        text.replace("{caller}", &self.caller).replace("{other}", &self.other)
+    }
+}
 
 const PLAIN: Tool = Tool {
     name: "",
     asked: Asked::Nobody,
-    user: "root",
+    rights_of: RightsOf::Root,
     entry: Entry::Doas,
     wants_terminal: false,
-    arguments: || ConnectorArguments::new().with_sudo(true),
-    sudoers: "caller ALL=(ALL:ALL) ALL",
+    arguments: |_| ConnectorArguments::new().with_sudo(true),
+    sudoers: "{caller} ALL=(ALL:ALL) ALL",
     setup: "",
+    has_own_target: false,
 };
 
 /// Every one.
 pub(crate) const TOOLS: &[Tool] = &[
     Tool {
         name: "sudo_without_a_password",
-        sudoers: "caller ALL=(ALL:ALL) NOPASSWD: ALL",
+        sudoers: "{caller} ALL=(ALL:ALL) NOPASSWD: ALL",
         ..PLAIN
     },
     Tool { name: "sudo_with_a_password", asked: Asked::Caller, ..PLAIN },
     Tool {
         name: "sudo_as_another_user",
         asked: Asked::Caller,
-        user: OTHER,
-        arguments: || ConnectorArguments::new().with_sudo(true).with_sudo_user(OTHER),
+        rights_of: RightsOf::Other,
+        arguments: |users| ConnectorArguments::new().with_sudo(true).with_sudo_user(&*users.other),
         ..PLAIN
     },
     Tool {
         name: "sudo_with_a_login_shell",
         asked: Asked::Caller,
-        user: OTHER,
-        arguments: || {
-            let arguments = ConnectorArguments::new().with_sudo(true).with_sudo_user(OTHER);
+        rights_of: RightsOf::Other,
+        arguments: |users| {
+            let arguments = ConnectorArguments::new().with_sudo(true).with_sudo_user(&*users.other);
             arguments.with_use_sudo_login(true)
         },
         ..PLAIN
@@ -85,14 +124,14 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool {
         name: "sudo_with_use_pty",
         asked: Asked::Caller,
-        sudoers: "Defaults use_pty\ncaller ALL=(ALL:ALL) ALL",
+        sudoers: "Defaults:{caller} use_pty\n{caller} ALL=(ALL:ALL) ALL",
         ..PLAIN
     },
     Tool {
         name: "sudo_with_requiretty",
         asked: Asked::Caller,
         wants_terminal: true,
-        sudoers: "Defaults requiretty\ncaller ALL=(ALL:ALL) ALL",
+        sudoers: "Defaults:{caller} requiretty\n{caller} ALL=(ALL:ALL) ALL",
         ..PLAIN
     },
     // As Debian's sudo is set up from 1.9.14 on, and hosts of a company may be.
@@ -100,68 +139,71 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "sudo_with_requiretty_and_use_pty",
         asked: Asked::Caller,
         wants_terminal: true,
-        sudoers: "Defaults requiretty, use_pty\ncaller ALL=(ALL:ALL) ALL",
+        sudoers: "Defaults:{caller} requiretty, use_pty\n{caller} ALL=(ALL:ALL) ALL",
         ..PLAIN
     },
     Tool {
         name: "sudo_rs_with_a_password",
         asked: Asked::Caller,
         setup: "install -m 4755 /opt/sudo-rs/bin/sudo /usr/local/bin/sudo",
+        has_own_target: true,
         ..PLAIN
     },
     Tool {
         name: "su_with_a_password",
         asked: Asked::Other,
-        user: OTHER,
+        rights_of: RightsOf::Other,
         entry: Entry::Sudo,
-        arguments: || ConnectorArguments::new().with_su_user(OTHER),
+        arguments: |users| ConnectorArguments::new().with_su_user(&*users.other),
         ..PLAIN
     },
     // su takes another shell than that one only from root (su(1), --shell), whom it usually asks for nothing.
     Tool {
         name: "su_to_a_user_without_a_shell",
         asked: Asked::Other,
-        user: SERVICE,
-        arguments: || {
+        rights_of: RightsOf::Service,
+        arguments: |users| {
             let arguments = ConnectorArguments::new().with_sudo(true);
-            arguments.with_su_user(SERVICE).with_su_shell("sh")
+            arguments.with_su_user(&*users.service).with_su_shell("sh")
         },
-        sudoers: "caller ALL=(ALL:ALL) NOPASSWD: ALL",
+        sudoers: "{caller} ALL=(ALL:ALL) NOPASSWD: ALL",
         setup: "sed -i /pam_rootok/d /etc/pam.d/su",
         ..PLAIN
     },
     Tool {
         name: "su_with_a_login_shell",
         asked: Asked::Other,
-        user: OTHER,
+        rights_of: RightsOf::Other,
         entry: Entry::Sudo,
-        arguments: || ConnectorArguments::new().with_su_user(OTHER).with_use_su_login(true),
+        arguments: |users| {
+            ConnectorArguments::new().with_su_user(&*users.other).with_use_su_login(true)
+        },
         ..PLAIN
     },
     Tool {
         name: "doas_without_a_password",
-        user: OTHER,
+        rights_of: RightsOf::Other,
         entry: Entry::Root,
-        arguments: || ConnectorArguments::new().with_doas(true).with_doas_user(OTHER),
-        setup: "printf 'permit nopass %s as other\\n' caller root >>/etc/doas.conf",
+        arguments: |users| ConnectorArguments::new().with_doas(true).with_doas_user(&*users.other),
+        setup: "doas_rule 'permit nopass' {caller} {other}; doas_rule 'permit nopass' root {other}",
         ..PLAIN
     },
     Tool {
         name: "doas_with_a_password",
         asked: Asked::Caller,
-        user: OTHER,
+        rights_of: RightsOf::Other,
         entry: Entry::Root,
         wants_terminal: true,
-        arguments: || ConnectorArguments::new().with_doas(true).with_doas_user(OTHER),
-        setup: "printf 'permit %s as other\\n' caller root >>/etc/doas.conf",
+        arguments: |users| ConnectorArguments::new().with_doas(true).with_doas_user(&*users.other),
+        setup: "doas_rule permit {caller} {other}; doas_rule permit root {other}",
         ..PLAIN
     },
     // dzdo is not free. It takes sudo's arguments.
     Tool {
         name: "dzdo_by_a_stand_in",
-        user: OTHER,
-        arguments: || ConnectorArguments::new().with_dzdo(true).with_dzdo_user(OTHER),
-        sudoers: "caller ALL=(ALL:ALL) NOPASSWD: ALL",
+        rights_of: RightsOf::Other,
+        arguments: |users| ConnectorArguments::new().with_dzdo(true).with_dzdo_user(&*users.other),
+        sudoers: "{caller} ALL=(ALL:ALL) NOPASSWD: ALL",
         setup: r#"printf '#!/bin/sh\nexec sudo "$@"\n' >/usr/local/bin/dzdo; chmod 755 /usr/local/bin/dzdo"#,
         ..PLAIN
     },
@@ -169,8 +211,8 @@ pub(crate) const TOOLS: &[Tool] = &[
 
 impl Tool {
     /// What is asked for, with the password.
-    pub(crate) fn arguments(&self, password: &str) -> ConnectorArguments {
-        let mut arguments = (self.arguments)();
+    pub(crate) fn arguments(&self, users: &Users, password: &str) -> ConnectorArguments {
+        let mut arguments = (self.arguments)(users);
         if self.asked == Asked::Nobody {
             return arguments;
         }
@@ -186,11 +228,11 @@ impl Tool {
     }
 
     /// The same for root, who becomes the caller first.
-    pub(crate) fn arguments_of_root(&self, password: &str) -> ConnectorArguments {
-        let arguments = self.arguments(password);
+    pub(crate) fn arguments_of_root(&self, users: &Users, password: &str) -> ConnectorArguments {
+        let arguments = self.arguments(users, password);
         match self.entry {
-            Entry::Doas => arguments.with_doas(true).with_doas_user(CALLER),
-            Entry::Sudo => arguments.with_sudo(true).with_sudo_user(CALLER),
+            Entry::Doas => arguments.with_doas(true).with_doas_user(&*users.caller),
+            Entry::Sudo => arguments.with_sudo(true).with_sudo_user(&*users.caller),
             Entry::Root => arguments,
         }
     }

@@ -114,7 +114,8 @@ fn mounts_of(path: &str) -> usize {
 /// This program, which runs only the test that is to be killed.
 fn start_doomed() -> (Child, String) {
     let this = env::current_exe().unwrap();
-    let mut program = command(&this, ["--exact", "rootfs::a_killed_test_leaves_no_root", "--nocapture"]);
+    let mut program =
+        command(&this, ["--exact", "rootfs::a_killed_test_leaves_no_root", "--nocapture"]);
     let mut program = program.env(DOOMED, "1").stderr(Stdio::inherit()).spawn().unwrap();
     let output = BufReader::new(program.stdout.take().unwrap());
     let mut lines = output.lines().map_while(Result::ok);

@@ -146,7 +146,9 @@ fn a_killed_test_leaves_nothing() {
     }
     let seconds = unique_seconds();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "ssh_fixtures_end::a_killed_test_leaves_nothing", "--nocapture"]).env(CHILD, &seconds);
+    command
+        .args(["--exact", "ssh_fixtures_end::a_killed_test_leaves_nothing", "--nocapture"])
+        .env(CHILD, &seconds);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let lines = lines.take_while(|line| line != "end of traces");

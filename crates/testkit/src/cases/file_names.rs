@@ -53,7 +53,7 @@ async fn files_of_odd_names_go_there_and_back(scene: &Scene) -> anyhow::Result<(
         "a;b",
         "%s",
     ];
-    for name in names {
+    for name in scene.sample(names) {
         there_and_back(scene, name).await?;
     }
     scene.expect_no_leftovers().await

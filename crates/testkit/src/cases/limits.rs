@@ -86,7 +86,8 @@ async fn a_command_dropped_at_any_moment_leaves_no_process_behind(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    for microseconds in (0..4000).step_by(250).chain([8000, 16_000, 32_000]) {
+    let moments = (0..4000).step_by(250).chain([8000, 16_000, 32_000]);
+    for microseconds in scene.sample(moments) {
         let run = scene.run(format!("sleep {seconds} & sleep {seconds}"));
         let _ = tokio::time::timeout(Duration::from_micros(microseconds), run).await;
     }

@@ -32,7 +32,7 @@ async fn two_directories_put_at_once_to_one_new_place_do_not_nest(
 ) -> anyhow::Result<()> {
     let (one, two) = (tree(scene, "one", 3)?, tree(scene, "two", 3)?);
     let options = PutOptions::default();
-    for round in 0..10 {
+    for round in scene.sample(0..10) {
         let name = format!("round-{round}");
         let path = scene.path(&name);
         let (first, second) = tokio::join!(

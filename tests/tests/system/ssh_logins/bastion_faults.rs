@@ -6,7 +6,9 @@ use hostlink_tests::ports::free_port;
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::unreachable::{Blackhole, Silent};
 
-use crate::ssh_logins::scene::{assert_says, believing, hostlink, key_of, one_line_of, refusal_of, with_agent};
+use crate::ssh_logins::scene::{
+    assert_says, believing, hostlink, key_of, one_line_of, refusal_of, with_agent,
+};
 
 /// A server that serves as either end, and an agent with its key.
 struct Scene {

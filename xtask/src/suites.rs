@@ -1,0 +1,190 @@
+//! The test programs that run all their tests in one process, because these share what is costly to start.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+/// The package and the target of each.
+const SUITES: [(&str, &str); 3] = [
+    ("hostlink-tests", "conformance"),
+    ("hostlink-tests", "privilege"),
+    ("hostlink-example-netns", "conformance"),
+];
+
+/// As a filter of nextest: what these programs do not run.
+pub(crate) const OTHERS: &str = "not (binary(conformance) | binary(privilege))";
+
+/// The command that a failed test is shown with, before its name.
+pub(crate) const ALONE: &str = "cargo xtask test --exact";
+
+/// The exit status of a suite that has run no test, and says why.
+const NOTHING_RUN: i32 = 2;
+
+/// One program.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    /// What to call it in a table.
+    pub(crate) name: String,
+    program: PathBuf,
+}
+
+/// What became of a program's tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The filter selects none of them.
+    None,
+    Passed,
+    Failed,
+    /// The program says why it ran none.
+    NothingRun,
+}
+
+/// Builds everything that the tests run, in one set of features, and finds the suites.
+///
+/// # Errors
+///
+/// If it does not compile, or a suite is not among what was built.
+pub(crate) fn build(sh: &Shell) -> anyhow::Result<Vec<Suite>> {
+    let scope = ["--workspace", "--all-features", "--bins", "--tests"];
+    let build = cmd!(sh, "cargo build {scope...} --message-format json-render-diagnostics");
+    let messages = build.read()?;
+    let find = |(package, target)| find(&messages, package, target);
+    SUITES.into_iter().map(find).collect()
+}
+
+fn find(messages: &str, package: &str, target: &str) -> anyhow::Result<Suite> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.into_iter().find_map(|message| {
+        let is_it = message["reason"] == "compiler-artifact"
+            && message["target"]["name"] == target
+            && message["target"]["kind"][0] == "test"
+            && message["package_id"].as_str()?.contains(&format!("{package}#"));
+        is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    let program = program.with_context(|| format!("{package} has no test program {target}"))?;
+    let name = package.strip_prefix("hostlink-").unwrap_or(package);
+    Ok(Suite { name: format!("{name} {target}"), program })
+}
+
+/// Fails if the committed `tests/conformance.md` is not what the suite says it does.
+///
+/// # Errors
+///
+/// If it differs; the difference is printed.
+pub(crate) fn check_matrix(sh: &Shell) -> anyhow::Result<()> {
+    let test = ["--package", "hostlink-tests", "--test", "conformance"];
+    cmd!(sh, "cargo test --quiet --workspace --all-features {test...} -- --matrix")
+        .ignore_stdout()
+        .run()
+        .context("the conformance matrix differs (`cargo xtask test --bless` rewrites it)")
+}
+
+impl Suite {
+    /// Runs its tests; `words` are those that libtest knows. Several filters are several runs, as libtest-mimic takes one.
+    ///
+    /// # Errors
+    ///
+    /// If the program does not start, or was killed.
+    pub(crate) fn run(
+        &self,
+        words: &[OsString],
+        filters: &[OsString],
+        repeat: Option<usize>,
+    ) -> anyhow::Result<Outcome> {
+        if filters.is_empty() {
+            return self.run_once(words, None, repeat);
+        }
+        let mut outcome = Outcome::None;
+        for filter in filters {
+            let one = self.run_once(words, Some(filter), repeat)?;
+            outcome = if outcome == Outcome::Failed { outcome } else { one.or(outcome) };
+        }
+        Ok(outcome)
+    }
+
+    fn run_once(
+        &self,
+        words: &[OsString],
+        filter: Option<&OsString>,
+        repeat: Option<usize>,
+    ) -> anyhow::Result<Outcome> {
+        let mut command = Command::new(&self.program);
+        command.args(words).args(filter).env("HOSTLINK_TEST_COMMAND", ALONE);
+        if filter.is_some() && self.count(&command)? == 0 {
+            return Ok(Outcome::None);
+        }
+        if let Some(repeat) = repeat {
+            command.args(["--repeat", &repeat.to_string()]);
+        }
+        println!("\n{}", self.name);
+        // A line for each test that passes would hide those that do not.
+        let status = command.args(["--format", "terse"]).status();
+        let status =
+            status.with_context(|| format!("{} does not start", self.program.display()))?;
+        match status.code() {
+            Some(0) => Ok(Outcome::Passed),
+            Some(NOTHING_RUN) => Ok(Outcome::NothingRun),
+            Some(_) => Ok(Outcome::Failed),
+            None => bail!("{} has ended with {status}", self.program.display()),
+        }
+    }
+
+    /// How many tests the arguments of a command select.
+    fn count(&self, command: &Command) -> anyhow::Result<usize> {
+        let words: Vec<&OsStr> = command.get_args().collect();
+        let output = Command::new(&self.program).args(words).arg("--list").output()?;
+        ensure!(output.status.success(), "{} cannot list its tests", self.program.display());
+        let is_test = |line: &&str| line.ends_with(": test");
+        Ok(String::from_utf8_lossy(&output.stdout).lines().filter(is_test).count())
+    }
+}
+
+impl Outcome {
+    /// The one that says more.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, other) => other,
+            (Self::Failed, _) | (_, Self::Failed) => Self::Failed,
+            (Self::NothingRun, _) | (_, Self::NothingRun) => Self::NothingRun,
+            (Self::Passed, _) => Self::Passed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_by_package_and_target() {
+        let artifact = |package: &str, kind: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","package_id":"path+file:///x/{package}#0.0.0","target":{{"name":"conformance","kind":["{kind}"]}},"executable":"/x/{package}"}}"#
+            )
+        };
+        let messages = [
+            "warning: not JSON".to_owned(),
+            artifact("hostlink-example-netns", "test"),
+            artifact("hostlink-tests", "bench"),
+            artifact("hostlink-tests", "test"),
+        ]
+        .join("\n");
+        let suite = find(&messages, "hostlink-tests", "conformance").unwrap();
+        assert_eq!(suite.program, PathBuf::from("/x/hostlink-tests"));
+        assert_eq!(suite.name, "tests conformance");
+        assert!(find(&messages, "hostlink-tests", "privilege").is_err());
+    }
+
+    #[test]
+    fn a_failure_is_never_forgotten() {
+        use Outcome::{Failed, None, NothingRun, Passed};
+        assert_eq!([None, Passed, Failed].into_iter().fold(None, Outcome::or), Failed);
+        assert_eq!([Failed, NothingRun, Passed].into_iter().fold(None, Outcome::or), Failed);
+        assert_eq!([NothingRun, Passed].into_iter().fold(None, Outcome::or), NothingRun);
+        assert_eq!([None, Passed, None].into_iter().fold(None, Outcome::or), Passed);
+    }
+}
