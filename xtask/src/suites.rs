@@ -21,6 +21,12 @@ pub(crate) const OTHERS: &str = "not (binary(conformance) | binary(privilege))";
 /// The command that a failed test is shown with, before its name.
 pub(crate) const ALONE: &str = "cargo xtask test --exact";
 
+/// A directory in memory, where files that go within a second cost less.
+const MEMORY: &str = "/dev/shm";
+
+/// What the files of all tests that run at the same time take there, at the most.
+const ROOM: u64 = 4 << 30;
+
 /// The exit status of a suite that has run no test, and says why.
 const NOTHING_RUN: i32 = 2;
 
@@ -117,6 +123,9 @@ impl Suite {
         if filter.is_some() && self.count(&command)? == 0 {
             return Ok(Outcome::None);
         }
+        if has_room(MEMORY) {
+            command.env("TMPDIR", MEMORY);
+        }
         if let Some(repeat) = repeat {
             command.args(["--repeat", &repeat.to_string()]);
         }
@@ -141,6 +150,17 @@ impl Suite {
         let is_test = |line: &&str| line.ends_with(": test");
         Ok(String::from_utf8_lossy(&output.stdout).lines().filter(is_test).count())
     }
+}
+
+/// Whether there is such a directory, with room for the files of tests.
+#[cfg(unix)]
+fn has_room(directory: &str) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|it| it.f_bavail.saturating_mul(it.f_frsize) >= ROOM)
+}
+
+#[cfg(not(unix))]
+fn has_room(_directory: &str) -> bool {
+    false
 }
 
 impl Outcome {

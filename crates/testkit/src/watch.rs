@@ -1,6 +1,7 @@
 //! Watches processes of the target, and waits for things to happen.
 
 use std::future::Future;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
@@ -9,6 +10,9 @@ use crate::scene::Scene;
 
 /// How long a thing that must happen may take. Generous: a busy machine is no bug.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks. A look starts processes, and the longer a thing takes, the less a further pause matters.
+const PAUSES: Range<Duration> = Duration::from_millis(20)..Duration::from_millis(400);
 
 /// SIGKILL in a mask of signals.
 const KILL: u64 = 1 << 8;
@@ -19,9 +23,11 @@ where
     F: Future<Output = anyhow::Result<bool>>,
 {
     let started = Instant::now();
+    let mut pause = PAUSES.start;
     while !check().await? {
         ensure!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(PAUSES.end);
     }
     Ok(())
 }

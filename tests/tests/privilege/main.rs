@@ -44,7 +44,10 @@ fn main() -> ExitCode {
         };
     }
     rows::tell();
-    libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
+    let mut arguments = Arguments::from_args();
+    // Tests wait most of their time: for PAM, and for limits.
+    arguments.test_threads.get_or_insert(8);
+    libtest_mimic::run(&arguments, trials()).exit_code()
 }
 
 /// What is tested: a tool in a place.
