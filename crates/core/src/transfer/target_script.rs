@@ -66,9 +66,10 @@ c=$(wc -c <"$x") || fail write
 c=$((c))
 "#;
 
-/// Opens again what was stored, if it is still the same file.
+/// Opens again what was stored, if it is still the same file. Opened for writing it would be made anew if it is gone, and
+/// the new file may get the number of the old one.
 const REOPEN: &str = r#"made=file
-command exec 3>>"$t" || fail write
+command exec 3<"$t" || fail changed
 x=/proc/self/fd/3; [ -e "$x" ] || x=$t
 [ "$(inode_of "$x")" = "$I" ] || { made=; fail changed; }
 "#;
