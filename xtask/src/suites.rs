@@ -68,7 +68,7 @@ fn find(messages: &str, package: &str, target: &str) -> anyhow::Result<Suite> {
         let is_it = message["reason"] == "compiler-artifact"
             && message["target"]["name"] == target
             && message["target"]["kind"][0] == "test"
-            && message["package_id"].as_str()?.contains(&format!("{package}#"));
+            && message["package_id"].as_str().is_some_and(|id| is_of(id, package));
         is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
     });
     let program = program.with_context(|| format!("{package} has no test program {target}"))?;
@@ -87,6 +87,16 @@ pub(crate) fn check_matrix(sh: &Shell) -> anyhow::Result<()> {
         .ignore_stdout()
         .run()
         .context("the conformance matrix differs (`cargo xtask test --bless` rewrites it)")
+}
+
+/// Whether an identifier is of a package: `…/tests#hostlink-tests@0.0.0`, or `…/hostlink-tests#0.0.0` where its folder has
+/// its name (Package ID Specifications, The Cargo Book).
+fn is_of(id: &str, package: &str) -> bool {
+    let Some((path, name)) = id.rsplit_once('#') else { return false };
+    match name.split_once('@') {
+        Some((name, _version)) => name == package,
+        None => path.rsplit('/').next() == Some(package),
+    }
 }
 
 impl Suite {
@@ -181,21 +191,22 @@ mod tests {
 
     #[test]
     fn a_program_is_found_by_package_and_target() {
-        let artifact = |package: &str, kind: &str| {
+        let artifact = |id: &str, kind: &str, program: &str| {
             format!(
-                r#"{{"reason":"compiler-artifact","package_id":"path+file:///x/{package}#0.0.0","target":{{"name":"conformance","kind":["{kind}"]}},"executable":"/x/{package}"}}"#
+                r#"{{"reason":"compiler-artifact","package_id":"path+file:///x/{id}","target":{{"name":"conformance","kind":["{kind}"]}},"executable":"{program}"}}"#
             )
         };
         let messages = [
             "warning: not JSON".to_owned(),
-            artifact("hostlink-example-netns", "test"),
-            artifact("hostlink-tests", "bench"),
-            artifact("hostlink-tests", "test"),
+            artifact("netns#hostlink-example-netns@0.0.0", "test", "/x/netns"),
+            artifact("tests#hostlink-tests@0.0.0", "bench", "/x/bench"),
+            artifact("tests#hostlink-tests@0.0.0", "test", "/x/tests"),
         ]
         .join("\n");
         let suite = find(&messages, "hostlink-tests", "conformance").unwrap();
-        assert_eq!(suite.program, PathBuf::from("/x/hostlink-tests"));
+        assert_eq!(suite.program, PathBuf::from("/x/tests"));
         assert_eq!(suite.name, "tests conformance");
+        assert!(is_of("path+file:///x/hostlink-tests#0.0.0", "hostlink-tests"));
         assert!(find(&messages, "hostlink-tests", "privilege").is_err());
     }
 

@@ -46,7 +46,7 @@ impl Part {
     fn line(&self) -> String {
         let seconds = self.took.as_secs_f64();
         let cpu = self.cpu.map(|cpu| format!("{:>8.0} CPU-s", cpu.as_secs_f64()));
-        format!("{:<16}{seconds:>8.1} s{}\n", self.name, cpu.unwrap_or_default())
+        format!("{:<26}{seconds:>8.1} s{}\n", self.name, cpu.unwrap_or_default())
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
             cpu: Some(Duration::from_millis(cpu)),
         };
         let timing = Timing { parts: vec![part("fmt", 500, 400), part("clippy", 61_200, 120_000)] };
-        let expected = "fmt                  0.5 s       0 CPU-s\n\
-                        clippy              61.2 s     120 CPU-s\n\
-                        total               61.7 s     120 CPU-s\n";
+        let expected = "fmt                            0.5 s       0 CPU-s\n\
+                        clippy                        61.2 s     120 CPU-s\n\
+                        total                         61.7 s     120 CPU-s\n";
         assert_eq!(timing.table(), expected);
     }
 
