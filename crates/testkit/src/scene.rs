@@ -171,6 +171,13 @@ impl Scene {
         Ok(path)
     }
 
+    /// Makes a FIFO of the target whose writer stops midway, and can be found by its argument `seconds`.
+    pub(crate) async fn plant_endless(&self, name: &str, seconds: &str) -> anyhow::Result<()> {
+        let writer = "exec >$0 2>/dev/null; head -c 100000 /dev/zero; exec sleep $1";
+        self.look(&format!("mkfifo {name}; sh -c '{writer}' {name} {seconds} &")).await?;
+        Ok(())
+    }
+
     /// Fails if a file of the target has another content than `wanted`.
     pub(crate) async fn expect_content(&self, path: &str, wanted: &[u8]) -> anyhow::Result<()> {
         let found = self.content(path).await?;

@@ -84,10 +84,7 @@ async fn a_put_that_runs_out_of_time_leaves_the_old_file_and_nothing_else(
 /// A file of the target that never ends: a FIFO whose writer stops midway.
 async fn endless_there(scene: &Scene) -> anyhow::Result<String> {
     let seconds = random::seconds();
-    let line = format!(
-        "mkfifo fifo; (head -c 100000 /dev/zero; exec sleep {seconds}) >fifo 2>/dev/null &"
-    );
-    scene.look(&line).await?;
+    scene.plant_endless("fifo", &seconds).await?;
     Ok(seconds)
 }
 

@@ -94,8 +94,7 @@ async fn scene_holds(scene: &Scene, line: &str) -> anyhow::Result<bool> {
 
 async fn a_get_that_is_killed_leaves_the_old_file(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    let writer = format!("(head -c 100000 /dev/zero; exec sleep {seconds}) >fifo 2>/dev/null &");
-    scene.look(&format!("mkfifo fifo; {writer}")).await?;
+    scene.plant_endless("fifo", &seconds).await?;
     let to = scene.file_here("to", b"old")?;
     let arguments = [&*scene.path("fifo"), &*to.to_string_lossy()];
     let mut child = child::start(scene, "get", &arguments)?;
