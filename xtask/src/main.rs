@@ -47,7 +47,7 @@ enum Chore {
     Test(test::TestOptions),
     /// Run every check that a change has to pass
     Ci(ci::CiOptions),
-    /// Compile the published crates with each of their features alone
+    /// Compile the facade with each of its features alone, and the command without and with all
     Features,
     /// Measure, and print ratios beside other tools
     Bench(bench::BenchOptions),

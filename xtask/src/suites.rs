@@ -116,8 +116,7 @@ impl Suite {
         }
         let mut outcome = Outcome::None;
         for filter in filters {
-            let one = self.run_once(words, Some(filter), repeat)?;
-            outcome = if outcome == Outcome::Failed { outcome } else { one.or(outcome) };
+            outcome = outcome.or(self.run_once(words, Some(filter), repeat)?);
         }
         Ok(outcome)
     }
