@@ -24,6 +24,14 @@ pub(crate) const ALONE: &str = "cargo xtask test --exact";
 /// A directory in memory, where files that go within a second cost less.
 const MEMORY: &str = "/dev/shm";
 
+/// Settings of glibc (mallopt(3)) that give memory back to the kernel. A suite starts programs by fork(2) all the time, and
+/// each fork copies the page tables of what the process has.
+const SMALL_HEAP: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_MMAP_THRESHOLD_", "1000000"),
+    ("MALLOC_TRIM_THRESHOLD_", "1000000"),
+];
+
 /// What the files of all tests that run at the same time take there, at the most.
 const ROOM: u64 = 4 << 30;
 
@@ -132,6 +140,7 @@ impl Suite {
         if filter.is_some() && self.count(&command)? == 0 {
             return Ok(Outcome::None);
         }
+        command.envs(SMALL_HEAP);
         if has_room(MEMORY) {
             command.env("TMPDIR", MEMORY);
         }

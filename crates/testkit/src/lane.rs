@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hostlink_core::{Context, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
 use crate::ability::Ability;
 use crate::fixture::Fixture;
@@ -45,13 +46,13 @@ impl Lane {
         Ok(())
     }
 
-    /// Closes the links that are left when no case comes any more.
-    pub(crate) async fn finish(&self) -> anyhow::Result<()> {
+    /// Closes the links that are left when there are no more cases, and ends the target, which may take seconds.
+    pub(crate) async fn finish(self: Arc<Self>) -> anyhow::Result<()> {
         let left: Vec<_> = lock(&self.witnesses).drain(..).collect();
         for witness in left {
             witness.close().await?;
         }
-        Ok(())
+        Ok(spawn_blocking(move || drop(self)).await?)
     }
 
     /// Waits until a case with these needs may use the fixture.

@@ -85,7 +85,7 @@ impl Suite {
         matrix::compare(path, &text)
     }
 
-    fn run_cases(&self, mut words: Vec<String>) -> anyhow::Result<ExitCode> {
+    fn run_cases(self, mut words: Vec<String>) -> anyhow::Result<ExitCode> {
         let times = take_repeat(&mut words)?;
         let mut arguments = Arguments::from_iter([String::new()].into_iter().chain(words));
         arguments.test_threads.get_or_insert(THREADS);
@@ -96,7 +96,7 @@ impl Suite {
             child::shared_runtime().block_on(trials::start(&self.lanes, wanted))?;
         }
         let conclusion = libtest_mimic::run(&arguments, trials);
-        child::shared_runtime().block_on(try_join_all(self.lanes.iter().map(|it| it.finish())))?;
+        child::shared_runtime().block_on(try_join_all(self.lanes.into_iter().map(Lane::finish)))?;
         print!("{}", run.summary());
         Ok(conclusion.exit_code())
     }

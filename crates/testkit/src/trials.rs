@@ -47,6 +47,10 @@ impl Run {
     }
 }
 
+/// The result of a case, or why there is none: the scene could not be set or cleared, or the case hung or panicked. No
+/// lack excuses that.
+type Outcome = anyhow::Result<anyhow::Result<()>>;
+
 /// One case on one fixture.
 struct Cell {
     lane: Arc<Lane>,
@@ -116,22 +120,25 @@ impl Cell {
     }
 
     /// Also returns how long it took, without the wait for its turn.
-    async fn run(&self) -> (anyhow::Result<()>, Duration) {
+    async fn run(&self) -> (Outcome, Duration) {
         let turn = self.lane.turn(self.case.needs).await;
         let begun = Instant::now();
         let result = run_case(turn, self.case).await;
-        if result.is_err() && self.lack.is_none() {
+        let is_expected = matches!(result, Ok(Ok(()))) || self.lack.is_some() && result.is_ok();
+        if !is_expected {
             self.lane.suspect(self.case.name);
         }
         (result, begun.elapsed())
     }
 
     /// Compares the result with what the fixture declares.
-    fn judge(&self, result: anyhow::Result<()>, run: &Run) -> Result<(), Failed> {
+    fn judge(&self, result: Outcome, run: &Run) -> Result<(), Failed> {
         match (&self.lack, result) {
-            (None, Ok(())) => Ok(()),
-            (None, Err(error)) => Err(format!("{error:#}{}", alone(&self.name())).into()),
-            (Some(lack), Ok(())) => {
+            (None, Ok(Ok(()))) => Ok(()),
+            (None, Ok(Err(error))) | (_, Err(error)) => {
+                Err(format!("{error:#}{}", alone(&self.name())).into())
+            }
+            (Some(lack), Ok(Ok(()))) => {
                 let Lack { ability, reason, .. } = lack;
                 Err(format!(
                     "the fixture declares that it lacks {ability:?} ({reason}), but the case passed: \
@@ -139,7 +146,7 @@ impl Cell {
                 )
                 .into())
             }
-            (Some(lack), Err(error)) => {
+            (Some(lack), Ok(Err(error))) => {
                 run.0.declared.fetch_add(1, Ordering::Relaxed);
                 println!("{} fails as declared: {} ({error:#})", self.name(), lack.reason);
                 Ok(())
@@ -156,13 +163,14 @@ fn alone(name: &str) -> String {
     format!("\nrun it alone: {command} {name}")
 }
 
-async fn run_case(turn: Turn, case: Case) -> anyhow::Result<()> {
+async fn run_case(turn: Turn, case: Case) -> Outcome {
     let scene = Scene::open(turn).await.context("the scene could not be set")?;
     let run = AssertUnwindSafe((case.run)(&scene)).catch_unwind();
     let result = tokio::time::timeout(LIMIT, run).await;
     let closed = scene.close().await.context("the scene could not be cleared");
     match result {
-        Ok(Ok(result)) => result.and(closed),
+        Ok(Ok(Err(error))) if closed.is_err() => Err(error),
+        Ok(Ok(result)) => closed.map(|()| result),
         Ok(Err(panic)) => Err(anyhow!("panicked: {}", panic_text(&*panic))),
         Err(_) => Err(anyhow!("not done after {LIMIT:?}")),
     }

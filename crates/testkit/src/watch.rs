@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use memchr::memmem;
 
 use crate::scene::Scene;
 
@@ -135,18 +136,16 @@ pub(crate) fn here_with_argument(text: &str) -> anyhow::Result<Vec<i32>> {
 }
 
 fn contains(text: &[u8], wanted: &[u8]) -> bool {
-    text.windows(wanted.len().max(1)).any(|window| window == wanted)
+    memmem::find(text, wanted).is_some()
 }
 
-/// The pieces between the places where `mark` stands.
+/// The pieces between the occurrences of `mark`.
 fn split<'a>(text: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     let mut start = 0;
-    for at in 0..text.len() {
-        if text[at..].starts_with(mark) {
-            pieces.push(&text[start..at]);
-            start = at + mark.len();
-        }
+    for at in memmem::find_iter(text, mark) {
+        pieces.push(&text[start..at]);
+        start = at + mark.len();
     }
     pieces.push(&text[start..]);
     pieces

@@ -9,8 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, bail, ensure};
 use async_trait::async_trait;
 use hostlink_core::{Link, OutputSink, RunOptions, Stdin, Stream, quote};
+use memchr::memmem;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 
 use crate::random;
 use crate::scene::plain;
@@ -49,7 +51,10 @@ impl Witness {
 
     /// Ends the shells, and closes the link.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        self.idle().clear();
+        let shells: Vec<_> = self.idle().drain(..).collect();
+        for shell in shells {
+            shell.end().await?;
+        }
         Ok(self.link.disconnect().await?)
     }
 
@@ -73,6 +78,7 @@ struct Shell {
     output: UnboundedReceiver<(Stream, Vec<u8>)>,
     /// What no line and no output has in it.
     mark: String,
+    running: JoinHandle<()>,
 }
 
 impl Shell {
@@ -80,14 +86,20 @@ impl Shell {
         let (input, read) = duplex(64 * 1024);
         let (sender, output) = unbounded_channel();
         let link = link.clone();
-        tokio::spawn(async move {
+        let running = tokio::spawn(async move {
             let arguments = plain().with_stdin(Stdin::reader(read));
             let options = RunOptions::default().with_output_limit(0);
             // How it ends is seen by who looks: its output ends early.
             let _ =
                 link.run_streaming(&"sh".into(), &arguments, &options, &mut Sender(sender)).await;
         });
-        Self { input, output, mark: format!("hl-look-{}", random::word()) }
+        Self { input, output, mark: format!("hl-look-{}", random::word()), running }
+    }
+
+    /// Ends its input, and waits until it has ended.
+    async fn end(self) -> anyhow::Result<()> {
+        drop(self.input);
+        Ok(self.running.await?)
     }
 
     async fn look(&mut self, directory: &str, line: &[u8]) -> anyhow::Result<Seen> {
@@ -143,8 +155,7 @@ fn code_behind(stdout: &[u8], mark: &[u8]) -> Option<i32> {
 fn last_place(text: &[u8], mark: &[u8]) -> Option<usize> {
     // It is near the end, or nowhere: a code has three digits at the most.
     let from = text.len().saturating_sub(mark.len() + 8);
-    let end = &text[from..];
-    end.windows(mark.len()).rposition(|window| window == mark).map(|place| from + place)
+    memmem::rfind(&text[from..], mark).map(|place| from + place)
 }
 
 /// Hands output to who reads it.

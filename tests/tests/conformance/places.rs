@@ -8,6 +8,10 @@ use hostlink_tests::ssh_host::SshHost;
 
 use crate::fixture::Place;
 
+/// The filter of system calls would be compiled and loaded again for each command: 10 ms of CPU that
+/// prove nothing. The containers of other tests have it.
+const NO_FILTER: &str = "--security-opt=seccomp=unconfined";
+
 /// Where the root is in a container that has one.
 const ROOT: &str = "/srv/root";
 
@@ -33,12 +37,12 @@ pub(crate) fn root_over_ssh() -> Place {
 
 /// A container of Docker's that is made of Debian.
 pub(crate) fn debian() -> Place {
-    container(Container::start(DEBIAN))
+    container(Container::start_with(DEBIAN, &[NO_FILTER]))
 }
 
 /// A container of Docker's that has busybox and nothing else.
 pub(crate) fn busybox() -> Place {
-    container(Container::start(BUSYBOX))
+    container(Container::start_with(BUSYBOX, &[NO_FILTER]))
 }
 
 fn container(container: Container) -> Place {
@@ -47,14 +51,15 @@ fn container(container: Container) -> Place {
 
 /// A container of Podman's.
 pub(crate) fn podman() -> Place {
-    let container = Container::start_on(Engine::Podman, DEBIAN, &[]);
+    let container = Container::start_on(Engine::Podman, DEBIAN, &[NO_FILTER]);
     let data = Data::new().with("podman_socket", PODMAN_SOCKET);
     Place::new(format!("@podman/{}", container.name()), data, container)
 }
 
 /// A container of Docker's, whose engine is reached over SSH.
 pub(crate) fn container_on_host() -> Place {
-    let (container, host) = (Container::start(DEBIAN), SshHost::root());
+    let container = Container::start_with(DEBIAN, &[NO_FILTER]);
+    let host = SshHost::root();
     let name = format!("@dockerssh/{}:{}", host.target, container.name());
     Place::new(name, host.data(), (container, host))
 }
@@ -64,7 +69,8 @@ pub(crate) fn root_in_container() -> Place {
     let root = Root::debian();
     let volume = format!("--volume={}:{ROOT}", root.dir().display());
     // Who may not mount can have no mounts of a command's own.
-    let options = ["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined", &volume];
+    let options =
+        ["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined", NO_FILTER, &volume];
     let container = Container::start_with(DEBIAN, &options);
     let name = format!("@docker/{}/@chroot/{ROOT}", container.name());
     // The container goes before the root in it.
