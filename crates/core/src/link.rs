@@ -61,9 +61,9 @@ const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
 /// After this time it looks whether the link still answers.
 const CALM: Duration = Duration::from_millis(500);
 
-/// How long a link may take to answer: on one that stands still, waiting comes to nothing. An engine on a busy machine takes
-/// more than 3 s to start a command.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a link may take to answer: on one that stands still, waiting comes to nothing. An engine on a busy machine
+/// takes more than 5 s to start a command.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 impl Link {
     /// A link over `connection`. `name` is the target's, for reports and errors.

@@ -86,8 +86,8 @@ struct Dialled<S> {
 /// A stream's end may also be the login's, with output on its way that is now lost.
 enum End {
     Ahead,
-    /// It has come, and the login is looked at.
-    InDoubt(BoxFuture<'static, Result<()>>),
+    /// The stream has ended, or was reset, and the login is checked.
+    InDoubt(BoxFuture<'static, Result<()>>, io::Result<()>),
     Certain,
 }
 
@@ -101,20 +101,25 @@ impl<S: AsyncRead + Unpin + Send> AsyncRead for Dialled<S> {
         loop {
             match &mut this.end {
                 End::Certain => return Poll::Ready(Ok(())),
-                End::InDoubt(check) => {
-                    let checked = ready!(check.as_mut().poll(context));
+                End::InDoubt(check, end) => {
+                    let checked = ready!(check.as_mut().poll(context)).map_err(io::Error::other);
+                    let end = std::mem::replace(end, Ok(()));
                     this.end = End::Certain;
-                    return Poll::Ready(checked.map_err(io::Error::other));
+                    return Poll::Ready(checked.and(end));
                 }
                 End::Ahead => {}
             }
             let before = buffer.filled().len();
-            ready!(Pin::new(&mut this.streams).poll_read(context, buffer))?;
-            if buffer.filled().len() > before || buffer.remaining() == 0 {
-                return Poll::Ready(Ok(()));
+            let read = ready!(Pin::new(&mut this.streams).poll_read(context, buffer));
+            let is_over = match &read {
+                Ok(()) => buffer.filled().len() == before && buffer.remaining() > 0,
+                Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            };
+            if !is_over {
+                return Poll::Ready(read);
             }
             let login = this.login.clone();
-            this.end = End::InDoubt(Box::pin(async move { login.check().await }));
+            this.end = End::InDoubt(Box::pin(async move { login.check().await }), read);
         }
     }
 }

@@ -78,8 +78,8 @@ impl Reader {
         let _ = over.send(());
     }
 
-    /// Whether a stream was reset since its command had ended, with input unread. The loss of a link looks alike, but then the engine
-    /// does not answer.
+    /// Whether a stream was reset because its command had ended with input unread. The loss of a link looks alike, but
+    /// then the engine does not answer; over SSH, where a new login may answer, the stream's own login was checked.
     async fn is_end(&self, error: &io::Error) -> bool {
         let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
         is_reset
