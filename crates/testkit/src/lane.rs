@@ -40,7 +40,7 @@ impl Lane {
     }
 
     /// Starts the target by a first link.
-    pub(crate) async fn start(&self) -> Result<()> {
+    pub(crate) async fn start(&self) -> anyhow::Result<()> {
         let link = self.fixture.connect(&Context::default()).await?;
         lock(&self.witnesses).push(Witness::new(link));
         Ok(())

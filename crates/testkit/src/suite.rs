@@ -72,7 +72,10 @@ impl Suite {
             _ => self.run_cases(arguments),
         };
         done.unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
+            // One line, whatever an engine has to say.
+            let text = format!("{error:#}");
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            eprintln!("error: {}", lines.collect::<Vec<_>>().join("; "));
             ExitCode::from(NOTHING_RUN)
         })
     }

@@ -1,11 +1,11 @@
 //! The cells of cases and fixtures, as tests that libtest-mimic runs.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, set_hook, take_hook};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt;
 use futures::future::try_join_all;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -90,13 +90,17 @@ pub(crate) async fn start(
         cells.into_iter().any(|cell| is_wanted(&cell.name()))
     };
     let starts = lanes.iter().filter(has_wanted).map(async |lane| {
-        // A fixture is started by threads that may block, and panics where it cannot start.
         let started = AssertUnwindSafe(lane.start()).catch_unwind().await;
+        let started = started.unwrap_or_else(|panic| bail!("{}", panic_text(&*panic)));
         let name = lane.fixture().name();
-        let started = started.map_err(|_| anyhow!("its start has panicked, see above"))?;
         started.with_context(|| format!("the fixture {name} does not start, so no case was run"))
     });
-    try_join_all(starts).await.map(|_| ())
+    // A fixture that cannot start may panic. The error says why; a backtrace would hide it.
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let started = try_join_all(starts).await;
+    set_hook(hook);
+    started.map(|_| ())
 }
 
 impl Cell {

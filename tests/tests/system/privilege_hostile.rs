@@ -97,10 +97,11 @@ fn who_asks_as_sudo_does_gets_no_password() {
         let scene = Scene::with_more(root, rule, more);
         let (seen, stolen) = (scene.file("seen"), scene.file("stolen"));
         scene.profile(
-            "cd; for token in HP$(cat seen) HR$(cat seen); do printf '%s\\n' $token >&2; printf %s $token; done
+            "cd; for i in $(seq 60); do [ -s seen ] && break; sleep 0.05; done
+            for token in HP$(cat seen) HR$(cat seen); do printf '%s\\n' $token >&2; printf %s $token; done
             read -t 2 -r password; printf '%s\\n' \"$(cat seen)\" \"$password\" >stolen\n",
         );
-        // It may be there for a moment only.
+        // The shell waits for it, while what started the shell is there, with its arguments.
         wait_until("what stands in the arguments is seen before it is used", || {
             let _ = fs::remove_file(&seen);
             let is_over = AtomicBool::new(false);

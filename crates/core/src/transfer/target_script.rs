@@ -332,4 +332,19 @@ mod tests {
             assert_eq!(touch_stamp(seconds), stamp);
         }
     }
+    /// A new file could get the inode number of the one that is gone, and would then replace the destination.
+    #[test]
+    fn committing_what_is_gone_makes_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "old").unwrap();
+        let path = path.to_str().unwrap();
+        let values =
+            Values { path, random: "0123", inode: "1:2".to_owned(), ..Values::default() };
+        let run = std::process::Command::new("sh").arg("-c").arg(values.commit()).output();
+        assert_eq!(run.unwrap().stdout, b"hl changed\n");
+        let names = std::fs::read_dir(directory.path()).unwrap().flatten().map(|it| it.file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["file"]);
+        assert_eq!(std::fs::read(path).unwrap(), b"old");
+    }
 }

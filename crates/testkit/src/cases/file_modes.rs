@@ -58,10 +58,16 @@ async fn a_mode_that_is_asked_for_is_set(scene: &Scene) -> anyhow::Result<()> {
 }
 
 async fn an_existing_destination_keeps_its_mode_and_owner(scene: &Scene) -> anyhow::Result<()> {
+    let from = source(scene, 0o755)?;
     // Only root may give a file away; without root the owner is ours before and after.
-    let prepare = "echo old >file; chmod 640 file; [ \"$(id -u)\" != 0 ] || chown 12345:23456 file";
-    for from in [Source::path(source(scene, 0o755)?), Source::bytes("content")] {
-        scene.look(prepare).await?;
+    let given = "[ \"$(id -u)\" != 0 ] || chown 12345:23456 file";
+    let cases = [
+        (Source::path(from.clone()), given),
+        (Source::bytes("content"), given),
+        (Source::path(from), ":"),
+    ];
+    for (from, owner) in cases {
+        scene.look(&format!("rm -f file; echo old >file; chmod 640 file; {owner}")).await?;
         let before = stat(scene, "file", "%a %u:%g").await?;
         scene.link.put_file(from, &scene.path("file"), &PutOptions::default()).await?;
         let after = stat(scene, "file", "%a %u:%g").await?;
