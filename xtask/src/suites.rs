@@ -1,8 +1,9 @@
 //! The test programs that run all their tests in one process, because these share what is costly to start.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
@@ -44,6 +45,14 @@ pub(crate) struct Suite {
     /// What to call it in a table.
     pub(crate) name: String,
     program: PathBuf,
+}
+
+/// When to print what a program prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    AsItComes,
+    /// When the program has ended, because others print at the same time.
+    AtTheEnd,
 }
 
 /// What became of a program's tests.
@@ -118,13 +127,14 @@ impl Suite {
         words: &[OsString],
         filters: &[OsString],
         repeat: Option<usize>,
+        output: Output,
     ) -> anyhow::Result<Outcome> {
         if filters.is_empty() {
-            return self.run_once(words, None, repeat);
+            return self.run_once(words, None, repeat, output);
         }
         let mut outcome = Outcome::None;
         for filter in filters {
-            outcome = outcome.or(self.run_once(words, Some(filter), repeat)?);
+            outcome = outcome.or(self.run_once(words, Some(filter), repeat, output)?);
         }
         Ok(outcome)
     }
@@ -134,6 +144,7 @@ impl Suite {
         words: &[OsString],
         filter: Option<&OsString>,
         repeat: Option<usize>,
+        output: Output,
     ) -> anyhow::Result<Outcome> {
         let mut command = Command::new(&self.program);
         command.args(words).args(filter).env("HOSTLINK_TEST_COMMAND", ALONE);
@@ -147,9 +158,9 @@ impl Suite {
         if let Some(repeat) = repeat {
             command.args(["--repeat", &repeat.to_string()]);
         }
-        println!("\n{}", self.name);
         // A line for each test that passes would hide those that do not.
-        let status = command.args(["--format", "terse"]).status();
+        command.args(["--format", "terse"]);
+        let status = self.print(&mut command, output);
         let status =
             status.with_context(|| format!("{} does not start", self.program.display()))?;
         match status.code() {
@@ -158,6 +169,18 @@ impl Suite {
             Some(_) => Ok(Outcome::Failed),
             None => bail!("{} has ended with {status}", self.program.display()),
         }
+    }
+
+    fn print(&self, command: &mut Command, output: Output) -> io::Result<ExitStatus> {
+        if output == Output::AsItComes {
+            println!("\n{}", self.name);
+            return command.status();
+        }
+        let ended = command.output()?;
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        println!("\n{}\n{stdout}{stderr}", self.name);
+        Ok(ended.status)
     }
 
     /// How many tests the arguments of a command select.

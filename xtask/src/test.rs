@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 
 use anyhow::bail;
 use clap::Args;
@@ -13,7 +13,7 @@ use crate::components::{self, Component, Group};
 use crate::engine::{ENGINES, Engine};
 use crate::pam::{self, Service};
 use crate::stress::Stress;
-use crate::suites::{self, Outcome, Suite};
+use crate::suites::{self, Outcome, Output, Suite};
 use crate::timing::Timing;
 use crate::users::{self, User};
 use crate::{images, junit, orphans, provision, sudo_rs, terraform, vagrant};
@@ -194,14 +194,15 @@ fn run_tests(
         );
     }
     let words = test_words(options, has_terraform);
-    let mut outcome = Outcome::None;
-    for suite in suites {
-        let repeat = options.repeat.map(usize::from);
-        let ran = timing.of(&suite.name, || suite.run(&words, &options.filters, repeat))?;
-        outcome = outcome.or(ran);
-    }
-    outcome = outcome.or(timing.of("other tests", || run_others(sh, options, &words))?);
-    match outcome {
+    let run = |suite: &Suite, output| {
+        suite.run(&words, &options.filters, options.repeat.map(usize::from), output)
+    };
+    let Some((largest, suites)) = suites.split_first() else { bail!("there is no suite") };
+    let outcome = timing.of(&largest.name, || run(largest, Output::AsItComes))?;
+    let run = |suite: &Suite| run(suite, Output::AtTheEnd);
+    let others = || beside(suites, run, || run_others(sh, options, &words));
+    let others = timing.of("other tests", others)?;
+    match outcome.or(others) {
         Outcome::Passed => Ok(()),
         Outcome::Failed => bail!("tests have failed"),
         Outcome::NothingRun => Err(NothingRun("a fixture does not start, see above".into()).into()),
@@ -215,6 +216,24 @@ fn run_tests(
             Err(NothingRun(message).into())
         }
     }
+}
+
+/// Runs suites beside other tests: both wait for a good part of their time.
+fn beside(
+    suites: &[Suite],
+    run: impl Fn(&Suite) -> anyhow::Result<Outcome> + Sync,
+    others: impl FnOnce() -> anyhow::Result<Outcome>,
+) -> anyhow::Result<Outcome> {
+    thread::scope(|scope| {
+        let run = &run;
+        let running: Vec<_> = suites.iter().map(|suite| scope.spawn(move || run(suite))).collect();
+        let others = others();
+        let mut outcome = Outcome::None;
+        for ran in running {
+            outcome = outcome.or(ran.join().expect("a suite does not panic")?);
+        }
+        Ok(outcome.or(others?))
+    })
 }
 
 /// Prefers nextest, which runs each test in a process of its own.

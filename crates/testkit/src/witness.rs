@@ -13,9 +13,11 @@ use memchr::memmem;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::random;
 use crate::scene::plain;
+use crate::watch::PATIENCE;
 
 /// A link with shells that wait for something to look at.
 pub(crate) struct Witness {
@@ -99,7 +101,8 @@ impl Shell {
     /// Ends its input, and waits until it has ended.
     async fn end(self) -> anyhow::Result<()> {
         drop(self.input);
-        Ok(self.running.await?)
+        let ended = timeout(PATIENCE, self.running).await;
+        Ok(ended.context("a shell of the witness does not end")??)
     }
 
     async fn look(&mut self, directory: &str, line: &[u8]) -> anyhow::Result<Seen> {

@@ -69,8 +69,7 @@ pub(crate) fn root_in_container() -> Place {
     let root = Root::debian();
     let volume = format!("--volume={}:{ROOT}", root.dir().display());
     // Who may not mount can have no mounts of a command's own.
-    let options =
-        ["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined", NO_FILTER, &volume];
+    let options = ["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined", NO_FILTER, &volume];
     let container = Container::start_with(DEBIAN, &options);
     let name = format!("@docker/{}/@chroot/{ROOT}", container.name());
     // The container goes before the root in it.

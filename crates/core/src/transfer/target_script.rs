@@ -339,8 +339,7 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, "old").unwrap();
         let path = path.to_str().unwrap();
-        let values =
-            Values { path, random: "0123", inode: "1:2".to_owned(), ..Values::default() };
+        let values = Values { path, random: "0123", inode: "1:2".to_owned(), ..Values::default() };
         let run = std::process::Command::new("sh").arg("-c").arg(values.commit()).output();
         assert_eq!(run.unwrap().stdout, b"hl changed\n");
         let names = std::fs::read_dir(directory.path()).unwrap().flatten().map(|it| it.file_name());
