@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt;
 use futures::future::try_join_all;
 use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::time::timeout;
 
 use crate::ability::{Lack, Verdict, decisive};
 use crate::cases::{self, Case};
@@ -17,7 +18,7 @@ use crate::lane::{Lane, Turn};
 use crate::scene::Scene;
 use crate::slowest::Slowest;
 
-/// For one case. A library that hangs must not hang the suite.
+/// For a case, and for what comes before and after it. A library that hangs must not hang the suite.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What is known of a run beyond which cases have passed.
@@ -90,8 +91,8 @@ pub(crate) async fn start(
         cells.into_iter().any(|cell| is_wanted(&cell.name()))
     };
     let starts = lanes.iter().filter(has_wanted).map(async |lane| {
-        let started = AssertUnwindSafe(lane.start()).catch_unwind().await;
-        let started = started.unwrap_or_else(|panic| bail!("{}", panic_text(&*panic)));
+        let started = in_time(AssertUnwindSafe(lane.start()).catch_unwind()).await;
+        let started = started?.unwrap_or_else(|panic| bail!("{}", panic_text(&*panic)));
         let name = lane.fixture().name();
         started.with_context(|| format!("the fixture {name} does not start, so no case was run"))
     });
@@ -168,16 +169,18 @@ fn alone(name: &str) -> String {
 }
 
 async fn run_case(turn: Turn, case: Case) -> Outcome {
-    let scene = Scene::open(turn).await.context("the scene could not be set")?;
-    let run = AssertUnwindSafe((case.run)(&scene)).catch_unwind();
-    let result = tokio::time::timeout(LIMIT, run).await;
-    let closed = scene.close().await.context("the scene could not be cleared");
-    match result {
-        Ok(Ok(Err(error))) if closed.is_err() => Err(error),
-        Ok(Ok(result)) => closed.map(|()| result),
-        Ok(Err(panic)) => Err(anyhow!("panicked: {}", panic_text(&*panic))),
-        Err(_) => Err(anyhow!("not done after {LIMIT:?}")),
+    let scene = in_time(Scene::open(turn)).await?.context("the scene could not be set")?;
+    let result = in_time(AssertUnwindSafe((case.run)(&scene)).catch_unwind()).await;
+    let closed = in_time(scene.close()).await.flatten().context("the scene could not be cleared");
+    match result? {
+        Ok(Err(error)) if closed.is_err() => Err(error),
+        Ok(result) => closed.map(|()| result),
+        Err(panic) => Err(anyhow!("panicked: {}", panic_text(&*panic))),
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    timeout(LIMIT, work).await.with_context(|| format!("not done after {LIMIT:?}"))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
