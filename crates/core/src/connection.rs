@@ -4,13 +4,13 @@ use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::forward::{Forward, Forwarding};
-use crate::process::Process;
+use crate::files::{FileProgram, FileTransfer};
+use crate::forward::{Endpoint, Forward, Forwarding};
+use crate::io::Duplex;
+use crate::process::{Process, TerminalSize};
 use crate::script::{MAX_ARGUMENT, Script};
-use crate::transfer::{FileProgram, FileTransfer};
 
 /// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link), which has
 /// everything else: quoting, privilege, time-outs, output, files.
@@ -160,41 +160,3 @@ pub struct SpawnOptions {
     /// [can do it](Connection::gives_terminals).
     pub asked_on_terminal: bool,
 }
-
-/// Rows and columns of a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalSize {
-    /// Lines.
-    pub rows: u16,
-    /// Characters in a line.
-    pub columns: u16,
-}
-
-impl Default for TerminalSize {
-    fn default() -> Self {
-        Self { rows: 24, columns: 80 }
-    }
-}
-
-/// A socket as seen from a target.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// A Unix socket's path.
-    Unix(String),
-    /// A host and its TCP port.
-    Tcp(String, u16),
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => f.write_str(path),
-            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
-        }
-    }
-}
-
-/// A stream that is read and written.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}

@@ -1,18 +1,14 @@
 //! What a connector implements to list its targets and to open connections.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::connection::Connection;
+use crate::context::Context;
 use crate::data::{Data, DataField};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
-use crate::report::{NobodyToAsk, Prompter, Reporter, Silent};
 
 /// A kind of target: it lists the targets that a name stands for, and opens connections to them.
 #[async_trait]
@@ -181,40 +177,4 @@ pub struct Target {
     pub data: Data,
     /// The connection to go through, for connectors that wrap one.
     pub outer: Option<Link>,
-}
-
-/// What a connector is given besides its target. The cli fills it from the process's environment.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// How long opening one connection may take. Default: 10 s, as pyinfra's.
-    pub connect_timeout: Duration,
-    /// The environment that connectors may look settings up in (`DOCKER_HOST`). Default: empty.
-    pub environment: BTreeMap<String, String>,
-    /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default: none.
-    pub settings: Data,
-    /// Whether any listed data may set [guarded](Connector::guarded_fields) keys. Default: no.
-    pub trust_data: bool,
-    /// The user's home directory.
-    pub home: Option<PathBuf>,
-    /// Where private directories are made; the system's temporary directory if `None`.
-    pub runtime_directory: Option<PathBuf>,
-    /// Who is asked for secrets. Default: nobody.
-    pub prompter: Arc<dyn Prompter>,
-    /// Who is told what happens. Default: nobody.
-    pub reporter: Arc<dyn Reporter>,
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            environment: BTreeMap::new(),
-            settings: Data::new(),
-            trust_data: false,
-            home: None,
-            runtime_directory: None,
-            prompter: Arc::new(NobodyToAsk),
-            reporter: Arc::new(Silent),
-        }
-    }
 }

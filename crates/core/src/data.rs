@@ -3,9 +3,8 @@
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::Map;
 use crate::nearest;
-use crate::value::{FromValue, Shown, Value};
+use crate::value::{FromValue, Map, Shown, Value};
 
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
 ///

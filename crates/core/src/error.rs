@@ -250,6 +250,26 @@ impl StdError for Error {
     }
 }
 
+impl CommandOutput {
+    /// Makes a status that is no success an error, with the last lines of standard error.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ExitStatus`]; the output is in [`Error::output`].
+    pub fn check(self) -> Result<Self> {
+        if self.success() {
+            return Ok(self);
+        }
+        let message = match self.status() {
+            Some(status) => format!("the command ended with {status}"),
+            None => "the command did not end by itself".to_owned(),
+        };
+        let stderr = self.stderr();
+        let error = Error::new(ErrorKind::ExitStatus, message).with_stderr_tail(&stderr);
+        Err(error.masking(&self.secrets).with_output(self))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,25 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::connection::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+
+/// A socket as seen from a target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A Unix socket's path.
+    Unix(String),
+    /// A host and its TCP port.
+    Tcp(String, u16),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => f.write_str(path),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
+}
 
 /// What is to be forwarded, with the sides named as in ssh(1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

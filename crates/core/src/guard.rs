@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::arguments::ConnectorArguments;
-use crate::connector::{Connector, Context};
+use crate::connector::Connector;
+use crate::context::Context;
 use crate::data::{Data, DataReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{LOCAL, Registry};

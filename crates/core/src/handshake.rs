@@ -3,15 +3,28 @@
 mod questions;
 
 use std::mem;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::process::Stream;
+use crate::error::{Error, ErrorKind};
+use crate::io::Stream;
 use crate::script::{Prompt, Script, SudoPrompt};
 use crate::secret::Secret;
 
 /// As much of what stands before the announcement as is kept, for errors.
 const PREAMBLE: usize = 64 * 1024;
+
+pub(crate) fn not_started_in_time(limit: Duration) -> Error {
+    let message = format!("not started as the other user within {limit:?}: is a password wanted?");
+    Error::new(ErrorKind::Privilege, message)
+}
+
+/// What ends the input of a terminal.
+pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
+
+/// How long a privilege tool may take to start the command. PAM modules may wait for some seconds on purpose.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A shell that announced itself, and the process group to kill with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::data::Data;
-use crate::map::Map;
 use crate::secret::MASK;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// The capacity that a format may make us reserve before the first element is read.
 const MOST_RESERVED: usize = 1024;

@@ -14,12 +14,14 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::connection::{Duplex, Slot, TerminalSize};
+use crate::connection::Slot;
 use crate::error::Result;
 use crate::handshake::{Handshake, Leader};
+use crate::io::{Chunk, Duplex};
 use crate::link::Link;
-use crate::process::{Chunk, ExitStatus, ProcessControl};
+use crate::process::{ProcessControl, TerminalSize};
 use crate::run::Attempt;
+use crate::status::ExitStatus;
 
 /// How long a kill through the link may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);

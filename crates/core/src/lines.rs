@@ -1,7 +1,15 @@
 //! Bytes into lines, stream by stream.
 
-use crate::output::OutputLine;
-use crate::process::Stream;
+use crate::io::Stream;
+
+/// One line of output, without its line ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLine {
+    /// Where the command wrote it.
+    pub stream: Stream,
+    /// Its text; bytes that are not UTF-8 are shown as `U+FFFD`.
+    pub line: String,
+}
 
 /// Splits two streams into lines across the borders of chunks.
 ///

@@ -5,18 +5,50 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::lines::LineSplitter;
-use crate::process::{Chunk, ExitStatus, Stream};
+use crate::io::{Chunk, Stream};
+use crate::lines::{LineSplitter, OutputLine};
 use crate::secret::Secret;
+use crate::status::ExitStatus;
 
-/// One line of output, without its line ending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputLine {
-    /// Where the command wrote it.
-    pub stream: Stream,
-    /// Its text; bytes that are not UTF-8 are shown as `U+FFFD`.
-    pub line: String,
+/// How the output of one call is treated.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Tell the reporter the command before it runs, secrets masked. Default: false.
+    pub print_input: bool,
+    /// Tell the reporter each line of output as it arrives. Default: false.
+    pub print_output: bool,
+    /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
+    ///
+    /// A condition of [`ConnectorArguments::retry_until`] sees what is kept.
+    pub output_limit: Option<usize>,
+    /// How long to read on after the command's end while a process that it left behind holds its output
+    /// and writes nothing. Default: 2 s.
+    pub output_silence: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            print_input: false,
+            print_output: false,
+            output_limit: None,
+            output_silence: Duration::from_secs(2),
+        }
+    }
+}
+
+impl RunOptions {
+    /// Sets [`print_input`](Self::print_input) and [`print_output`](Self::print_output).
+    #[must_use]
+    pub fn with_printing(self, input: bool, output: bool) -> Self {
+        Self { print_input: input, print_output: output, ..self }
+    }
+
+    /// Sets [`output_limit`](Self::output_limit).
+    #[must_use]
+    pub fn with_output_limit(self, bytes: usize) -> Self {
+        Self { output_limit: Some(bytes), ..self }
+    }
 }
 
 /// What a command wrote, and how it ended.
@@ -139,24 +171,6 @@ impl CommandOutput {
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
-    }
-
-    /// Makes a status that is no success an error, with the last lines of standard error.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::ExitStatus`]; the output is in [`Error::output`].
-    pub fn check(self) -> Result<Self> {
-        if self.success {
-            return Ok(self);
-        }
-        let message = match self.status {
-            Some(status) => format!("the command ended with {status}"),
-            None => "the command did not end by itself".to_owned(),
-        };
-        let stderr = self.stderr();
-        let error = Error::new(ErrorKind::ExitStatus, message).with_stderr_tail(&stderr);
-        Err(error.masking(&self.secrets).with_output(self))
     }
 
     fn bytes_of(&self, wanted: Stream) -> Vec<u8> {

@@ -1,90 +1,17 @@
 //! A script that has been started: its streams, its end, and how to end it.
 
 use std::fmt;
-use std::pin::Pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
-use tokio::io::AsyncWrite;
 
-use crate::connection::{Duplex, TerminalSize};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::{BoxWrite, Chunk, Duplex, Stream};
 use crate::output::CommandOutput;
 use crate::script::Script;
-
-/// A writer that can be handed from task to task.
-pub type BoxWrite = Pin<Box<dyn AsyncWrite + Send>>;
-
-/// One of the two output streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// Standard output. On a terminal, everything.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// Some bytes of output, as they arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Where the command wrote them.
-    pub stream: Stream,
-    /// What it wrote.
-    pub bytes: Bytes,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExitStatus {
-    /// It exited with this code, 0 to 255. A shell that waited for a signalled child gives 128+n, which stays a code.
-    Code(i32),
-    /// It was ended by this signal, where the transport can tell.
-    Signal(i32),
-    /// It was ended by a signal, and the transport does not tell by which.
-    UnknownSignal,
-}
-
-impl ExitStatus {
-    /// The exit code, unless a signal ended it.
-    #[must_use]
-    pub fn code(self) -> Option<i32> {
-        match self {
-            Self::Code(code) => Some(code),
-            Self::Signal(_) | Self::UnknownSignal => None,
-        }
-    }
-
-    /// The signal that ended it, if one did and it is known.
-    #[must_use]
-    pub fn signal(self) -> Option<i32> {
-        match self {
-            Self::Code(_) | Self::UnknownSignal => None,
-            Self::Signal(signal) => Some(signal),
-        }
-    }
-
-    /// The code that a shell would give: 128+n for signal n. For an unknown one it is 255, as ssh(1) gives.
-    #[must_use]
-    pub fn as_shell_code(self) -> i32 {
-        match self {
-            Self::Code(code) => code,
-            Self::Signal(signal) => 128 + signal,
-            Self::UnknownSignal => 255,
-        }
-    }
-}
-
-impl fmt::Display for ExitStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
-            Self::UnknownSignal => f.write_str("a signal"),
-        }
-    }
-}
+use crate::status::ExitStatus;
 
 /// A running script, as [`Connection::spawn`](crate::Connection::spawn) hands it over.
 ///
@@ -125,6 +52,21 @@ impl Process {
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process").finish_non_exhaustive()
+    }
+}
+
+/// Rows and columns of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
+}
+
+impl Default for TerminalSize {
+    fn default() -> Self {
+        Self { rows: 24, columns: 80 }
     }
 }
 

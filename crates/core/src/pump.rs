@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -12,21 +11,10 @@ use tokio::time::sleep;
 
 use crate::armor::Armor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::{BoxWrite, Stream};
+use crate::handshake::{END_OF_TRANSMISSION, not_started_in_time};
+use crate::io::{BoxRead, BoxWrite, OutputSink};
 use crate::script::Script;
 use crate::served::{Ended, Order, Progress, Served};
-use crate::stdin::BoxRead;
-
-/// Takes a command's output as it arrives.
-#[async_trait]
-pub trait OutputSink: Send {
-    /// Takes some bytes. While it waits, the command waits too.
-    ///
-    /// # Errors
-    ///
-    /// The command is then killed.
-    async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()>;
-}
 
 /// What a command is to read. Only one that has started takes it.
 #[derive(Clone, Default)]
@@ -167,11 +155,6 @@ async fn limit(limits: Limits, progress: Arc<Progress>) -> Error {
     }
 }
 
-pub(crate) fn not_started_in_time(limit: Duration) -> Error {
-    let message = format!("not started as the other user within {limit:?}: is a password wanted?");
-    Error::new(ErrorKind::Privilege, message)
-}
-
 /// Writes a process's input.
 struct Feeder {
     stdin: BoxWrite,
@@ -193,9 +176,6 @@ const BUFFER: usize = 256 * 1024;
 /// How long a command on a terminal that has no input runs before the end of that is typed. sudo with use_pty (1.9.13) waits for ever
 /// if something is typed in the moment in which its command ends; most that read nothing are over by then.
 const END_HELD_BACK: Duration = Duration::from_secs(1);
-
-/// What ends the input of a terminal.
-pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 impl Feeder {
     /// Only a source that cannot be read is an error, or that is too long: a command need not read its input.

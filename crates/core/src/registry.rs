@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::arguments::ConnectorArguments;
-use crate::connector::{Connector, Context, GroupData, Listing, NameData, Target, only_lists};
+use crate::connector::{Connector, GroupData, Listing, NameData, Target, only_lists};
+use crate::context::Context;
 use crate::data::{Data, DataField, all_checks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;

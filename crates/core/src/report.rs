@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::output::OutputLine;
+use crate::lines::OutputLine;
 use crate::secret::Secret;
 
 /// Something worth telling while work goes on. Secrets are masked.

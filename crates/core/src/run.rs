@@ -14,57 +14,17 @@ use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
 use crate::connection::SpawnOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lines::LineSplitter;
+use crate::handshake::START_LIMIT;
+use crate::io::{BoxRead, OutputSink, Stream};
+use crate::lines::{LineSplitter, OutputLine};
 use crate::link::Link;
-use crate::output::{Collector, CommandOutput, OutputLine};
-use crate::process::Stream;
-use crate::pump::{Input, Limits, OutputSink, pump};
+use crate::output::{Collector, CommandOutput, RunOptions};
+use crate::pump::{Input, Limits, pump};
 use crate::report::Event;
 use crate::secret::Secret;
 use crate::start::Starter;
-use crate::stdin::{BoxRead, Stdin};
+use crate::stdin::Stdin;
 use crate::sudo_words;
-
-/// How the output of one call is treated.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// Tell the reporter the command before it runs, secrets masked. Default: false.
-    pub print_input: bool,
-    /// Tell the reporter each line of output as it arrives. Default: false.
-    pub print_output: bool,
-    /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
-    ///
-    /// A condition of [`ConnectorArguments::retry_until`] sees what is kept.
-    pub output_limit: Option<usize>,
-    /// How long to read on after the command's end while a process that it left behind holds its output
-    /// and writes nothing. Default: 2 s.
-    pub output_silence: Duration,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            print_input: false,
-            print_output: false,
-            output_limit: None,
-            output_silence: Duration::from_secs(2),
-        }
-    }
-}
-
-impl RunOptions {
-    /// Sets [`print_input`](Self::print_input) and [`print_output`](Self::print_output).
-    #[must_use]
-    pub fn with_printing(self, input: bool, output: bool) -> Self {
-        Self { print_input: input, print_output: output, ..self }
-    }
-
-    /// Sets [`output_limit`](Self::output_limit).
-    #[must_use]
-    pub fn with_output_limit(self, bytes: usize) -> Self {
-        Self { output_limit: Some(bytes), ..self }
-    }
-}
 
 /// A sink for output that nobody wants as it arrives.
 pub(crate) struct Ignore;
@@ -114,9 +74,6 @@ fn wants_another(result: &Result<CommandOutput>, arguments: &ConnectorArguments)
         Err(error) => error.kind() == ErrorKind::Timeout,
     }
 }
-
-/// How long a privilege tool may take to start the command. PAM modules may wait for some seconds on purpose.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The word of a kill may come a little after its exit.
 const URGENT_SILENCE: Duration = Duration::from_millis(500);

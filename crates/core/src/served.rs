@@ -14,15 +14,16 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::connection::Duplex;
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Answer, Handshake, Heard, Unanswered};
+use crate::handshake::{Answer, END_OF_TRANSMISSION, Handshake, Heard, Unanswered};
+use crate::io::{BoxWrite, Chunk, Duplex, OutputSink};
 use crate::kill::{Ending, Killer, resolved};
-use crate::process::{BoxWrite, Chunk, ExitStatus, Process, ProcessControl};
-use crate::pump::{END_OF_TRANSMISSION, OutputSink};
+use crate::process::{Process, ProcessControl};
 use crate::script::Script;
 use crate::secret::Secret;
+use crate::status::ExitStatus;
+use crate::sudo_words::speaks_of_a_terminal;
 use refusal::{no_answer, refusal};
 
 pub(crate) use refusal::is_refused_password;
@@ -378,12 +379,6 @@ async fn until(time: Option<Instant>) {
 /// Whether a line is sudo's own, in whatever language.
 fn is_of_sudo(said: &[u8]) -> bool {
     String::from_utf8_lossy(said).lines().any(|line| line.starts_with("sudo"))
-}
-
-/// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in all of them.
-pub(crate) fn speaks_of_a_terminal(said: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(said);
-    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))
 }
 
 fn broken_off(error: std::io::Error) -> Error {

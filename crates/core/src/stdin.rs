@@ -2,17 +2,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::BoxRead;
 use crate::value::{FromValue, Value};
-
-/// A reader that can be handed from task to task.
-pub type BoxRead = Pin<Box<dyn AsyncRead + Send>>;
 
 /// What a command reads on its standard input.
 ///

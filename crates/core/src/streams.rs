@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::process::{Chunk, Stream};
+use crate::io::{Chunk, Stream};
 
 /// As much as is read at once, at first.
 const BUFFER: usize = 64 * 1024;

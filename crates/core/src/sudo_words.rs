@@ -2,7 +2,6 @@
 
 use crate::arguments::ConnectorArguments;
 use crate::error::Error;
-use crate::served::speaks_of_a_terminal;
 
 /// Whether sudo refused for something that no password mends, in whatever language: it wants a terminal, or does not know
 /// whom to become.
@@ -13,6 +12,12 @@ pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments)
         let mut names = names.into_iter().flatten();
         speaks_of_a_terminal(words.as_bytes()) || names.any(|name| has_word(words, name))
     })
+}
+
+/// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in all of them.
+pub(crate) fn speaks_of_a_terminal(said: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(said);
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))
 }
 
 /// Whether a name stands in a text, and not as a part of another one.

@@ -17,15 +17,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
-use crate::connection::{SpawnOptions, TerminalSize};
+use crate::connection::SpawnOptions;
 use crate::error::{Error, Result};
+use crate::handshake::START_LIMIT;
+use crate::io::{BoxRead, OutputSink, Stream};
 use crate::link::Link;
-use crate::process::{ExitStatus, ProcessControl, Stream};
-use crate::pump::{Input, Limits, OutputSink, pump};
-use crate::run::{START_LIMIT, within};
+use crate::process::{ProcessControl, TerminalSize};
+use crate::pump::{Input, Limits, pump};
+use crate::run::within;
 use crate::served::Ended;
 use crate::start::Starter;
-use crate::stdin::BoxRead;
+use crate::status::ExitStatus;
 use crate::sudo_words;
 
 /// How long the terminal is read on after the command's end while somebody else still holds it. Who types waits for it.

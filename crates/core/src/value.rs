@@ -1,12 +1,15 @@
 //! Values of host data, and how they are read as a type.
 
+mod map;
+
 use std::fmt;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::map::Map;
 use crate::secret::Secret;
+
+pub use map::Map;
 
 /// One value of host data.
 #[derive(Clone, Debug, PartialEq)]

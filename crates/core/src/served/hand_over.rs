@@ -8,11 +8,10 @@ use tokio::time::{sleep, timeout};
 use super::refusal::refusal;
 use super::{LAST_CHANCE, Served, broken_off, read_terminal, until};
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Handshake, Heard};
+use crate::handshake::{Handshake, Heard, START_LIMIT, not_started_in_time};
+use crate::io::{BoxWrite, Chunk};
 use crate::kill::{next, resolved};
-use crate::process::{BoxWrite, Chunk, NoControl, Process, ProcessControl};
-use crate::pump::not_started_in_time;
-use crate::run::START_LIMIT;
+use crate::process::{NoControl, Process, ProcessControl};
 use crate::script::Script;
 
 impl Served {

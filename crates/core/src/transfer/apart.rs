@@ -4,8 +4,7 @@ use std::io;
 
 use async_trait::async_trait;
 
-use crate::process::Stream;
-use crate::pump::OutputSink;
+use crate::io::{OutputSink, Stream};
 
 /// The script, with its errors behind its output, and a line between them. It sees pipes only: tar, for one, writes no archive to a
 /// terminal. It may use descriptor 3 itself.

@@ -2,16 +2,14 @@
 
 use async_trait::async_trait;
 
-use super::sink::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
 use super::target::{Remote, failure};
 use super::target_script::Values;
 use super::{GetOptions, Transferred, scp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
+use crate::io::{BoxRead, OutputSink, Stream};
 use crate::link::Link;
-use crate::process::Stream;
-use crate::pump::OutputSink;
 use crate::report::Event;
-use crate::stdin::BoxRead;
 
 impl Link {
     /// Reads a file from the target.

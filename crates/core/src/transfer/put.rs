@@ -9,11 +9,9 @@ use super::target::{Counting, Remote, Said, failure, stamp};
 use super::target_script::Values;
 use super::{OpenSource, PutOptions, Source, Transferred, scp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::{BoxRead, OutputSink, Stream};
 use crate::link::Link;
-use crate::process::Stream;
-use crate::pump::OutputSink;
 use crate::report::Event;
-use crate::stdin::BoxRead;
 
 impl Link {
     /// Stores a file on the target. Readers of `path` see the old file or the new one, never a part.

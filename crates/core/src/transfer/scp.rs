@@ -15,7 +15,7 @@ use tokio_util::io::StreamReader;
 
 use super::target::failure;
 use crate::error::{Error, Result};
-use crate::stdin::BoxRead;
+use crate::io::BoxRead;
 
 /// The name that scp is told. It is given the file itself, and wants a name all the same.
 const NAME: &str = "file";

@@ -12,19 +12,19 @@ use tokio_util::task::TaskTracker;
 
 use super::apart::{self, Apart};
 use super::cleaner::{Cleaner, after};
-use super::sink::not_passed_on;
 use super::target_script::touch_stamp;
 use super::{FileProgram, FileTransfer};
 use crate::arguments::ConnectorArguments;
 use crate::builder;
 use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::not_passed_on;
+use crate::io::{BoxRead, OutputSink, Stream};
 use crate::link::Link;
-use crate::process::Stream;
-use crate::pump::OutputSink;
-use crate::run::{Attempt, RunOptions};
+use crate::output::RunOptions;
+use crate::run::Attempt;
 use crate::script::random_hex;
-use crate::stdin::{BoxRead, Stdin};
+use crate::stdin::Stdin;
 
 /// How long a transfer may stand still.
 pub const STALL: Duration = Duration::from_secs(120);

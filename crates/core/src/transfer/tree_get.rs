@@ -9,14 +9,14 @@ use tar::EntryType;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
-use super::atomic::blocking;
 use super::get::{Receiver, get_stream};
-use super::sink::{Body, Header, Sink};
 use super::stage::{Stage, Sweeper, refused};
 use super::target::Remote;
 use super::target_script::Values;
 use super::{GetOptions, Transferred};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::blocking;
+use crate::files::{Body, Header, Sink};
 use crate::link::Link;
 use crate::report::Event;
 

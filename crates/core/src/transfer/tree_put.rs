@@ -9,13 +9,13 @@ use std::time::UNIX_EPOCH;
 
 use tokio_util::io::SyncIoBridge;
 
-use super::atomic::blocking;
 use super::put::put_stream;
-use super::source::mode_of;
 use super::target::{Remote, stamp};
 use super::target_script::{Values, quoted};
 use super::{PutOptions, Source, Transferred};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::blocking;
+use crate::files::mode_of;
 use crate::link::Link;
 use crate::report::Event;
 

@@ -162,7 +162,7 @@ pub async fn blocking<T: Send + 'static>(
 }
 
 /// The outcome of work on another thread, with its panic.
-pub(super) async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
+pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     work.await.unwrap_or_else(|failed| match failed.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Err(Error::new(ErrorKind::Transfer, "the program is ending")),
@@ -237,7 +237,7 @@ pub fn hidden_name(path: &Path) -> Result<PathBuf> {
 }
 
 /// What the names of temporaries for `path` begin with. 255 bytes make the longest name (NAME_MAX), and ours adds to it.
-pub(super) fn hidden_prefix(path: &Path) -> OsString {
+pub(crate) fn hidden_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());
     prefix.push(".hostlink-");

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Content goes to another thread as it is, and what comes meanwhile goes there next, all at once: `tokio::fs::File`
 /// would copy each piece and make the way there and back for it.
-pub(super) struct FileWriter {
+pub(crate) struct FileWriter {
     file: Arc<File>,
     waiting: Vec<BytesMut>,
     /// The bytes in `waiting`.
@@ -26,13 +26,13 @@ const WAITING: usize = 1024 * 1024;
 const PIECE: usize = 64 * 1024;
 
 impl FileWriter {
-    pub(super) fn new(file: File) -> Self {
+    pub(crate) fn new(file: File) -> Self {
         let (waiting, spare) = (Vec::new(), Vec::new());
         Self { file: Arc::new(file), waiting, length: 0, under_way: None, spare }
     }
 
     /// Takes content, and gives memory that may be used for more.
-    pub(super) async fn push(&mut self, content: BytesMut) -> io::Result<Option<BytesMut>> {
+    pub(crate) async fn push(&mut self, content: BytesMut) -> io::Result<Option<BytesMut>> {
         self.length += content.len();
         self.waiting.push(content);
         self.go_on().await?;
@@ -40,7 +40,7 @@ impl FileWriter {
     }
 
     /// Takes a copy.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length += bytes.len();
         match self.waiting.last_mut() {
             Some(last) if last.len() + bytes.len() <= PIECE => last.extend_from_slice(bytes),
@@ -54,7 +54,7 @@ impl FileWriter {
     }
 
     /// Waits until everything is written.
-    pub(super) async fn flush(&mut self) -> io::Result<()> {
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
         while self.under_way.is_some() || self.length > 0 {
             self.wait().await?;
             self.start();

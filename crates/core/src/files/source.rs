@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::stdin::BoxRead;
+use crate::io::BoxRead;
 
 /// Where a file that is put comes from.
 #[derive(Debug)]

@@ -136,7 +136,7 @@ pub struct Header {
 
 impl Header {
     /// Reads `MODE MTIME`, octal and decimal.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (mode, modified) = text.split_once(' ').unwrap_or((text, ""));
         Self {
             mode: u32::from_str_radix(mode, 8).unwrap_or(0o666),
@@ -145,7 +145,7 @@ impl Header {
     }
 
     /// The time, or 1970 where a hostile target names one that this machine has not.
-    pub(super) fn time(&self) -> SystemTime {
+    pub(crate) fn time(&self) -> SystemTime {
         let magnitude = Duration::from_secs(self.modified.unsigned_abs());
         let time = if self.modified < 0 {
             UNIX_EPOCH.checked_sub(magnitude)
@@ -158,21 +158,21 @@ impl Header {
 
 /// Takes the content of a stream that a [`Receiver`] has freed of its header and its end.
 #[async_trait]
-pub(super) trait Body: Send {
+pub(crate) trait Body: Send {
     async fn begin(&mut self, header: &Header) -> Result<()>;
     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()>;
     async fn end(&mut self) -> std::io::Result<()>;
 }
 
 /// The content of one file on its way to a sink.
-pub(super) struct FileBody<'a, 'b> {
-    pub(super) sink: &'a mut Sink<'b>,
-    pub(super) file: Option<LocalFile>,
+pub(crate) struct FileBody<'a, 'b> {
+    pub(crate) sink: &'a mut Sink<'b>,
+    pub(crate) file: Option<LocalFile>,
 }
 
 impl FileBody<'_, '_> {
     /// Gives a file its name. True if it was written in place.
-    pub(super) async fn commit(self, preserved: Option<&Header>) -> Result<bool> {
+    pub(crate) async fn commit(self, preserved: Option<&Header>) -> Result<bool> {
         match self.file {
             Some(file) => file.commit(preserved).await,
             None => Ok(false),
@@ -181,7 +181,7 @@ impl FileBody<'_, '_> {
 }
 
 /// An [`AtomicFile`] that is written without blocking the runtime.
-pub(super) struct LocalFile {
+pub(crate) struct LocalFile {
     atomic: AtomicFile,
     writer: FileWriter,
 }
@@ -236,10 +236,10 @@ impl Body for FileBody<'_, '_> {
     }
 }
 
-pub(super) fn not_passed_on(error: std::io::Error) -> Error {
+pub(crate) fn not_passed_on(error: std::io::Error) -> Error {
     Error::from_io("the file could not be passed on", error)
 }
 
-pub(super) fn not_ended(error: std::io::Error) -> Error {
+pub(crate) fn not_ended(error: std::io::Error) -> Error {
     Error::from_io("the file could not be written to its end", error)
 }
