@@ -1,6 +1,7 @@
 //! Finds a script's announcements in its output and answers its prompts.
 
 mod questions;
+mod refusal;
 
 use std::mem;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::error::{Error, ErrorKind};
 use crate::io::Stream;
 use crate::script::{Prompt, Script, SudoPrompt};
 use crate::secret::Secret;
+
+pub(crate) use refusal::{is_refused_password, no_answer, refusal};
 
 /// As much of what stands before the announcement as is kept, for errors.
 const PREAMBLE: usize = 64 * 1024;

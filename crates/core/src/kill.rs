@@ -18,9 +18,8 @@ use crate::connection::Slot;
 use crate::error::Result;
 use crate::handshake::{Handshake, Leader};
 use crate::io::{Chunk, Duplex};
-use crate::link::Link;
 use crate::process::{ProcessControl, TerminalSize};
-use crate::run::Attempt;
+use crate::shared::Shared;
 use crate::status::ExitStatus;
 
 /// How long a kill through the link may take.
@@ -41,7 +40,7 @@ const INNER_HEARING_LIMIT: Duration = Duration::from_secs(2);
 
 /// Who kills a command, and how.
 pub(crate) struct Killer {
-    link: Link,
+    link: Shared,
     control: Arc<dyn ProcessControl>,
     privilege: ConnectorArguments,
     /// The whole session goes: on a terminal, a shell with job control has put its jobs into groups of their own.
@@ -126,7 +125,7 @@ pub(crate) struct Ending {
 
 impl Killer {
     pub(crate) fn new(
-        link: Link,
+        link: Shared,
         control: Arc<dyn ProcessControl>,
         privilege: ConnectorArguments,
         whole_session: bool,
@@ -188,9 +187,8 @@ impl Killer {
         let none = ConnectorArguments::new();
         let is_given = handshake.inner.is_some() || !self.privilege.may_be_asked();
         let privilege = if is_given { &self.privilege } else { &none };
-        let attempt = Attempt::urgent(&self.link, &command, privilege, KILL_LIMIT);
-        // Boxed: the kill of a command is a command too, if one that is not killed in turn.
-        Some(Box::pin(attempt.run()).await.is_ok_and(|output| output.success()))
+        let ran = self.link.run_urgently(&command, privilege, KILL_LIMIT).await;
+        Some(ran.is_ok_and(|output| output.success()))
     }
 }
 

@@ -2,15 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
@@ -21,10 +15,8 @@ use crate::forward::{Endpoint, Forward, Forwarding};
 use crate::io::{Duplex, OutputSink};
 use crate::output::{CommandOutput, RunOptions};
 use crate::process::{Process, TerminalSize};
-use crate::report::Event;
-use crate::run::{self, Attempt, Ignore};
-use crate::secret::Secret;
-use crate::served::is_refused_password;
+use crate::run::{self, Ignore};
+use crate::shared::Shared;
 use crate::start::Starter;
 use crate::terminal::{self, Terminal};
 
@@ -35,25 +27,7 @@ use crate::terminal::{self, Terminal};
 /// Dropping the last clone leaves closing to the connection's own `Drop`; [`disconnect`](Self::disconnect) also
 /// waits for what is still being ended.
 #[derive(Clone)]
-pub struct Link(Arc<Inner>);
-
-struct Inner {
-    connection: Box<dyn Connection>,
-    /// What the connection was opened through, and is closed after it.
-    outer: Option<Link>,
-    name: String,
-    context: Context,
-    background: TaskTracker,
-    sudo_password: OnceCell<Secret>,
-    /// That one was refused.
-    is_refused: AtomicBool,
-    has_told_of_scp: AtomicBool,
-    /// sudo has refused to run without a terminal here.
-    wants_terminal: AtomicBool,
-}
-
-/// What a [`Prompter`](crate::Prompter) is asked for sudo's password.
-pub const SUDO_QUESTION: &str = "the password for sudo";
+pub struct Link(Shared);
 
 /// How long a disconnect waits for kills and clean-ups that are under way.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
@@ -78,29 +52,20 @@ impl Link {
         name: impl Into<String>,
         context: Context,
     ) -> Self {
-        Self(Arc::new(Inner {
-            connection,
-            outer,
-            name: name.into(),
-            context,
-            background: TaskTracker::new(),
-            sudo_password: OnceCell::new(),
-            is_refused: AtomicBool::new(false),
-            has_told_of_scp: AtomicBool::new(false),
-            wants_terminal: AtomicBool::new(false),
-        }))
+        let outer = outer.map(|outer| outer.0);
+        Self(Shared::new(outer, connection, name.into(), context, run::urgently))
     }
 
     /// The target's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.0.name()
     }
 
     /// What the connector made.
     #[must_use]
     pub fn connection(&self) -> &dyn Connection {
-        &*self.0.connection
+        self.0.connection()
     }
 
     /// Runs a command and returns what it wrote and how it ended. A status other than success is no
@@ -134,8 +99,8 @@ impl Link {
         options: &RunOptions,
     ) -> Result<CommandOutput> {
         let mut sink = Ignore;
-        let ran = run::run(self, command, arguments, options, &mut sink);
-        self.noting_failure(ran, CommandOutput::success).await
+        let ran = run::run(&self.0, command, arguments, options, &mut sink);
+        self.0.noting_failure(ran, CommandOutput::success).await
     }
 
     /// As [`run_shell_command_with`](Self::run_shell_command_with), and hands output to `sink` as it arrives.
@@ -153,8 +118,8 @@ impl Link {
         options: &RunOptions,
         sink: &mut dyn OutputSink,
     ) -> Result<CommandOutput> {
-        let ran = run::run(self, command, arguments, options, sink);
-        self.noting_failure(ran, CommandOutput::success).await
+        let ran = run::run(&self.0, command, arguments, options, sink);
+        self.0.noting_failure(ran, CommandOutput::success).await
     }
 
     /// Starts a command on a terminal of its own, for somebody to type at: a shell
@@ -177,7 +142,7 @@ impl Link {
         arguments: &ConnectorArguments,
         size: TerminalSize,
     ) -> Result<Terminal> {
-        let opened = terminal::open(self, command, arguments, size).await;
+        let opened = terminal::open(&self.0, command, arguments, size).await;
         opened.map_err(|error| error.with_target(self.name()))
     }
 
@@ -203,14 +168,14 @@ impl Link {
         options: &SpawnOptions,
     ) -> Result<Process> {
         let mut arguments = Cow::Borrowed(arguments);
-        if let Some(password) = self.ask_for_password(&arguments).await? {
+        if let Some(password) = self.0.ask_for_password(&arguments).await? {
             arguments = Cow::Owned(arguments.into_owned().answered(password));
         }
-        let mut starter = Starter::new(self, command, &arguments, options.clone(), false)?;
+        let mut starter = Starter::new(&self.0, command, &arguments, options.clone(), false)?;
         starter.whole_session = options.terminal.is_some();
         let started = starter.hand_over().await;
         started.map_err(|error| {
-            self.note_refusal(arguments.sudo_password.as_ref(), &error);
+            self.0.note_refusal(arguments.sudo_password.as_ref(), &error);
             error.masking(starter.script.secrets())
         })
     }
@@ -221,7 +186,7 @@ impl Link {
     ///
     /// Nobody listens there, or the connector cannot do this.
     pub async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
-        self.0.connection.dial(to).await.map_err(|error| error.with_target(self.name()))
+        self.0.connection().dial(to).await.map_err(|error| error.with_target(self.name()))
     }
 
     /// Forwards a port or a socket until the value is dropped, or the link is closed.
@@ -230,7 +195,7 @@ impl Link {
     ///
     /// The socket to listen at cannot be had, or the connector cannot do this.
     pub async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        self.0.connection.forward(forward).await.map_err(|error| error.with_target(self.name()))
+        self.0.connection().forward(forward).await.map_err(|error| error.with_target(self.name()))
     }
 
     /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes it, and the one that it
@@ -241,9 +206,9 @@ impl Link {
     /// Something of ours may be left on the target. Everything that can be closed is closed all the same.
     pub async fn disconnect(&self) -> Result<()> {
         let settled = self.settle().await;
-        let closed = self.0.connection.disconnect().await;
+        let closed = self.0.connection().disconnect().await;
         let closed = closed.map_err(|error| error.with_target(self.name()));
-        if let Some(outer) = &self.0.outer {
+        if let Some(outer) = self.0.outer().cloned().map(Self) {
             // Boxed: a link's end is made of another's.
             closed.and(Box::pin(outer.disconnect()).await)?;
         } else {
@@ -256,118 +221,31 @@ impl Link {
         Err(Error::new(ErrorKind::Timeout, message).with_target(self.name()))
     }
 
+    /// What its clones share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
     /// Waits until nothing is done in the background, as long as the link answers. False if something may be left.
     async fn settle(&self) -> bool {
-        self.0.background.close();
+        self.0.background().close();
         let files = async {
-            if let Some(transfer) = self.0.connection.file_transfer() {
+            if let Some(transfer) = self.0.connection().file_transfer() {
                 transfer.settle().await;
             }
         };
-        let settled = async { tokio::join!(self.0.background.wait(), files) };
+        let settled = async { tokio::join!(self.0.background().wait(), files) };
         tokio::pin!(settled);
         if timeout(CALM, &mut settled).await.is_ok() {
             return true;
         }
         let (command, arguments) = (StringCommand::shell(":"), ConnectorArguments::new());
-        let question = Attempt::urgent(self, &command, &arguments, ANSWER_LIMIT);
+        let question = run::urgently(&self.0, &command, &arguments, ANSWER_LIMIT);
         tokio::select! {
             _ = &mut settled => return true,
-            answer = question.run() => if answer.is_err() { return false },
+            answer = question => if answer.is_err() { return false },
         }
         timeout(BACKGROUND_LIMIT, settled).await.is_ok()
-    }
-
-    /// Does `work`, and tells the connection if it fails, is given up, or its result is not `good`.
-    pub(crate) async fn noting_failure<T>(
-        &self,
-        work: impl Future<Output = Result<T>>,
-        good: impl FnOnce(&T) -> bool,
-    ) -> Result<T> {
-        let mut noting = NotingFailure { link: self, failed: true };
-        let done = work.await;
-        noting.failed = !done.as_ref().is_ok_and(good);
-        done
-    }
-
-    pub(crate) fn report(&self, event: Event<'_>) {
-        self.0.context.reporter.report(self.name(), event);
-    }
-
-    /// Whether a tool gets a terminal beside the streams of its command.
-    pub(crate) fn wants_terminal(&self) -> bool {
-        self.0.wants_terminal.load(Ordering::Relaxed)
-    }
-
-    /// From now on tools get one.
-    pub(crate) fn give_terminals(&self) {
-        self.0.wants_terminal.store(true, Ordering::Relaxed);
-    }
-
-    /// Says once that scp was wanted, and is not there.
-    pub(crate) fn tell_of_missing_scp(&self) {
-        if !self.0.has_told_of_scp.swap(true, Ordering::Relaxed) {
-            self.report(Event::Detail("no scp there: files go through cat"));
-        }
-    }
-
-    /// sudo's password, where it was not given, and is wanted before sudo asks or has been typed already.
-    pub(crate) async fn ask_for_password(
-        &self,
-        arguments: &ConnectorArguments,
-    ) -> Result<Option<Secret>> {
-        let asks = arguments.use_sudo_password == Some(true) || self.0.sudo_password.initialized();
-        if !asks || arguments.sudo != Some(true) || arguments.sudo_password.is_some() {
-            return Ok(None);
-        }
-        self.sudo_password().await.map(Some)
-    }
-
-    /// Remembers that sudo did not take the password that was typed: an account may be locked after a few tries.
-    pub(crate) fn note_refusal(&self, password: Option<&Secret>, error: &Error) {
-        let is_typed = password.is_some() && password == self.0.sudo_password.get();
-        if is_typed && is_refused_password(error) {
-            self.0.is_refused.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// sudo's password. The prompter is asked once for each link.
-    pub(crate) async fn sudo_password(&self) -> Result<Secret> {
-        if self.0.is_refused.load(Ordering::Relaxed) {
-            let message =
-                "the password that was typed for sudo was refused, and is not tried again";
-            return Err(Error::new(ErrorKind::Privilege, message));
-        }
-        let ask = || self.0.context.prompter.ask_secret(self.name(), SUDO_QUESTION);
-        let answer = self.0.sudo_password.get_or_try_init(ask).await;
-        answer.cloned().map_err(|error| error.with_kind(ErrorKind::Privilege))
-    }
-
-    /// Runs a kill or a clean-up that [`disconnect`](Self::disconnect) waits for. Without a runtime, at the
-    /// very end of a program, it is not run.
-    pub(crate) fn in_background<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<JoinHandle<T>> {
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
-        Some(self.0.background.spawn_on(work, &runtime))
-    }
-}
-
-/// Tells the connection of a failure when it is dropped.
-struct NotingFailure<'a> {
-    link: &'a Link,
-    failed: bool,
-}
-
-impl Drop for NotingFailure<'_> {
-    fn drop(&mut self) {
-        // What goes wrong behind another target has gone wrong on that as well.
-        let mut concerned = self.failed.then_some(self.link);
-        while let Some(link) = concerned {
-            link.connection().note_failure();
-            concerned = link.0.outer.as_ref();
-        }
     }
 }
 
@@ -380,8 +258,8 @@ impl fmt::Display for Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
-            .field("name", &self.0.name)
-            .field("connection", &self.0.connection)
+            .field("name", &self.name())
+            .field("connection", &self.0.connection())
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -17,11 +18,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::handshake::START_LIMIT;
 use crate::io::{BoxRead, OutputSink, Stream};
 use crate::lines::{LineSplitter, OutputLine};
-use crate::link::Link;
 use crate::output::{Collector, CommandOutput, RunOptions};
 use crate::pump::{Input, Limits, pump};
 use crate::report::Event;
 use crate::secret::Secret;
+use crate::shared::Shared;
 use crate::start::Starter;
 use crate::stdin::Stdin;
 use crate::sudo_words;
@@ -38,7 +39,7 @@ impl OutputSink for Ignore {
 
 /// Runs a command as often as `retries` and `retry_until` ask for.
 pub(crate) async fn run(
-    link: &Link,
+    link: &Shared,
     command: &StringCommand,
     arguments: &ConnectorArguments,
     options: &RunOptions,
@@ -80,7 +81,7 @@ const URGENT_SILENCE: Duration = Duration::from_millis(500);
 
 /// One run of one command.
 pub(crate) struct Attempt<'a> {
-    link: &'a Link,
+    link: &'a Shared,
     command: &'a StringCommand,
     arguments: Cow<'a, ConnectorArguments>,
     options: RunOptions,
@@ -94,7 +95,7 @@ pub(crate) struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     pub(crate) fn new(
-        link: &'a Link,
+        link: &'a Shared,
         command: &'a StringCommand,
         arguments: &'a ConnectorArguments,
         options: &RunOptions,
@@ -122,8 +123,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// A kill or a clean-up. It has a limit of its own, and is not killed in turn.
-    pub(crate) fn urgent(
-        link: &'a Link,
+    fn urgent(
+        link: &'a Shared,
         command: &'a StringCommand,
         arguments: &'a ConnectorArguments,
         limit: Duration,
@@ -261,6 +262,16 @@ enum Want {
     Password,
 }
 
+/// Runs a kill or a clean-up, which is not killed in turn.
+pub(crate) fn urgently<'a>(
+    link: &'a Shared,
+    command: &'a StringCommand,
+    arguments: &'a ConnectorArguments,
+    limit: Duration,
+) -> BoxFuture<'a, Result<CommandOutput>> {
+    Box::pin(Attempt::urgent(link, command, arguments, limit).run())
+}
+
 async fn open(stdin: Option<&Stdin>) -> Result<Option<BoxRead>> {
     match stdin {
         Some(stdin) => stdin.open().await.map(Some),
@@ -287,7 +298,7 @@ struct Tee<'a> {
     collector: Collector,
     live: Option<&'a mut dyn OutputSink>,
     lines: Option<LineSplitter>,
-    link: &'a Link,
+    link: &'a Shared,
 }
 
 impl Tee<'_> {
@@ -299,7 +310,7 @@ impl Tee<'_> {
     }
 }
 
-fn report_line(link: &Link, line: &OutputLine) {
+fn report_line(link: &Shared, line: &OutputLine) {
     link.report(Event::Output(line));
 }
 

@@ -1,7 +1,6 @@
 //! A process while it is served: what it writes, how it ends, and that nothing of it is left.
 
 mod hand_over;
-mod refusal;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -16,7 +15,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Slot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Answer, END_OF_TRANSMISSION, Handshake, Heard, Unanswered};
+use crate::handshake::{
+    Answer, END_OF_TRANSMISSION, Handshake, Heard, Unanswered, no_answer, refusal,
+};
 use crate::io::{BoxWrite, Chunk, Duplex, OutputSink};
 use crate::kill::{Ending, Killer, resolved};
 use crate::process::{Process, ProcessControl};
@@ -24,9 +25,6 @@ use crate::script::Script;
 use crate::secret::Secret;
 use crate::status::ExitStatus;
 use crate::sudo_words::speaks_of_a_terminal;
-use refusal::{no_answer, refusal};
-
-pub(crate) use refusal::is_refused_password;
 
 /// In the place of a time that the clock cannot express.
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -11,17 +11,17 @@ use crate::command::StringCommand;
 use crate::connection::{Slot, SpawnOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill::Killer;
-use crate::link::Link;
 use crate::process::Process;
 use crate::script::{Channel, Groups, Script};
 use crate::served::Served;
+use crate::shared::Shared;
 
 /// The first and the longest wait between two tries on a target that is busy.
 const BUSY_WAITS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 
 /// What is to be started, and where.
 pub(crate) struct Starter {
-    pub(crate) link: Link,
+    pub(crate) link: Shared,
     pub(crate) script: Arc<Script>,
     pub(crate) options: SpawnOptions,
     /// What it takes to kill it; `None` if it is not to be killed.
@@ -40,7 +40,7 @@ impl Starter {
     ///
     /// As [`Script::new`].
     pub(crate) fn new(
-        link: &Link,
+        link: &Shared,
         command: &StringCommand,
         arguments: &ConnectorArguments,
         options: SpawnOptions,

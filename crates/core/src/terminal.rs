@@ -21,11 +21,11 @@ use crate::connection::SpawnOptions;
 use crate::error::{Error, Result};
 use crate::handshake::START_LIMIT;
 use crate::io::{BoxRead, OutputSink, Stream};
-use crate::link::Link;
 use crate::process::{ProcessControl, TerminalSize};
 use crate::pump::{Input, Limits, pump};
 use crate::run::within;
 use crate::served::Ended;
+use crate::shared::Shared;
 use crate::start::Starter;
 use crate::status::ExitStatus;
 use crate::sudo_words;
@@ -33,7 +33,7 @@ use crate::sudo_words;
 /// How long the terminal is read on after the command's end while somebody else still holds it. Who types waits for it.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// A command that runs on a terminal of its own on the target, from [`Link::open_terminal`].
+/// A command that runs on a terminal of its own on the target, from [`Shared::open_terminal`].
 ///
 /// Dropping it kills the command and all that it started.
 #[must_use = "dropping it kills the command"]
@@ -119,7 +119,7 @@ impl fmt::Debug for Window {
 
 /// Starts a command on a terminal, and waits until it has started.
 pub(crate) async fn open(
-    link: &Link,
+    link: &Shared,
     command: &StringCommand,
     arguments: &ConnectorArguments,
     size: TerminalSize,
@@ -150,7 +150,7 @@ impl From<Error> for Refused {
 }
 
 async fn open_once(
-    link: &Link,
+    link: &Shared,
     command: &StringCommand,
     arguments: &ConnectorArguments,
     size: TerminalSize,

@@ -5,10 +5,9 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 
-use super::refusal::refusal;
 use super::{LAST_CHANCE, Served, broken_off, read_terminal, until};
 use crate::error::{Error, ErrorKind, Result};
-use crate::handshake::{Handshake, Heard, START_LIMIT, not_started_in_time};
+use crate::handshake::{Handshake, Heard, START_LIMIT, not_started_in_time, refusal};
 use crate::io::{BoxWrite, Chunk};
 use crate::kill::{next, resolved};
 use crate::process::{NoControl, Process, ProcessControl};

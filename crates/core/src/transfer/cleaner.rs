@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 use crate::arguments::ConnectorArguments;
 use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind};
-use crate::link::Link;
-use crate::run::Attempt;
+use crate::run::urgently;
+use crate::shared::Shared;
 
 /// How long a clean-up waits for what runs there to end.
 const END_LIMIT: Duration = Duration::from_secs(15);
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_millis(800);
 
 /// Removes a temporary file or directory on the target when it is dropped.
 pub(super) struct Cleaner {
-    link: Link,
+    link: Shared,
     arguments: ConnectorArguments,
     deadline: Option<Instant>,
     script: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Cleaner {
 
 impl Cleaner {
     pub(super) fn new(
-        link: &Link,
+        link: &Shared,
         arguments: ConnectorArguments,
         deadline: Option<Instant>,
         script: String,
@@ -96,8 +96,8 @@ pub(super) fn after(deadline: Option<Instant>) -> Instant {
     deadline.unwrap_or_else(Instant::now) + GRACE
 }
 
-async fn remove(link: Link, arguments: ConnectorArguments, script: String) {
+async fn remove(link: Shared, arguments: ConnectorArguments, script: String) {
     // On a lost link this fails, and the hidden file stays: there is no way to it.
     let command = StringCommand::shell(script);
-    let _ = Attempt::urgent(&link, &command, &arguments, CLEAN_LIMIT).run().await;
+    let _ = urgently(&link, &command, &arguments, CLEAN_LIMIT).await;
 }

@@ -32,9 +32,9 @@ impl Link {
     ) -> Result<Transferred> {
         let mut sink = sink.into();
         let get = async {
-            let remote = Remote::new(self, path, &options.arguments)?;
+            let remote = Remote::new(self.shared(), path, &options.arguments)?;
             if options.run.print_input {
-                self.report(Event::Input(&format!("get {}", remote.path)));
+                self.shared().report(Event::Input(&format!("get {}", remote.path)));
             }
             if let Some(fast) = self.connection().file_transfer()
                 && !options.arguments.is_privileged()
@@ -46,7 +46,7 @@ impl Link {
             }
             get_stream(&remote, &mut sink, options).await
         };
-        let done = self.noting_failure(get, |_| true).await;
+        let done = self.shared().noting_failure(get, |_| true).await;
         done.map_err(|error| error.with_target(self.name()))
     }
 }

@@ -39,17 +39,17 @@ impl Link {
                 let message = format!("{path} is a directory: name the file");
                 return Err(Error::new(ErrorKind::IsADirectory, message));
             }
-            let remote = Remote::new(self, path, &options.arguments)?;
+            let remote = Remote::new(self.shared(), path, &options.arguments)?;
             let mut source = remote.within_limit(source.into().open()).await?;
             if options.run.print_input {
-                self.report(Event::Input(&format!("put {}", remote.path)));
+                self.shared().report(Event::Input(&format!("put {}", remote.path)));
             }
             if let Some(done) = put_fast(&remote, &mut source, options).await? {
                 return Ok(done);
             }
             put_stream(&remote, source, options).await
         };
-        let done = self.noting_failure(put, |_| true).await;
+        let done = self.shared().noting_failure(put, |_| true).await;
         done.map_err(|error| error.with_target(self.name()))
     }
 }

@@ -20,10 +20,10 @@ use crate::command::StringCommand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::not_passed_on;
 use crate::io::{BoxRead, OutputSink, Stream};
-use crate::link::Link;
 use crate::output::RunOptions;
 use crate::run::Attempt;
 use crate::script::random_hex;
+use crate::shared::Shared;
 use crate::stdin::Stdin;
 
 /// How long a transfer may stand still.
@@ -31,7 +31,7 @@ pub const STALL: Duration = Duration::from_secs(120);
 
 /// A path on a target, with what every script for it is run with.
 pub(super) struct Remote<'a> {
-    pub(super) link: &'a Link,
+    pub(super) link: &'a Shared,
     pub(super) path: String,
     arguments: ConnectorArguments,
     deadline: Option<Instant>,
@@ -46,7 +46,11 @@ impl<'a> Remote<'a> {
     /// # Errors
     ///
     /// The path cannot be one of a file, or the privilege that is asked for cannot be.
-    pub(super) fn new(link: &'a Link, path: &str, arguments: &ConnectorArguments) -> Result<Self> {
+    pub(super) fn new(
+        link: &'a Shared,
+        path: &str,
+        arguments: &ConnectorArguments,
+    ) -> Result<Self> {
         if path.is_empty() || path.contains('\0') {
             let message = format!("{path:?} is no path on the target");
             return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
@@ -191,7 +195,7 @@ impl<'a> Remote<'a> {
 }
 
 /// Whether the scripts have to run on a terminal: they need one for a tool alone, and get it only where there is no other way.
-fn needs_terminal(link: &Link, arguments: &ConnectorArguments) -> bool {
+fn needs_terminal(link: &Shared, arguments: &ConnectorArguments) -> bool {
     arguments.get_pty == Some(true)
         && arguments.is_privileged()
         && !link.connection().gives_terminals()

@@ -46,15 +46,15 @@ impl Link {
         options: &GetOptions,
     ) -> Result<Transferred> {
         let get = async {
-            let remote = Remote::new(self, path, &options.arguments)?;
+            let remote = Remote::new(self.shared(), path, &options.arguments)?;
             if options.run.print_input {
-                self.report(Event::Input(&format!("get -r {}", remote.path)));
+                self.shared().report(Event::Input(&format!("get -r {}", remote.path)));
             }
             let destination = destination.into();
             let stage = blocking(move || Stage::create(&destination)).await?;
             get_tree(&remote, stage).await
         };
-        let done = self.noting_failure(get, |_| true).await;
+        let done = self.shared().noting_failure(get, |_| true).await;
         done.map_err(|error| error.with_target(self.name()))
     }
 }

@@ -51,13 +51,13 @@ impl Link {
                 let message = format!("{} is not a directory", source.display());
                 return Err(Error::new(ErrorKind::Data, message));
             }
-            let remote = Remote::new(self, path, &options.arguments)?;
+            let remote = Remote::new(self.shared(), path, &options.arguments)?;
             if options.run.print_input {
-                self.report(Event::Input(&format!("put -r {}", remote.path)));
+                self.shared().report(Event::Input(&format!("put -r {}", remote.path)));
             }
             put_tree(&remote, source.clone(), &metadata, options).await
         };
-        let done = self.noting_failure(put, |_| true).await;
+        let done = self.shared().noting_failure(put, |_| true).await;
         done.map_err(|error| error.with_target(self.name()))
     }
 }

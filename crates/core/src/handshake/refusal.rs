@@ -2,8 +2,8 @@
 
 use tokio::time::{Instant, sleep_until};
 
+use super::Unanswered;
 use crate::error::{Error, ErrorKind};
-use crate::handshake::Unanswered;
 
 /// What is told of a password that the tool did not take.
 const PASSWORD_REFUSED: &str = "the password was not accepted";
@@ -20,7 +20,7 @@ pub(crate) fn is_refused_password(error: &Error) -> bool {
             || error.stderr_tail().is_some_and(|tail| tail.lines().any(counts)))
 }
 
-pub(super) fn no_answer(why: Unanswered) -> Error {
+pub(crate) fn no_answer(why: Unanswered) -> Error {
     let message = match why {
         Unanswered::Again => PASSWORD_REFUSED,
         Unanswered::Unknown => "something was asked that has no answer here: is a password wanted?",
@@ -29,7 +29,7 @@ pub(super) fn no_answer(why: Unanswered) -> Error {
 }
 
 /// Resolves when a tool has had its time to end after a question without an answer.
-pub(super) async fn refusal(refused: Option<(Unanswered, Instant)>) -> Error {
+pub(crate) async fn refusal(refused: Option<(Unanswered, Instant)>) -> Error {
     let Some((why, limit)) = refused else { return std::future::pending().await };
     sleep_until(limit).await;
     no_answer(why)
