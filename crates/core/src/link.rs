@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::arguments::ConnectorArguments;
-use crate::command::StringCommand;
-use crate::connection::{Connection, SpawnOptions};
-use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::forward::{Endpoint, Forward, Forwarding};
-use crate::io::{Duplex, OutputSink};
-use crate::output::{CommandOutput, RunOptions};
-use crate::process::{Process, TerminalSize};
-use crate::run::{self, Ignore};
-use crate::shared::Shared;
-use crate::start::Starter;
-use crate::terminal::{self, Terminal};
+use crate::contract::connection::{Connection, SpawnOptions};
+use crate::contract::context::Context;
+use crate::contract::forward::{Endpoint, Forward, Forwarding};
+use crate::contract::process::{Process, TerminalSize};
+use crate::running::run::{self, Ignore};
+use crate::running::shared::Shared;
+use crate::running::start::Starter;
+use crate::running::terminal::{self, Terminal};
+use crate::shell::arguments::ConnectorArguments;
+use crate::shell::command::StringCommand;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::{Duplex, OutputSink};
+use crate::values::output::{CommandOutput, RunOptions};
 
 /// A live link to one target: runs commands, moves files, closes. Clones share the link.
 ///

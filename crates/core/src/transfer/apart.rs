@@ -4,7 +4,7 @@ use std::io;
 
 use async_trait::async_trait;
 
-use crate::io::{OutputSink, Stream};
+use crate::values::io::{OutputSink, Stream};
 
 /// The script, with its errors behind its output, and a line between them. It sees pipes only: tar, for one, writes no archive to a
 /// terminal. It may use descriptor 3 itself.

@@ -8,11 +8,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::arguments::ConnectorArguments;
-use crate::command::StringCommand;
-use crate::error::{Error, ErrorKind};
-use crate::run::urgently;
-use crate::shared::Shared;
+use crate::running::run::urgently;
+use crate::running::shared::Shared;
+use crate::shell::arguments::ConnectorArguments;
+use crate::shell::command::StringCommand;
+use crate::values::error::{Error, ErrorKind};
 
 /// How long a clean-up waits for what runs there to end.
 const END_LIMIT: Duration = Duration::from_secs(15);

@@ -5,11 +5,11 @@ use async_trait::async_trait;
 use super::target::{Remote, failure};
 use super::target_script::Values;
 use super::{GetOptions, Transferred, scp};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
-use crate::io::{BoxRead, OutputSink, Stream};
+use crate::contract::files::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
 use crate::link::Link;
-use crate::report::Event;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::{BoxRead, OutputSink, Stream};
+use crate::values::report::Event;
 
 impl Link {
     /// Reads a file from the target.

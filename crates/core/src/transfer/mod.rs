@@ -19,7 +19,7 @@ mod tree_put;
 pub use cleaner::CLEAN_LIMIT;
 pub use target::{STALL, failure};
 
-pub use crate::files::{
+pub use crate::contract::files::{
     AtomicFile, Cancelled, Copies, Creation, FileProgram, FileTransfer, GetOptions, Header,
     OpenSource, PutOptions, Sink, SinkWriter, Source, Transferred, blocking, copy_file,
     hidden_name,

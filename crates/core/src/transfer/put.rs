@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use super::target::{Counting, Remote, Said, failure, stamp};
 use super::target_script::Values;
 use super::{OpenSource, PutOptions, Source, Transferred, scp};
-use crate::error::{Error, ErrorKind, Result};
-use crate::io::{BoxRead, OutputSink, Stream};
 use crate::link::Link;
-use crate::report::Event;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::{BoxRead, OutputSink, Stream};
+use crate::values::report::Event;
 
 impl Link {
     /// Stores a file on the target. Readers of `path` see the old file or the new one, never a part.

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio_util::io::StreamReader;
 
 use super::target::failure;
-use crate::error::{Error, Result};
-use crate::io::BoxRead;
+use crate::values::error::{Error, Result};
+use crate::values::io::BoxRead;
 
 /// The name that scp is told. It is given the file itself, and wants a name all the same.
 const NAME: &str = "file";

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 use filetime::FileTime;
 use tempfile::TempDir;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{directory_of, hidden_prefix};
+use crate::contract::files::{directory_of, hidden_prefix};
+use crate::values::error::{Error, ErrorKind, Result};
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;

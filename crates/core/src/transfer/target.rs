@@ -14,17 +14,17 @@ use super::apart::{self, Apart};
 use super::cleaner::{Cleaner, after};
 use super::target_script::touch_stamp;
 use super::{FileProgram, FileTransfer};
-use crate::arguments::ConnectorArguments;
-use crate::builder;
-use crate::command::StringCommand;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::not_passed_on;
-use crate::io::{BoxRead, OutputSink, Stream};
-use crate::output::RunOptions;
-use crate::run::Attempt;
-use crate::script::random_hex;
-use crate::shared::Shared;
-use crate::stdin::Stdin;
+use crate::contract::files::not_passed_on;
+use crate::running::run::Attempt;
+use crate::running::shared::Shared;
+use crate::shell::arguments::ConnectorArguments;
+use crate::shell::builder;
+use crate::shell::command::StringCommand;
+use crate::shell::script::random_hex;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::{BoxRead, OutputSink, Stream};
+use crate::values::output::RunOptions;
+use crate::values::stdin::Stdin;
 
 /// How long a transfer may stand still.
 pub const STALL: Duration = Duration::from_secs(120);

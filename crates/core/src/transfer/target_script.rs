@@ -3,7 +3,7 @@
 //! Each says how it went in a line `hl WORD …` on standard output. Messages of the tools, in English, are on
 //! standard error.
 
-use crate::quote;
+use crate::shell::quote;
 
 /// Variables and functions that the scripts share.
 ///

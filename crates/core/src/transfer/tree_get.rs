@@ -14,11 +14,11 @@ use super::stage::{Stage, Sweeper, refused};
 use super::target::Remote;
 use super::target_script::Values;
 use super::{GetOptions, Transferred};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::blocking;
-use crate::files::{Body, Header, Sink};
+use crate::contract::files::blocking;
+use crate::contract::files::{Body, Header, Sink};
 use crate::link::Link;
-use crate::report::Event;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::report::Event;
 
 /// Bytes between the link and the thread that unpacks.
 const PIPE: usize = 256 * 1024;

@@ -13,11 +13,11 @@ use super::put::put_stream;
 use super::target::{Remote, stamp};
 use super::target_script::{Values, quoted};
 use super::{PutOptions, Source, Transferred};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::blocking;
-use crate::files::mode_of;
+use crate::contract::files::blocking;
+use crate::contract::files::mode_of;
 use crate::link::Link;
-use crate::report::Event;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::report::Event;
 
 /// Bytes between the thread that packs and the link.
 const PIPE: usize = 256 * 1024;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::ErrorKind;
+use crate::values::error::ErrorKind;
 
 /// What came, in pieces of this length, and whether that was all.
 fn received(stream: &[u8], pieces: usize) -> Result<(Vec<u8>, bool)> {

@@ -40,7 +40,7 @@ fn an_honest_tree_appears_whole() {
     stage.commit(0o755, UNIX_EPOCH).unwrap();
     let dest = around.path().join("dest");
     assert_eq!(fs::read(dest.join("h")).unwrap(), b"x");
-    assert_eq!(crate::files::mode_of(&fs::metadata(dest.join("d")).unwrap()), 0o555);
+    assert_eq!(crate::contract::files::mode_of(&fs::metadata(dest.join("d")).unwrap()), 0o555);
     assert_eq!(entries(around.path()).unwrap().len(), 1);
 }
 

@@ -1,0 +1,162 @@
+//! What a connector implements to reach one target.
+
+use std::any::Any;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::contract::files::{FileProgram, FileTransfer};
+use crate::contract::forward::{Endpoint, Forward, Forwarding};
+use crate::contract::process::{Process, TerminalSize};
+use crate::shell::script::{MAX_ARGUMENT, Script};
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::Duplex;
+
+/// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link), which has
+/// everything else: quoting, privilege, time-outs, output, files.
+///
+/// Everything takes `&self`: many scripts run at once on one connection.
+#[async_trait]
+pub trait Connection: fmt::Debug + Send + Sync + 'static {
+    /// Waits for a place where [`spawn`](Self::spawn) may start something, where the target has only so many. The
+    /// place is free again when what it is for has ended. An urgent one (a kill, a clean-up) must not queue behind
+    /// the commands that it is to end. Default: there are places enough.
+    ///
+    /// # Errors
+    ///
+    /// The link is gone and cannot be had again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is started before the place is there, so a queued command can still be given up.
+    async fn slot(&self, _options: &SpawnOptions) -> Result<Slot> {
+        Ok(Slot::default())
+    }
+
+    /// Starts `sh -c` with [`Script::argument`] on the target, with pipes or a terminal, and returns its streams.
+    ///
+    /// The `sh` leads a process group of its own, in which nothing else runs. Its environment is the one that
+    /// the target gives a new login or process; its working directory too. This must not wait
+    /// for the script to end, nor for it to write anything.
+    ///
+    /// It is never dropped midway: whoever has asked for the command may give it up meanwhile, and it is then ended as
+    /// soon as it has started. So it must not wait for long; what can wait belongs to [`slot`](Self::slot).
+    ///
+    /// # Errors
+    ///
+    /// The script was provably not started; [`ErrorKind::Busy`] if the same is worth another try in a moment, which the
+    /// caller makes. Once it may have started, failures belong to [`Process::exit`].
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
+
+    /// Whether a process can have a terminal beside its streams. Default: no.
+    fn gives_terminals(&self) -> bool {
+        false
+    }
+
+    /// How many bytes of input a command on a terminal can have, where the terminal's other end waits for a command that does
+    /// not read, and passes no output on meanwhile: both could wait for ever. Default: there is no limit.
+    fn most_typed(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether a script's `sh` is certain to be the leader of its process group, and
+    /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then need not look its group
+    /// up, which costs 0.2 ms.
+    fn knows_groups(&self) -> bool {
+        false
+    }
+
+    /// Whether the target is this very machine, as this process sees it: what the environment here says holds there. Default: no.
+    fn is_here(&self) -> bool {
+        false
+    }
+
+    /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A longer one goes over
+    /// standard input, and is refused on a terminal. Default: [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes are.
+    fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
+        script.len() <= MAX_ARGUMENT
+    }
+
+    /// Waits until the target has answered something that was asked now: what it had sent before is then here. It takes
+    /// as long as the link stands still. Default: nothing is ever under way.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LinkLost`]: there is no link any more.
+    async fn answers(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Opens a byte stream to a socket as seen from the target. It needs no slot for a command.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where nobody listens.
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        let message = format!("this connection cannot reach the socket {to}");
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// Forwards a port or a socket until the value is dropped or the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where the socket to listen at
+    /// cannot be had.
+    async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        Err(Error::new(ErrorKind::Unsupported, "this connection forwards no ports"))
+    }
+
+    /// The connection's own way to move files, if it has one that beats a stream through a command.
+    ///
+    /// Used for files of the connecting user only; files of other users always go through a command.
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        None
+    }
+
+    /// What moves files on the target where [`file_transfer`](Self::file_transfer) does not. Default: `cat`.
+    fn file_program(&self) -> FileProgram {
+        FileProgram::Cat
+    }
+
+    /// Hears that a command was not successful, or that it or a transfer failed or was given up. Called before
+    /// [`disconnect`](Self::disconnect), for connections that end in another way then. Default: nothing.
+    fn note_failure(&self) {}
+
+    /// Closes the connection. It may be called twice, and is `Ok` on a dead link.
+    ///
+    /// # Errors
+    ///
+    /// Something of ours may be left on the target.
+    async fn disconnect(&self) -> Result<()>;
+}
+
+/// A place for one script on a connection, which is free again when this is dropped.
+#[derive(Default)]
+pub struct Slot(#[expect(dead_code, reason = "it is only dropped")] Option<Box<dyn Any + Send>>);
+
+impl Slot {
+    /// A place that `permit` stands for.
+    pub fn holding(permit: impl Any + Send) -> Self {
+        Self(Some(Box::new(permit)))
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
+}
+
+/// How a script is started.
+#[derive(Clone, Debug, Default)]
+pub struct SpawnOptions {
+    /// On a pseudo-terminal of this size, which is then the script's controlling terminal.
+    pub terminal: Option<TerminalSize>,
+    /// A kill or a clean-up: it must not queue behind the commands that it is to end.
+    pub urgent: bool,
+    /// The script starts a tool that wants a terminal: beside its streams it gets one as its controlling terminal, whose other
+    /// end is [`ProcessControl::take_terminal`](crate::ProcessControl::take_terminal). Only for connections that
+    /// [can do it](Connection::gives_terminals).
+    pub asked_on_terminal: bool,
+}

@@ -1,0 +1,286 @@
+//! Files of this machine that appear whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Seek};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::source::mode_of;
+use crate::shell::script::random_hex;
+use crate::values::error::{Error, ErrorKind, Result};
+
+/// How a file of this machine is made.
+#[derive(Clone, Debug)]
+pub struct Creation {
+    /// The bits it must have; otherwise an existing file keeps its own.
+    pub mode: Option<u32>,
+    /// The bits that a new file has, less the umask.
+    pub source_mode: u32,
+    /// Whether a symlink at the destination is written through.
+    pub follow: bool,
+    /// The temporary file's path, in the place of a hidden name beside the destination.
+    pub temporary: Option<PathBuf>,
+}
+
+/// A file of this machine being written: under a hidden name and readable by its owner alone until
+/// [`commit`](Self::commit) gives it its mode, its owner and its name. Dropped before, it leaves nothing.
+///
+/// Where the destination cannot be replaced, it is opened and written in place.
+#[derive(Debug)]
+pub struct AtomicFile {
+    destination: PathBuf,
+    shape: Shape,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Replace { temporary: NamedTempFile, mode: u32, owner: Option<Box<Metadata>> },
+    InPlace(File),
+}
+
+impl AtomicFile {
+    /// Prepares to write `destination`. Blocks on the file system.
+    ///
+    /// # Errors
+    ///
+    /// The destination is a directory, its directory is missing, or neither takes the write.
+    pub fn create(destination: &Path, creation: &Creation) -> Result<Self> {
+        let destination = resolve(destination, creation.follow)?;
+        let existing = fs::symlink_metadata(&destination).ok().filter(|found| !found.is_symlink());
+        if existing.as_ref().is_some_and(Metadata::is_dir) {
+            let message = format!("{} is a directory", destination.display());
+            return Err(Error::new(ErrorKind::IsADirectory, message));
+        }
+        if existing.as_ref().is_some_and(|found| !found.is_file()) {
+            return Self::in_place(destination, None);
+        }
+        match Self::replacing(&destination, existing, creation) {
+            Ok(shape) => Ok(Self { destination, shape }),
+            // A full disk, or no free descriptor, is no reason to destroy the old file.
+            Err(error) if takes_no_new_file(&error) => Self::in_place(destination, Some(error)),
+            Err(error) => Err(cannot_write(&destination, error)),
+        }
+    }
+
+    /// Where the bytes go.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        match &self.shape {
+            Shape::Replace { temporary, .. } => temporary.as_file(),
+            Shape::InPlace(file) => file,
+        }
+    }
+
+    /// Whether the file is to replace the destination, and not written in place.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        matches!(self.shape, Shape::Replace { .. })
+    }
+
+    /// Decides the bits after all, for a copy that keeps those of its source.
+    pub fn set_mode(&mut self, bits: u32) {
+        if let Shape::Replace { mode, .. } = &mut self.shape {
+            *mode = bits;
+        }
+    }
+
+    /// Gives the file its time, its mode, its owner and its name. True if it was written in place.
+    ///
+    /// # Errors
+    ///
+    /// The destination is as it was.
+    pub fn commit(self, modified: Option<SystemTime>) -> Result<bool> {
+        let destination = self.destination.clone();
+        let failed = |error| cannot_write(&destination, error);
+        if let Some(time) = modified {
+            self.file().set_modified(time).map_err(failed)?;
+        }
+        let (temporary, mode, owner) = match self.shape {
+            Shape::Replace { temporary, mode, owner } => (temporary, mode, owner),
+            Shape::InPlace(file) => return cut_off(file).map_err(failed).map(|()| true),
+        };
+        let owned = owner.is_none_or(|owner| set_owner(temporary.as_file(), &owner).is_ok());
+        set_mode(temporary.as_file(), mode).map_err(failed)?;
+        if !owned {
+            // The file is another user's: renaming would take it away, so it is written as `cp` would.
+            return overwrite(&temporary, &self.destination);
+        }
+        match temporary.persist(&self.destination) {
+            Ok(_) => Ok(false),
+            // A mount point cannot be renamed over (EBUSY, rename(2)), but written.
+            Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
+                overwrite(&refused.file, &self.destination)
+            }
+            Err(refused) => Err(cannot_write(&self.destination, refused.error)),
+        }
+    }
+
+    fn replacing(
+        destination: &Path,
+        existing: Option<Metadata>,
+        creation: &Creation,
+    ) -> io::Result<Shape> {
+        let mode = match creation.mode.or(existing.as_ref().map(mode_of)) {
+            Some(mode) => mode,
+            // An empty file shows what the kernel leaves of the bits (umask(2)): asking for the umask would set it.
+            None => {
+                let probe = temporary_beside(destination, creation.source_mode & 0o777, None)?;
+                mode_of(&probe.as_file().metadata()?)
+            }
+        };
+        let temporary = temporary_beside(destination, 0o600, creation.temporary.as_deref())?;
+        Ok(Shape::Replace { temporary, mode, owner: existing.map(Box::new) })
+    }
+
+    /// `refusal`: why no temporary file could be made; it stands if the destination is not there to be written.
+    fn in_place(destination: PathBuf, refusal: Option<io::Error>) -> Result<Self> {
+        // It is cut off at its new end: truncated here, it would be gone if nothing comes.
+        let opened = File::options().write(true).open(&destination);
+        match opened {
+            Ok(file) => Ok(Self { destination, shape: Shape::InPlace(file) }),
+            Err(error) => Err(cannot_write(&destination, refusal.unwrap_or(error))),
+        }
+    }
+}
+
+/// Runs what waits for the file system on a thread that may wait.
+///
+/// # Errors
+///
+/// What the work returns, or [`ErrorKind::Transfer`] if the runtime is ending.
+///
+/// # Panics
+///
+/// If the work does.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    joined(tokio::task::spawn_blocking(work)).await
+}
+
+/// The outcome of work on another thread, with its panic.
+pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
+    work.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Error::new(ErrorKind::Transfer, "the program is ending")),
+    })
+}
+
+fn cannot_write(destination: &Path, error: io::Error) -> Error {
+    Error::from_io(format!("cannot write {}: {error}", destination.display()), error)
+}
+
+/// Follows the symlinks at the end of a path, also those that lead to nothing yet.
+fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(link) if follow => {
+                path = path.parent().unwrap_or(Path::new("")).join(link);
+            }
+            _ => return Ok(path),
+        }
+    }
+    let message = format!("{} is a circle of symlinks", path.display());
+    Err(Error::new(ErrorKind::Transfer, message))
+}
+
+/// As many as Linux follows (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+fn takes_no_new_file(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Ends a file where the writing has ended. A device has no length.
+fn cut_off(mut file: File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        let end = file.stream_position()?;
+        file.set_len(end)?;
+    }
+    Ok(())
+}
+
+fn temporary_beside(
+    destination: &Path,
+    bits: u32,
+    explicit: Option<&Path>,
+) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(bits));
+    }
+    #[cfg(not(unix))]
+    let _ = bits;
+    if let Some(path) = explicit {
+        let (directory, name) = (directory_of(path), path.file_name().unwrap_or_default());
+        return builder.prefix(name).rand_bytes(0).tempfile_in(directory);
+    }
+    let prefix = hidden_prefix(destination);
+    builder.prefix(&prefix).rand_bytes(16).tempfile_in(directory_of(destination))
+}
+
+/// A new name for a temporary file beside `path`: hidden, and not to be guessed.
+///
+/// # Errors
+///
+/// The system has no random numbers.
+pub fn hidden_name(path: &Path) -> Result<PathBuf> {
+    let mut name = hidden_prefix(path);
+    name.push(random_hex()?);
+    Ok(directory_of(path).join(name))
+}
+
+/// What the names of temporaries for `path` begin with. 255 bytes make the longest name (NAME_MAX), and ours adds to it.
+pub(crate) fn hidden_prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());
+    prefix.push(".hostlink-");
+    prefix
+}
+
+/// The directory that holds `path`.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn overwrite(temporary: &NamedTempFile, destination: &Path) -> Result<bool> {
+    let copy = || {
+        let mut from = temporary.reopen()?;
+        let mut to = File::options().write(true).truncate(true).open(destination)?;
+        io::copy(&mut from, &mut to)
+    };
+    copy().map_err(|error| cannot_write(destination, error))?;
+    Ok(true)
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(unix)]
+fn set_owner(file: &File, like: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) == (like.uid(), like.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(like.uid()), Some(like.gid()))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn set_owner(_file: &File, _like: &Metadata) -> io::Result<()> {
+    Ok(())
+}

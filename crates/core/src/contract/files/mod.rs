@@ -1,0 +1,166 @@
+//! Files of this machine, and what a connection may implement to move them.
+//!
+//! A [`Source`] is what a transfer stores; a [`Sink`] takes what it reads. Files of this machine are replaced by a rename, so
+//! that a reader sees the old content or the new one.
+
+mod atomic;
+mod copy;
+mod sink;
+mod source;
+mod writer;
+
+use async_trait::async_trait;
+
+use crate::shell::arguments::ConnectorArguments;
+use crate::values::error::Result;
+use crate::values::output::RunOptions;
+
+pub use atomic::{AtomicFile, Creation, blocking, hidden_name};
+pub(crate) use atomic::{directory_of, hidden_prefix};
+pub use copy::{Cancelled, Copies, copy_file};
+pub(crate) use sink::{Body, FileBody, not_ended, not_passed_on};
+pub use sink::{Header, Sink, SinkWriter};
+pub(crate) use source::mode_of;
+pub use source::{OpenSource, Source};
+
+/// A connection's own way to move single files, with the promises of
+/// [`Link::put_file`](crate::Link::put_file) and [`Link::get_file`](crate::Link::get_file).
+#[async_trait]
+pub trait FileTransfer: Send + Sync {
+    /// Stores `source` at `path`; `None` if this file is not one for it, with `source` untouched.
+    ///
+    /// # Errors
+    ///
+    /// The destination is as it was, and no temporary file is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// As on an error.
+    async fn put(
+        &self,
+        source: &mut OpenSource,
+        path: &str,
+        options: &PutOptions,
+    ) -> Result<Option<Transferred>>;
+
+    /// Reads the file at `path` into `sink`; `None` if this file is not one for it, with `sink` untouched.
+    ///
+    /// # Errors
+    ///
+    /// As the trait's [`put`](Self::put), of the sink.
+    async fn get(
+        &self,
+        path: &str,
+        sink: &mut Sink<'_>,
+        options: &GetOptions,
+    ) -> Result<Option<Transferred>>;
+
+    /// Waits until what dropped transfers have left to clean up is done. The caller limits the time.
+    async fn settle(&self) {}
+}
+
+/// What takes and gives a file's bytes on the target where they go through a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileProgram {
+    /// `cat`, which is everywhere.
+    #[default]
+    Cat,
+    /// `scp`, for single files of the connecting user whose size is known; else, and where there is none, `cat`.
+    Scp,
+}
+
+/// How a file or a directory is stored on the target.
+#[derive(Clone, Debug, Default)]
+pub struct PutOptions {
+    /// Permission bits. Default: an existing file keeps its own (and its owner); a new one has those of the source
+    /// file, or 0666, less the target's umask.
+    pub mode: Option<u32>,
+    /// Take the source's mode and modification time. Default: false.
+    pub preserve: bool,
+    /// Write through a symlink at the destination, as `cp` does, or replace the link itself. Default: through
+    /// it, except with privilege, where a link planted by somebody else must not choose the file.
+    pub follow: Option<bool>,
+    /// The temporary file's path on the target. It must be on the destination's file system. Default: a hidden name
+    /// beside the destination, or in `arguments.temp_dir`.
+    pub remote_temp_filename: Option<String>,
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
+    /// not used.
+    pub arguments: ConnectorArguments,
+    /// What the reporter is told.
+    pub run: RunOptions,
+}
+
+/// How a file or a directory is read from the target.
+#[derive(Clone, Debug, Default)]
+pub struct GetOptions {
+    /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new one has the
+    /// remote file's permission bits less the umask.
+    pub preserve: bool,
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
+    /// not used.
+    pub arguments: ConnectorArguments,
+    /// What the reporter is told.
+    pub run: RunOptions,
+}
+
+impl PutOptions {
+    /// Sets [`mode`](Self::mode).
+    #[must_use]
+    pub fn with_mode(self, mode: u32) -> Self {
+        Self { mode: Some(mode), ..self }
+    }
+
+    /// Sets [`preserve`](Self::preserve).
+    #[must_use]
+    pub fn with_preserve(self, preserve: bool) -> Self {
+        Self { preserve, ..self }
+    }
+
+    /// Sets [`follow`](Self::follow).
+    #[must_use]
+    pub fn with_follow(self, follow: bool) -> Self {
+        Self { follow: Some(follow), ..self }
+    }
+
+    /// Sets [`arguments`](Self::arguments).
+    #[must_use]
+    pub fn with_arguments(self, arguments: ConnectorArguments) -> Self {
+        Self { arguments, ..self }
+    }
+
+    /// Whether somebody has said where the temporary file is to be.
+    #[must_use]
+    pub fn places_temporary(&self) -> bool {
+        self.remote_temp_filename.is_some() || self.arguments.temp_dir.is_some()
+    }
+
+    /// Whether a symlink at the destination is written through.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.follow.unwrap_or(!self.arguments.is_privileged())
+    }
+}
+
+impl GetOptions {
+    /// Sets [`preserve`](Self::preserve).
+    #[must_use]
+    pub fn with_preserve(self, preserve: bool) -> Self {
+        Self { preserve, ..self }
+    }
+
+    /// Sets [`arguments`](Self::arguments).
+    #[must_use]
+    pub fn with_arguments(self, arguments: ConnectorArguments) -> Self {
+        Self { arguments, ..self }
+    }
+}
+
+/// What a transfer did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transferred {
+    /// Bytes of file content.
+    pub bytes: u64,
+    /// The destination could not be replaced (a mount point, a device, a FIFO, a directory that takes no new
+    /// file), so it was written in place: a reader may have seen a part.
+    pub in_place: bool,
+}

@@ -1,0 +1,97 @@
+//! What data may not do that come from an API, a state, or another program's output.
+
+use std::sync::Arc;
+
+use crate::contract::context::Context;
+use crate::naming::connector::Connector;
+use crate::naming::registry::{LOCAL, Registry};
+use crate::shell::arguments::ConnectorArguments;
+use crate::values::data::{Data, DataReader};
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::value::Value;
+
+impl Registry {
+    /// Refuses data of a connector that is not trusted where they could act on this machine.
+    pub(crate) fn guard(
+        &self,
+        connector: &Arc<dyn Connector>,
+        owner: &str,
+        data: &Data,
+        context: &Context,
+    ) -> Result<()> {
+        if context.trust_data || connector.is_trusted() {
+            return Ok(());
+        }
+        let mut reader = DataReader::new(data);
+        let name = connector.name();
+        for key in self.guarded_keys(data) {
+            reader.fault(key, guarded(&format!("data from @{name}")));
+        }
+        reader.finish().map_err(|error| error.with_target(owner))
+    }
+
+    /// The keys among these data that only what is trusted may set.
+    pub fn guarded_keys<'a>(&'a self, data: &'a Data) -> impl Iterator<Item = &'a str> {
+        let given = data.iter().filter(|(_, value)| **value != Value::Null);
+        given.map(|(key, _)| key).filter(|key| self.is_guarded(key))
+    }
+
+    /// Whether data that are not trusted may not set a key. Those that end in `_command` and `_file` run or read something, and
+    /// those of secrets that end in `_env` would send a variable of this machine's environment elsewhere.
+    fn is_guarded(&self, key: &str) -> bool {
+        let fields = self.connectors().flat_map(|known| known.data_fields());
+        let mut fields = fields.chain(ConnectorArguments::FIELDS);
+        let is_variable = key
+            .strip_suffix("_env")
+            .is_some_and(|secret| fields.any(|field| field.secret && field.key == secret));
+        is_variable
+            || ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
+            || self.connectors().any(|known| known.guarded_fields().contains(&key))
+    }
+
+    /// Whether to reach a name is to run something on this machine, or to ask a program or a file of it for hosts.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be read, or its connector is unknown.
+    pub fn acts_here(&self, name: &str) -> Result<bool> {
+        let parsed = self.parse(name)?;
+        for (index, link) in parsed.links().enumerate() {
+            let connector = self.get(link.connector)?;
+            let is_first = index == 0;
+            let is_here =
+                link.connector == LOCAL || (is_first && connector.needs_outer(&Data::new()));
+            if is_here || !connector.handles_execution() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Refuses a target on this machine where a connector that is not trusted says that a host is there.
+    pub(crate) fn guard_target(
+        &self,
+        connector: &Arc<dyn Connector>,
+        host: &str,
+        target: &str,
+        context: &Context,
+    ) -> Result<()> {
+        if context.trust_data || connector.is_trusted() || !self.acts_here(target)? {
+            return Ok(());
+        }
+        let name = connector.name();
+        let message = format!(
+            "@{name} says that this host is {target}, so commands for it would run on this machine; \
+             --trust-data takes that"
+        );
+        Err(Error::new(ErrorKind::Data, message).with_target(host))
+    }
+}
+
+/// What is told of a key that something which is not trusted sets.
+#[must_use]
+pub fn guarded(by: &str) -> String {
+    format!(
+        "{by} may not set this, since it can run code or read files on this machine; --trust-data takes it"
+    )
+}

@@ -1,0 +1,6 @@
+//! From a target's name to a link.
+
+pub(crate) mod connector;
+pub(crate) mod guard;
+pub(crate) mod name;
+pub(crate) mod registry;

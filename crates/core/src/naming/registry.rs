@@ -1,0 +1,387 @@
+//! Which connectors there are.
+
+use std::sync::Arc;
+
+use crate::contract::context::Context;
+use crate::link::Link;
+use crate::naming::connector::{Connector, GroupData, Listing, NameData, Target, only_lists};
+use crate::naming::name::{NameLink, TargetName};
+use crate::shell::arguments::ConnectorArguments;
+use crate::values::data::{Data, DataField, all_checks};
+use crate::values::error::{Error, ErrorKind, Result};
+
+/// What stands in front of a connector that needs another target and is given none.
+pub(crate) const LOCAL: &str = "local";
+
+/// How often a listed host may be reached through another listed host.
+const DEEPEST: usize = 8;
+
+/// The connectors to go through, outermost first, and what each knows of its target.
+type Way = Vec<(Arc<dyn Connector>, Data)>;
+
+/// The connectors that names may refer to. An explicit value: whoever wants another connector registers it.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    connectors: Vec<Arc<dyn Connector>>,
+    /// Names, and the features that add them.
+    left_out: Vec<(&'static str, &'static str)>,
+}
+
+/// What a name stands for in an inventory.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The targets, in order. The data of `groups` are not in theirs.
+    pub targets: Vec<ResolvedTarget>,
+    /// Groups that have data or children.
+    pub groups: Vec<GroupData>,
+}
+
+/// A target whose name has been resolved, ready to connect to.
+#[derive(Clone, Debug)]
+pub struct ResolvedTarget {
+    /// The host's name.
+    pub name: String,
+    /// The data that its connector knows.
+    pub data: Data,
+    /// Its groups, the connector's own `@name` among them.
+    pub groups: Vec<String>,
+    /// The last one is the target's own.
+    connectors: Way,
+    /// What reaches this machine, if anything does.
+    local: Option<Arc<dyn Connector>>,
+}
+
+impl Registry {
+    /// A registry without connectors.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a connector. One of the same name is replaced.
+    pub fn register(&mut self, connector: Arc<dyn Connector>) {
+        self.connectors.retain(|known| known.name() != connector.name());
+        self.connectors.push(connector);
+    }
+
+    /// Names a connector that exists but was not compiled in, and the feature that adds it, for the error that says so.
+    pub fn left_out(&mut self, name: &'static str, feature: &'static str) {
+        self.left_out.push((name, feature));
+    }
+
+    /// Every connector, in the order of registration.
+    pub fn connectors(&self) -> impl Iterator<Item = &Arc<dyn Connector>> {
+        self.connectors.iter()
+    }
+
+    /// The connector of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownConnector`] with the names there are, or the feature that adds it.
+    pub fn get(&self, name: &str) -> Result<&Arc<dyn Connector>> {
+        self.find(name).ok_or_else(|| self.unknown(name))
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<dyn Connector>> {
+        self.connectors.iter().find(|known| known.name() == name)
+    }
+
+    /// The targets that a name stands for.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be read, its connector is unknown, the connector refuses the argument, or the links do not make a
+    /// chain; [`ErrorKind::Data`] if data that are not trusted set what they may not.
+    pub async fn resolve(&self, name: &str, context: &Context) -> Result<Vec<ResolvedTarget>> {
+        let parsed = self.parse(name)?;
+        self.check_links(name, &parsed)?;
+        let last = parsed.last();
+        let connector = self.get(last.connector)?;
+        let hosts = connector.make_names_data(last.argument, context).await?;
+        self.targets(name, &parsed, hosts, context).await
+    }
+
+    /// The targets that a name stands for, and the groups that its connector lists with them.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub async fn list(&self, name: &str, context: &Context) -> Result<Listed> {
+        let parsed = self.parse(name)?;
+        self.check_links(name, &parsed)?;
+        let last = parsed.last();
+        let connector = self.get(last.connector)?;
+        let Listing { hosts, groups } = connector.list(last.argument, context).await?;
+        for group in &groups {
+            self.guard(connector, &group.name, &group.data, context)?;
+        }
+        Ok(Listed { targets: self.targets(name, &parsed, hosts, context).await?, groups })
+    }
+
+    /// The connector of the last link of a name: the one that connects to its target, or lists it.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be read, or its connector is unknown.
+    pub fn connector_of(&self, name: &str) -> Result<&Arc<dyn Connector>> {
+        self.get(self.parse(name)?.last().connector)
+    }
+
+    /// Refuses what only lists hosts behind another target, before it is asked.
+    fn check_links(&self, name: &str, parsed: &TargetName<'_>) -> Result<()> {
+        for link in parsed.links().skip(1) {
+            let connector = self.get(link.connector)?;
+            if !connector.handles_execution() {
+                return Err(stands_alone(name, connector.name()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn targets(
+        &self,
+        name: &str,
+        parsed: &TargetName<'_>,
+        hosts: Vec<NameData>,
+        context: &Context,
+    ) -> Result<Vec<ResolvedTarget>> {
+        let outer = parsed.outer();
+        let mut through = Vec::new();
+        for link in outer {
+            through.extend(self.only_way(*link, context, 0).await?);
+        }
+        let connector = self.get(parsed.last().connector)?;
+        let only = hosts.len() == 1;
+        let mut targets = Vec::with_capacity(hosts.len());
+        for NameData { name: host, data, groups: of_host, target } in hosts {
+            let mut connectors = through.clone();
+            connectors.extend(self.way_to(connector, &host, data, target, context, 0).await?);
+            check_chain(name, &connectors)?;
+            let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
+            let mut groups = Vec::with_capacity(1 + of_host.len());
+            groups.push(format!("@{}", connector.name()));
+            groups.extend(of_host);
+            let label = if outer.is_empty() || !only { host } else { name.to_owned() };
+            let local = self.find(LOCAL).cloned();
+            targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
+        }
+        Ok(targets)
+    }
+
+    /// Resolves a name that stands for one target, and connects to it with more data.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve) and [`ResolvedTarget::connect`]; [`ErrorKind::Inventory`] if the
+    /// name stands for none or several.
+    pub async fn connect(&self, name: &str, data: &Data, context: &Context) -> Result<Link> {
+        let mut targets = self.resolve(name, context).await?;
+        match (targets.pop(), targets.is_empty()) {
+            (Some(target), true) => target.with_data(data).connect(context).await,
+            (found, _) => {
+                let count = targets.len() + usize::from(found.is_some());
+                let message = format!("{name} stands for {count} targets: name one");
+                Err(Error::new(ErrorKind::Inventory, message))
+            }
+        }
+    }
+
+    /// Whether there is a connector of this name, be it one that was left out.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.find(name).is_some() || self.left_out.iter().any(|(known, _)| *known == name)
+    }
+
+    pub(crate) fn parse<'a>(&self, name: &'a str) -> Result<TargetName<'a>> {
+        TargetName::parse(name, |part| self.knows(part))
+    }
+
+    /// The connectors that lead to what a link stands for, which must be one target.
+    async fn only_way(&self, link: NameLink<'_>, context: &Context, depth: usize) -> Result<Way> {
+        let connector = self.get(link.connector)?;
+        let mut names = connector.make_names_data(link.argument, context).await?;
+        match (names.pop(), names.len()) {
+            (Some(NameData { name, data, target, .. }), 0) => {
+                self.way_to(connector, &name, data, target, context, depth).await
+            }
+            (found, others) => {
+                let count = others + usize::from(found.is_some());
+                let name = connector.name();
+                let message =
+                    format!("@{name} stands for {count} targets: only one can be gone through");
+                Err(Error::new(ErrorKind::Inventory, message))
+            }
+        }
+    }
+
+    /// The connectors that lead to a host as `connector` lists it.
+    async fn way_to(
+        &self,
+        connector: &Arc<dyn Connector>,
+        host: &str,
+        data: Data,
+        target: Option<String>,
+        context: &Context,
+        depth: usize,
+    ) -> Result<Way> {
+        self.guard(connector, host, &data, context)?;
+        let over_ssh = || format!("@ssh/{host}");
+        let reached = target.or_else(|| (!connector.handles_execution()).then(over_ssh));
+        let Some(target) = reached else { return Ok(vec![(connector.clone(), data)]) };
+        if depth == DEEPEST {
+            let message = format!("{target}: reached through itself, again and again");
+            return Err(Error::new(ErrorKind::Inventory, message));
+        }
+        self.guard_target(connector, host, &target, context)?;
+        let mut way = Way::new();
+        let parsed = self.parse(&target)?;
+        self.check_links(&target, &parsed)?;
+        for link in parsed.links() {
+            // Boxed: a way is made of ways.
+            way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
+        }
+        if let Some((_, known)) = way.last_mut() {
+            known.merge(&data);
+        }
+        Ok(way)
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let left_out = self.left_out.iter().find(|(known, _)| *known == name);
+        let message = if let Some((_, feature)) = left_out {
+            format!("@{name} was left out of this build: compile it with the feature `{feature}`")
+        } else {
+            let known: Vec<String> =
+                self.connectors.iter().map(|known| format!("@{}", known.name())).collect();
+            format!("there is no connector @{name}; there are: {}", known.join(", "))
+        };
+        Error::new(ErrorKind::UnknownConnector, message)
+    }
+}
+
+impl ResolvedTarget {
+    /// Sets data over what the connector knows. The values of secret fields are masked from here on.
+    #[must_use]
+    pub fn with_data(mut self, data: &Data) -> Self {
+        self.data.merge(data);
+        let fields: Vec<DataField> = self.data_fields().copied().collect();
+        self.data.mask_fields(&fields);
+        self.data.mask_fields(ConnectorArguments::FIELDS);
+        self
+    }
+
+    /// The target's own connector.
+    #[must_use]
+    pub fn connector(&self) -> &Arc<dyn Connector> {
+        &self.connectors.last().expect("a target has a connector").0
+    }
+
+    /// Whether the same connectors lead to another target, with the same data.
+    #[must_use]
+    pub fn is_reached_like(&self, other: &Self) -> bool {
+        let way = |target: &Self| -> Vec<(&'static str, Data)> {
+            target
+                .connectors
+                .iter()
+                .map(|(connector, data)| (connector.name(), data.clone()))
+                .collect()
+        };
+        way(self) == way(other)
+    }
+
+    /// Every data field that a connector on the way reads.
+    pub fn data_fields(&self) -> impl Iterator<Item = &'static DataField> {
+        self.connectors.iter().flat_map(|(connector, _)| connector.data_fields())
+    }
+
+    /// Opens the connection, and those it goes through.
+    ///
+    /// # Errors
+    ///
+    /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
+    pub async fn connect(&self, context: &Context) -> Result<Link> {
+        self.check(context)?;
+        let mut outer: Option<Link> = None;
+        let way = self.way()?;
+        for (index, (connector, _)) in way.iter().enumerate() {
+            let target = Target { outer: outer.clone(), ..self.target(&way, index) };
+            match connector.connect(&target, context).await {
+                Ok(connection) => {
+                    let name = &self.name;
+                    outer = Some(Link::through(outer, connection, name, context.clone()));
+                }
+                Err(error) => {
+                    if let Some(outer) = outer {
+                        // The error that is told is the first one.
+                        let _ = outer.disconnect().await;
+                    }
+                    return Err(error.with_target(&self.name));
+                }
+            }
+        }
+        Ok(outer.expect("a target has a connector"))
+    }
+
+    /// Checks the data of every connector on the way, without reaching anything.
+    ///
+    /// # Errors
+    ///
+    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
+    pub fn check(&self, context: &Context) -> Result<()> {
+        let way = self.way()?;
+        let checks = way.iter().enumerate().map(|(index, (connector, _))| {
+            if !connector.handles_execution() {
+                return Err(only_lists(connector.name()));
+            }
+            connector.check(&self.target(&way, index), context)
+        });
+        all_checks(checks).map_err(|error| error.with_target(&self.name))
+    }
+
+    /// The connectors to go through, this machine's in front if the first one needs another target.
+    fn way(&self) -> Result<Way> {
+        let mut way = self.connectors.clone();
+        let (first, known) = way.first().expect("a target has a connector");
+        let mut data = known.clone();
+        data.merge(&self.data);
+        if first.needs_outer(&data) {
+            let local = self.local.clone().ok_or_else(|| {
+                let name = first.name();
+                let message = format!(
+                    "@{name} goes through another target, and there is no @{LOCAL} to take: name one in front of it, \
+                     or compile the feature `{LOCAL}` in"
+                );
+                Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
+            })?;
+            way.insert(0, (local, Data::new()));
+        }
+        Ok(way)
+    }
+
+    /// What the connector at `index` of the way is to connect to, without the link to go through.
+    fn target(&self, way: &Way, index: usize) -> Target {
+        let (connector, known) = &way[index];
+        let behind = &way[index + 1..];
+        // Where a connector is met again, the host's data are the last one's.
+        let met_again = behind.iter().any(|(later, _)| later.name() == connector.name());
+        let (under, over) = if met_again { (&self.data, known) } else { (known, &self.data) };
+        let mut data = under.clone();
+        data.merge(over);
+        Target { name: self.name.clone(), data, outer: None }
+    }
+}
+
+/// Refuses links that cannot stand behind one another.
+fn check_chain(name: &str, way: &Way) -> Result<()> {
+    let mut behind = way.iter().skip(1);
+    let Some((inner, _)) = behind.find(|(inner, _)| !inner.is_wrapper()) else { return Ok(()) };
+    Err(stands_alone(name, inner.name()))
+}
+
+fn stands_alone(name: &str, connector: &str) -> Error {
+    let message = format!(
+        "{name}: @{connector} cannot stand behind another target: it reaches its own without one"
+    );
+    Error::new(ErrorKind::Inventory, message)
+}

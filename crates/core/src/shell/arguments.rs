@@ -1,0 +1,333 @@
+//! How one command runs: privilege, environment, directory, limits.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::values::data::{Data, DataField, DataReader};
+use crate::values::error::Result;
+use crate::values::output::CommandOutput;
+use crate::values::secret::Secret;
+use crate::values::stdin::Stdin;
+use crate::values::value::{FromValue, Value};
+
+/// One row per field: documentation, type, type name, default as shown, whether it is secret.
+macro_rules! connector_arguments {
+    ($(
+        #[doc = $description:literal]
+        $(#[doc = $more:literal])*
+        $field:ident: $type:ty, $type_name:literal, $default:literal, $secret:literal, $with:ident;
+    )+) => {
+        /// How one command runs. A field that is `None` was not said; host data or the default then holds.
+        ///
+        /// The names are pyinfra's global arguments without the leading underscore, which host data keeps
+        /// (`_sudo`). Where several privileges are asked for they nest in pyinfra's order:
+        /// doas → dzdo → sudo → su.
+        ///
+        /// ```
+        /// use hostlink_core::ConnectorArguments;
+        ///
+        /// let arguments = ConnectorArguments::new().with_sudo(true).with_chdir("/srv");
+        /// assert_eq!(arguments.sudo, Some(true));
+        /// ```
+        #[derive(Clone, Debug, Default)]
+        pub struct ConnectorArguments {$(
+            #[doc = $description]
+            $(#[doc = $more])*
+            pub $field: Option<$type>,
+        )+}
+
+        impl ConnectorArguments {
+            /// Every field as a key of host data, with its leading underscore, in the order of the struct.
+            pub const FIELDS: &'static [DataField] = &[$(DataField {
+                key: concat!("_", stringify!($field)),
+                description: $description,
+                type_name: $type_name,
+                default: $default,
+                secret: $secret,
+            }),+];
+
+            /// Reads what host data says about each field.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::Data`](crate::ErrorKind::Data) with every value that does not fit.
+            pub fn from_data(data: &Data) -> Result<Self> {
+                let mut reader = DataReader::new(data);
+                let mut fields = Self::FIELDS.iter();
+                let arguments = Self {$(
+                    $field: reader.get(fields.next().expect("FIELDS has a row for each field")),
+                )+};
+                reader.finish()?;
+                Ok(arguments)
+            }
+
+            /// These arguments, with `defaults` where a field was not said.
+            #[must_use]
+            pub fn or(self, defaults: &Self) -> Self {
+                Self {$($field: self.$field.or_else(|| defaults.$field.clone()),)+}
+            }
+
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $with(mut self, value: impl Into<$type>) -> Self {
+                    self.$field = Some(value.into());
+                    self
+                }
+            )+
+        }
+    };
+}
+
+connector_arguments! {
+    #[doc = "Run with sudo."]
+    sudo: bool, "true or false", "false", false, with_sudo;
+    #[doc = "With sudo: as this user in the place of root."]
+    sudo_user: String, "text", "", false, with_sudo_user;
+    #[doc = "With sudo: with this primary group; without sudo_user, sudo then keeps the connecting user (sudo -g)."]
+    sudo_group: String, "text", "", false, with_sudo_group;
+    #[doc = "Run sudo with the user's login shell (sudo -i)."]
+    use_sudo_login: bool, "true or false", "false", false, with_use_sudo_login;
+    #[doc = "Ask for sudo's password before it is needed."]
+    use_sudo_password: bool, "true or false", "false", false, with_use_sudo_password;
+    #[doc = "The password that sudo is given when it asks for one."]
+    sudo_password: Secret, "text", "", true, with_sudo_password;
+    #[doc = "Keep the environment of the connecting user under sudo (sudo -E)."]
+    preserve_sudo_env: bool, "true or false", "false", false, with_preserve_sudo_env;
+    #[doc = "Run with su as this user."]
+    su_user: String, "text", "", false, with_su_user;
+    #[doc = "Run su with a login shell (su -l)."]
+    use_su_login: bool, "true or false", "false", false, with_use_su_login;
+    #[doc = "Keep the environment of the connecting user under su (su -m)."]
+    preserve_su_env: bool, "true or false", "false", false, with_preserve_su_env;
+    #[doc = "The shell that su starts, for users whose own is nologin (su -s; Linux)."]
+    su_shell: String, "text", "", false, with_su_shell;
+    #[doc = "The password that su is given when it asks for one."]
+    su_password: Secret, "text", "", true, with_su_password;
+    #[doc = "Run with doas."]
+    doas: bool, "true or false", "false", false, with_doas;
+    #[doc = "With doas: as this user in the place of root."]
+    doas_user: String, "text", "", false, with_doas_user;
+    #[doc = "The password that doas is given when it asks for one. doas asks on a terminal only."]
+    doas_password: Secret, "text", "", true, with_doas_password;
+    #[doc = "Run with dzdo."]
+    dzdo: bool, "true or false", "false", false, with_dzdo;
+    #[doc = "With dzdo: as this user in the place of root."]
+    dzdo_user: String, "text", "", false, with_dzdo_user;
+    #[doc = "The shell that reads the command; several words are the shell and its flags."]
+    shell_executable: String, "text", "sh", false, with_shell_executable;
+    #[doc = "Directory on the target that the command runs in."]
+    chdir: String, "text", "", false, with_chdir;
+    #[doc = "Environment variables of the command."]
+    env: IndexMap<String, EnvValue>, "map of names to text", "", false, with_env;
+    #[doc = "Exit codes that count as success."]
+    success_exit_codes: Vec<i32>, "list of numbers", "0", false, with_success_exit_codes;
+    #[doc = "How long one attempt may take before everything it started is killed."]
+    timeout: Duration, "seconds", "", false, with_timeout;
+    #[doc = "Run on a pseudo-terminal: standard error arrives as standard output."]
+    #[doc = ""]
+    #[doc = "With `stdin`, the command reads that from a pipe, byte for byte, and the terminal changes nothing of what it writes; the"]
+    #[doc = "target needs `stty`, `sed` and `base64`. Without, whatever asks on the terminal finds its end, and output has `\\r\\n` for `\\n`."]
+    #[doc = ""]
+    #[doc = "Transfers of files heed it only where a privilege tool wants a terminal, and cannot have one beside its streams (over SSH,"]
+    #[doc = "in containers)."]
+    get_pty: bool, "true or false", "false", false, with_get_pty;
+    #[doc = "What the command reads on its standard input."]
+    stdin: Stdin, "text or list of lines", "", false, with_stdin;
+    #[doc = "How often a command that did not succeed is run again."]
+    retries: u32, "number", "0", false, with_retries;
+    #[doc = "How long to wait before each further attempt."]
+    retry_delay: Duration, "seconds", "5", false, with_retry_delay;
+    #[doc = "Run again, within `retries`, while this holds of a successful output; as text: while the output contains it."]
+    retry_until: RetryUntil, "text", "", false, with_retry_until;
+    #[doc = "Directory on the target for temporary files."]
+    temp_dir: String, "text", "", false, with_temp_dir;
+}
+
+impl ConnectorArguments {
+    /// Arguments that say nothing: all defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets one environment variable, and keeps the others.
+    #[must_use]
+    pub fn with_env_var(mut self, name: impl Into<String>, value: impl Into<EnvValue>) -> Self {
+        self.env.get_or_insert_default().insert(name.into(), value.into());
+        self
+    }
+
+    /// The data field of a struct field's name, without or with the underscore.
+    #[must_use]
+    pub fn field(name: &str) -> Option<&'static DataField> {
+        Self::FIELDS.iter().find(|field| field.key == name || &field.key[1..] == name)
+    }
+
+    /// Whether `code` is among the successful exit codes (default: only 0).
+    #[must_use]
+    pub fn is_success(&self, code: i32) -> bool {
+        self.success_exit_codes.as_ref().map_or(code == 0, |codes| codes.contains(&code))
+    }
+
+    /// Whether another user's rights are asked for, by any of the four tools.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
+        [self.sudo, self.doas, self.dzdo].contains(&Some(true)) || self.su_user.is_some()
+    }
+
+    /// Whether a tool may ask for a password. Where none is given, sudo and doas are told not to, and su does not ask root.
+    pub(crate) fn may_be_asked(&self) -> bool {
+        let passwords = [&self.sudo_password, &self.su_password, &self.doas_password];
+        let is_su_first = self.su_user.is_some() && self.sudo != Some(true);
+        is_su_first || passwords.iter().any(|password| password.is_some())
+    }
+
+    /// Whether a tool is asked for that takes its password from a terminal only.
+    pub(crate) fn is_asked_on_terminal(&self) -> bool {
+        self.doas == Some(true) && self.doas_password.is_some()
+    }
+
+    /// With the password that was asked for: it is not asked for again.
+    pub(crate) fn answered(self, password: Secret) -> Self {
+        Self { sudo_password: Some(password), use_sudo_password: None, ..self }
+    }
+
+    /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command. Neither has time for
+    /// what the user's login shell does first.
+    pub(crate) fn privilege_only(&self) -> Self {
+        Self {
+            use_sudo_login: None,
+            use_su_login: None,
+            preserve_sudo_env: None,
+            preserve_su_env: None,
+            env: None,
+            chdir: None,
+            shell_executable: None,
+            success_exit_codes: None,
+            get_pty: None,
+            stdin: None,
+            retries: None,
+            retry_delay: None,
+            retry_until: None,
+            timeout: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// The value of an environment variable: shown, or secret.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EnvValue {
+    /// Text that may be shown. It need not be UTF-8.
+    Plain(OsString),
+    /// Never shown, and never in an argument list on the way to the target.
+    Secret(Secret),
+}
+
+impl From<&str> for EnvValue {
+    fn from(text: &str) -> Self {
+        Self::Plain(text.into())
+    }
+}
+
+impl From<OsString> for EnvValue {
+    fn from(text: OsString) -> Self {
+        Self::Plain(text)
+    }
+}
+
+impl From<Secret> for EnvValue {
+    fn from(secret: Secret) -> Self {
+        Self::Secret(secret)
+    }
+}
+
+impl FromValue for EnvValue {
+    const EXPECTED: &'static str = "text";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Secret(secret) => Some(Self::Secret(secret.clone())),
+            value => String::from_value(value).map(|text| Self::Plain(text.into())),
+        }
+    }
+}
+
+/// The caller's condition for one more attempt, as pyinfra's `_retry_until`: true means "again".
+#[derive(Clone)]
+pub struct RetryUntil(Arc<dyn Fn(&CommandOutput) -> bool + Send + Sync>);
+
+impl RetryUntil {
+    /// Run again while `condition` is true of the output.
+    pub fn new(condition: impl Fn(&CommandOutput) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(condition))
+    }
+
+    /// Run again while standard output or standard error contains `text`.
+    pub fn output_contains(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::new(move |output| {
+            [output.stdout(), output.stderr()]
+                .iter()
+                .any(|bytes| String::from_utf8_lossy(bytes).contains(&text))
+        })
+    }
+
+    pub(crate) fn wants_another(&self, output: &CommandOutput) -> bool {
+        (self.0)(output)
+    }
+}
+
+impl FromValue for RetryUntil {
+    const EXPECTED: &'static str = "text to look for in the output";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        String::from_value(value).filter(|text| !text.is_empty()).map(Self::output_contains)
+    }
+}
+
+impl fmt::Debug for RetryUntil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RetryUntil(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_data_gives_defaults_and_a_call_overrides_them() {
+        let data = Data::new()
+            .with("_sudo", "yes")
+            .with("_timeout", 5)
+            .with("_success_exit_codes", vec![Value::Int(0), Value::Int(3)]);
+        let defaults = ConnectorArguments::from_data(&data).unwrap();
+        let arguments = ConnectorArguments::new().with_sudo(false).or(&defaults);
+        assert_eq!(arguments.sudo, Some(false));
+        assert_eq!(arguments.timeout, Some(Duration::from_secs(5)));
+        assert!(arguments.is_success(3) && !arguments.is_success(1));
+    }
+
+    #[test]
+    fn wrong_data_is_listed_whole() {
+        let data = Data::new().with("_sudo", 7).with("_timeout", "abc");
+        let message = ConnectorArguments::from_data(&data).unwrap_err().to_string();
+        assert!(message.contains("_sudo: 7 is not true or false"), "{message}");
+        assert!(message.contains("_timeout: \"abc\" is not a number of seconds"), "{message}");
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let arguments = ConnectorArguments::new()
+            .with_sudo_password("hunter2")
+            .with_env_var("TOKEN", Secret::from("hunter2"))
+            .with_stdin("hunter2");
+        assert!(!format!("{arguments:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,285 @@
+//! What went wrong, and what the caller can do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::values::output::CommandOutput;
+use crate::values::secret::{Secret, masked};
+
+/// A result with hostlink's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Host data, an argument or an option has a value that cannot be used. Nothing was started.
+    Data,
+    /// The list of targets cannot be read or contradicts itself.
+    Inventory,
+    /// No connector has this name.
+    UnknownConnector,
+    /// The target cannot be reached.
+    Connect,
+    /// The target refused the credentials.
+    Auth,
+    /// The target's identity is unknown or has changed.
+    HostKey,
+    /// The link broke while it was in use. What ran may still be running.
+    LinkLost,
+    /// A limit of time was reached. [`Error::output`] has what had arrived.
+    Timeout,
+    /// `sudo`, `su`, `doas` or `dzdo` did not run the command.
+    Privilege,
+    /// The command ended with a status that is not among the successful ones.
+    ExitStatus,
+    /// A file did not arrive whole. The destination is as it was.
+    Transfer,
+    /// A file or directory is not there.
+    NotFound,
+    /// The target or this machine's system refused access.
+    PermissionDenied,
+    /// A directory stands where a file was meant.
+    IsADirectory,
+    /// The target takes no further command at this moment. Nothing was started.
+    Busy,
+    /// The connector or the target cannot do this.
+    Unsupported,
+}
+
+impl ErrorKind {
+    /// The kind's name in `snake_case`, as it appears in `--json` output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Inventory => "inventory",
+            Self::UnknownConnector => "unknown_connector",
+            Self::Connect => "connect",
+            Self::Auth => "auth",
+            Self::HostKey => "host_key",
+            Self::LinkLost => "link_lost",
+            Self::Timeout => "timeout",
+            Self::Privilege => "privilege",
+            Self::ExitStatus => "exit_status",
+            Self::Transfer => "transfer",
+            Self::NotFound => "not_found",
+            Self::PermissionDenied => "permission_denied",
+            Self::IsADirectory => "is_a_directory",
+            Self::Busy => "busy",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An error of hostlink: a kind to act on, and one line to read.
+///
+/// `Display` is one line and does not repeat [`source`](StdError::source).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    target: Option<String>,
+    message: String,
+    stderr_tail: Option<String>,
+    output: Option<CommandOutput>,
+    kill_confirmed: Option<bool>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind. `message` says what was tried and what to do next, on one line.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            target: None,
+            message: message.into(),
+            stderr_tail: None,
+            output: None,
+            kill_confirmed: None,
+            source: None,
+        }))
+    }
+
+    /// The error for a failed system call; its kind follows from the cause.
+    pub fn from_io(message: impl Into<String>, source: std::io::Error) -> Self {
+        let kind = match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            std::io::ErrorKind::IsADirectory => ErrorKind::IsADirectory,
+            _ => ErrorKind::Transfer,
+        };
+        Self::new(kind, message).with_source(source)
+    }
+
+    /// Puts where it happened in front of the message: a file and a line.
+    #[must_use]
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
+    /// Names the target.
+    #[must_use]
+    pub fn with_target(mut self, target: impl Into<String>) -> Self {
+        self.0.target.get_or_insert(target.into());
+        self
+    }
+
+    /// Replaces the kind, where the caller knows better what it means.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Attaches the last lines that the target wrote to standard error, if there are any.
+    #[must_use]
+    pub fn with_stderr_tail(mut self, bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim();
+        let start = text.char_indices().rev().nth(TAIL_CHARS).map_or(0, |(at, _)| at);
+        if !text.is_empty() {
+            self.0.stderr_tail = Some(text[start..].to_owned());
+        }
+        self
+    }
+
+    /// Masks secrets in what the target wrote: bash, for one, prints the line that it cannot parse.
+    pub(crate) fn masking(mut self, secrets: &[Secret]) -> Self {
+        self.0.stderr_tail = self.0.stderr_tail.map(|tail| masked(&tail, secrets));
+        self
+    }
+
+    /// Attaches what the command had written when it was ended.
+    #[must_use]
+    pub fn with_output(mut self, output: CommandOutput) -> Self {
+        self.0.output = Some(output);
+        self
+    }
+
+    pub(crate) fn with_kill_confirmed(mut self, confirmed: bool) -> Self {
+        self.0.kill_confirmed = Some(confirmed);
+        self
+    }
+
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The name of the target, where one was involved.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        self.0.target.as_deref()
+    }
+
+    /// The message alone, without the target and without the target's standard error.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The last lines of the target's standard error.
+    #[must_use]
+    pub fn stderr_tail(&self) -> Option<&str> {
+        self.0.stderr_tail.as_deref()
+    }
+
+    /// What the command had written until it was ended (`Timeout`, `ExitStatus`, `LinkLost`).
+    #[must_use]
+    pub fn output(&self) -> Option<&CommandOutput> {
+        self.0.output.as_ref()
+    }
+
+    /// Whether it was proved that the command was killed; `None` where nothing was to be killed.
+    #[must_use]
+    pub fn kill_confirmed(&self) -> Option<bool> {
+        self.0.kill_confirmed
+    }
+}
+
+const TAIL_CHARS: usize = 2000;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(target) = &self.0.target {
+            write!(f, "{target}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(last) = self.0.stderr_tail.as_deref().and_then(|tail| tail.lines().last()) {
+            write!(f, ": {}", last.trim_end())?;
+        }
+        if self.0.kill_confirmed == Some(false) {
+            f.write_str(" (no proof that it was killed)")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("target", &self.0.target)
+            .field("message", &self.0.message)
+            .field("stderr_tail", &self.0.stderr_tail)
+            .field("kill_confirmed", &self.0.kill_confirmed)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl CommandOutput {
+    /// Makes a status that is no success an error, with the last lines of standard error.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ExitStatus`]; the output is in [`Error::output`].
+    pub fn check(self) -> Result<Self> {
+        if self.success() {
+            return Ok(self);
+        }
+        let message = match self.status() {
+            Some(status) => format!("the command ended with {status}"),
+            None => "the command did not end by itself".to_owned(),
+        };
+        let stderr = self.stderr();
+        let error = Error::new(ErrorKind::ExitStatus, message).with_stderr_tail(&stderr);
+        Err(error.masking(&self.secrets).with_output(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_line_and_does_not_repeat_the_source() {
+        let error = Error::from_io("cannot read /etc/x", std::io::Error::other("the cause"))
+            .with_target("@local")
+            .with_stderr_tail(b"first\nlast\n");
+        assert_eq!(error.to_string(), "@local: cannot read /etc/x: last");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
+    }
+}

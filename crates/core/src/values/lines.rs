@@ -1,0 +1,118 @@
+//! Bytes into lines, stream by stream.
+
+use crate::values::io::Stream;
+
+/// One line of output, without its line ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLine {
+    /// Where the command wrote it.
+    pub stream: Stream,
+    /// Its text; bytes that are not UTF-8 are shown as `U+FFFD`.
+    pub line: String,
+}
+
+/// Splits two streams into lines across the borders of chunks.
+///
+/// `\n` ends a line, and a `\r` before it belongs to the ending. A character that is split between two chunks is
+/// put together again, since only whole lines are decoded.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    limit: Option<usize>,
+}
+
+impl LineSplitter {
+    /// A splitter that hands a line of more than `bytes` out in pieces, so that memory is bounded.
+    #[must_use]
+    pub fn with_limit(bytes: usize) -> Self {
+        Self { limit: Some(bytes), ..Self::default() }
+    }
+
+    /// Takes some bytes in, and hands every line out that they complete.
+    pub fn push(&mut self, stream: Stream, bytes: &[u8], mut line: impl FnMut(OutputLine)) {
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let pending = self.pending(stream);
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            pending.extend_from_slice(&rest[..end]);
+            line(decode(stream, pending));
+            pending.clear();
+            rest = &rest[end + 1..];
+        }
+        pending.extend_from_slice(rest);
+        if pending.len() > limit {
+            line(decode(stream, pending));
+            pending.clear();
+        }
+    }
+
+    /// Hands out what has no line ending.
+    pub fn finish(mut self, mut line: impl FnMut(OutputLine)) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let pending = self.pending(stream);
+            if !pending.is_empty() {
+                line(decode(stream, pending));
+            }
+        }
+    }
+
+    fn pending(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+fn decode(stream: Stream, line: &[u8]) -> OutputLine {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    OutputLine { stream, line: String::from_utf8_lossy(line).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop};
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn split(chunks: &[&[u8]]) -> Vec<String> {
+        let mut splitter = LineSplitter::default();
+        let mut lines = Vec::new();
+        for chunk in chunks {
+            splitter.push(Stream::Stdout, chunk, |line| lines.push(line.line));
+        }
+        splitter.finish(|line| lines.push(line.line));
+        lines
+    }
+
+    #[test]
+    fn endings_are_newline_return_newline_and_the_end() {
+        assert_eq!(split(&[b"a\r", b"\nb\n\nc"]), ["a", "b", "", "c"]);
+        assert_eq!(split(&["ä".as_bytes(), b"\n"]), ["ä"]);
+        assert_eq!(split(&[b"\xc3", b"\xa4\0\n"]), ["ä\0"]);
+        assert!(split(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_limit_breaks_long_lines() {
+        let mut splitter = LineSplitter::with_limit(3);
+        let mut lines = Vec::new();
+        for chunk in [&b"ab"[..], b"cd", b"e\nf\n"] {
+            splitter.push(Stream::Stderr, chunk, |line| lines.push(line.line));
+        }
+        assert_eq!(lines, ["abcd", "e", "f"]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_borders_of_chunks_do_not_matter(
+            text in prop::collection::vec(any::<u8>(), 0..200),
+            size in 1_usize..20,
+        ) {
+            let chunks: Vec<&[u8]> = text.chunks(size).collect();
+            prop_assert_eq!(split(&chunks), split(&[&text]));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Bytes, values, errors and output: what everything else speaks of. Nothing here knows a shell or a connection.
+
+pub(crate) mod data;
+pub(crate) mod error;
+pub(crate) mod interchange;
+pub(crate) mod io;
+pub(crate) mod lines;
+pub mod nearest;
+pub(crate) mod output;
+pub(crate) mod report;
+pub(crate) mod secret;
+pub(crate) mod status;
+pub(crate) mod stdin;
+pub mod streams;
+pub(crate) mod value;

@@ -1,0 +1,93 @@
+//! Reads of pipes and terminals as the chunks of a [`Process`](crate::Process).
+
+use std::io;
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::values::io::{Chunk, Stream};
+
+/// As much as is read at once, at first.
+const BUFFER: usize = 64 * 1024;
+
+/// As much as is read at once where much comes.
+const LARGEST: usize = 256 * 1024;
+
+/// Input/output error, the same number on every Unix.
+const EIO: i32 = 5;
+
+/// What `reader` gives, as output of `stream`.
+pub fn chunks(
+    stream: Stream,
+    reader: impl AsyncRead + Send + 'static,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    let reading = Reading { reader: Box::pin(reader), buffer: BytesMut::new(), size: BUFFER };
+    let read = move |reading: Option<Reading<_>>| async move {
+        let mut reading = reading?;
+        match reading.next().await {
+            Ok(bytes) if bytes.is_empty() => None,
+            Ok(bytes) => Some((Ok(Chunk { stream, bytes }), Some(reading))),
+            Err(error) => Some((Err(error), None)),
+        }
+    };
+    stream::unfold(Some(reading), read).boxed()
+}
+
+struct Reading<R> {
+    reader: Pin<Box<R>>,
+    buffer: BytesMut,
+    size: usize,
+}
+
+impl<R: AsyncRead> Reading<R> {
+    /// Nothing at the end.
+    async fn next(&mut self) -> io::Result<Bytes> {
+        // Where the last chunk is gone its memory serves again, as a whole. Else what is left of it does, unless that
+        // would make for small reads.
+        if !self.buffer.try_reclaim(self.size) && self.buffer.capacity() < self.size / 2 {
+            self.buffer.reserve(self.size);
+        }
+        let came = self.reader.read_buf(&mut self.buffer).await?;
+        if came >= self.size {
+            self.size = LARGEST.min(self.size * 2);
+        }
+        Ok(self.buffer.split().freeze())
+    }
+}
+
+/// What the near end of a pseudo-terminal gives. Reading one that nobody holds any more fails with EIO (pty(7)): that is
+/// its end.
+pub fn until_hang_up(
+    reader: impl AsyncRead + Send + 'static,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    let goes_on = |read: &io::Result<Chunk>| {
+        let hung_up = read.as_ref().is_err_and(|error| error.raw_os_error() == Some(EIO));
+        std::future::ready(!hung_up)
+    };
+    chunks(Stream::Stdout, reader).take_while(goes_on).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_bytes_come_whether_chunks_are_kept_or_not() {
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+        for keeps in [false, true] {
+            let mut output = chunks(Stream::Stdout, io::Cursor::new(bytes.clone()));
+            let (mut all, mut kept, mut most) = (Vec::new(), Vec::new(), 0);
+            while let Some(chunk) = output.next().await {
+                let chunk = chunk.unwrap();
+                most = most.max(chunk.bytes.len());
+                all.extend_from_slice(&chunk.bytes);
+                kept.extend(keeps.then_some(chunk));
+            }
+            let kept: Vec<u8> = kept.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect();
+            assert!(all == bytes && (!keeps || kept == bytes), "kept: {keeps}");
+            assert!((LARGEST..=2 * LARGEST).contains(&most), "{most}");
+        }
+    }
+}
