@@ -53,6 +53,8 @@ enum Chore {
     Bench(bench::BenchOptions),
     /// Check the rules of this workspace that no compiler lint covers
     Tidy,
+    /// Print the layers of core, and what is in them
+    Layers,
 }
 
 fn main() -> ExitCode {
@@ -73,6 +75,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Features => features::run(&sh),
         Chore::Bench(options) => bench::run(&sh, &options),
         Chore::Tidy => tidy::run(&sh),
+        Chore::Layers => tidy::print_layers(&sh),
     }
 }
 

@@ -4,15 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
+use clap::{Arg, Command};
+use clap_complete::engine::{
+    ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
 use clap_complete::env::{CompleteEnv, Shells};
 use hostlink::inventory::Inventory;
 use hostlink::{Context, Error, ErrorKind, Registry, Result};
 
 use crate::grammar;
-
-/// Whose scripts there are.
-pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
 /// Set by the scripts when they ask.
 const VARIABLE: &str = "HOSTLINK_COMPLETE";
@@ -49,14 +49,24 @@ pub(crate) fn answer(registry: &Registry, words: &[OsString]) -> bool {
     }
     // It is set once, here.
     let _ = REGISTRY.set(registry.clone());
-    let answered = CompleteEnv::with_factory(grammar::command)
+    let answered = CompleteEnv::with_factory(with_completers)
         .var(VARIABLE)
         .try_complete(words.iter().cloned(), std::env::current_dir().ok().as_deref());
     answered.unwrap_or(true)
 }
 
+/// The grammar, with what completes the words that stand for hosts.
+fn with_completers() -> Command {
+    let complete = |arg: Arg| match arg.get_id().as_str() {
+        grammar::TARGETS => arg.add(ArgValueCompleter::new(targets)),
+        grammar::LIMIT | grammar::EXCLUDE => arg.add(ArgValueCompleter::new(pattern)),
+        _ => arg,
+    };
+    grammar::command().mut_args(complete).mut_subcommands(|it| it.mut_args(complete))
+}
+
 /// For TARGETS: connectors, inventories, hosts of ssh_config; what stands before the last comma stays.
-pub(crate) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
+fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
     let (before, last) = last_element(current);
     let mut words: Vec<String> = Vec::new();
@@ -84,7 +94,7 @@ pub(crate) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// For `--limit` and `--exclude`: the hosts and groups of the TARGETS on the same line.
-pub(crate) fn pattern(current: &OsStr) -> Vec<CompletionCandidate> {
+fn pattern(current: &OsStr) -> Vec<CompletionCandidate> {
     let (Some(current), Some(registry)) = (current.to_str(), REGISTRY.get()) else {
         return Vec::new();
     };

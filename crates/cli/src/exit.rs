@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hostlink::{CommandOutput, Error, ErrorKind, ExitStatus};
 
-use crate::job::{Done, Outcome};
+use crate::outcome::{Done, Outcome};
 
 /// Something failed, and the command itself says nothing more exact.
 pub(crate) const FAILED: u8 = 1;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use hostlink::{ConnectorArguments, Context, Link, Registry, Result};
 
-use crate::hosts::Host;
+use crate::host::Host;
 use crate::invocation::{Action, Invocation};
-use crate::job::{Job, Outcome};
+use crate::job::Job;
 use crate::messages::Messages;
+use crate::outcome::Outcome;
 use crate::prepare::prepare;
 use crate::results::Results;
 use crate::stop::Stop;

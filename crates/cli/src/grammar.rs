@@ -4,9 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
-use clap_complete::engine::ArgValueCompleter;
 
-use crate::{complete, flags, login};
+use crate::{flags, login};
 
 pub(crate) const TARGETS: &str = "TARGETS";
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -34,14 +33,16 @@ pub(crate) const TRUST_DATA: &str = "trust-data";
 pub(crate) const GRAPH: &str = "graph";
 pub(crate) const SHELL: &str = "SHELL";
 
+/// Whose scripts there are.
+pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
 /// First words that never are a target; a host of such a name is written `@ssh/schema`.
 pub(crate) const RESERVED: [&str; 4] = ["connectors", "schema", "completions", "help"];
 
 /// The whole grammar.
 pub(crate) fn command() -> Command {
     let targets = Arg::new(TARGETS)
-        .help("Hosts and inventories, separated by commas: web[01-50], @connector/name, hosts.yaml, ./dir")
-        .add(ArgValueCompleter::new(complete::targets));
+        .help("Hosts and inventories, separated by commas: web[01-50], @connector/name, hosts.yaml, ./dir");
     Command::new("hostlink")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Run commands and move files on any target")
@@ -256,14 +257,14 @@ fn completions() -> Command {
         .about("Print a script that completes command lines of hostlink, hosts and groups too")
         .override_usage("hostlink completions SHELL")
         .after_help(INSTALL)
-        .arg(Arg::new(SHELL).required(true).value_parser(complete::SHELLS).help("Whose script"))
+        .arg(Arg::new(SHELL).required(true).value_parser(SHELLS).help("Whose script"))
 }
 
 /// Which hosts, and what of them.
 fn choice() -> impl Iterator<Item = Arg> {
     let pattern = |id: &'static str, help: &'static str| {
         let arg = Arg::new(id).long(id).value_name("PATTERN").action(ArgAction::Append);
-        arg.help(help).add(ArgValueCompleter::new(complete::pattern))
+        arg.help(help)
     };
     let choice = [
         pattern(

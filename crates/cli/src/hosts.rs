@@ -6,15 +6,9 @@ use hostlink::{
 };
 
 use crate::explain::usage;
+use crate::host::Host;
 use crate::invocation::{Action, Invocation};
 use crate::{data, flags};
-
-/// A host that something is to be done on.
-#[derive(Debug)]
-pub(crate) struct Host {
-    pub(crate) target: ResolvedTarget,
-    pub(crate) arguments: ConnectorArguments,
-}
 
 /// The hosts of an invocation, with their groups and data. Connectors that list hosts are asked; nothing is connected to.
 pub(crate) async fn inventory(

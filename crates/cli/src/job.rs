@@ -2,32 +2,20 @@
 
 use hostlink::transfer::{PutOptions, Transferred};
 use hostlink::{
-    CommandOutput, ConnectorArguments, EnvValue, ExitStatus, Forward, Link, Result, RunOptions,
-    StringCommand,
+    CommandOutput, ConnectorArguments, EnvValue, Forward, Link, Result, RunOptions, StringCommand,
 };
 use tokio::io::AsyncWriteExt;
 
 use crate::exit::Work;
 use crate::input::Prepared;
 use crate::messages::Messages;
+use crate::outcome::{Done, Outcome};
 use crate::results::{Results, unwritable};
 use crate::rsync::{Rsync, Session};
 use crate::sink::LiveSink;
 use crate::stop::Stop;
 use crate::transfer::{Destination, Get};
 use crate::{forward, shell};
-
-/// What became of one target.
-pub(crate) type Outcome = Result<Done>;
-
-/// What was done.
-#[derive(Debug)]
-pub(crate) enum Done {
-    Ran(CommandOutput),
-    Moved(Transferred),
-    /// A session that somebody typed at.
-    Left(ExitStatus),
-}
 
 /// What is done on each target, ready to start.
 #[derive(Debug)]

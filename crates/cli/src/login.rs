@@ -7,7 +7,7 @@ use hostlink::inventory::secret_of_file;
 use hostlink::{Context, Data, Error, ErrorKind, ResolvedTarget, Result, Secret, Value};
 
 use crate::explain::usage;
-use crate::hosts::Host;
+use crate::host::Host;
 use crate::levels::Levels;
 use crate::{passwords, prompt};
 

@@ -3,7 +3,8 @@
 use hostlink::inventory::plain_secrets;
 use hostlink::{Context, Registry, Result};
 
-use crate::hosts::{self, Host};
+use crate::host::Host;
+use crate::hosts;
 use crate::input::{Input, Prepared};
 use crate::invocation::{Action, Invocation};
 use crate::job::{Job, Output, Task};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Work;
 use crate::explain;
-use crate::job::{Done, Outcome};
+use crate::outcome::{Done, Outcome};
 
 /// One line: the object and a line ending.
 pub(crate) fn line(host: &str, outcome: &Outcome, work: Work, took: Duration) -> String {

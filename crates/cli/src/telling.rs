@@ -5,8 +5,9 @@ use std::time::Duration;
 use hostlink::Error;
 
 use crate::explain;
-use crate::job::{Done, Job, Outcome, Output};
+use crate::job::{Job, Output};
 use crate::messages::Messages;
+use crate::outcome::{Done, Outcome};
 use crate::record;
 use crate::results::unwritable;
 

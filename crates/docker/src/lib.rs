@@ -9,6 +9,7 @@ mod exec;
 mod fields;
 #[cfg(target_os = "linux")]
 mod files;
+mod frames;
 mod name;
 mod settings;
 mod ssh_server;

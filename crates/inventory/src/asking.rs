@@ -3,7 +3,7 @@
 use hostlink_core::{Connector, Registry, TargetName, before_links};
 
 use crate::choice::{Answer, Chooser, Of};
-use crate::draft::Entry;
+use crate::entry::Entry;
 
 impl Chooser<'_> {
     /// The entries that are looked at, by their indexes.

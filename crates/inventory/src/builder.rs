@@ -9,17 +9,20 @@ use hostlink_core::{Context, Data, Listed, Registry, Result};
 use crate::asking::{needs_settings, reads_a_file};
 use crate::by_name;
 use crate::choice::{Chooser, Known};
+use crate::collect::collect;
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition};
-use crate::draft::{Draft, Entry, merged};
-use crate::found::{Hosts, collect};
+use crate::draft::Draft;
+use crate::entry::Entry;
+use crate::found::Hosts;
 use crate::host::Host;
 use crate::in_order::in_order;
-use crate::inventory::{Config, Inventory, Shared};
-use crate::layer::Scope;
+use crate::inventory::Inventory;
+use crate::layer::{Scope, merged};
 use crate::pattern::Pattern;
-use crate::secrets::{Safe, SecretKeys};
-use crate::source;
+use crate::secrets::{Safe, SecretKeys, warn_of_readable};
+use crate::shared::{Config, Shared};
 use crate::words::{Source, Word, words};
+use crate::{file, source};
 
 /// How many connectors that list hosts are asked at once.
 const ASKED_AT_ONCE: usize = 8;
@@ -41,6 +44,14 @@ pub struct Builder {
     overrides: Data,
     defaults: Data,
     config: Config,
+}
+
+impl Inventory {
+    /// An inventory without sources yet.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Builder {
@@ -207,7 +218,7 @@ impl Builder {
                 Source::Definition(definition, name) => {
                     draft.add(definition, &name, Scope::Everywhere, registry)?
                 }
-                Source::Path(path) if no_programs && source::is_program(&path) => {}
+                Source::Path(path) if no_programs && file::is_program(&path) => {}
                 Source::Path(path) => {
                     let loaded = source::load(&path, registry, keys, context).await?;
                     readable.extend(loaded.readable_secrets);
@@ -377,15 +388,4 @@ fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Tells of files that hold a secret and that others than their owner can read.
-pub(crate) fn warn_of_readable(readable: &[PathBuf], context: &Context) {
-    for path in readable {
-        hostlink_local::warn_of_readable(
-            path,
-            ", or write KEY_file, KEY_env or KEY_command",
-            context,
-        );
-    }
 }

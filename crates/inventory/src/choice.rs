@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use hostlink_core::{Error, ErrorKind, Registry, Result, nearest};
 
 use crate::definition::{ALL, host_name};
-use crate::draft::{Draft, Entry};
+use crate::draft::Draft;
+use crate::entry::Entry;
 use crate::found::Hosts;
 use crate::groups::{GroupId, GroupSet};
 use crate::pattern::{Element, Glob, Kind, Pattern};

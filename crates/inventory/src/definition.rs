@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Data, Result, Value};
+use hostlink_core::{Data, Value};
 use indexmap::IndexMap;
 use serde_json::{Map, json};
 
-use crate::ansible;
-use crate::format::Format;
-use crate::node::Node;
-use crate::place::{Faults, Place, Position};
-use crate::tree;
+use crate::place::{Place, Position};
 
 /// The group that every host is in.
 pub const ALL: &str = "all";
@@ -145,34 +141,6 @@ impl Child {
 }
 
 impl Definition {
-    /// Reads the text of an inventory file. Ranges in names become hosts. `source` names it in errors.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every fault, each with its line and column.
-    pub fn read(text: &str, format: Format, source: &str) -> Result<Self> {
-        let source: Arc<str> = source.into();
-        Self::of_node(format.read(text, &source)?, &source)
-    }
-
-    /// Reads the text of an inventory of Ansible in INI, without the `group_vars` and `host_vars` beside it; what its variables
-    /// mean is in `@ansible`'s documentation. `source` names it in errors.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every line that cannot be read, or with everything
-    /// that has no meaning here.
-    pub fn read_ansible_ini(text: &str, source: &str) -> Result<Self> {
-        ansible::of_ini(text, &source.into())
-    }
-
-    pub(crate) fn of_node(node: Node, source: &Arc<str>) -> Result<Self> {
-        let mut faults = Faults::new(source);
-        let definition = tree::definition(node, &mut faults);
-        faults.finish()?;
-        Ok(definition)
-    }
-
     /// The tree as JSON, which is YAML too. Secrets that are given as [`hostlink_core::Secret`] are masked.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -2,85 +2,18 @@
 
 use std::sync::Arc;
 
-use hostlink_core::{Connector, Context, Data, Event, Registry, Result, Value, nearest};
+use hostlink_core::{Context, Data, Event, Registry, Result, nearest};
 use indexmap::map::Entry as Slot;
 
 use crate::by_name::ByName;
 use crate::definition::{ALL, Definition, GroupDefinition, HostDefinition, host_name};
+use crate::entry::{Entry, Mention, contradiction, has_any};
 use crate::found::Hosts;
-use crate::groups::{GroupId, Groups, OwnGroups};
-use crate::layer::{Layer, Scope, Untrusted};
+use crate::groups::{GroupId, Groups};
+use crate::layer::{Layer, Scope, Untrusted, merged};
 use crate::place::Place;
 use crate::secrets::SecretKeys;
 use crate::tree::directory_fault;
-
-/// A host, or what stands for several.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) target: Option<String>,
-    pub(crate) data: Data,
-    /// Those that name it. Its connector's is among them.
-    pub(crate) groups: OwnGroups,
-    pub(crate) place: Place,
-    /// That of the last link of what it stands for.
-    pub(crate) connector: Arc<dyn Connector>,
-    /// Who alone names it, if that is not trusted.
-    pub(crate) scope: Scope,
-}
-
-impl Entry {
-    /// The name of what it stands for: its target's, or its own.
-    pub(crate) fn reached<'a>(&'a self, name: &'a str) -> &'a str {
-        self.target.as_deref().unwrap_or(name)
-    }
-
-    /// Whether its connector only lists hosts.
-    pub(crate) fn lists(&self) -> bool {
-        !self.connector.handles_execution()
-    }
-
-    pub(crate) fn mention(&self) -> Mention {
-        let says = self.target.is_some() || has_any(&self.data);
-        Mention { place: self.place.clone(), scope: self.scope, says }
-    }
-}
-
-fn has_any(data: &Data) -> bool {
-    data.iter().next().is_some()
-}
-
-/// Where a host is named, and by whom.
-#[derive(Clone, Debug)]
-pub(crate) struct Mention {
-    pub(crate) place: Place,
-    pub(crate) scope: Scope,
-    /// Whether it says how the host is reached, or what its data are.
-    says: bool,
-}
-
-impl Mention {
-    /// Whether a host is named and nothing else is said of it.
-    pub(crate) fn is_bare(&self) -> bool {
-        !self.says
-    }
-
-    /// # Errors
-    ///
-    /// One of both is not trusted and says something of what another one names.
-    pub(crate) fn refuse(&self, other: &Self, name: &str) -> Result<()> {
-        let (one, elsewhere) = match () {
-            () if self.scope == other.scope => return Ok(()),
-            () if self.says && self.scope != Scope::Everywhere => (self, other),
-            () if other.says && other.scope != Scope::Everywhere => (other, self),
-            () => return Ok(()),
-        };
-        let elsewhere = &elsewhere.place;
-        Err(one.place.error(format_args!(
-            "{name} is a host of {elsewhere}, too, so a program may not give it a target or data: name it in one of \
-             both only, with further data in host_data or group_data; --trust-data takes them"
-        )))
-    }
-}
 
 /// Hosts and groups of all sources.
 #[derive(Clone, Debug, Default)]
@@ -332,23 +265,4 @@ fn connector_group_fault(
     says_who.then(|| {
         format!("{name} are the hosts by that connector: it has data, no hosts and children")
     })
-}
-
-/// The key that two mentions of one host give different values. That it has none is one, too.
-pub(crate) fn contradiction<'a>(before: &Data, now: &'a Data) -> Option<&'a str> {
-    let differs = |(key, value): &(&str, &Value)| {
-        let known = before.iter().find(|(known, _)| known == key);
-        known.is_some_and(|(_, before)| before != *value)
-    };
-    now.iter().find(differs).map(|(key, _)| key)
-}
-
-/// Merges layers, the first one being the weakest. Of the keys that say where one secret is, the strongest layer's stays.
-pub(crate) fn merged<'a>(layers: impl IntoIterator<Item = &'a Data>, secrets: &SecretKeys) -> Data {
-    let mut data = Data::new();
-    for layer in layers {
-        secrets.make_way(&mut data, layer);
-        data.merge(layer);
-    }
-    data
 }

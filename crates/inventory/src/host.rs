@@ -10,11 +10,10 @@ use hostlink_core::{
 use tokio::sync::Mutex;
 
 use crate::definition::ALL;
-use crate::draft::merged;
 use crate::found::Found;
 use crate::groups::{GroupId, OwnGroups};
-use crate::inventory::Shared;
-use crate::layer::Scope;
+use crate::layer::{Scope, merged};
+use crate::shared::Shared;
 
 /// A host: its name, groups and data, and its connection when it has one.
 #[derive(Debug)]

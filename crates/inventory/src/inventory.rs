@@ -3,50 +3,15 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use hostlink_core::{ConnectorArguments, Context, Data, Result};
+use hostlink_core::Result;
 
-use crate::builder::Builder;
 use crate::by_name::ByName;
 use crate::definition::ALL;
-use crate::groups::{GroupId, GroupSet, Groups};
+use crate::groups::{GroupId, GroupSet};
 use crate::host::Host;
-use crate::layer::Layer;
-use crate::secrets::Safe;
-
-/// How hosts are connected to and worked on.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// How long connecting to a host may take. Default: as the context says.
-    pub connect_timeout: Option<Duration>,
-    /// Arguments of commands where neither the caller nor the host's data say anything.
-    pub arguments: ConnectorArguments,
-    /// How many hosts are worked on at once. Default: 100.
-    pub parallel: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { connect_timeout: None, arguments: ConnectorArguments::default(), parallel: 100 }
-    }
-}
-
-/// What the hosts of an inventory share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) groups: Groups,
-    pub(crate) all: Layer,
-    pub(crate) of_hosts: ByName<Data>,
-    /// The groups whose data count for hosts that were chosen by a group.
-    pub(crate) related: GroupSet,
-    pub(crate) overrides: Data,
-    pub(crate) defaults: Data,
-    pub(crate) safe: Safe,
-    pub(crate) config: Config,
-    pub(crate) context: Context,
-}
+use crate::shared::{Config, Shared};
 
 /// Hosts, in the order of their sources, with groups and data. It owns their connections.
 #[derive(Debug)]
@@ -58,12 +23,6 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// An inventory without sources yet.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn new(hosts: ByName<Host>, shared: std::sync::Arc<Shared>) -> Self {
         Self { hosts, shared, own_hosts: OnceLock::new() }
     }

@@ -3,7 +3,6 @@
 use hostlink_core::Data;
 use indexmap::IndexMap;
 
-use crate::draft::merged;
 use crate::secrets::SecretKeys;
 
 /// The hosts for which a source's word on groups holds.
@@ -102,4 +101,14 @@ impl Layer {
         });
         &mut self.of_own[at].1
     }
+}
+
+/// Merges layers, the first one being the weakest. Of the keys that say where one secret is, the strongest layer's stays.
+pub(crate) fn merged<'a>(layers: impl IntoIterator<Item = &'a Data>, secrets: &SecretKeys) -> Data {
+    let mut data = Data::new();
+    for layer in layers {
+        secrets.make_way(&mut data, layer);
+        data.merge(layer);
+    }
+    data
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostlink_core::{
@@ -236,6 +236,17 @@ fn first_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
     match text.lines().next() {
         Some(first) if !first.is_empty() => Ok(Secret::from(first)),
         _ => Err("has nothing on its first line"),
+    }
+}
+
+/// Tells of files that hold a secret and that others than their owner can read.
+pub(crate) fn warn_of_readable(readable: &[PathBuf], context: &Context) {
+    for path in readable {
+        hostlink_local::warn_of_readable(
+            path,
+            ", or write KEY_file, KEY_env or KEY_command",
+            context,
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use hostlink_core::{Connector, Context, DataField, Error, ErrorKind, NameData, R
 use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
-use crate::source;
+use crate::file;
 
 /// How deep files may include one another, as ssh has it (readconf.c).
 const DEEPEST: usize = 16;
@@ -120,7 +120,7 @@ fn read(
     }
     let mut block = Block::of_all();
     // ssh takes any bytes, in comments and elsewhere.
-    let text = source::bytes(path)?;
+    let text = file::bytes(path)?;
     for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
         let line = line.trim();
         let (keyword, rest) = line.split_once([' ', '\t', '=']).unwrap_or((line, ""));

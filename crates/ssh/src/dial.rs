@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::login::{Login, OPEN_LIMIT, limited};
 use crate::mux::{Mux, Opened};
-use crate::openssh::{Login, OPEN_LIMIT, limited};
 use crate::sockets::pair;
 
 /// A TCP connection by the master's own `-W`, which says whether somebody listens there.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use hostlink_core::{Endpoint, Error, ErrorKind, Forward, Forwarding, Result, SECRET_VARIABLES};
 use tokio::process::Command;
 
-use crate::openssh::{Login, Owner, limited};
+use crate::login::{Login, Owner, limited};
 
 /// How often a forward looks whether the user's master is still there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@ mod fields;
 mod files;
 mod forwarding;
 mod host;
+mod login;
 mod master;
 mod mux;
 mod name;

@@ -6,7 +6,6 @@ use hostlink_core::{
 };
 
 use crate::cache::{Cache, Readings};
-use crate::document::refused;
 use crate::fields::{FIELDS, GUARDED};
 use crate::settings::Source;
 use crate::{hosts, listing, words};
@@ -95,14 +94,14 @@ async fn usual(readings: &Readings, context: &Context) -> Result<Vec<NameData>> 
     }
     if let Some(null) = outputs.names().into_iter().find(|name| USUAL.contains(name)) {
         let problem = format!("the output {null} is null, and hosts are expected");
-        return Err(refused(source, &problem));
+        return Err(source.refused(&problem));
     }
     match &readings.snapshot().await?.resources {
         Some(resources) => listing::hosts(resources, source, context),
         None => {
             let known = words::known(USUAL[0], &outputs.names());
             let problem = format!("there is no output {}; {known}", USUAL.join(" or "));
-            Err(refused(source, &problem))
+            Err(source.refused(&problem))
         }
     }
 }

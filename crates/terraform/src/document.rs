@@ -29,7 +29,7 @@ impl Snapshot {
     ///
     /// [`ErrorKind::Inventory`]: it is none of these, or of a version that is not known.
     pub(crate) fn read(document: Value, source: &Source) -> Result<Self> {
-        let refused = |problem: &str| Err(refused(source, problem));
+        let refused = |problem: &str| Err(source.refused(problem));
         if get(&document, "encrypted_data").is_some() {
             return refused(
                 "this state is encrypted: set terraform_directory, or save what tofu show -json says",
@@ -102,7 +102,7 @@ pub(crate) async fn of_file(path: &Path) -> Result<Value> {
 pub(crate) fn of_program(written: &[u8], source: &Source) -> Result<Value> {
     let is_start = |at: &usize| written[*at] == b'{' && (*at == 0 || written[at - 1] == b'\n');
     let Some(start) = (0..written.len()).find(is_start) else {
-        return Err(refused(source, "the program wrote no JSON"));
+        return Err(source.refused("the program wrote no JSON"));
     };
     let mut documents = serde_json::Deserializer::from_slice(&written[start..]).into_iter();
     let document = documents.next().expect("a brace begins a document");
@@ -111,11 +111,6 @@ pub(crate) fn of_program(written: &[u8], source: &Source) -> Result<Value> {
 
 fn no_json(place: &str, error: &serde_json::Error) -> Error {
     Error::new(ErrorKind::Inventory, format!("{place} is no JSON: {error}"))
-}
-
-/// The error for a document of this source.
-pub(crate) fn refused(source: &Source, problem: &str) -> Error {
-    Error::new(ErrorKind::Inventory, format!("{source}: {problem}"))
 }
 
 #[cfg(test)]

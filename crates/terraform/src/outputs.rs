@@ -2,7 +2,6 @@
 
 use hostlink_core::{Error, ErrorKind, Result, Value};
 
-use crate::document::refused;
 use crate::settings::Source;
 use crate::tree::{described, get, into_entries, masked};
 use crate::words;
@@ -20,10 +19,8 @@ impl Outputs {
         let is_output = |value: &Value| matches!(value, Value::Map(it) if it.contains_key("value"));
         match &document {
             Value::Map(outputs) if outputs.values().all(is_output) => Ok(Self::of_map(document)),
-            _ => Err(refused(
-                source,
-                "this is neither a state, nor what show -json or output -json writes",
-            )),
+            _ => Err(source
+                .refused("this is neither a state, nor what show -json or output -json writes")),
         }
     }
 

@@ -18,6 +18,11 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// The error for what this source says.
+    pub(crate) fn refused(&self, problem: &str) -> Error {
+        Error::new(ErrorKind::Inventory, format!("{self}: {problem}"))
+    }
+
     /// Reads the settings.
     ///
     /// # Errors

@@ -13,7 +13,8 @@ use tokio::process::{Child, Command};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::fixture::Fixture;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 /// The first argument of a child.
 pub(crate) const FLAG: &str = "--child";

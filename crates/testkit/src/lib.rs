@@ -11,6 +11,7 @@ mod matrix;
 mod random;
 mod recorder;
 mod scene;
+mod settings;
 mod slowest;
 mod snapshot;
 mod suite;

@@ -13,6 +13,7 @@ use crate::ability::Ability;
 use crate::fixture::Fixture;
 use crate::lane::Turn;
 use crate::recorder::Recorder;
+use crate::settings::plain;
 use crate::witness::{Seen, Witness};
 
 /// How many bytes of a file go to the target as words of a command.
@@ -219,9 +220,4 @@ pub(crate) fn leftovers_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(directory)?.collect::<std::io::Result<Vec<_>>>()?;
     let ours = |path: &PathBuf| path.to_string_lossy().contains(".hostlink-");
     Ok(entries.into_iter().map(|entry| entry.path()).filter(ours).collect())
-}
-
-/// Arguments that say nothing.
-pub(crate) fn plain() -> ConnectorArguments {
-    ConnectorArguments::new()
 }

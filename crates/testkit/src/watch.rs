@@ -8,9 +8,7 @@ use anyhow::{bail, ensure};
 use memchr::memmem;
 
 use crate::scene::Scene;
-
-/// How long a thing that must happen may take. Generous: a busy machine is no bug.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::settings::PATIENCE;
 
 /// Between two looks. A look starts processes, and the longer a thing takes, the less a further pause matters.
 const PAUSES: Range<Duration> = Duration::from_millis(20)..Duration::from_millis(400);

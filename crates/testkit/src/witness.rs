@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::random;
-use crate::scene::plain;
-use crate::watch::PATIENCE;
+use crate::settings::PATIENCE;
+use crate::settings::plain;
 
 /// A link with shells that wait for something to look at.
 pub(crate) struct Witness {

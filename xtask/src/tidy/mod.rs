@@ -4,6 +4,7 @@
 //! that finds nothing must not be a check that looks at nothing.
 
 mod manifests;
+mod modules;
 mod names;
 mod rust;
 mod source;
@@ -54,8 +55,22 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
 
 fn findings(sources: &[Source]) -> Vec<Finding> {
     let of_files = sources.iter().flat_map(|it| RULES.iter().flat_map(move |rule| rule(it)));
-    of_files.chain(names::missing_readmes(sources)).collect()
+    let of_all = names::missing_readmes(sources).into_iter().chain(modules::circles(sources));
+    of_files.chain(of_all).collect()
 }
+
+/// Prints the layers of core, as ARCHITECTURE shows them.
+///
+/// # Errors
+///
+/// If the files cannot be listed.
+pub(crate) fn print_layers(sh: &Shell) -> anyhow::Result<()> {
+    print!("{}", modules::Modules::of(&sources(sh)?, LAYERED).table());
+    Ok(())
+}
+
+/// The crate that has layers.
+const LAYERED: &str = "crates/core";
 
 /// Tracked files, and untracked ones that are not ignored; without those deleted on disk.
 fn sources(sh: &Shell) -> anyhow::Result<Vec<Source>> {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::found::Image;
 use super::owner::{OWNER_LABEL, Owner, RUN_LABEL};
 use crate::engine::{CALL_LIMIT, Engine, Hijacked, status, told, words};
-use crate::exec;
+use crate::frames::frames;
 
 /// The first process: it says that it is there, and waits for the end of its input.
 const HOLD: &str = "echo hostlink; while read -r x; do :; done";
@@ -110,7 +110,7 @@ impl Made {
         let (read, input) = tokio::io::split(attached);
         let started = engine.api().start_container(&id, None).await;
         started.map_err(|error| told("cannot start the container", error))?;
-        let output = exec::frames(read, engine.is_here());
+        let output = frames(read, engine.is_here());
         let output = match timeout(START_LIMIT, first_words(output)).await {
             Ok(said) => said?,
             Err(_) => {

@@ -2,7 +2,6 @@
 
 mod ahead;
 mod ended;
-mod frames;
 mod stdin;
 
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
@@ -19,11 +18,11 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep};
 
-pub(crate) use self::frames::frames;
 use self::stdin::Stdin;
 use crate::brand::Brand;
 use crate::container::Container;
 use crate::engine::{CALL_LIMIT, Engine, status, told};
+use crate::frames::frames;
 
 /// How long a terminal may take to be there to be told its size.
 const RESIZE_LIMIT: Duration = Duration::from_secs(5);

@@ -11,10 +11,10 @@ use super::raw::{Noted, Raw, UNGROUPED};
 use super::reading::Reading;
 use super::{ini, listing, mapping, yaml};
 use crate::definition::{ALL, Definition};
+use crate::file;
 use crate::format::Format;
 use crate::node::{Key, Kind, Node};
 use crate::place::{Place, Position};
-use crate::source;
 
 /// How deep directories may be in one another.
 const DEEPEST: usize = 16;
@@ -101,7 +101,7 @@ impl Reader<'_> {
                     yaml::read(node, &source, &mut self.raw)?;
                 }
             }
-            None if text.starts_with("#!") && source::is_program(path) => {
+            None if text.starts_with("#!") && file::is_program(path) => {
                 return refused("this is a program: write its path without @ansible/ to run it");
             }
             // Without an ending, Ansible tries YAML, too.
@@ -179,7 +179,7 @@ fn looks_like_yaml(text: &str) -> bool {
 
 /// A text that is not encrypted.
 fn plain(path: &Path) -> Result<String> {
-    let text = source::text(path)?;
+    let text = file::text(path)?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     if text.starts_with("$ANSIBLE_VAULT") {
         let message = format!(

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hostlink_core::{Connector, Context, Error, ErrorKind, GroupData, Listing, NameData, Result};
 
-use crate::builder::warn_of_readable;
 use crate::definition::{ALL, Definition};
+use crate::secrets::warn_of_readable;
 
 pub(crate) use files::read;
 pub(crate) use listing::is_list;

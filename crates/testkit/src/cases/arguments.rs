@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::ensure;
 use hostlink_core::{ErrorKind, StringCommand};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     words_of_any_characters_arrive_intact,

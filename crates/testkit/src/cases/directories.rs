@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use hostlink_core::StringCommand;
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     chdir_is_where_the_command_runs,

@@ -7,7 +7,8 @@ use anyhow::ensure;
 use hostlink_core::{EnvValue, ErrorKind, SECRET_VARIABLES, Secret};
 
 use super::arguments::ODD;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     variables_of_any_characters_arrive_intact,

@@ -8,7 +8,8 @@ use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source};
 
 use crate::child::drip;
 use crate::random;
-use crate::scene::{Scene, checksum_here, leftovers_in, plain};
+use crate::scene::{Scene, checksum_here, leftovers_in};
+use crate::settings::plain;
 use crate::watch::until;
 
 cases![

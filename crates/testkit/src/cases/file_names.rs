@@ -4,7 +4,8 @@ use anyhow::ensure;
 use hostlink_core::ErrorKind;
 use hostlink_core::transfer::{GetOptions, PutOptions, Source};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     files_of_odd_names_go_there_and_back,

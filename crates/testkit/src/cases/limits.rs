@@ -6,7 +6,8 @@ use anyhow::ensure;
 use hostlink_core::{RunOptions, Secret};
 
 use crate::random;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 use crate::time_out::{say, time_out, time_out_with};
 use crate::watch::until;
 

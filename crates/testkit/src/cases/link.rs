@@ -4,7 +4,8 @@ use anyhow::ensure;
 use futures::future::try_join_all;
 
 use crate::ability::Ability;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     fifty_commands_run_at_once_on_one_link: SecondSession | Alone,

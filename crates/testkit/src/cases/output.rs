@@ -9,8 +9,9 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::scene::{Scene, plain};
-use crate::watch::PATIENCE;
+use crate::scene::Scene;
+use crate::settings::PATIENCE;
+use crate::settings::plain;
 
 cases![
     the_lines_of_each_stream_arrive_in_order,

@@ -4,7 +4,8 @@ use anyhow::ensure;
 use hostlink_core::transfer::PutOptions;
 use hostlink_core::{RunOptions, Secret, StringCommand};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     nothing_is_reported_unless_it_is_asked_for,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use hostlink_core::{ConnectorArguments, ErrorKind, RetryUntil, Stdin};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     a_command_is_run_once_unless_retries_are_asked_for,

@@ -4,7 +4,8 @@ use anyhow::ensure;
 use hostlink_core::{Error, RunOptions, Secret, StringCommand};
 
 use crate::random;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 use crate::watch::{here_with_argument, until};
 
 cases![

@@ -12,7 +12,8 @@ use hostlink_core::{
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 use crate::random;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 use crate::watch::until;
 
 cases![

@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use hostlink_core::{Secret, StringCommand};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     another_shell_reads_the_command: Bash,

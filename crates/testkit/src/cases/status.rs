@@ -4,7 +4,8 @@ use anyhow::ensure;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hostlink_core::{ErrorKind, ExitStatus};
 
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     exit_codes_0_to_255_arrive_unchanged: SecondSession,

@@ -4,7 +4,8 @@ use anyhow::ensure;
 use hostlink_core::{ErrorKind, Stdin, StringCommand};
 
 use crate::random;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 
 cases![
     a_mebibyte_of_stdin_comes_back_unchanged,

@@ -6,7 +6,8 @@ use anyhow::ensure;
 use hostlink_core::{ErrorKind, Stdin, StringCommand};
 
 use crate::random;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 use crate::time_out::{say, time_out};
 
 cases![

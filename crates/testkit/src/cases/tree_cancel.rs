@@ -8,7 +8,8 @@ use hostlink_core::ErrorKind;
 use hostlink_core::transfer::{GetOptions, PutOptions};
 use tokio::time::timeout;
 
-use crate::scene::{Scene, leftovers_in, plain};
+use crate::scene::{Scene, leftovers_in};
+use crate::settings::plain;
 use crate::watch::until;
 use crate::{random, snapshot};
 

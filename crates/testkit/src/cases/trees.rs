@@ -8,7 +8,8 @@ use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions};
 
 use crate::ability::Ability;
-use crate::scene::{Scene, plain};
+use crate::scene::Scene;
+use crate::settings::plain;
 use crate::snapshot::{self, set_time};
 
 cases![

@@ -1,0 +1,10 @@
+//! One host of an invocation.
+
+use hostlink::{ConnectorArguments, ResolvedTarget};
+
+/// A host that something is to be done on.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) target: ResolvedTarget,
+    pub(crate) arguments: ConnectorArguments,
+}

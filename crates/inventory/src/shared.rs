@@ -1,0 +1,42 @@
+//! What the hosts of an inventory share.
+
+use std::time::Duration;
+
+use hostlink_core::{ConnectorArguments, Context, Data};
+
+use crate::by_name::ByName;
+use crate::groups::{GroupSet, Groups};
+use crate::layer::Layer;
+use crate::secrets::Safe;
+
+/// How hosts are connected to and worked on.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long connecting to a host may take. Default: as the context says.
+    pub connect_timeout: Option<Duration>,
+    /// Arguments of commands where neither the caller nor the host's data say anything.
+    pub arguments: ConnectorArguments,
+    /// How many hosts are worked on at once. Default: 100.
+    pub parallel: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { connect_timeout: None, arguments: ConnectorArguments::default(), parallel: 100 }
+    }
+}
+
+/// What the hosts of an inventory share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) groups: Groups,
+    pub(crate) all: Layer,
+    pub(crate) of_hosts: ByName<Data>,
+    /// The groups whose data count for hosts that were chosen by a group.
+    pub(crate) related: GroupSet,
+    pub(crate) overrides: Data,
+    pub(crate) defaults: Data,
+    pub(crate) safe: Safe,
+    pub(crate) config: Config,
+    pub(crate) context: Context,
+}
