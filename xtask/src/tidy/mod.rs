@@ -56,6 +56,7 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
 fn findings(sources: &[Source]) -> Vec<Finding> {
     let of_files = sources.iter().flat_map(|it| RULES.iter().flat_map(move |rule| rule(it)));
     let of_all = names::missing_readmes(sources).into_iter().chain(modules::circles(sources));
+    let of_all = of_all.chain(modules::stale_table(sources));
     of_files.chain(of_all).collect()
 }
 
@@ -65,12 +66,9 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
 ///
 /// If the files cannot be listed.
 pub(crate) fn print_layers(sh: &Shell) -> anyhow::Result<()> {
-    print!("{}", modules::Modules::of(&sources(sh)?, LAYERED).table());
+    print!("{}", modules::layers(&sources(sh)?));
     Ok(())
 }
-
-/// The crate that has layers.
-const LAYERED: &str = "crates/core";
 
 /// Tracked files, and untracked ones that are not ignored; without those deleted on disk.
 fn sources(sh: &Shell) -> anyhow::Result<Vec<Source>> {

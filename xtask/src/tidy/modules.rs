@@ -14,7 +14,7 @@ use super::source::{Finding, Source};
 
 /// The modules of one crate.
 #[derive(Debug, Default)]
-pub(crate) struct Modules<'a> {
+struct Modules<'a> {
     /// The modules that `lib.rs` or `main.rs` declares, in their order.
     declared: Vec<String>,
     layers: BTreeSet<String>,
@@ -35,6 +35,23 @@ pub(crate) fn circles(sources: &[Source]) -> Vec<Finding> {
     crates.into_iter().flat_map(|root| Modules::of(sources, root).findings()).collect()
 }
 
+/// The crate that has layers, and the page that shows them.
+const LAYERED: &str = "crates/core";
+const PAGE: &str = "ARCHITECTURE.md";
+
+/// A table of core's layers, the lowest first, in Markdown.
+pub(crate) fn layers(sources: &[Source]) -> String {
+    Modules::of(sources, LAYERED).table()
+}
+
+/// Finds a page whose table of layers is not that of the code.
+pub(crate) fn stale_table(sources: &[Source]) -> Option<Finding> {
+    let page = sources.iter().find(|it| it.path == PAGE)?;
+    let is_stale = !page.text.contains(&layers(sources));
+    is_stale
+        .then(|| page.finding(1, "the layers of core are others: `cargo xtask layers` prints them"))
+}
+
 /// The folder of a crate's sources, and the rest of a path in it.
 fn split(path: &str) -> Option<(&str, &str)> {
     let at = path.find("/src/")?;
@@ -44,7 +61,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
 
 impl<'a> Modules<'a> {
     /// The modules of the crate in the folder `root`.
-    pub(crate) fn of(sources: &'a [Source], root: &str) -> Self {
+    fn of(sources: &'a [Source], root: &str) -> Self {
         let files = sources.iter().filter(|it| !it.path.ends_with("tests.rs"));
         let files = files.filter_map(|it| Some((split(&it.path)?, it)));
         let files = files.filter(|((of, _), _)| *of == root).map(|((_, path), it)| (path, it));
@@ -138,17 +155,17 @@ impl<'a> Modules<'a> {
         self.declared.iter().position(|it| it == first)
     }
 
-    /// A table of the layers, the lowest first, in Markdown.
-    pub(crate) fn table(&self) -> String {
-        let mut table = "| layer | modules | lines |\n|---|---|---:|\n".to_owned();
+    fn table(&self) -> String {
+        let mut table = "| layer | modules |\n|---|---|\n".to_owned();
         for layer in &self.declared {
             let of = |it: &str| it.split("::").next() == Some(layer);
-            let files: Vec<_> = self.files.iter().filter(|(module, _)| of(module)).collect();
-            let names: BTreeSet<_> =
-                files.iter().filter_map(|(it, _)| it.split("::").nth(1)).collect();
-            let names: Vec<_> = names.into_iter().map(|it| format!("`{it}`")).collect();
-            let lines: usize = files.iter().map(|(_, source)| source.lines().count()).sum();
-            table += &format!("| `{layer}` | {} | {lines} |\n", names.join(" "));
+            let modules = self.files.iter().map(|(module, _)| module).filter(|it| of(it));
+            let names: BTreeSet<_> = modules.filter_map(|it| it.split("::").nth(1)).collect();
+            let names = match names.is_empty() {
+                true => vec!["itself".to_owned()],
+                false => names.into_iter().map(|it| format!("`{it}`")).collect(),
+            };
+            table += &format!("| `{layer}` | {} |\n", names.join(" "));
         }
         table
     }
@@ -337,5 +354,18 @@ mod tests {
         let expected =
             "crates/x/src/high/b.rs:1: modules name each other in a circle: high::b, high::c";
         assert_eq!(printed(&circle), [expected]);
+    }
+
+    #[test]
+    fn a_page_with_another_table_is_found() {
+        let code = |path: &str, text| Source::new(&format!("crates/core/src/{path}"), text);
+        let mut sources =
+            vec![code("lib.rs", "mod low;"), code("low/mod.rs", "mod a;"), code("low/a.rs", "")];
+        let table = layers(&sources);
+        assert_eq!(table, "| layer | modules |\n|---|---|\n| `low` | `a` |\n");
+        sources.push(Source::new(PAGE, &format!("# A\n\n{table}")));
+        assert!(stale_table(&sources).is_none());
+        sources.push(code("low/b.rs", ""));
+        assert!(stale_table(&sources).is_some());
     }
 }
