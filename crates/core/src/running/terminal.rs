@@ -33,7 +33,7 @@ use crate::values::status::ExitStatus;
 /// How long the terminal is read on after the command's end while somebody else still holds it. Who types waits for it.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// A command that runs on a terminal of its own on the target, from [`Shared::open_terminal`].
+/// A command that runs on a terminal of its own on the target, from [`Link::open_terminal`](crate::Link::open_terminal).
 ///
 /// Dropping it kills the command and all that it started.
 #[must_use = "dropping it kills the command"]

@@ -19,7 +19,7 @@ pub struct RunOptions {
     pub print_output: bool,
     /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
     ///
-    /// A condition of [`ConnectorArguments::retry_until`] sees what is kept.
+    /// A condition of [`ConnectorArguments::retry_until`](crate::ConnectorArguments::retry_until) sees what is kept.
     pub output_limit: Option<usize>,
     /// How long to read on after the command's end while a process that it left behind holds its output
     /// and writes nothing. Default: 2 s.
