@@ -97,7 +97,7 @@ fn who_asks_as_sudo_does_gets_no_password() {
         let scene = Scene::with_more(root, rule, more);
         let (seen, stolen) = (scene.file("seen"), scene.file("stolen"));
         scene.profile(
-            "cd; for i in $(seq 60); do [ -s seen ] && break; sleep 0.05; done
+            "cd; for i in $(seq 600); do [ -s seen ] && break; sleep 0.05; done
             for token in HP$(cat seen) HR$(cat seen); do printf '%s\\n' $token >&2; printf %s $token; done
             read -t 2 -r password; printf '%s\\n' \"$(cat seen)\" \"$password\" >stolen\n",
         );
