@@ -3,6 +3,7 @@
 //! Each rule is a function from a file to its violations, with a test that plants one: a check
 //! that finds nothing must not be a check that looks at nothing.
 
+mod links;
 mod manifests;
 mod modules;
 mod names;
@@ -56,7 +57,7 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
 fn findings(sources: &[Source]) -> Vec<Finding> {
     let of_files = sources.iter().flat_map(|it| RULES.iter().flat_map(move |rule| rule(it)));
     let of_all = names::missing_readmes(sources).into_iter().chain(modules::circles(sources));
-    let of_all = of_all.chain(modules::stale_table(sources));
+    let of_all = of_all.chain(modules::stale_table(sources)).chain(links::broken_links(sources));
     of_files.chain(of_all).collect()
 }
 
