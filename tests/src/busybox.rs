@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use crate::dropbear::{Dropbear, flags};
 use crate::keeper::{Keeper, run_tool};
 
-/// A dropbear in a root directory of its own, with busybox for all commands; root logs in with a key.
+/// A dropbear in a root directory of its own, with busybox for all commands; root logs in with a
+/// key.
 ///
 /// Mounts are seen by its processes only, so they go when those do.
 #[derive(Debug)]
@@ -53,7 +54,8 @@ impl BusyboxOnly {
         written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    /// Where this machine sees a file of that one; proc(5), `/proc/PID/root`. A symbolic link on the way leads out.
+    /// Where this machine sees a file of that one; proc(5), `/proc/PID/root`. A symbolic link on
+    /// the way leads out.
     #[must_use]
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!(
@@ -64,8 +66,8 @@ impl BusyboxOnly {
     }
 }
 
-/// Arguments: the directory, the host key, dropbear's flags. A tmpfs of our own allows devices and programs wherever
-/// the test's directory is.
+/// Arguments: the directory, the host key, dropbear's flags. A tmpfs of our own allows devices and
+/// programs wherever the test's directory is.
 fn boot_script() -> String {
     let dropbear = "/usr/sbin/dropbear";
     let libraries = libraries(&run_tool("ldd", &[dropbear])).join(" ");

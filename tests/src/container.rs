@@ -1,9 +1,10 @@
 //! Containers for one test, which go when the test ends, however it ends.
 //!
 //! The first process of a container waits for the end of its standard input. That is a pipe whose
-//! other end belongs to `docker run` or `podman run`, whose own standard input is a pipe of the test. So the engine
-//! ends and removes the container when the test drops it, dies, or is killed by SIGKILL. Only one
-//! that is just being started then may be left, without a process; `cargo xtask test` removes it.
+//! other end belongs to `docker run` or `podman run`, whose own standard input is a pipe of the
+//! test. So the engine ends and removes the container when the test drops it, dies, or is killed by
+//! SIGKILL. Only one that is just being started then may be left, without a process; `cargo xtask
+//! test` removes it.
 //!
 //! The images are made by `cargo xtask test --provision`, which also starts the engines.
 
@@ -132,7 +133,8 @@ impl Container {
         Some(line.parse().unwrap_or_else(|error| panic!("{line:?}: {error}")))
     }
 
-    /// A command in the container, as root, by `docker exec` or Podman's; its outputs piped and its input empty.
+    /// A command in the container, as root, by `docker exec` or Podman's; its outputs piped and its
+    /// input empty.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
         let mut command = self.engine.command(["exec", "-i", &self.name]);
         command.args(words);
@@ -174,8 +176,8 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        // The client ends once the engine has removed the container. A panic here could end the test
-        // program without telling what is wrong with the test.
+        // The client ends once the engine has removed the container. A panic here could end the
+        // test program without telling what is wrong with the test.
         let client = &mut self.client;
         let has_ended = || matches!(client.try_wait(), Ok(Some(_)) | Err(_));
         if !cli::becomes_true(has_ended) {

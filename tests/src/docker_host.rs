@@ -1,4 +1,5 @@
-//! Hosts that run a container engine and are reached over SSH: this machine, by users who may do more or less on it.
+//! Hosts that run a container engine and are reached over SSH: this machine, by users who may do
+//! more or less on it.
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
@@ -47,8 +48,8 @@ impl DockerHost {
         Self::new(Sshd::builder(), Login::User(member()))
     }
 
-    /// As a user who may not use the socket, but may become root by `sudo` without a password: `docker system
-    /// dial-stdio` as root is the way in.
+    /// As a user who may not use the socket, but may become root by `sudo` without a password:
+    /// `docker system dial-stdio` as root is the way in.
     ///
     /// # Panics
     ///
@@ -73,8 +74,8 @@ impl DockerHost {
         Self::new(Sshd::builder(), Login::User(TestUser::create("/bin/bash")))
     }
 
-    /// As a user who may use the socket, with a `PATH` that has all commands but those of the engines: the forwarded
-    /// socket is the way in.
+    /// As a user who may use the socket, with a `PATH` that has all commands but those of the
+    /// engines: the forwarded socket is the way in.
     ///
     /// # Panics
     ///
@@ -95,8 +96,8 @@ impl DockerHost {
         Self { _kept: Some(keeper), ..Self::new(sshd, Login::User(member())) }
     }
 
-    /// As a user who has the `docker` command and may use the socket, on a server that forwards none: `docker system
-    /// dial-stdio` is the way in.
+    /// As a user who has the `docker` command and may use the socket, on a server that forwards
+    /// none: `docker system dial-stdio` is the way in.
     #[must_use]
     pub fn without_forwarding() -> Self {
         let sshd = Sshd::builder().config("AllowStreamLocalForwarding no");
@@ -148,7 +149,8 @@ impl DockerHost {
         self.ssh(line).status.success()
     }
 
-    /// What the engine answers to a ping through a forwarded socket, by OpenSSH's own client; nothing if it cannot.
+    /// What the engine answers to a ping through a forwarded socket, by OpenSSH's own client;
+    /// nothing if it cannot.
     ///
     /// # Panics
     ///

@@ -117,8 +117,8 @@ pub fn docker<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     succeed(cli::command(Path::new("docker"), words), b"").trim().to_owned()
 }
 
-/// The containers of this engine with a label, whether they run or not: their IDs, with the label's value. It is one look,
-/// since those of other tests come and go.
+/// The containers of this engine with a label, whether they run or not: their IDs, with the label's
+/// value. It is one look, since those of other tests come and go.
 #[must_use]
 pub fn labelled(label: &str) -> Vec<(String, String)> {
     let filter = format!("label={label}");

@@ -11,8 +11,8 @@ const TRIES: usize = 20;
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// A running dropbear on 127.0.0.1, with this machine's users and files; it and all that its sessions started end with
-/// this value, and with the test's process.
+/// A running dropbear on 127.0.0.1, with this machine's users and files; it and all that its
+/// sessions started end with this value, and with the test's process.
 ///
 /// It reads the `~/.ssh/authorized_keys` of users, so keys are for
 /// [`TestUser::authorize()`](crate::user::TestUser::authorize).

@@ -8,7 +8,8 @@ use std::process::Command;
 use crate::cli;
 use crate::container::{LABEL, succeed};
 
-/// Where the service of the tests' own Podman listens; its storage is not that of the machine's Podman.
+/// Where the service of the tests' own Podman listens; its storage is not that of the machine's
+/// Podman.
 pub const PODMAN_SOCKET: &str = "/var/lib/hostlink-tests/podman.sock";
 
 /// One kind of engine. Both have the same images.

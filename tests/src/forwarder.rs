@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// A forward between two TCP sockets of this machine. Whoever connects and sends `LOSE` at once breaks it.
+/// A forward between two TCP sockets of this machine. Whoever connects and sends `LOSE` at once
+/// breaks it.
 #[derive(Debug)]
 pub struct Forwarder {
     listen: Endpoint,

@@ -162,8 +162,8 @@ pub fn ask_proxy(stream: &mut TcpStream, port: u16) {
     assert_eq!(reply[..2], [5, 0], "{reply:?}");
 }
 
-/// All three kinds at once carry bytes, say where they listen, and are gone after each signal. `target` must be this
-/// machine, also as seen from there.
+/// All three kinds at once carry bytes, say where they listen, and are gone after each signal.
+/// `target` must be this machine, also as seen from there.
 ///
 /// # Panics
 ///

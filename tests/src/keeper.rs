@@ -1,8 +1,9 @@
 //! A directory and the processes in it that end with the test, however the test ends.
 //!
-//! What no `Drop` can do after a SIGKILL, the program `hostlink-keeper` does: it is blocked on a pipe from the test.
-//! Before anything is made that would stay, the command that takes it away stands in `DIR/undo`; `cargo xtask test
-//! --provision` runs those of keepers that were killed themselves.
+//! What no `Drop` can do after a SIGKILL, the program `hostlink-keeper` does: it is blocked on a
+//! pipe from the test. Before anything is made that would stay, the command that takes it away
+//! stands in `DIR/undo`; `cargo xtask test --provision` runs those of keepers that were killed
+//! themselves.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -69,9 +70,9 @@ impl Keeper {
         path
     }
 
-    /// Makes something of the machine's that would stay, by a script that sees no other one of ours at its work. Before
-    /// that, what takes it away is noted; it is run also if not all was made, and says nothing unless it fails.
-    /// False if the script fails; its outputs are the log.
+    /// Makes something of the machine's that would stay, by a script that sees no other one of ours
+    /// at its work. Before that, what takes it away is noted; it is run also if not all was made,
+    /// and says nothing unless it fails. False if the script fails; its outputs are the log.
     ///
     /// # Panics
     ///
@@ -86,7 +87,8 @@ impl Keeper {
         self.command("make") == "exit status: 0"
     }
 
-    /// Starts a line of shell, which should `exec` its program, with an empty log; gives its process number.
+    /// Starts a line of shell, which should `exec` its program, with an empty log; gives its
+    /// process number.
     ///
     /// # Panics
     ///
@@ -202,7 +204,8 @@ fn locked(script: &str) -> String {
     format!("exec 9>>/run/hostlink-tests.lock; flock 9\n{script}\n")
 }
 
-/// A name that no other test has; as the name of a user, a namespace or a directory it is short enough.
+/// A name that no other test has; as the name of a user, a namespace or a directory it is short
+/// enough.
 ///
 /// # Panics
 ///

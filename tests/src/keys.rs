@@ -63,8 +63,8 @@ impl Keys {
         self.make_with_passphrase(key_type, "")
     }
 
-    /// A key with a passphrase of at least five characters. It stands in the argument list of ssh-keygen for a moment,
-    /// so it is one that is good for nothing else.
+    /// A key with a passphrase of at least five characters. It stands in the argument list of
+    /// ssh-keygen for a moment, so it is one that is good for nothing else.
     #[must_use]
     pub fn make_with_passphrase(&self, key_type: KeyType, passphrase: &str) -> Key {
         let path = self.keeper.dir().join(unique_name());
@@ -80,7 +80,8 @@ impl Default for Keys {
 }
 
 impl Key {
-    /// The file with the private key; ssh finds the public one beside it, and the certificate if there is one.
+    /// The file with the private key; ssh finds the public one beside it, and the certificate if
+    /// there is one.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -97,7 +98,8 @@ impl Key {
         text.expect("ssh-keygen wrote it").trim_end().to_owned()
     }
 
-    /// Has this key certified by another one for these users, from now on and for an hour; gives the certificate's file.
+    /// Has this key certified by another one for these users, from now on and for an hour; gives
+    /// the certificate's file.
     #[must_use]
     pub fn certify(&self, authority: &Key, users: &[&str]) -> PathBuf {
         let public = self.path.with_extension("pub");

@@ -36,8 +36,8 @@ pub mod vagrant;
 
 use std::path::PathBuf;
 
-/// The command `hostlink`, as `cargo xtask test` builds it: beside the directory of the test's own binary, or where
-/// `HOSTLINK_BIN` says.
+/// The command `hostlink`, as `cargo xtask test` builds it: beside the directory of the test's own
+/// binary, or where `HOSTLINK_BIN` says.
 ///
 /// # Panics
 ///

@@ -1,6 +1,7 @@
 //! Networks behind a bastion, as network namespaces of this machine (network_namespaces(7)).
 //!
-//! Users, files and processes are this machine's. What listens on 127.0.0.1 in a namespace is reached from inside it only.
+//! Users, files and processes are this machine's. What listens on 127.0.0.1 in a namespace is
+//! reached from inside it only.
 
 use std::net::Ipv4Addr;
 
@@ -30,7 +31,8 @@ impl Namespace {
         &self.name
     }
 
-    /// Its address, which the side before it reaches: this machine for the first, the first for the second.
+    /// Its address, which the side before it reaches: this machine for the first, the first for the
+    /// second.
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {
         self.address
@@ -123,7 +125,8 @@ fn prefix(address: Ipv4Addr) -> String {
     format!("{}/30", Ipv4Addr::new(a, b, c, last & !3))
 }
 
-/// A cable goes with either end; a namespace that a process is still in has lost its name, and ends with the process.
+/// A cable goes with either end; a namespace that a process is still in has lost its name, and ends
+/// with the process.
 fn removal(namespaces: &[Namespace]) -> String {
     let first = &namespaces[0].name;
     let mut script = format!("ip link del {first}a 2>/dev/null\n");

@@ -1,6 +1,7 @@
 //! A Docker engine of a test's own, which can be stopped, and goes with the test.
 //!
-//! It runs in a network namespace: an engine without a bridge deletes `docker0`, which is another's.
+//! It runs in a network namespace: an engine without a bridge deletes `docker0`, which is
+//! another's.
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;

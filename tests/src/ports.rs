@@ -1,7 +1,8 @@
 //! Ports that are free.
 //!
-//! A port may be taken between the look and the use, so who uses one tries again with another. All are below the range
-//! from which the kernel takes the ports of outgoing connections (ip(7), `ip_local_port_range`).
+//! A port may be taken between the look and the use, so who uses one tries again with another. All
+//! are below the range from which the kernel takes the ports of outgoing connections (ip(7),
+//! `ip_local_port_range`).
 
 use std::net::{IpAddr, TcpListener};
 use std::ops::Range;

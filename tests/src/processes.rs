@@ -37,7 +37,8 @@ pub fn processes() -> Vec<ProcessStat> {
     pids.filter_map(process).collect()
 }
 
-/// The children of a process, their children, and so on; those that have ended and were not waited for are in it.
+/// The children of a process, their children, and so on; those that have ended and were not waited
+/// for are in it.
 #[must_use]
 pub fn descendants_of(pid: u32) -> Vec<ProcessStat> {
     let (mut left, mut found, mut parents) = (processes(), Vec::new(), vec![pid]);
@@ -68,7 +69,8 @@ fn pids(processes: &[ProcessStat]) -> Vec<u32> {
     processes.iter().map(|it| it.pid).collect()
 }
 
-/// The name stands in parentheses and may itself hold any character, so what follows begins after the last one.
+/// The name stands in parentheses and may itself hold any character, so what follows begins after
+/// the last one.
 fn parse(stat: &str) -> Option<ProcessStat> {
     let (head, tail) = stat.rsplit_once(") ")?;
     let (pid, name) = head.split_once(" (")?;

@@ -1,7 +1,7 @@
 //! Root directories for `chroot`, one for each test.
 //!
-//! `cargo xtask test --provision` unpacks each image once. A test gets an overlay above that, whose changes are in
-//! memory, so it costs a mount and no copy.
+//! `cargo xtask test --provision` unpacks each image once. A test gets an overlay above that, whose
+//! changes are in memory, so it costs a mount and no copy.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -16,8 +16,8 @@ const UNPACKED: &str = "/var/lib/hostlink-tests/roots";
 
 /// A root directory; it and its mount end with this value, and with the test's process.
 ///
-/// It has the devices of a small machine, and neither /proc nor /sys. It knows this machine's name, which sudo looks up:
-/// a name server's lost answer would cost 5 s (resolv.conf(5), `timeout`).
+/// It has the devices of a small machine, and neither /proc nor /sys. It knows this machine's name,
+/// which sudo looks up: a name server's lost answer would cost 5 s (resolv.conf(5), `timeout`).
 #[derive(Debug)]
 pub struct Rootfs {
     keeper: Keeper,
@@ -61,8 +61,8 @@ impl Rootfs {
         symlink(target, self.at(inside)).unwrap_or_else(|error| panic!("{inside}: {error}"));
     }
 
-    /// A file outside of the root, with this text, and links of the root that lead to it: what a write through any of
-    /// them would change.
+    /// A file outside of the root, with this text, and links of the root that lead to it: what a
+    /// write through any of them would change.
     ///
     /// # Panics
     ///
@@ -107,8 +107,8 @@ impl Rootfs {
     }
 }
 
-/// What must stay as it is. In the root, `/etc/x` and `/etc/x-up` are links to a file outside, and `/srv-link` is one to
-/// the directory that it is in.
+/// What must stay as it is. In the root, `/etc/x` and `/etc/x-up` are links to a file outside, and
+/// `/srv-link` is one to the directory that it is in.
 #[derive(Debug)]
 pub struct Trap {
     outside: PathBuf,
@@ -137,7 +137,8 @@ impl Trap {
     }
 }
 
-/// The upper directory is on a tmpfs, which an overlay takes on every machine, and on which devices work.
+/// The upper directory is on a tmpfs, which an overlay takes on every machine, and on which devices
+/// work.
 fn mount_script(dir: &str, lower: &Path) -> String {
     let lower = lower.display();
     format!(

@@ -1,7 +1,7 @@
 //! What `hostlink TARGET rsync` has to do on every target, as checks that take the target.
 //!
-//! They look at the target through the command itself, so it may be another machine; those that look
-//! at its processes are in `rsync_stop`.
+//! They look at the target through the command itself, so it may be another machine; those that
+//! look at its processes are in `rsync_stop`.
 
 #![expect(clippy::unwrap_used, reason = "these are checks of tests")]
 

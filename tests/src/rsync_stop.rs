@@ -1,5 +1,6 @@
-//! What `hostlink TARGET rsync` leaves running and lying about when it is ended, and how much memory it
-//! takes. The targets of these checks have to be this machine: its processes are looked at.
+//! What `hostlink TARGET rsync` leaves running and lying about when it is ended, and how much
+//! memory it takes. The targets of these checks have to be this machine: its processes are looked
+//! at.
 
 #![expect(clippy::unwrap_used, reason = "these are checks of tests")]
 
@@ -13,8 +14,8 @@ use std::process::{Child, Command, Output};
 use crate::cli::{code, send_signal, stderr, wait_for_exit, wait_until};
 use crate::rsync::{Far, FarDirectory};
 
-/// A signal in the middle of a copy ends all processes of both sides, and leaves neither a temporary
-/// file nor a socket.
+/// A signal in the middle of a copy ends all processes of both sides, and leaves neither a
+/// temporary file nor a socket.
 ///
 /// # Panics
 ///

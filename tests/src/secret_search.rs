@@ -21,8 +21,9 @@ pub fn processes_with(secrets: &[String]) -> Vec<PathBuf> {
     places.filter(|place| holds(place, secrets)).collect()
 }
 
-/// The files in these directories that hold one of the texts, in their content or name. What was last changed before `since`
-/// was there without the secrets, and is left out, and so is what lies deeper than three directories.
+/// The files in these directories that hold one of the texts, in their content or name. What was
+/// last changed before `since` was there without the secrets, and is left out, and so is what lies
+/// deeper than three directories.
 #[must_use]
 pub fn files_with(roots: &[&Path], since: SystemTime, secrets: &[String]) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! OpenSSH's own `ssh`, with nothing of the user's: no configuration, no agent, no keys but those that a test names.
+//! OpenSSH's own `ssh`, with nothing of the user's: no configuration, no agent, no keys but those
+//! that a test names.
 
 use std::fmt::{Display, Write};
 use std::net::IpAddr;
@@ -8,7 +9,8 @@ use std::process::{Command, Stdio};
 use crate::keeper::Keeper;
 use crate::keys::Key;
 
-/// Settings for `ssh`, which hold for jumps too, since they stand in a file of its own (ssh_config(5)).
+/// Settings for `ssh`, which hold for jumps too, since they stand in a file of its own
+/// (ssh_config(5)).
 #[derive(Debug)]
 pub struct SshClient {
     keeper: Keeper,
@@ -38,7 +40,8 @@ impl SshClient {
         self
     }
 
-    /// Adds words to the command line, like `-J` and hosts, which as a setting would hold for those hosts too.
+    /// Adds words to the command line, like `-J` and hosts, which as a setting would hold for those
+    /// hosts too.
     #[must_use]
     pub fn flags(mut self, words: &[&str]) -> Self {
         self.flags.extend(words.iter().map(ToString::to_string));
@@ -58,8 +61,8 @@ impl SshClient {
         self.set("IdentityFile", key.path().display())
     }
 
-    /// Answers a prompt that contains this text, which has no characters that are special in a shell; others get an
-    /// empty answer.
+    /// Answers a prompt that contains this text, which has no characters that are special in a
+    /// shell; others get an empty answer.
     #[must_use]
     pub fn answer(mut self, prompt: &str, answer: &str) -> Self {
         let quoted = answer.replace('\'', r"'\''");

@@ -138,8 +138,8 @@ impl SshContainer {
         self.files.path().join("known_hosts")
     }
 
-    /// Has [`known_hosts()`](Self::known_hosts) know the host by the container's ID too, as hostlink looks for one that an
-    /// engine has told it of.
+    /// Has [`known_hosts()`](Self::known_hosts) know the host by the container's ID too, as
+    /// hostlink looks for one that an engine has told it of.
     ///
     /// # Panics
     ///
@@ -170,7 +170,8 @@ impl SshContainer {
         self.ssh_at(self.address(), user, words)
     }
 
-    /// As [`ssh()`](Self::ssh), by this address of the container, such as [`published()`](Self::published).
+    /// As [`ssh()`](Self::ssh), by this address of the container, such as
+    /// [`published()`](Self::published).
     pub fn ssh_at<W: AsRef<OsStr>>(
         &self,
         address: SocketAddr,

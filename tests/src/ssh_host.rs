@@ -67,7 +67,8 @@ impl SshHost {
         Self { user: user.name().into(), _kept: Box::new((host._kept, user)), ..host }
     }
 
-    /// OpenSSH's server on this machine, as a user who may do everything with sudo, and is asked for no password.
+    /// OpenSSH's server on this machine, as a user who may do everything with sudo, and is asked
+    /// for no password.
     #[must_use]
     pub fn sudoer() -> Self {
         let user = TestUser::create("/bin/bash");
@@ -150,7 +151,8 @@ fn new_key() -> Key {
     Keys::new().make(KeyType::Ed25519)
 }
 
-/// Nothing of the machine that the test runs on is used, and no more than a key exchange that costs little.
+/// Nothing of the machine that the test runs on is used, and no more than a key exchange that costs
+/// little.
 pub(crate) fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) -> Data {
     let path = |path: &Path| Value::from(path.display().to_string());
     Data::new()

@@ -28,8 +28,8 @@ pub struct SshTarget {
 }
 
 impl SshTarget {
-    /// This server, and root on it, whose shell finds none of the start-up files that root has on this machine: they may
-    /// take long, and wait for one another.
+    /// This server, and root on it, whose shell finds none of the start-up files that root has on
+    /// this machine: they may take long, and wait for one another.
     #[must_use]
     pub fn start(builder: SshdBuilder) -> Self {
         Self::as_user("root", builder.config(NO_HOME))
@@ -102,7 +102,8 @@ pub async fn said(link: &Link, line: &str) -> String {
     String::from_utf8_lossy(&output.stdout()).into_owned()
 }
 
-/// The directory that the masters of a test are kept in, by which they are told from those of all others.
+/// The directory that the masters of a test are kept in, by which they are told from those of all
+/// others.
 #[derive(Debug)]
 pub struct Traces(tempfile::TempDir);
 

@@ -12,8 +12,9 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use crate::cli::{command, wait_for_exit, wait_until};
 
-/// A program on a terminal of its own, under a shell that leads its session as a user's does. When the program has ended,
-/// the shell says `[status N]` and stays: the terminal can still be looked at.
+/// A program on a terminal of its own, under a shell that leads its session as a user's does. When
+/// the program has ended, the shell says `[status N]` and stays: the terminal can still be looked
+/// at.
 pub struct Terminal {
     pty: Arc<Pty>,
     shell: Child,

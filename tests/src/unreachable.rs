@@ -118,7 +118,8 @@ fn hold(listener: &TcpListener, ends: &AtomicBool) {
     }
 }
 
-/// A port that never accepts: its queue is full, so the kernel drops who comes, and connecting takes until somebody gives up.
+/// A port that never accepts: its queue is full, so the kernel drops who comes, and connecting
+/// takes until somebody gives up.
 #[derive(Debug)]
 pub struct Full {
     listener: TcpListener,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::keeper::{Keeper, run_tool, run_tool_with_input, unique_name};
 
-/// A user with a home directory; user, home and all processes of the user's end with this value, and with the test's process.
+/// A user with a home directory; user, home and all processes of the user's end with this value,
+/// and with the test's process.
 #[derive(Debug)]
 pub struct TestUser {
     keeper: Keeper,
@@ -75,7 +76,8 @@ impl TestUser {
         self.write(".ssh/authorized_keys", 0o600, &format!("{old}{}\n", public_key.trim()));
     }
 
-    /// Makes the user a member of this group, beside the user's own; sessions that begin later know it.
+    /// Makes the user a member of this group, beside the user's own; sessions that begin later know
+    /// it.
     ///
     /// # Panics
     ///
@@ -98,8 +100,9 @@ impl TestUser {
         chown(&path, Some(self.uid), None).expect("tests run as root");
     }
 
-    /// Sets up the second question of [`two_prompts()`](crate::sshd::SshdBuilder::two_prompts), `Verification code: `; gives the
-    /// right answer, which may be used again and again for twenty minutes.
+    /// Sets up the second question of [`two_prompts()`](crate::sshd::SshdBuilder::two_prompts),
+    /// `Verification code: `; gives the right answer, which may be used again and again for twenty
+    /// minutes.
     #[must_use]
     pub fn second_factor(&self) -> String {
         let secret: Vec<u8> = (0..4)
@@ -114,8 +117,8 @@ impl TestUser {
     }
 }
 
-/// `*` in the place of a password is none; the `!` of useradd would be a locked account to sshd without PAM. Another
-/// program may hold the lock of the list of users, which is an error at once.
+/// `*` in the place of a password is none; the `!` of useradd would be a locked account to sshd
+/// without PAM. Another program may hold the lock of the list of users, which is an error at once.
 fn creation(name: &str, home: &Path, shell: &str) -> String {
     let home = home.display();
     format!(
@@ -126,8 +129,8 @@ fn creation(name: &str, home: &Path, shell: &str) -> String {
     )
 }
 
-/// A process may start others while it is being killed. Ended ones that nobody waits for are left out (`pkill -r`),
-/// and those in containers, whose users have the same numbers by chance.
+/// A process may start others while it is being killed. Ended ones that nobody waits for are left
+/// out (`pkill -r`), and those in containers, whose users have the same numbers by chance.
 fn removal(name: &str) -> String {
     format!(
         "n=0 ours=\"-KILL -r D,R,S,T,t,I --ns $$ --nslist pid\"\n\

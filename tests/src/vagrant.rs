@@ -26,7 +26,8 @@ pub struct VagrantProject {
 }
 
 impl VagrantProject {
-    /// One whose Vagrantfile has this text. Before anything else, each process that reads it writes down its number.
+    /// One whose Vagrantfile has this text. Before anything else, each process that reads it writes
+    /// down its number.
     ///
     /// # Panics
     ///

@@ -29,7 +29,8 @@ async fn each_alone(link: &Link) -> Duration {
     begun.elapsed() / 50
 }
 
-/// So many commands at once. Gives what each took, what it takes alone, and how many channels were refused.
+/// So many commands at once. Gives what each took, what it takes alone, and how many channels were
+/// refused.
 async fn share_one_login(channels: usize, count: u32) -> (Duration, Duration, usize) {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));
     let link = target.connect().await;
@@ -226,7 +227,8 @@ fn hosts(count: usize, data: &Data) -> Vec<(String, Data)> {
     (0..count).map(|n| (format!("127.0.{}.{}", 1 + n / 200, 1 + n % 200), data.clone())).collect()
 }
 
-/// Two servers, of which the second is the hosts and the first the bastion, with one known_hosts file and one key.
+/// Two servers, of which the second is the hosts and the first the bastion, with one known_hosts
+/// file and one key.
 struct Bastion {
     bastion: Sshd,
     hosts: SshTarget,
@@ -248,7 +250,8 @@ impl Bastion {
         format!("root@{}:{}", self.bastion.address(), self.bastion.port())
     }
 
-    /// What logs in on the hosts, with a configuration in which the bastion's key stands, and these lines.
+    /// What logs in on the hosts, with a configuration in which the bastion's key stands, and these
+    /// lines.
     fn data(&self, lines: &str) -> Data {
         let key = self.hosts.key.path().display();
         // A key exchange that costs little.
@@ -294,7 +297,8 @@ async fn a_server_that_turns_logins_away_takes_them_all_in_the_end() {
     assert_eq!(target.sshd.logins(), 120);
 }
 
-/// Only the time that the host takes counts: most of these wait for longer than that before they are tried.
+/// Only the time that the host takes counts: most of these wait for longer than that before they
+/// are tried.
 #[tokio::test]
 async fn two_hundred_targets_on_one_server_wait_at_our_door_in_vain_for_no_time_out() {
     let target = SshTarget::start(Sshd::builder());

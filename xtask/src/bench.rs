@@ -9,8 +9,9 @@ use xshell::{Shell, cmd};
 pub(crate) struct BenchOptions {
     /// What to measure
     name: Bench,
-    /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory; of docker latency,
-    /// files, trees, bare and memory; of inventory formats, growth, work and peers
+    /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory;
+    /// of docker latency, files, trees, bare and memory; of inventory formats, growth, work and
+    /// peers
     #[arg(value_name = "PART", conflicts_with = "save")]
     parts: Vec<String>,
     /// Small sizes, to see that it works; what comes of them proves nothing

@@ -34,7 +34,8 @@ pub(crate) const LABEL: &str = "hostlink.test";
 pub(crate) enum Engine {
     /// The one that the `docker` command finds.
     Docker,
-    /// Podman's service with a storage and a socket that only the tests use, apart from the machine's own.
+    /// Podman's service with a storage and a socket that only the tests use, apart from the
+    /// machine's own.
     Podman,
 }
 
@@ -129,8 +130,8 @@ impl Engine {
 
     /// Removes containers that were never started, because their test was killed at that moment.
     ///
-    /// All others go with their test. Young ones stay, as a test that runs now may be about to start
-    /// them.
+    /// All others go with their test. Young ones stay, as a test that runs now may be about to
+    /// start them.
     pub(crate) fn remove_stillborn(self, sh: &Shell) {
         let label = format!("label={LABEL}");
         let words = ["container", "prune", "--force", "--filter", &label, "--filter", "until=10m"];
@@ -153,9 +154,10 @@ const BRIDGE: &str = "docker0";
 
 /// Gives Docker's bridge an address of its own.
 ///
-/// Docker 20.10 leaves it with the lowest address of whatever hangs on it, which changes as containers come and go. A
-/// container that talks to this machine then sends to the old one until it has asked again who the gateway is: its
-/// connections stand still for 5 s and more (`delay_first_probe_time`, arp(7)).
+/// Docker 20.10 leaves it with the lowest address of whatever hangs on it, which changes as
+/// containers come and go. A container that talks to this machine then sends to the old one until
+/// it has asked again who the gateway is: its connections stand still for 5 s and more
+/// (`delay_first_probe_time`, arp(7)).
 fn settle_bridge(sh: &Shell) -> anyhow::Result<()> {
     let address = "02:42:68:6c:00:01";
     cmd!(sh, "ip link set dev {BRIDGE} address {address}")

@@ -1,8 +1,8 @@
-//! The images that containers of the tests are made of, and the roots for `chroot`, built here because no registry may
-//! be reachable.
+//! The images that containers of the tests are made of, and the roots for `chroot`, built here
+//! because no registry may be reachable.
 //!
-//! A recipe is a shell script, which writes a tar archive. It is unpacked to a root, and each engine gets that as an
-//! image. They are built once and kept.
+//! A recipe is a shell script, which writes a tar archive. It is unpacked to a root, and each
+//! engine gets that as an image. They are built once and kept.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};

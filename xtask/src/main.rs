@@ -87,7 +87,8 @@ fn workspace_shell() -> anyhow::Result<Shell> {
     Ok(sh)
 }
 
-/// A machine that lacks something, or a filter that selects nothing, is told apart (2) from a change that is wrong (1).
+/// A machine that lacks something, or a filter that selects nothing, is told apart (2) from a
+/// change that is wrong (1).
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     let nothing_run = error.is::<Missing>() || error.is::<NothingRun>();
     ExitCode::from(if nothing_run { 2 } else { 1 })

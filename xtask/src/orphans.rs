@@ -1,6 +1,8 @@
-//! Containers that hostlink made for a run that has ended without removing them, because it was killed at that moment.
+//! Containers that hostlink made for a run that has ended without removing them, because it was
+//! killed at that moment.
 //!
-//! The rule is that of the product's own sweep (`crates/docker/src/container/sweep.rs`), and so is its reading of owners.
+//! The rule is that of the product's own sweep (`crates/docker/src/container/sweep.rs`), and so is
+//! its reading of owners.
 
 use serde_json::from_str;
 use xshell::Shell;
@@ -130,7 +132,8 @@ mod tests {
         use super::*;
         use crate::engine::{ENGINES, LABEL};
 
-        /// A container that only its removal ends; one that this leaves is removed by the next sweep.
+        /// A container that only its removal ends; one that this leaves is removed by the next
+        /// sweep.
         struct Held<'a>(&'a Shell, Engine, String);
 
         impl<'a> Held<'a> {

@@ -15,7 +15,8 @@ pub(crate) fn is_there(sh: &Shell) -> bool {
         && sh.read_file(version_file()).is_ok_and(|text| text == VERSION)
 }
 
-/// Builds it, which takes some 20 s. It has no right of its own there: a test installs it in its target.
+/// Builds it, which takes some 20 s. It has no right of its own there: a test installs it in its
+/// target.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The test programs that run all their tests in one process, because these share what is costly to start.
+//! The test programs that run all their tests in one process, because these share what is costly to
+//! start.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -25,8 +26,8 @@ pub(crate) const ALONE: &str = "cargo xtask test --exact";
 /// A directory in memory, where files that go within a second cost less.
 const MEMORY: &str = "/dev/shm";
 
-/// Settings of glibc (mallopt(3)) that give memory back to the kernel. A suite starts programs by fork(2) all the time, and
-/// each fork copies the page tables of what the process has.
+/// Settings of glibc (mallopt(3)) that give memory back to the kernel. A suite starts programs by
+/// fork(2) all the time, and each fork copies the page tables of what the process has.
 const SMALL_HEAP: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "2"),
     ("MALLOC_MMAP_THRESHOLD_", "1000000"),
@@ -106,8 +107,9 @@ pub(crate) fn check_matrix(sh: &Shell) -> anyhow::Result<()> {
         .context("the conformance matrix differs (`cargo xtask test --bless` rewrites it)")
 }
 
-/// Whether an identifier is of a package: `…/tests#hostlink-tests@0.0.0`, or `…/hostlink-tests#0.0.0` where its folder has
-/// its name (Package ID Specifications, The Cargo Book).
+/// Whether an identifier is of a package: `…/tests#hostlink-tests@0.0.0`, or
+/// `…/hostlink-tests#0.0.0` where its folder has its name (Package ID Specifications, The Cargo
+/// Book).
 fn is_of(id: &str, package: &str) -> bool {
     let Some((path, name)) = id.rsplit_once('#') else { return false };
     match name.split_once('@') {
@@ -117,7 +119,8 @@ fn is_of(id: &str, package: &str) -> bool {
 }
 
 impl Suite {
-    /// Runs its tests; `words` are those that libtest knows. Several filters are several runs, as libtest-mimic takes one.
+    /// Runs its tests; `words` are those that libtest knows. Several filters are several runs, as
+    /// libtest-mimic takes one.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
-//! Takes away what a test left behind whose keeper was killed, too, or whose machine was switched off.
+//! Takes away what a test left behind whose keeper was killed, too, or whose machine was switched
+//! off.
 //!
-//! A keeper (`tests/src/keeper.rs`) has a directory `hl-XXXXXXXX`. It notes there who it is, and what takes away the
-//! things that it made: users, namespaces, rules.
+//! A keeper (`tests/src/keeper.rs`) has a directory `hl-XXXXXXXX`. It notes there who it is, and
+//! what takes away the things that it made: users, namespaces, rules.
 
 use std::env;
 use std::fs;
@@ -30,7 +31,8 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     }
     let passwd = sh.read_file("/etc/passwd").context("cannot read the list of users")?;
     for user in stale_users(&passwd) {
-        // One that has processes is somebody's after all; that is found by the exit status of pgrep.
+        // One that has processes is somebody's after all; that is found by the exit status of
+        // pgrep.
         if cmd!(sh, "pgrep -u {user}").quiet().ignore_stdout().run().is_err() {
             cmd!(sh, "userdel -f {user}").quiet().ignore_stderr().run()?;
             println!("provision: removed the user {user}, whom a test left");
@@ -75,14 +77,16 @@ fn is_running(keeper: &str) -> bool {
     is_alive_since(&stat, start)
 }
 
-/// State and start are fields 3 and 22 of proc(5)'s `stat`. In a container, process 1 may leave the dead unreaped.
+/// State and start are fields 3 and 22 of proc(5)'s `stat`. In a container, process 1 may leave the
+/// dead unreaped.
 fn is_alive_since(stat: &str, start: &str) -> bool {
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let fields: Vec<&str> = after_name.split(' ').collect();
     fields.first() != Some(&"Z") && fields.get(19) == Some(&start)
 }
 
-/// The servers themselves: their arguments name a file of the directory. sshd shows its arguments as one.
+/// The servers themselves: their arguments name a file of the directory. sshd shows its arguments
+/// as one.
 fn processes_of(dir: &Path) -> Vec<String> {
     let inside = format!("{}/", dir.display());
     let names_it = |pid: &String| {

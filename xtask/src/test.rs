@@ -270,12 +270,14 @@ const THREADS_PER_CPU: usize = 4;
 /// The exit status of nextest where the filter selects no test.
 const NO_TESTS_RUN: i32 = 4;
 
-/// Which tests are left out, and how filters are meant, as the test programs and nextest both understand it.
+/// Which tests are left out, and how filters are meant, as the test programs and nextest both
+/// understand it.
 fn test_words(options: &TestOptions, has_terraform: bool) -> Vec<OsString> {
     let docker = options.no_docker.then_some(["--skip", WITH_DOCKER]);
     let terraform = (!has_terraform).then_some(["--skip", terraform::WITH_TERRAFORM]);
     let exact = options.exact.then_some("--exact");
-    // An exact filter selects nothing that would have to be left out; nextest takes what is skipped for exact as well.
+    // An exact filter selects nothing that would have to be left out; nextest takes what is skipped
+    // for exact as well.
     let skipped = docker.into_iter().chain(terraform).flatten().filter(|_| !options.exact);
     skipped.chain(exact).map(OsString::from).collect()
 }

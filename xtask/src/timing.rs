@@ -50,13 +50,14 @@ impl Part {
     }
 }
 
-/// How long the processors have been busy since the machine was started; nothing where there is no proc(5).
+/// How long the processors have been busy since the machine was started; nothing where there is no
+/// proc(5).
 fn cpu_time() -> Option<Duration> {
     busy(&fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// Reads the line `cpu`, whose fourth and fifth number are idle time. A tick is a hundredth of a second on every Linux
-/// (`USER_HZ`, time(7)).
+/// Reads the line `cpu`, whose fourth and fifth number are idle time. A tick is a hundredth of a
+/// second on every Linux (`USER_HZ`, time(7)).
 fn busy(stat: &str) -> Option<Duration> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks = line.split_whitespace().enumerate().filter(|(number, _)| ![3, 4].contains(number));

@@ -1,6 +1,7 @@
 //! The users that the tests log in as.
 //!
-//! A login shell is a property of a user, so `sudo -i` and `su -l` reach fish and tcsh through users that have them.
+//! A login shell is a property of a user, so `sudo -i` and `su -l` reach fish and tcsh through
+//! users that have them.
 
 use anyhow::Context;
 use xshell::{Shell, cmd};

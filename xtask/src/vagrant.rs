@@ -1,4 +1,5 @@
-//! The image of Vagrant's machines: the Debian one with an SSH server that runs, and the user whom Vagrant logs in as.
+//! The image of Vagrant's machines: the Debian one with an SSH server that runs, and the user whom
+//! Vagrant logs in as.
 //!
 //! It is Docker's alone, since Vagrant's provider drives that.
 

@@ -29,7 +29,8 @@ impl ChrootConnection {
         self.outer.connection()
     }
 
-    /// A path leads through the links of the root it is meant in, which only a process inside follows rightly.
+    /// A path leads through the links of the root it is meant in, which only a process inside
+    /// follows rightly.
     fn refuse_socket(&self, endpoint: &Endpoint) -> Result<()> {
         let Endpoint::Unix(path) = endpoint else { return Ok(()) };
         let message = format!(
@@ -64,7 +65,8 @@ impl Connection for ChrootConnection {
         self.outer().knows_groups() && !self.settings.privilege.is_privileged()
     }
 
-    /// The script is an argument of chroot, whatever way it takes to there. On a terminal there is only one.
+    /// The script is an argument of chroot, whatever way it takes to there. On a terminal there is
+    /// only one.
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
         if script.len() > MAX_ARGUMENT {
             return false;

@@ -10,7 +10,8 @@ use crate::connection::ChrootConnection;
 use crate::probe;
 use crate::settings::{self, Settings};
 
-/// Root directories of a target: `@chroot//mnt/rootfs` on this machine, `@ssh/web1/@chroot//srv/root` on another.
+/// Root directories of a target: `@chroot//mnt/rootfs` on this machine,
+/// `@ssh/web1/@chroot//srv/root` on another.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChrootConnector;
 

@@ -5,11 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use hostlink_core::StringCommand;
 
-/// The programs that it takes, where the target has them: outside of what an ordinary user's PATH names, often.
+/// The programs that it takes, where the target has them: outside of what an ordinary user's PATH
+/// names, often.
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) chroot: String,
-    /// Whether the shell that SHELL names is in the root too. Otherwise it is not handed on: a session would look for it.
+    /// Whether the shell that SHELL names is in the root too. Otherwise it is not handed on: a
+    /// session would look for it.
     pub(crate) hands_shell_on: bool,
     /// `None` where nothing is mounted.
     pub(crate) mounting: Option<Mounting>,
@@ -22,11 +24,12 @@ pub(crate) struct Mounting {
     pub(crate) mount: String,
 }
 
-/// Makes the mounts: the arguments are what to run for each that is left out, the program mount, the root, and the program to
-/// become, which then sees them.
+/// Makes the mounts: the arguments are what to run for each that is left out, the program mount,
+/// the root, and the program to become, which then sees them.
 ///
-/// A symbolic link in the root is left alone: mount would follow it to a place outside. resolv.conf cannot be written,
-/// since that would be the target's own. There is no `cd`, which some shells hand on in OLDPWD.
+/// A symbolic link in the root is left alone: mount would follow it to a place outside. resolv.conf
+/// cannot be written, since that would be the target's own. There is no `cd`, which some shells
+/// hand on in OLDPWD.
 pub(crate) const MOUNTS: &str = r#"left=$1 mount=$2 root=$3; shift 3
 usable() { [ "$1" "$root$2" ] && [ ! -L "$root$2" ]; }
 for at in proc sys dev; do

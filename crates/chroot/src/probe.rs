@@ -15,10 +15,11 @@ pub(crate) struct Found {
     pub(crate) left_out: Vec<String>,
 }
 
-/// Every line that it has to say begins with `hl` and a word. The arguments are the root, `mounts` or nothing, and the script that
-/// makes the mounts.
+/// Every line that it has to say begins with `hl` and a word. The arguments are the root, `mounts`
+/// or nothing, and the script that makes the mounts.
 ///
-/// Whether there is a `sh` inside only the root itself can say: links in it lead elsewhere when seen from outside.
+/// Whether there is a `sh` inside only the root itself can say: links in it lead elsewhere when
+/// seen from outside.
 const PROBE: &str = r#"root=$1 own=$PATH PATH=$PATH:/usr/sbin:/sbin
 say() { printf 'hl %s\n' "$*"; exit 0; }
 LC_ALL=C; export LC_ALL

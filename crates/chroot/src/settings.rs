@@ -75,7 +75,8 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
     if path.chars().any(char::is_control) {
         return Err(format!("{path:?} holds a control character"));
     }
-    // A variable that is empty makes this of `@chroot/$ROOT/`, and everything would be done to the target itself.
+    // A variable that is empty makes this of `@chroot/$ROOT/`, and everything would be done to the
+    // target itself.
     if path.split('/').all(|part| part.is_empty() || part == ".") {
         return Err(format!("{path} is the target itself: leave @chroot out to mean that"));
     }

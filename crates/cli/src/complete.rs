@@ -20,7 +20,8 @@ const VARIABLE: &str = "HOSTLINK_COMPLETE";
 /// What completion knows of this process: its connectors.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
-/// Those of `clap_complete` leave words to bash, which breaks them at `@`, and give zsh's with their quotes.
+/// Those of `clap_complete` leave words to bash, which breaks them at `@`, and give zsh's with
+/// their quotes.
 const BASH: &str = include_str!("complete.bash");
 const ZSH: &str = include_str!("complete.zsh");
 
@@ -65,14 +66,16 @@ fn with_completers() -> Command {
     grammar::command().mut_args(complete).mut_subcommands(|it| it.mut_args(complete))
 }
 
-/// For TARGETS: connectors, inventories, hosts of ssh_config; what stands before the last comma stays.
+/// For TARGETS: connectors, inventories, hosts of ssh_config; what stands before the last comma
+/// stays.
 fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
     let (before, last) = last_element(current);
     let mut words: Vec<String> = Vec::new();
     if let Some(registry) = REGISTRY.get() {
         let connectors = registry.connectors();
-        // Those that list hosts, and this machine, stand alone, too; behind the others there is a name.
+        // Those that list hosts, and this machine, stand alone, too; behind the others there is a
+        // name.
         words.extend(connectors.map(|connector| match connector.name() {
             name @ "local" => format!("@{name}"),
             name if connector.handles_execution() => format!("@{name}/"),
@@ -132,8 +135,9 @@ fn targets_of_line() -> Option<String> {
     matches.get_one::<String>(grammar::TARGETS).cloned()
 }
 
-/// The hosts and groups that files say, without asking a program or an API. Names that would be more than text to a shell are left
-/// out: nobody means them, and not every shell puts what is completed into quotes.
+/// The hosts and groups that files say, without asking a program or an API. Names that would be
+/// more than text to a shell are left out: nobody means them, and not every shell puts what is
+/// completed into quotes.
 fn known(registry: &Registry, targets: &str) -> (Vec<String>, Vec<String>) {
     let context =
         Context { home: std::env::var_os("HOME").map(PathBuf::from), ..Context::default() };

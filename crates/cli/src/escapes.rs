@@ -28,7 +28,8 @@ impl Escapes {
         Self { at_line_start: true, pending: false }
     }
 
-    /// What is to be sent of these bytes, and what is wished. Nothing behind a wish to leave is sent.
+    /// What is to be sent of these bytes, and what is wished. Nothing behind a wish to leave is
+    /// sent.
     pub(crate) fn take(&mut self, typed: &[u8]) -> (Vec<u8>, Vec<Wish>) {
         let (mut sent, mut wishes) = (Vec::with_capacity(typed.len() + 1), Vec::new());
         for &byte in typed {

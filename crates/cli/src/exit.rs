@@ -44,7 +44,8 @@ pub(crate) fn of_all(outcomes: &[Outcome], work: Work) -> u8 {
 pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
     match error.kind() {
         ErrorKind::Data | ErrorKind::Inventory | ErrorKind::UnknownConnector => USAGE,
-        // A directory where a file belongs: nothing was touched, and another command line is wanted.
+        // A directory where a file belongs: nothing was touched, and another command line is
+        // wanted.
         ErrorKind::IsADirectory => USAGE,
         ErrorKind::Unsupported if work == Work::Command => USAGE,
         ErrorKind::Timeout => TIMED_OUT,
@@ -53,8 +54,8 @@ pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
     }
 }
 
-/// The outcome of a target whose link ended so. Work that was done on a link that did not end well has failed too (an
-/// image was not made), and work that failed keeps its own status.
+/// The outcome of a target whose link ended so. Work that was done on a link that did not end well
+/// has failed too (an image was not made), and work that failed keeps its own status.
 pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome {
     let is_done = match &outcome {
         Ok(Done::Ran(output)) => of_command(output) == 0,

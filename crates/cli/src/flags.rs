@@ -148,7 +148,8 @@ fn variable(pair: &str) -> Result<(String, Value)> {
     Ok((name.to_owned(), value.into()))
 }
 
-/// `_su_password: it counts only with _su_user` by the names of the flags, which are what the user wrote.
+/// `_su_password: it counts only with _su_user` by the names of the flags, which are what the user
+/// wrote.
 pub(crate) fn with_flag_names(error: &Error) -> Error {
     let faults = error.message().split("; ").map(|fault| {
         let (key, problem) = fault.split_once(": ").unwrap_or(("", fault));

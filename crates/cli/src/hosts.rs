@@ -10,7 +10,8 @@ use crate::host::Host;
 use crate::invocation::{Action, Invocation};
 use crate::{data, flags};
 
-/// The hosts of an invocation, with their groups and data. Connectors that list hosts are asked; nothing is connected to.
+/// The hosts of an invocation, with their groups and data. Connectors that list hosts are asked;
+/// nothing is connected to.
 pub(crate) async fn inventory(
     registry: &Registry,
     invocation: &Invocation,
@@ -78,7 +79,8 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let of_host = ConnectorArguments::from_data(&target.data)?;
     let said = invocation.arguments.clone().or(&of_host);
     let mut environment = invocation.environment.clone();
-    // They are there for every invocation, also for those without the tool; and who wants to be asked is.
+    // They are there for every invocation, also for those without the tool; and who wants to be
+    // asked is.
     let takes_one = said.sudo == Some(true) && said.use_sudo_password != Some(true);
     environment.sudo_password = environment.sudo_password.filter(|_| takes_one);
     environment.su_password = environment.su_password.filter(|_| said.su_user.is_some());

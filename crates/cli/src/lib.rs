@@ -118,7 +118,8 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
     stop.cause().map_or(status, |cause| cause.exit_status())
 }
 
-/// How long the last messages may take once there was an order to stop: nobody may read standard error any more.
+/// How long the last messages may take once there was an order to stop: nobody may read standard
+/// error any more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Resolves [`LAST_WORDS`] after the order to stop.

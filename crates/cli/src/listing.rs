@@ -52,8 +52,9 @@ pub(crate) fn table(inventory: &Inventory) -> String {
     lines.collect()
 }
 
-/// The groups, with their hosts and the groups in them, line by line. What is in a group stands where it comes first, and nowhere
-/// else: groups that are in several others would be many times as many lines.
+/// The groups, with their hosts and the groups in them, line by line. What is in a group stands
+/// where it comes first, and nowhere else: groups that are in several others would be many times as
+/// many lines.
 pub(crate) fn graph(inventory: &Inventory) -> impl Iterator<Item = String> {
     let graph = Graph::new(inventory);
     std::iter::once(format!("{ALL}\n")).chain(graph)

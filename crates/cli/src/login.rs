@@ -1,4 +1,5 @@
-//! How to log in: flags and hostlink's environment, as host data of the targets whose connectors read it.
+//! How to log in: flags and hostlink's environment, as host data of the targets whose connectors
+//! read it.
 
 use std::path::PathBuf;
 

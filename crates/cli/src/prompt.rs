@@ -48,7 +48,8 @@ static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The answer to a question; `None` where there is no terminal to ask on.
 ///
-/// Dropping the future takes the question back: the terminal is as it was, and the next line is read by nobody.
+/// Dropping the future takes the question back: the terminal is as it was, and the next line is
+/// read by nobody.
 pub(crate) async fn ask(question: &str) -> io::Result<Option<Secret>> {
     let _turn = TURN.lock().await;
     let Ok(terminal) = tty::open() else { return Ok(None) };

@@ -35,8 +35,8 @@ impl Results {
         stdout.flush().await
     }
 
-    /// Writes bytes, and waits only for what was written before: more can be made meanwhile. An error may come with the
-    /// next call.
+    /// Writes bytes, and waits only for what was written before: more can be made meanwhile. An
+    /// error may come with the next call.
     pub(crate) async fn begin(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = self.0.clone().lock_owned().await;
         stdout.write_all(bytes).await?;
@@ -96,8 +96,8 @@ pub(crate) fn unwritable(error: io::Error) -> Error {
     Error::new(hostlink::ErrorKind::Transfer, "cannot write to standard output").with_source(error)
 }
 
-/// As a file: [`tokio::io::Stdout`] has a buffer of lines behind it, and each flush of that is another way to another
-/// thread and back.
+/// As a file: [`tokio::io::Stdout`] has a buffer of lines behind it, and each flush of that is
+/// another way to another thread and back.
 #[cfg(unix)]
 fn stdout() -> io::Result<Stdout> {
     use std::os::fd::AsFd;

@@ -16,7 +16,8 @@ use crate::results::Results;
 use crate::sink::LiveSink;
 use crate::tty::{self, Changed, Resizes};
 
-/// How much may be typed ahead of a target that does not read. Beyond it, `~.` is not seen any more.
+/// How much may be typed ahead of a target that does not read. Beyond it, `~.` is not seen any
+/// more.
 const TYPED_AHEAD: usize = 1024 * 1024;
 
 /// Refuses what nobody types at.

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The terminal as it was before the first change that holds. A task that nobody waits for any more may hold the guard.
+/// The terminal as it was before the first change that holds. A task that nobody waits for any more
+/// may hold the guard.
 static BEFORE: Mutex<Option<Modes>> = Mutex::new(None);
 
 /// A terminal, and modes that it had.
@@ -33,7 +34,8 @@ impl Modes {
         Ok(Self { terminal, modes })
     }
 
-    /// At once: waiting for the output to drain could take for ever on a terminal that was stopped with ^S.
+    /// At once: waiting for the output to drain could take for ever on a terminal that was stopped
+    /// with ^S.
     fn put_back(&self) {
         // A terminal that is gone needs no modes.
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
@@ -41,7 +43,8 @@ impl Modes {
 }
 
 impl Changed {
-    /// Everything that is typed arrives as it is, control characters too, and all that is written appears as it is.
+    /// Everything that is typed arrives as it is, control characters too, and all that is written
+    /// appears as it is.
     pub(crate) fn raw(terminal: impl AsFd) -> io::Result<Self> {
         Self::change(terminal, OptionalActions::Now, Termios::make_raw)
     }
@@ -83,14 +86,16 @@ impl Drop for Changed {
     }
 }
 
-/// Puts the modes back that were there before the first change, whoever has made it. For the end of the program.
+/// Puts the modes back that were there before the first change, whoever has made it. For the end of
+/// the program.
 pub(crate) fn restore() {
     if let Some(before) = kept().take() {
         before.put_back();
     }
 }
 
-/// Whether a line needs a carriage return of its own. Between the two questions of a terminal it may be one too many.
+/// Whether a line needs a carriage return of its own. Between the two questions of a terminal it
+/// may be one too many.
 pub(crate) fn is_changed() -> bool {
     kept().is_some()
 }
@@ -99,8 +104,8 @@ fn kept() -> MutexGuard<'static, Option<Modes>> {
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The terminal that this process belongs to, wherever its standard input comes from. A description of its own:
-/// what is set on it does not reach standard input.
+/// The terminal that this process belongs to, wherever its standard input comes from. A description
+/// of its own: what is set on it does not reach standard input.
 pub(crate) fn open() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/tty")
 }

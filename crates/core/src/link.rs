@@ -24,8 +24,8 @@ use crate::values::output::{CommandOutput, RunOptions};
 ///
 /// Everything here is written once, over any [`Connection`].
 ///
-/// Dropping the last clone leaves closing to the connection's own `Drop`; [`disconnect`](Self::disconnect) also
-/// waits for what is still being ended.
+/// Dropping the last clone leaves closing to the connection's own `Drop`;
+/// [`disconnect`](Self::disconnect) also waits for what is still being ended.
 #[derive(Clone)]
 pub struct Link(Shared);
 
@@ -35,8 +35,8 @@ const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
 /// After this time it looks whether the link still answers.
 const CALM: Duration = Duration::from_millis(500);
 
-/// How long a link may take to answer: on one that stands still, waiting comes to nothing. An engine on a busy machine
-/// takes more than 5 s to start a command.
+/// How long a link may take to answer: on one that stands still, waiting comes to nothing. An
+/// engine on a busy machine takes more than 5 s to start a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 impl Link {
@@ -73,8 +73,9 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// The arguments cannot be met, the command could not be started, the link broke, or the time was up. By then
-    /// everything that it started has been killed; [`Error::output`] has what it wrote.
+    /// The arguments cannot be met, the command could not be started, the link broke, or the time
+    /// was up. By then everything that it started has been killed; [`Error::output`] has what it
+    /// wrote.
     ///
     /// # Cancel safety
     ///
@@ -103,10 +104,11 @@ impl Link {
         self.0.noting_failure(ran, CommandOutput::success).await
     }
 
-    /// As [`run_shell_command_with`](Self::run_shell_command_with), and hands output to `sink` as it arrives.
+    /// As [`run_shell_command_with`](Self::run_shell_command_with), and hands output to `sink` as
+    /// it arrives.
     ///
-    /// A slow sink slows the command down: memory does not grow when `output_limit` is set. On a retry the
-    /// sink gets the further attempt's output behind the first's.
+    /// A slow sink slows the command down: memory does not grow when `output_limit` is set. On a
+    /// retry the sink gets the further attempt's output behind the first's.
     ///
     /// # Errors
     ///
@@ -125,17 +127,19 @@ impl Link {
     /// Starts a command on a terminal of its own, for somebody to type at: a shell
     /// ([`StringCommand::login_shell`]), an editor. It has started when this returns.
     ///
-    /// `get_pty`, `stdin`, `retries` and what belongs to them mean nothing here; `timeout` holds for the whole session,
-    /// and has no default.
+    /// `get_pty`, `stdin`, `retries` and what belongs to them mean nothing here; `timeout` holds
+    /// for the whole session, and has no default.
     ///
     /// # Errors
     ///
-    /// The command could not be started, or the other user's rights were not given. [`ErrorKind::Unsupported`] for
-    /// a secret in the command or its environment, which a terminal would show.
+    /// The command could not be started, or the other user's rights were not given.
+    /// [`ErrorKind::Unsupported`] for a secret in the command or its environment, which a terminal
+    /// would show.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future kills the command and all that it started, and so does dropping the [`Terminal`].
+    /// Dropping the future kills the command and all that it started, and so does dropping the
+    /// [`Terminal`].
     pub async fn open_terminal(
         &self,
         command: &StringCommand,
@@ -146,17 +150,21 @@ impl Link {
         opened.map_err(|error| error.with_target(self.name()))
     }
 
-    /// Starts a command and hands its streams over, for a connection that is built on this link: privilege has been given
-    /// and the command itself has started when this returns, and its output begins with its own. Of `arguments`,
-    /// privilege, directory, environment and shell count.
+    /// Starts a command and hands its streams over, for a connection that is built on this link:
+    /// privilege has been given and the command itself has started when this returns, and its
+    /// output begins with its own. Of `arguments`, privilege, directory, environment and shell
+    /// count.
     ///
-    /// A password that sudo turns out to want is not asked for; `use_sudo_password` asks for it before.
+    /// A password that sudo turns out to want is not asked for; `use_sudo_password` asks for it
+    /// before.
     ///
-    /// The caller holds a place for it, from [`Connection::slot`], and passes [`ErrorKind::Busy`] on or tries again.
+    /// The caller holds a place for it, from [`Connection::slot`], and passes [`ErrorKind::Busy`]
+    /// on or tries again.
     ///
     /// # Errors
     ///
-    /// It was provably not started: the arguments cannot be met, the other user's rights were not given, the link is gone.
+    /// It was provably not started: the arguments cannot be met, the other user's rights were not
+    /// given, the link is gone.
     ///
     /// # Cancel safety
     ///
@@ -198,12 +206,13 @@ impl Link {
         self.0.connection().forward(forward).await.map_err(|error| error.with_target(self.name()))
     }
 
-    /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes it, and the one that it
-    /// was opened through. It may be called twice.
+    /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes
+    /// it, and the one that it was opened through. It may be called twice.
     ///
     /// # Errors
     ///
-    /// Something of ours may be left on the target. Everything that can be closed is closed all the same.
+    /// Something of ours may be left on the target. Everything that can be closed is closed all the
+    /// same.
     pub async fn disconnect(&self) -> Result<()> {
         let settled = self.settle().await;
         let closed = self.0.connection().disconnect().await;
@@ -226,7 +235,8 @@ impl Link {
         &self.0
     }
 
-    /// Waits until nothing is done in the background, as long as the link answers. False if something may be left.
+    /// Waits until nothing is done in the background, as long as the link answers. False if
+    /// something may be left.
     async fn settle(&self) -> bool {
         self.0.background().close();
         let files = async {

@@ -14,8 +14,8 @@ use crate::brand::Brand;
 use crate::container::Container;
 use crate::exec;
 
-/// As much as fits into the kernel's buffers for a terminal (64 KiB, tty_buffer.c), in base64. Podman's monitor (conmon 2.1.6) waits for one
-/// that is full, and reads no output meanwhile.
+/// As much as fits into the kernel's buffers for a terminal (64 KiB, tty_buffer.c), in base64.
+/// Podman's monitor (conmon 2.1.6) waits for one that is full, and reads no output meanwhile.
 const MOST_TYPED: u64 = 32 * 1024;
 
 /// Commands at once in one container: an engine that starts more gets slower, not faster.

@@ -1,4 +1,5 @@
-//! Both outputs of a command on one stream: a header of 8 bytes says whose the next bytes are, and how many.
+//! Both outputs of a command on one stream: a header of 8 bytes says whose the next bytes are, and
+//! how many.
 
 use std::io;
 
@@ -8,11 +9,13 @@ use hostlink_core::streams::chunks;
 use hostlink_core::{Chunk, Stream};
 use tokio::io::AsyncRead;
 
-/// The output in the frames of a stream. Frames are not gathered: a piece of one is handed on as it is.
+/// The output in the frames of a stream. Frames are not gathered: a piece of one is handed on as it
+/// is.
 ///
-/// Where a command leaves input unread, the engine may close the stream before it has read that itself, which resets it. With
-/// `reset_is_end` that is the stream's end, unless it cuts a frame off: a socket of this machine gives what was sent first (unix(7)). On
-/// any other way a reset may also be the loss of the link.
+/// Where a command leaves input unread, the engine may close the stream before it has read that
+/// itself, which resets it. With `reset_is_end` that is the stream's end, unless it cuts a frame
+/// off: a socket of this machine gives what was sent first (unix(7)). On any other way a reset may
+/// also be the loss of the link.
 pub(crate) fn frames(
     reader: impl AsyncRead + Send + 'static,
     reset_is_end: bool,
@@ -150,8 +153,8 @@ mod tests {
         }
     }
 
-    /// The kernel's own behaviour: a socket that is closed with input in it resets the other end, which reads first what was
-    /// written.
+    /// The kernel's own behaviour: a socket that is closed with input in it resets the other end,
+    /// which reads first what was written.
     #[tokio::test]
     async fn a_stream_that_is_closed_with_input_in_it_ends_where_nothing_is_lost() {
         use tokio::io::AsyncWriteExt;

@@ -19,7 +19,8 @@ pub(crate) fn parse(brand: Brand, argument: Option<&str>) -> Result<NameData> {
     Ok(NameData::new(format!("@{word}/{text}")).with_data(fields::IDENTIFIER.key, text))
 }
 
-/// Whether a text can be the name or ID of a container or image. It then means itself in a path of the engine's API.
+/// Whether a text can be the name or ID of a container or image. It then means itself in a path of
+/// the engine's API.
 pub(crate) fn check_identifier(text: &str) -> Result<(), String> {
     const FORMS: &str = "write the name or ID of a container, or IMAGE[:TAG]";
     if text.is_empty() {

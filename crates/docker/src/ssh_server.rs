@@ -40,13 +40,14 @@ impl DockerConnector {
         }
     }
 
-    /// Asks the engine where the SSH server of a target's container is: at a published port, or at the container's own
-    /// address. `port` is the one in the container.
+    /// Asks the engine where the SSH server of a target's container is: at a published port, or at
+    /// the container's own address. `port` is the one in the container.
     ///
     /// # Errors
     ///
-    /// What [`connect`](hostlink_core::Connector::connect) says of the engine and of a container that is not there;
-    /// [`ErrorKind::Connect`] for one that does not run, or has no address that is reached from here.
+    /// What [`connect`](hostlink_core::Connector::connect) says of the engine and of a container
+    /// that is not there; [`ErrorKind::Connect`] for one that does not run, or has no address that
+    /// is reached from here.
     pub async fn ssh_server(
         &self,
         target: &Target,
@@ -62,7 +63,8 @@ impl DockerConnector {
     }
 }
 
-/// `machine` is where the engine publishes ports, as seen from here; `None` if that is this machine.
+/// `machine` is where the engine publishes ports, as seen from here; `None` if that is this
+/// machine.
 fn address(
     brand: Brand,
     found: &ContainerInspectResponse,

@@ -28,8 +28,8 @@ fn fields(engine: DockerConnector) -> Vec<DataField> {
     [engine.data_fields(), SshConnector::new().data_fields()].concat()
 }
 
-/// Containers behind SSH: `@dockerssh/web1:app` is the container `app` on the engine of `web1`, and `@dockerssh/app` the container
-/// `app` here by its own SSH server.
+/// Containers behind SSH: `@dockerssh/web1:app` is the container `app` on the engine of `web1`, and
+/// `@dockerssh/app` the container `app` here by its own SSH server.
 #[derive(Debug)]
 pub struct DockerSshConnector {
     name: &'static str,

@@ -18,7 +18,8 @@ pub(crate) enum Meaning<'a> {
     Container(&'a str),
 }
 
-/// Takes `HOST:NAME` apart at the first colon that is neither in brackets nor before a port, as pyinfra does but for those.
+/// Takes `HOST:NAME` apart at the first colon that is neither in brackets nor before a port, as
+/// pyinfra does but for those.
 ///
 /// # Errors
 ///

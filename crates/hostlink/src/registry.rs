@@ -90,8 +90,8 @@ fn builtin() -> [(&'static str, Option<Arc<dyn Connector>>); 11] {
     ]
 }
 
-/// A registry with every connector that is compiled in. It knows the names of the others, so that the error for one of
-/// them names the feature that adds it. Register your own on top of it.
+/// A registry with every connector that is compiled in. It knows the names of the others, so that
+/// the error for one of them names the feature that adds it. Register your own on top of it.
 #[must_use]
 pub fn builtin_registry() -> Registry {
     let mut registry = Registry::new();

@@ -1,4 +1,5 @@
-//! Who is asked for hosts: what is outside a limit is not, unless the limit would not be exact without it.
+//! Who is asked for hosts: what is outside a limit is not, unless the limit would not be exact
+//! without it.
 
 use hostlink_core::{Connector, Registry, TargetName, before_links};
 
@@ -46,7 +47,8 @@ pub(crate) fn reads_a_file(entry: &Entry) -> bool {
     entry.connector.only_reads_files()
 }
 
-/// Whether an entry is reached through what a connector lists (`@terraform/web/@docker/c`), or is that itself.
+/// Whether an entry is reached through what a connector lists (`@terraform/web/@docker/c`), or is
+/// that itself.
 pub(crate) fn needs_settings(name: &str, entry: &Entry, registry: &Registry) -> bool {
     entry.lists() || any_outer(name, entry, registry, |connector| !connector.handles_execution())
 }

@@ -27,7 +27,8 @@ use crate::{file, source};
 /// How many connectors that list hosts are asked at once.
 const ASKED_AT_ONCE: usize = 8;
 
-/// How many hosts are held twice at most: as their connectors resolved them, and as they were taken in.
+/// How many hosts are held twice at most: as their connectors resolved them, and as they were taken
+/// in.
 const HELD_AT_ONCE: usize = 1024;
 
 /// Collects sources, data and limits, and makes an [`Inventory`] of them.
@@ -55,7 +56,8 @@ impl Inventory {
 }
 
 impl Builder {
-    /// Adds the targets of a list, as on the command line: names, ranges, files; see [`words`](crate::words()).
+    /// Adds the targets of a list, as on the command line: names, ranges, files; see
+    /// [`words`](crate::words()).
     ///
     /// # Errors
     ///
@@ -113,8 +115,9 @@ impl Builder {
         self
     }
 
-    /// Adds data of groups: a directory with a file for each (`web.yaml`, `all.toml`), or one such file. They go before what
-    /// inventories say of the same groups, and a later path before an earlier one.
+    /// Adds data of groups: a directory with a file for each (`web.yaml`, `all.toml`), or one such
+    /// file. They go before what inventories say of the same groups, and a later path before an
+    /// earlier one.
     #[must_use]
     pub fn group_data(mut self, path: impl Into<PathBuf>) -> Self {
         self.group_data.push(path.into());
@@ -156,12 +159,14 @@ impl Builder {
         self
     }
 
-    /// Reads the sources, asks connectors for the hosts that they list, and chooses. What is outside the limit is not asked, but
-    /// for what narrows: hosts that are known may be among those that are to be left out.
+    /// Reads the sources, asks connectors for the hosts that they list, and chooses. What is
+    /// outside the limit is not asked, but for what narrows: hosts that are known may be among
+    /// those that are to be left out.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) for what is wrong with a source, a group or a limit; what connectors refuse.
+    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) for what is wrong with a
+    /// source, a group or a limit; what connectors refuse.
     pub async fn build(self, registry: &Registry, context: &Context) -> Result<Inventory> {
         let keys = SecretKeys::new(registry);
         let mut readable = Vec::new();
@@ -170,8 +175,8 @@ impl Builder {
         self.resolve(draft, keys, registry, context).await
     }
 
-    /// The names of hosts and groups, for completing them: no program is run, and of the connectors that list hosts
-    /// only those are asked that read a file.
+    /// The names of hosts and groups, for completing them: no program is run, and of the connectors
+    /// that list hosts only those are asked that read a file.
     ///
     /// # Errors
     ///
@@ -258,8 +263,9 @@ impl Builder {
         let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
         let asked = chooser.asked();
         let named: HashSet<String> = chooser.named_listers().map(str::to_owned).collect();
-        // What others say may be among the settings of these, so they are asked before anything is taken in. Of the rest, which
-        // may be a hundred thousand, only some are held beside what was taken in.
+        // What others say may be among the settings of these, so they are asked before anything is
+        // taken in. Of the rest, which may be a hundred thousand, only some are held beside what
+        // was taken in.
         let is_early = |index: &usize| {
             let (name, entry) = draft.entries.get_index(*index).expect("it is to be asked");
             needs_settings(name, entry, registry)
@@ -269,7 +275,8 @@ impl Builder {
         let listed = self.ask(&draft, &early, &keys, registry, context).await?;
         let mut early: HashMap<usize, Listed> = early.into_iter().zip(listed).collect();
         let (mut late, mut listed) = (late.chunks(HELD_AT_ONCE), Vec::new().into_iter());
-        // Those of most entries are themselves. To grow step by step would take half as much memory again.
+        // Those of most entries are themselves. To grow step by step would take half as much memory
+        // again.
         let mut found = by_name::with_capacity(asked.len());
         let mut asked_listers = 0;
         for index in &asked {
@@ -378,7 +385,8 @@ impl Builder {
     }
 }
 
-/// Refuses a host that a connector lists and that the inventory reaches in a way of its own, which was outside the limit.
+/// Refuses a host that a connector lists and that the inventory reaches in a way of its own, which
+/// was outside the limit.
 fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
     for (index, name, entry) in found.keys().filter_map(|name| draft.entries.get_full(name)) {
         if !entry.lists() && asked.binary_search(&index).is_err() {

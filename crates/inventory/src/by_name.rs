@@ -3,8 +3,9 @@
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-/// What stands under names, in order. The hash takes a fraction of the time of the standard one, and is seeded anew in each process, so
-/// that names which all fall together cannot be made up beforehand. It is no defence against somebody who can watch a process for long.
+/// What stands under names, in order. The hash takes a fraction of the time of the standard one,
+/// and is seeded anew in each process, so that names which all fall together cannot be made up
+/// beforehand. It is no defence against somebody who can watch a process for long.
 pub(crate) type ByName<T> = IndexMap<String, T, RandomState>;
 
 /// An empty one with room for so many.

@@ -58,7 +58,8 @@ impl<'a> Known<'a> {
         self.draft.entries.contains_key(host_name(name))
     }
 
-    /// The groups that an element names. A wildcard means groups of connectors only if it begins like them.
+    /// The groups that an element names. A wildcard means groups of connectors only if it begins
+    /// like them.
     fn groups_of(&self, element: &Element) -> Vec<GroupId> {
         let groups = &self.draft.groups;
         match &element.kind {
@@ -84,7 +85,8 @@ impl<'a> Known<'a> {
         named.is_some_and(|name| self.registry.knows(name))
     }
 
-    /// Whether hosts, or what lists them, are in the groups that an element names. Those of connectors may only hold data.
+    /// Whether hosts, or what lists them, are in the groups that an element names. Those of
+    /// connectors may only hold data.
     fn has_hosts_in(&self, element: &Element) -> bool {
         let groups = self.groups_of(element);
         let mut entries = self.draft.entries.values();
@@ -327,8 +329,9 @@ impl<'a> Chooser<'a> {
         limit.min(self.exclude.as_ref().map(may_take).map_or(Answer::Yes, opposite))
     }
 
-    /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host that is known may be in a
-    /// group that is not, and nothing is to be done on what was to be left out.
+    /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host
+    /// that is known may be in a group that is not, and nothing is to be done on what was to be
+    /// left out.
     pub(crate) fn leaves_out_unknown(&self) -> bool {
         let nobody = Hosts::default();
         let is_new = |element: &Element| {
@@ -368,7 +371,8 @@ impl<'a> Chooser<'a> {
         })
     }
 
-    /// The groups whose data count for such hosts: those that were named, those in them, and those that they are in.
+    /// The groups whose data count for such hosts: those that were named, those in them, and those
+    /// that they are in.
     pub(crate) fn related(&self) -> &GroupSet {
         &self.related
     }

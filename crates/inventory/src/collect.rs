@@ -11,7 +11,8 @@ use crate::layer::Scope;
 use crate::place::{Place, Position};
 use crate::tree::{directory_fault, group_name_fault, listed_name_fault};
 
-/// Takes in what an entry stands for. What a connector that is not trusted says of groups holds for the hosts that it lists.
+/// Takes in what an entry stands for. What a connector that is not trusted says of groups holds for
+/// the hosts that it lists.
 pub(crate) fn collect(
     draft: &mut Draft,
     name: &str,

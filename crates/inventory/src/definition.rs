@@ -141,7 +141,8 @@ impl Child {
 }
 
 impl Definition {
-    /// The tree as JSON, which is YAML too. Secrets that are given as [`hostlink_core::Secret`] are masked.
+    /// The tree as JSON, which is YAML too. Secrets that are given as [`hostlink_core::Secret`] are
+    /// masked.
     #[must_use]
     pub fn to_json(&self) -> String {
         let hosts = |hosts: &[HostDefinition]| hosts.iter().map(host).collect::<Vec<_>>();

@@ -37,8 +37,8 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// A host contradicts what is there, its connector is unknown, or its name cannot be read; what is not trusted says anything of
-    /// a host that others name, too.
+    /// A host contradicts what is there, its connector is unknown, or its name cannot be read; what
+    /// is not trusted says anything of a host that others name, too.
     pub(crate) fn add(
         &mut self,
         definition: Definition,
@@ -72,8 +72,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Connects groups with those in them, once more after the last change; and puts hosts into the groups that they are in
-    /// by the word of what alone names them.
+    /// Connects groups with those in them, once more after the last change; and puts hosts into the
+    /// groups that they are in by the word of what alone names them.
     ///
     /// # Errors
     ///
@@ -155,7 +155,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Sets data of a group over what inventories say of it. That there is such a group does not follow.
+    /// Sets data of a group over what inventories say of it. That there is such a group does not
+    /// follow.
     pub(crate) fn add_group_data(&mut self, name: &str, data: &Data) {
         if name == ALL {
             self.all.add_over(Scope::Everywhere, data, self.groups.secrets());
@@ -171,8 +172,9 @@ impl Draft {
         *known = merged([&*known, data], self.groups.secrets());
     }
 
-    /// Tells of data of groups and hosts that there are not: their names may be misspelt. Files of data may be shared by
-    /// several inventories, so what is near to nothing is only told to those who want to know everything.
+    /// Tells of data of groups and hosts that there are not: their names may be misspelt. Files of
+    /// data may be shared by several inventories, so what is near to nothing is only told to those
+    /// who want to know everything.
     pub(crate) fn tell_unused(&self, all_is_known: bool, found: &Hosts, context: &Context) {
         if !all_is_known {
             return;
@@ -193,7 +195,8 @@ impl Draft {
         }
     }
 
-    /// Tells of what is not trusted and names hosts of others, if it would say something of them by their groups.
+    /// Tells of what is not trusted and names hosts of others, if it would say something of them by
+    /// their groups.
     pub(crate) fn tell_shared(&self, context: &Context) {
         for (scope, name) in self.untrusted.sharing() {
             if self.all.has(scope) || self.groups.has_own(scope) {
@@ -205,7 +208,8 @@ impl Draft {
         }
     }
 
-    /// Refuses what lists hosts in two groups that tell it to list others. It is asked once, and would be asked for those of one.
+    /// Refuses what lists hosts in two groups that tell it to list others. It is asked once, and
+    /// would be asked for those of one.
     pub(crate) fn check_settings(&self, name: &str, entry: &Entry, overrides: &Data) -> Result<()> {
         let is_users = |group: &&GroupId| !self.groups.name(**group).starts_with('@');
         let own: Vec<GroupId> = entry.groups.iter().filter(is_users).copied().collect();

@@ -27,7 +27,8 @@ impl Found {
         self.mention.refuse(&other.mention, &self.target.name)?;
         let differs =
             self.target.data != other.target.data || !self.target.is_reached_like(&other.target);
-        // Who only names a host means the one that another source knows; but what is not trusted says nothing of hosts that others name.
+        // Who only names a host means the one that another source knows; but what is not trusted
+        // says nothing of hosts that others name.
         let may_mean = self.is_bare != other.is_bare
             && [self.scope, other.scope].iter().all(|scope| *scope == Scope::Everywhere);
         if differs && may_mean {

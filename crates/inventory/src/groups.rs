@@ -203,7 +203,8 @@ impl Groups {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Inventory`]: a group is in itself, by whatever way; with `all_are_known`, a child that there is not.
+    /// [`ErrorKind::Inventory`]: a group is in itself, by whatever way; with `all_are_known`, a
+    /// child that there is not.
     pub(crate) fn connect(&mut self, all_are_known: bool) -> Result<()> {
         for group in self.all.values_mut() {
             group.parents.clear();
@@ -305,8 +306,8 @@ impl Groups {
         Error::new(ErrorKind::Inventory, message)
     }
 
-    /// These groups and every group that they are in, in the order in which their data are merged: those of connectors
-    /// (`@ssh`), then parents before children, then as they were first named.
+    /// These groups and every group that they are in, in the order in which their data are merged:
+    /// those of connectors (`@ssh`), then parents before children, then as they were first named.
     pub(crate) fn with_parents(&self, groups: &[GroupId]) -> Vec<GroupId> {
         let mut all = self.reach(groups, Group::parents);
         let is_users = |group: GroupId| !self.name(group).starts_with('@');
@@ -319,7 +320,8 @@ impl Groups {
         self.reach(groups, |group| group.child_ids.iter().copied())
     }
 
-    /// These groups, every group in them, and every group that they are in, for whichever hosts that holds.
+    /// These groups, every group in them, and every group that they are in, for whichever hosts
+    /// that holds.
     pub(crate) fn related(&self, groups: &[GroupId]) -> Vec<GroupId> {
         let mut all = self.reach(groups, Group::all_children);
         all.extend(self.reach(groups, Group::all_parents));

@@ -60,9 +60,9 @@ impl Host {
         &self.groups
     }
 
-    /// Its data, merged: what overrides all, over its own, over what its connector knows, over its groups' (children over parents,
-    /// later over earlier), over that of `all`, over defaults. Secrets are masked wherever it is shown; where one is
-    /// (`KEY_command` …) is not looked up.
+    /// Its data, merged: what overrides all, over its own, over what its connector knows, over its
+    /// groups' (children over parents, later over earlier), over that of `all`, over defaults.
+    /// Secrets are masked wherever it is shown; where one is (`KEY_command` …) is not looked up.
     #[must_use]
     pub fn data(&self) -> Data {
         let shared = &*self.shared;
@@ -83,11 +83,16 @@ impl Host {
         data
     }
 
-    /// Reads typed values from its data, and tells every one that does not fit, with the host's name.
+    /// Reads typed values from its data, and tells every one that does not fit, with the host's
+    /// name.
     ///
     /// ```
     /// # fn read(host: &hostlink_inventory::Host) -> hostlink_core::Result<()> {
-    /// let (role, workers) = host.read(|data| (data.own::<String>("role"), data.own::<u32>("workers")))?;
+    /// let (role, workers) = host.read(|data| {
+    ///     (data.own::<String>("role"), data.own::<u32>("workers"))
+    /// })?;
+    ///     (data.own::<String>("role"), data.own::<u32>("workers"))
+    /// })?;
     /// # Ok(()) }
     /// ```
     ///
@@ -106,8 +111,9 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`]: a secret cannot be had; or a key begins with an underscore and is no argument, or a value does not fit
-    /// an argument, with everything that connectors find wrong, too.
+    /// [`ErrorKind::Data`]: a secret cannot be had; or a key begins with an underscore and is no
+    /// argument, or a value does not fit an argument, with everything that connectors find wrong,
+    /// too.
     pub async fn target(&self) -> Result<ResolvedTarget> {
         let data = self.data();
         self.check(&data)?;
@@ -116,8 +122,9 @@ impl Host {
         Ok(self.target.clone().with_data(&data))
     }
 
-    /// Refuses data that commands or connectors could not take, with all that is wrong. Whoever connects asks the connectors
-    /// themselves, so they are asked here where something else is wrong.
+    /// Refuses data that commands or connectors could not take, with all that is wrong. Whoever
+    /// connects asks the connectors themselves, so they are asked here where something else is
+    /// wrong.
     fn check(&self, data: &Data) -> Result<()> {
         let keys = self.shared.safe.keys();
         let own = [keys.check(data), ConnectorArguments::from_data(data).map(drop)];
@@ -191,7 +198,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// As [`Link::run_shell_command`]. After a lost link, the next call connects anew; the command itself is not run again.
+    /// As [`Link::run_shell_command`]. After a lost link, the next call connects anew; the command
+    /// itself is not run again.
     pub async fn run_shell_command(
         &self,
         command: &StringCommand,

@@ -7,8 +7,9 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use hostlink_core::Result;
 use tokio_util::sync::ReusableBoxFuture;
 
-/// What comes of futures, in their order, `at_once` of them running at the same time. One that is ready when it is first looked
-/// at costs no memory of its own, unless others still run before it; nearly all of a large inventory are. Cancel safe if they are.
+/// What comes of futures, in their order, `at_once` of them running at the same time. One that is
+/// ready when it is first looked at costs no memory of its own, unless others still run before it;
+/// nearly all of a large inventory are. Cancel safe if they are.
 ///
 /// # Errors
 ///
@@ -53,7 +54,8 @@ mod tests {
 
     use super::*;
 
-    /// What is in order, and how many ran at once at most. Every `nth` waits, so long that others could overtake it.
+    /// What is in order, and how many ran at once at most. Every `nth` waits, so long that others
+    /// could overtake it.
     async fn run(count: usize, nth: usize, at_once: usize) -> (Vec<usize>, usize) {
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (running, most) = (&running, &most);

@@ -86,7 +86,8 @@ impl Inventory {
         &self.shared.config
     }
 
-    /// Does something on every host, on [`Config::parallel`] of them at once, and returns what came of it in the order of the hosts.
+    /// Does something on every host, on [`Config::parallel`] of them at once, and returns what came
+    /// of it in the order of the hosts.
     pub async fn on_all<'a, T, F>(&'a self, work: impl Fn(&'a Host) -> F) -> Vec<T>
     where
         F: Future<Output = T> + 'a,

@@ -103,7 +103,8 @@ impl Layer {
     }
 }
 
-/// Merges layers, the first one being the weakest. Of the keys that say where one secret is, the strongest layer's stays.
+/// Merges layers, the first one being the weakest. Of the keys that say where one secret is, the
+/// strongest layer's stays.
 pub(crate) fn merged<'a>(layers: impl IntoIterator<Item = &'a Data>, secrets: &SecretKeys) -> Data {
     let mut data = Data::new();
     for layer in layers {

@@ -15,9 +15,10 @@ const MOST_GLOBS: usize = 1_000;
 
 /// A limit or an exclusion, as written.
 ///
-/// Elements are separated by commas: a host, a group, `@connector` (the hosts that it lists or reaches; the group of that name where
-/// there is no such connector), a name with ranges or with `*` and `?`. An element behind `&` must match as well, one behind `!` must
-/// not; they may also follow `:` (`web:&staging:!web3`). As with Ansible, all plain elements are joined first, then
+/// Elements are separated by commas: a host, a group, `@connector` (the hosts that it lists or
+/// reaches; the group of that name where there is no such connector), a name with ranges or with
+/// `*` and `?`. An element behind `&` must match as well, one behind `!` must not; they may also
+/// follow `:` (`web:&staging:!web3`). As with Ansible, all plain elements are joined first, then
 /// narrowed by those with `&`, then by those with `!`.
 #[derive(Clone, Debug, Default)]
 pub struct Pattern {

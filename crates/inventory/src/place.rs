@@ -34,7 +34,8 @@ impl Position {
     }
 }
 
-/// A position in a source: `hosts.yaml:3:5`. The source is a file, or what the command line or code gave.
+/// A position in a source: `hosts.yaml:3:5`. The source is a file, or what the command line or code
+/// gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     source: Arc<str>,

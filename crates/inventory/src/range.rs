@@ -12,15 +12,17 @@ const MOST_BYTES: u128 = 256 << 20;
 
 /// The names that a name with ranges stands for, in order; the name itself where it has none.
 ///
-/// Brackets hold items with commas between them: a number, a letter, `FIRST-LAST` or, as in Ansible, `FIRST:LAST`. Numbers are
-/// as wide as the first one if that begins with a zero. Brackets with two colons are an IPv6 address, and those that hold
-/// neither a number nor any of `-`, `,` and `:`, like `[abc]`, are no range: they stay. Several ranges give every combination,
-/// the last one counting fastest.
+/// Brackets hold items with commas between them: a number, a letter, `FIRST-LAST` or, as in
+/// Ansible, `FIRST:LAST`. Numbers are as wide as the first one if that begins with a zero. Brackets
+/// with two colons are an IPv6 address, and those that hold neither a number nor any of `-`, `,`
+/// and `:`, like `[abc]`, are no range: they stay. Several ranges give every combination, the last
+/// one counting fastest.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: brackets that are not closed or not opened, a range that runs backwards or stands for nothing, more than
-/// [`MOST_NAMES`] names, or names that take more than 256 MiB.
+/// [`ErrorKind::Inventory`]: brackets that are not closed or not opened, a range that runs
+/// backwards or stands for nothing, more than [`MOST_NAMES`] names, or names that take more than
+/// 256 MiB.
 pub fn expand(text: &str) -> Result<Vec<String>> {
     Ranges::default().expand(text, 0)
 }
@@ -39,12 +41,14 @@ pub(crate) struct Ranges {
 }
 
 impl Ranges {
-    /// Those of an inventory of Ansible: `[FIRST:LAST:STEP]` is a range, and one without its first number begins with 0.
+    /// Those of an inventory of Ansible: `[FIRST:LAST:STEP]` is a range, and one without its first
+    /// number begins with 0.
     pub(crate) fn of_ansible() -> Self {
         Self { has_steps: true, ..Self::default() }
     }
 
-    /// As [`expand`](expand()), for a name with which so many bytes come that each of its names gets a copy of.
+    /// As [`expand`](expand()), for a name with which so many bytes come that each of its names
+    /// gets a copy of.
     pub(crate) fn expand(&mut self, text: &str, beside: usize) -> Result<Vec<String>> {
         let check = |count| self.check(count, text.len() + beside);
         let names = expanded(text, self.has_steps, check);

@@ -3,8 +3,9 @@
 use hostlink_core::{ConnectorArguments, DataField, Registry};
 use serde_json::{Map, Value, json};
 
-/// The schema (JSON Schema 2020-12) of the tree that inventory files have, whichever format they are in. The keys of data that the
-/// connectors of `registry` read are described; any other key may be there too.
+/// The schema (JSON Schema 2020-12) of the tree that inventory files have, whichever format they
+/// are in. The keys of data that the connectors of `registry` read are described; any other key may
+/// be there too.
 #[must_use]
 pub fn schema(registry: &Registry) -> Value {
     json!({

@@ -43,8 +43,8 @@ pub fn plain_secrets<'a>(data: &'a Data, registry: &Registry) -> Vec<&'a str> {
     data.iter().map(|(key, _)| key).filter(|key| keys.is_plain(key)).collect()
 }
 
-/// Refuses keys with an underscore in front that are no argument of commands and do not say where a secret one is: they are
-/// misspelt. Every other key may be the user's own.
+/// Refuses keys with an underscore in front that are no argument of commands and do not say where a
+/// secret one is: they are misspelt. Every other key may be the user's own.
 ///
 /// # Errors
 ///
@@ -125,8 +125,8 @@ impl Safe {
         &self.keys
     }
 
-    /// The data with every secret in the place of what says where it is, all of them masked. Cancel safe: a command that runs
-    /// is ended.
+    /// The data with every secret in the place of what says where it is, all of them masked. Cancel
+    /// safe: a command that runs is ended.
     ///
     /// # Errors
     ///

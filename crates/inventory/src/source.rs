@@ -33,7 +33,8 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: it is not there, is none, or has faults; a program that fails, with what it said.
+/// [`ErrorKind::Inventory`]: it is not there, is none, or has faults; a program that fails, with
+/// what it said.
 pub(crate) async fn load(
     path: &Path,
     registry: &Registry,
@@ -177,7 +178,8 @@ fn directory(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// The data of a directory's files, by the names of the files without their endings; or of one such file.
+/// The data of a directory's files, by the names of the files without their endings; or of one such
+/// file.
 ///
 /// # Errors
 ///
@@ -252,7 +254,8 @@ async fn program(path: &Path, source: &Arc<str>, context: &Context) -> Result<De
     ansible::of_list(node, &list, context, ask).await
 }
 
-/// What a program prints for `--list`, or for `--host NAME`, which may be nothing; and what that is called in errors.
+/// What a program prints for `--list`, or for `--host NAME`, which may be nothing; and what that is
+/// called in errors.
 async fn printed(
     path: &Path,
     source: &Arc<str>,

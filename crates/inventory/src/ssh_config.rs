@@ -20,8 +20,8 @@ const CONFIG_FILE: DataField = DataField {
     secret: false,
 };
 
-/// The hosts of `~/.ssh/config`, as far as they are named and not only matched by a pattern. Each is reached over SSH by that
-/// name, so that everything that the file says of it holds.
+/// The hosts of `~/.ssh/config`, as far as they are named and not only matched by a pattern. Each
+/// is reached over SSH by that name, so that everything that the file says of it holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SshConfigConnector;
 
@@ -103,8 +103,8 @@ impl Block {
     }
 }
 
-/// Adds the names of a file and of those that it includes, as far as `around` holds for them: the blocks in which they are
-/// included.
+/// Adds the names of a file and of those that it includes, as far as `around` holds for them: the
+/// blocks in which they are included.
 fn read(
     path: &Path,
     home: Option<&Path>,
@@ -155,8 +155,9 @@ fn read(
     Ok(())
 }
 
-/// Whether a word behind `Host` is the name of one host: no pattern, nothing that ssh refuses as a name, and nothing that is more than
-/// a name in a list of targets. The last of the characters stands for what is no text.
+/// Whether a word behind `Host` is the name of one host: no pattern, nothing that ssh refuses as a
+/// name, and nothing that is more than a name in a list of targets. The last of the characters
+/// stands for what is no text.
 fn is_name(word: &str) -> bool {
     let is_other = |c: char| {
         c.is_whitespace() || c.is_control() || "*?!'`\"$\\;&<>|(){}[]@/,\u{fffd}".contains(c)
@@ -192,8 +193,8 @@ fn split(line: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// The files of a word behind `Include`, which are relative to `~/.ssh` and may be a pattern (ssh_config(5)). One that is not there
-/// is nothing to ssh either.
+/// The files of a word behind `Include`, which are relative to `~/.ssh` and may be a pattern
+/// (ssh_config(5)). One that is not there is nothing to ssh either.
 fn included(word: &str, home: Option<&Path>) -> Vec<PathBuf> {
     let path = match (word.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),

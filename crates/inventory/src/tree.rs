@@ -167,7 +167,8 @@ fn plain_name_fault(name: &str) -> Option<String> {
     pattern_fault(name).or_else(|| directory_fault(name))
 }
 
-/// What is made of a name here (`get DEST/{host}`) is not to be a directory that is there. What begins with `@` may be a path.
+/// What is made of a name here (`get DEST/{host}`) is not to be a directory that is there. What
+/// begins with `@` may be a path.
 pub(crate) fn directory_fault(name: &str) -> Option<String> {
     let host = before_links(name);
     let is_bad = !host.starts_with('@') && host.split('/').any(|part| [".", ".."].contains(&part));

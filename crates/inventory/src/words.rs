@@ -21,14 +21,17 @@ pub enum Word {
 
 /// Takes a list of targets apart: commas separate, except in brackets; ranges become names.
 ///
-/// What begins like a path (`.`, `/`, `~`) is one. Else what begins with `@`, is a URL (`ssh://web1`), has an `@` before any
-/// slash, or a further link of a chain (`/@`), is a name. Of the rest, what has a slash or ends in `.toml`, `.yaml`, `.yml`, `.json`
-/// or `.ini` is a path. Everything else is a host: a bare word never changes its meaning because there is a file of that name. A name with a
-/// slash that is no chain of connectors which there are is a path to [`Builder::targets`](crate::Builder::targets) if it is there as one.
+/// What begins like a path (`.`, `/`, `~`) is one. Else what begins with `@`, is a URL
+/// (`ssh://web1`), has an `@` before any slash, or a further link of a chain (`/@`), is a name. Of
+/// the rest, what has a slash or ends in `.toml`, `.yaml`, `.yml`, `.json` or `.ini` is a path.
+/// Everything else is a host: a bare word never changes its meaning because there is a file of that
+/// name. A name with a slash that is no chain of connectors which there are is a path to
+/// [`Builder::targets`](crate::Builder::targets) if it is there as one.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: there is nothing between two commas, a range is none, or stands for what would be a path.
+/// [`ErrorKind::Inventory`]: there is nothing between two commas, a range is none, or stands for
+/// what would be a path.
 pub fn words(list: &str) -> Result<Vec<Word>> {
     let (mut words, mut ranges) = (Vec::new(), Ranges::default());
     for word in split(list) {
@@ -66,7 +69,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Names some of which may be paths, which can be told when it is known what connectors there are.
+    /// Names some of which may be paths, which can be told when it is known what connectors there
+    /// are.
     pub(crate) fn with_paths(self, registry: &Registry) -> Vec<Self> {
         let names = match self {
             Self::Names(names) if names.iter().any(|name| is_path_there(name, registry)) => names,
@@ -84,8 +88,8 @@ impl Source {
     }
 }
 
-/// Whether a name is that of a file or directory that is there, and of no chain of connectors that there are:
-/// `srv/@data/inv.yaml`, `my@dir/inv.yaml`.
+/// Whether a name is that of a file or directory that is there, and of no chain of connectors that
+/// there are: `srv/@data/inv.yaml`, `my@dir/inv.yaml`.
 fn is_path_there(name: &str, registry: &Registry) -> bool {
     // Most names cost nothing here.
     if !name.contains('/') || name.starts_with('@') || name.contains("://") {

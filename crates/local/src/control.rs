@@ -16,13 +16,15 @@ pub(crate) struct Control {
     group: Option<Pid>,
     reaped: Arc<AtomicBool>,
     terminal: Option<OwnedFd>,
-    /// The script asks for another user's rights, and this process is not root: then some of the group cannot be killed.
+    /// The script asks for another user's rights, and this process is not root: then some of the
+    /// group cannot be killed.
     partly: bool,
     beside: Mutex<Option<Box<dyn Duplex>>>,
 }
 
 impl Control {
-    /// `reaped` is set when the child has been waited for: from then on its pid may be another process's.
+    /// `reaped` is set when the child has been waited for: from then on its pid may be another
+    /// process's.
     pub(crate) fn new(
         script: &Script,
         pid: Option<u32>,
@@ -46,7 +48,8 @@ impl ProcessControl for Control {
     fn kill(&self) -> Option<i32> {
         let group = self.group?;
         let reaped = self.reaped.load(Ordering::Relaxed);
-        // While the group has members no new process gets its number: one that has it now is a stranger.
+        // While the group has members no new process gets its number: one that has it now is a
+        // stranger.
         if reaped && test_kill_process(group) != Err(Errno::SRCH) {
             return None;
         }

@@ -20,9 +20,9 @@ use crate::control::Control;
 
 /// Starts `sh` on three pipes.
 ///
-/// It gets a session of its own, not only a process group: a group that is not the terminal's foreground one is
-/// stopped when it touches `/dev/tty` (SIGTTIN, SIGTTOU; credentials(7)), while a session without a terminal cannot
-/// even open it.
+/// It gets a session of its own, not only a process group: a group that is not the terminal's
+/// foreground one is stopped when it touches `/dev/tty` (SIGTTIN, SIGTTOU; credentials(7)), while a
+/// session without a terminal cannot even open it.
 pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
     let mut command = CommandWrap::with_new("sh", |command| {
         command.arg("-c").arg(OsStr::from_bytes(script.argument()));
@@ -32,7 +32,8 @@ pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
         }
     });
     let spawned = command.wrap(ProcessSession).spawn().map_err(not_started)?;
-    // The wrapper would also wait for what the command left behind, where that becomes our child (as PID 1).
+    // The wrapper would also wait for what the command left behind, where that becomes our child
+    // (as PID 1).
     let mut child = spawned.into_inner();
     let stdin = child.stdin().take().expect("stdin was asked to be a pipe");
     let stdout = child.stdout().take().expect("stdout was asked to be a pipe");
@@ -56,7 +57,8 @@ pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
     for name in SECRET_VARIABLES {
         command = command.env_remove(name);
     }
-    // The end of ours would be a hang-up, and reading an end that nobody else has opened is an error.
+    // The end of ours would be a hang-up, and reading an end that nobody else has opened is an
+    // error.
     let ours = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
     let spawned = command.spawn_borrowed(&pts);
     let mut child = spawned.map_err(|error| not_started(io::Error::other(error)))?;

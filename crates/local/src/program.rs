@@ -1,4 +1,5 @@
-//! A program of this machine that is asked for something: it gets no input, and what it writes is read.
+//! A program of this machine that is asked for something: it gets no input, and what it writes is
+//! read.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -72,8 +73,8 @@ impl fmt::Display for Unanswered {
 impl std::error::Error for Unanswered {}
 
 impl Program {
-    /// A program by its path, or by its name on the `PATH` of `environment`, whose secrets for hostlink itself it does not get.
-    /// Default: 60 s, and 64 MiB of output.
+    /// A program by its path, or by its name on the `PATH` of `environment`, whose secrets for
+    /// hostlink itself it does not get. Default: 60 s, and 64 MiB of output.
     pub fn new(path: impl Into<PathBuf>, environment: &BTreeMap<String, String>) -> Self {
         let kept = environment.iter().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
         Self {
@@ -129,8 +130,9 @@ impl Program {
         self
     }
 
-    /// Leaves it the terminal of this process, and standard error, to ask its user something, as password stores do. It then
-    /// has no session of its own: when it is given up, it alone is killed, and not what it started.
+    /// Leaves it the terminal of this process, and standard error, to ask its user something, as
+    /// password stores do. It then has no session of its own: when it is given up, it alone is
+    /// killed, and not what it started.
     #[must_use]
     pub fn may_ask(mut self) -> Self {
         self.may_ask = true;
@@ -239,7 +241,8 @@ impl Group {
 
     /// Ends what the leader has left, once it has been waited for.
     fn end(mut self) {
-        // While the group has members no new process gets its number: one that has it now is a stranger.
+        // While the group has members no new process gets its number: one that has it now is a
+        // stranger.
         if let Some(leader) = self.0.take()
             && test_kill_process(leader) == Err(Errno::SRCH)
         {

@@ -11,7 +11,8 @@ pub fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o044 != 0)
 }
 
-/// Warns of a file that holds a secret and that others than its owner can read. `way_out` is what to do about it beside `chmod`.
+/// Warns of a file that holds a secret and that others than its owner can read. `way_out` is what
+/// to do about it beside `chmod`.
 pub fn warn_of_readable(path: &Path, way_out: &str, context: &Context) {
     let message = format!(
         "{} has a secret in it, and others than its owner can read it: chmod 600{way_out}",

@@ -55,8 +55,8 @@ pub(crate) async fn open(
     }
 }
 
-/// Runs a line whose standard output is a file of this machine, which the master writes without us. The line has no input,
-/// and what it has to say on standard error is dropped.
+/// Runs a line whose standard output is a file of this machine, which the master writes without us.
+/// The line has no input, and what it has to say on standard error is dropped.
 ///
 /// # Errors
 ///
@@ -105,9 +105,9 @@ async fn on_sockets(
     })
 }
 
-/// ssh's standard input is a pseudo-terminal of ours: from it ssh takes the size and the modes for the far end as soon as
-/// it is asked, so it is made raw only afterwards, and nothing is typed before. Output may come sooner than that: it goes
-/// through a socket, which changes no byte of it.
+/// ssh's standard input is a pseudo-terminal of ours: from it ssh takes the size and the modes for
+/// the far end as soon as it is asked, so it is made raw only afterwards, and nothing is typed
+/// before. Output may come sooner than that: it goes through a socket, which changes no byte of it.
 async fn on_terminal(
     mux: Mux,
     request: &Request,
@@ -205,8 +205,9 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// A channel whose two sides have said everything still counts on the host until it is closed: a moment, in which the
-    /// next one might be refused. What is not at its end is given up at once.
+    /// A channel whose two sides have said everything still counts on the host until it is closed:
+    /// a moment, in which the next one might be refused. What is not at its end is given up at
+    /// once.
     fn drop(&mut self) {
         let over = *self.has_ended.get_mut() && *self.is_read.get_mut();
         if let (true, Some(mux), Some(mut channel)) = (over, self.mux.take(), self.channel.take())
@@ -233,8 +234,8 @@ fn keeping(
     output.chain(end).boxed()
 }
 
-/// The end of a session without a status means that a signal ended the command, which the protocol does not name, or
-/// that the login is gone: `check` tells.
+/// The end of a session without a status means that a signal ended the command, which the protocol
+/// does not name, or that the login is gone: `check` tells.
 async fn ended(session: Arc<Session>, check: Check) -> Result<ExitStatus> {
     let end = match &session.mux {
         Some(mux) => mux.ended().await,

@@ -19,12 +19,12 @@ use crate::settings::FileProtocol;
 use crate::slots::Use;
 use crate::transport::Request;
 
-/// The longest line that a host is sent. dropbear takes 9000 bytes (its `MAX_CMD_LEN`); longer scripts go over standard
-/// input, which costs 0.4 ms.
+/// The longest line that a host is sent. dropbear takes 9000 bytes (its `MAX_CMD_LEN`); longer
+/// scripts go over standard input, which costs 0.4 ms.
 const LINE: usize = 8 * 1024;
 
-/// The longest line on a terminal, where there is no other way: the login shell gets it as one argument
-/// (`MAX_ARG_STRLEN`, execve(2)).
+/// The longest line on a terminal, where there is no other way: the login shell gets it as one
+/// argument (`MAX_ARG_STRLEN`, execve(2)).
 const TERMINAL_LINE: usize = 120 * 1024;
 
 /// How long channels may be refused while none is open.
@@ -54,8 +54,8 @@ impl SshConnection {
         }
     }
 
-    /// A host that refuses channels although none is open will not have one free in a moment: some allow none at all
-    /// (`MaxSessions 0`, sshd_config(5)).
+    /// A host that refuses channels although none is open will not have one free in a moment: some
+    /// allow none at all (`MaxSessions 0`, sshd_config(5)).
     fn refused(&self, busy: Error) -> Error {
         let none = self.host.slots().channels() == 0;
         let mut since = self.refused_since.lock();
@@ -71,7 +71,8 @@ impl SshConnection {
         Error::new(ErrorKind::Connect, message)
     }
 
-    /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of its own.
+    /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of
+    /// its own.
     async fn spawn_urgent(&self, request: &Request, mut busy: Error) -> Result<Process> {
         for wait in URGENT_WAITS {
             self.reserve.release();

@@ -1,7 +1,7 @@
 //! `[user@]host[:port]` and `ssh://[user@]host[:port]`, taken apart and checked.
 //!
-//! What is refused here never reaches the arguments of ssh. Problems are told as the end of a sentence,
-//! without the text itself, which may be a secret.
+//! What is refused here never reaches the arguments of ssh. Problems are told as the end of a
+//! sentence, without the text itself, which may be a secret.
 
 use std::fmt;
 use std::net::Ipv6Addr;

@@ -39,10 +39,11 @@ pub(crate) async fn tcp(login: Arc<Login>, host: &str, port: u16) -> Result<Box<
     Ok(Box::new(Dialled { streams, login, end: End::Ahead, _mux: Some(mux) }))
 }
 
-/// A Unix socket by a forward, as ssh's `-W` only knows them since 9.4. It is asked for in a task of its own, so that
-/// one that is given up leaves no listener.
+/// A Unix socket by a forward, as ssh's `-W` only knows them since 9.4. It is asked for in a task
+/// of its own, so that one that is given up leaves no listener.
 pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<Box<dyn Duplex>> {
-    // A socket's name is never used twice: ssh leaves the file behind, and then cannot listen there again.
+    // A socket's name is never used twice: ssh leaves the file behind, and then cannot listen there
+    // again.
     let here = login.directory().join(format!("d{number}"));
     let there = path.to_owned();
     let held = login.clone();
@@ -75,7 +76,8 @@ fn at(path: &Path) -> Socket<'_> {
     Socket::UnixSocket { path: path.into() }
 }
 
-/// A connection through the master. One to a TCP port ends with the connection to the master that asked for it.
+/// A connection through the master. One to a TCP port ends with the connection to the master that
+/// asked for it.
 struct Dialled<S> {
     streams: S,
     login: Arc<Login>,

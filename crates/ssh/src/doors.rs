@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::settings::Settings;
 
-/// Logins at once at one first hop. sshd starts to turn some away at 10 that are not authenticated yet (`MaxStartups`
-/// 10:30:100, sshd_config(5)), and a login that has just ended may still count.
+/// Logins at once at one first hop. sshd starts to turn some away at 10 that are not authenticated
+/// yet (`MaxStartups` 10:30:100, sshd_config(5)), and a login that has just ended may still count.
 const PER_HOP: usize = 8;
 
 /// Logins at once in all. Each takes a process and a key exchange here.
@@ -36,8 +36,8 @@ impl Default for Doors {
 }
 
 impl Doors {
-    /// Waits for a place. A hop that only the user's ssh_config knows is not counted: a login that it turns away is tried
-    /// again.
+    /// Waits for a place. A hop that only the user's ssh_config knows is not counted: a login that
+    /// it turns away is tried again.
     pub(crate) async fn enter(&self, settings: &Settings) -> Place {
         let hop = self.hop(first_hop(settings));
         // They are never closed.

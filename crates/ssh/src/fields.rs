@@ -69,8 +69,8 @@ fields! {
         "Certificate for the key, if it is not beside the key as KEY-cert.pub.";
 }
 
-/// What runs a command here, reads or uses files here other than keys to log in with, gives the agent away, or takes a host
-/// for another.
+/// What runs a command here, reads or uses files here other than keys to log in with, gives the
+/// agent away, or takes a host for another.
 pub(crate) const GUARDED: [&str; 7] = [
     PROXY_COMMAND.key,
     OPTIONS.key,

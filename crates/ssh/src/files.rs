@@ -1,4 +1,5 @@
-//! The host's way to move files: over SFTP, or through commands, which needs nothing of this connector.
+//! The host's way to move files: over SFTP, or through commands, which needs nothing of this
+//! connector.
 
 use std::fmt;
 use std::os::fd::OwnedFd;

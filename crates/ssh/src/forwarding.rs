@@ -25,8 +25,8 @@ pub(crate) async fn open(login: Arc<Login>, forward: &Forward) -> Result<Box<dyn
     OpenSshForwarding::open(login, forward).await
 }
 
-/// A forward of the master's, asked for with `ssh -O forward`: it checks what it is given, says why not, and knows
-/// `-D`, which the package for the protocol does not.
+/// A forward of the master's, asked for with `ssh -O forward`: it checks what it is given, says why
+/// not, and knows `-D`, which the package for the protocol does not.
 struct OpenSshForwarding {
     login: Arc<Login>,
     words: Vec<String>,

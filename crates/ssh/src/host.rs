@@ -16,8 +16,8 @@ use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::transport::Transport;
 
-/// The waits between two tries on a host that turns logins away for their number (`MaxStartups`, sshd_config(5)): the
-/// first is at most so long, and later ones at most so long.
+/// The waits between two tries on a host that turns logins away for their number (`MaxStartups`,
+/// sshd_config(5)): the first is at most so long, and later ones at most so long.
 const DOOR_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// In less time, a host that has just turned a login away is not asked again.
@@ -133,7 +133,8 @@ impl Host {
         if login.is_alive() {
             return Ok(login);
         }
-        // Who waited while somebody else tried in vain does not try again: many waits would follow one another.
+        // Who waited while somebody else tried in vain does not try again: many waits would follow
+        // one another.
         if let Some(Failure { at, kind, message }) = &*failure
             && *at > asked
         {
@@ -239,8 +240,8 @@ impl Door<'_> {
         }
     }
 
-    /// One attempt. A host that turns logins away for their number is asked again until the limit is over, in which the
-    /// time at our own door does not count.
+    /// One attempt. A host that turns logins away for their number is asked again until the limit
+    /// is over, in which the time at our own door does not count.
     async fn attempt(&self) -> Result<Arc<dyn Transport>, Refusal> {
         let mut rest = self.settings.connect_limit(self.context);
         let (mut longest_wait, mut turned_away) = (DOOR_WAITS.0, None);

@@ -28,7 +28,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(crate) struct Login {
     pub(crate) socket: PathBuf,
     pub(crate) owner: Owner,
-    /// Those who dial or check: more of them than the master's socket queues (64) would be turned away.
+    /// Those who dial or check: more of them than the master's socket queues (64) would be turned
+    /// away.
     pub(crate) callers: Semaphore,
 }
 
@@ -71,8 +72,8 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`] if it has too many callers, or has ended: nothing was asked of it, so that the same may be
-    /// asked of a new login.
+    /// [`ErrorKind::Busy`] if it has too many callers, or has ended: nothing was asked of it, so
+    /// that the same may be asked of a new login.
     pub(crate) async fn call(&self) -> Result<Mux> {
         match limited(Mux::connect(&self.socket)).await {
             Ok(Ok(mux)) => return Ok(mux),

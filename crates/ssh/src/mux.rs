@@ -1,8 +1,9 @@
 //! The client's side of OpenSSH's `PROTOCOL.mux`: what is said on a master's control socket.
 //!
-//! The packages `openssh` and `openssh-mux-client` speak it too. They close the socket as soon as the exit code is there,
-//! whereupon the master drops what it has not written out yet; and they can neither forward the agent nor pass
-//! variables on. So sessions are opened here, and the packages do the rest.
+//! The packages `openssh` and `openssh-mux-client` speak it too. They close the socket as soon as
+//! the exit code is there, whereupon the master drops what it has not written out yet; and they can
+//! neither forward the agent nor pass variables on. So sessions are opened here, and the packages
+//! do the rest.
 
 use std::io::{self, ErrorKind::InvalidData, IoSlice};
 use std::mem::MaybeUninit;
@@ -25,7 +26,8 @@ const ALIVE: u32 = 0x8000_0005;
 const SESSION_OPENED: u32 = 0x8000_0006;
 const TTY_ALLOC_FAIL: u32 = 0x8000_0008;
 
-/// A master that is gone is an error, no signal. Apple's systems do not know the flag; Rust's programs ignore the signal.
+/// A master that is gone is an error, no signal. Apple's systems do not know the flag; Rust's
+/// programs ignore the signal.
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -129,8 +131,8 @@ impl Mux {
         self.ask(&request.concat(), given).await
     }
 
-    /// Asks for a TCP connection from the host's side, on a descriptor to read and one to write. It is answered when somebody
-    /// there has accepted it.
+    /// Asks for a TCP connection from the host's side, on a descriptor to read and one to write. It
+    /// is answered when somebody there has accepted it.
     ///
     /// # Errors
     ///
@@ -167,8 +169,8 @@ impl Mux {
         }
     }
 
-    /// Waits for the end of the session. What it wrote may still be on its way to the descriptors, for as long as this
-    /// connection is there.
+    /// Waits for the end of the session. What it wrote may still be on its way to the descriptors,
+    /// for as long as this connection is there.
     pub(crate) async fn ended(&self) -> SessionEnd {
         loop {
             // A connection that ends without a word has nothing else to say.
@@ -198,7 +200,8 @@ impl Mux {
         Ok(())
     }
 
-    /// With a byte that says nothing, since a descriptor cannot travel alone (`mm_send_fd` in OpenSSH).
+    /// With a byte that says nothing, since a descriptor cannot travel alone (`mm_send_fd` in
+    /// OpenSSH).
     async fn send_descriptor(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         let send = || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -1,4 +1,5 @@
-//! The transport through OpenSSH's own client: a master process that holds the login, and its socket.
+//! The transport through OpenSSH's own client: a master process that holds the login, and its
+//! socket.
 
 use std::fmt;
 use std::os::fd::OwnedFd;

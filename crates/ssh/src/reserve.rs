@@ -13,7 +13,8 @@ use crate::transport::{Request, Transport};
 /// Reads until it is let go of.
 const WAITING: &[u8] = b"exec cat";
 
-/// A channel on a master of the user's, which others use too: what is only not used may be gone when it is needed.
+/// A channel on a master of the user's, which others use too: what is only not used may be gone
+/// when it is needed.
 pub(crate) struct Reserve {
     host: Arc<Host>,
     held: Mutex<Option<(Arc<dyn Transport>, Process)>>,
@@ -40,7 +41,8 @@ impl Reserve {
         if held.is_none() && slots.can_spare() {
             let waiting = Request::Line(WAITING.to_vec());
             let opened = login.open(&waiting, None, Some(slots.channel(Use::Kill))).await;
-            // If it was refused, there is none to spare, and the slots know. The connection may be closed by now.
+            // If it was refused, there is none to spare, and the slots know. The connection may be
+            // closed by now.
             let opened = opened.ok().filter(|_| self.host.login().is_ok());
             *held = opened.map(|process| (login.clone(), process));
         }

@@ -22,8 +22,9 @@ use crate::fields;
 
 /// How one host is reached.
 ///
-/// Texts hold no control character and paths no `"` either, so that they can stand in a configuration of ssh.
-/// Paths are absolute and literal: a `%` or a backslash in one means itself. What ssh would take for an option is refused.
+/// Texts hold no control character and paths no `"` either, so that they can stand in a
+/// configuration of ssh. Paths are absolute and literal: a `%` or a backslash in one means itself.
+/// What ssh would take for an option is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     /// Name or address; IPv6 without brackets.
@@ -50,7 +51,8 @@ pub(crate) struct Settings {
     pub(crate) known_hosts_file: Option<PathBuf>,
     /// What happens to the keys of unknown hosts, if it is not for ssh's configuration to say.
     pub(crate) host_keys: Option<HostKeyPolicy>,
-    /// The limit of one attempt, in which a host may turn us away for its number of logins, and be asked again; the context's if not given. More than zero.
+    /// The limit of one attempt, in which a host may turn us away for its number of logins, and be
+    /// asked again; the context's if not given. More than zero.
     pub(crate) connect_timeout: Option<Duration>,
     /// Further attempts after the first.
     pub(crate) connect_retries: u32,

@@ -7,17 +7,19 @@ use hostlink_core::{Error, ErrorKind, Result, Slot};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The channels of a login that has not refused one: sshd's default (`MaxSessions`, sshd_config(5)).
+/// The channels of a login that has not refused one: sshd's default (`MaxSessions`,
+/// sshd_config(5)).
 const CHANNELS: usize = 10;
 
-/// Commands at once on one login. One channel is for files, and one stays free for kills, without which commands that
-/// hang could not be ended.
+/// Commands at once on one login. One channel is for files, and one stays free for kills, without
+/// which commands that hang could not be ended.
 const COMMANDS: usize = 8;
 
 /// Channels for files that are read without SFTP, beside the one of SFTP.
 const EXTRA_FILES: usize = 2;
 
-/// How long after a refusal one more channel is tried. Others may have used the login, and the limit be higher.
+/// How long after a refusal one more channel is tried. Others may have used the login, and the
+/// limit be higher.
 const TRY_MORE: Duration = Duration::from_secs(2);
 
 /// How often one who waits looks again: files do not tell that they no longer need their channel.
@@ -97,7 +99,8 @@ impl Slots {
         })
     }
 
-    /// Waits until a command may start: first come, first served. `wanted` is called where a channel is missing.
+    /// Waits until a command may start: first come, first served. `wanted` is called where a
+    /// channel is missing.
     ///
     /// # Errors
     ///
@@ -161,7 +164,8 @@ impl Slots {
         self.state.lock().channels
     }
 
-    /// Whether a channel may be held back for kills: there is more than one, and no kill is under way.
+    /// Whether a channel may be held back for kills: there is more than one, and no kill is under
+    /// way.
     pub(crate) fn can_spare(&self) -> bool {
         let state = self.state.lock();
         state.capacity > 1 && state.kills == 0
@@ -212,8 +216,8 @@ impl Channel {
         }
     }
 
-    /// The host refused it: there are no more than the others. Those that are opening may be refused too, and then
-    /// tell more.
+    /// The host refused it: there are no more than the others. Those that are opening may be
+    /// refused too, and then tell more.
     pub(crate) fn refused(self) {
         let mut state = self.slots.state.lock();
         state.capacity = state.capacity.min(state.channels - 1).max(1);

@@ -1,8 +1,8 @@
 //! What ssh reads and writes on our behalf: socket pairs.
 //!
-//! Pipes would do, and cost more: whoever writes into one is woken for each page that becomes free, and whoever writes
-//! into a socket only when most of what it holds has been read. A user's limit for all pipes together
-//! (`pipe-user-pages-soft`, pipe(7)) does not count sockets, either.
+//! Pipes would do, and cost more: whoever writes into one is woken for each page that becomes free,
+//! and whoever writes into a socket only when most of what it holds has been read. A user's limit
+//! for all pipes together (`pipe-user-pages-soft`, pipe(7)) does not count sockets, either.
 
 use std::os::fd::OwnedFd;
 

@@ -1,4 +1,5 @@
-//! What opens channels on a host: the part of the connector that another SSH implementation would replace.
+//! What opens channels on a host: the part of the connector that another SSH implementation would
+//! replace.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -20,23 +21,28 @@ pub(crate) enum Request {
     Subsystem(&'static str),
 }
 
-/// A line whose output goes to a file. Dropping it closes its channel; a little more may still be written.
+/// A line whose output goes to a file. Dropping it closes its channel; a little more may still be
+/// written.
 pub(crate) struct Writing {
     /// The line's end, which its output may outlast.
     pub(crate) exit: BoxFuture<'static, Result<ExitStatus>>,
-    /// Once it has ended: all of its output is written, as far as there was room. Whatever the line has started may hold that up.
+    /// Once it has ended: all of its output is written, as far as there was room. Whatever the line
+    /// has started may hold that up.
     pub(crate) written: BoxFuture<'static, ()>,
 }
 
 /// A login on a host, on which channels are opened.
 #[async_trait]
 pub(crate) trait Transport: fmt::Debug + Send + Sync {
-    /// Opens a channel and starts something on it. `channel` is dropped when the host has closed it, and learns of a refusal.
+    /// Opens a channel and starts something on it. `channel` is dropped when the host has closed
+    /// it, and learns of a refusal.
     ///
     /// # Errors
     ///
-    /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the channel, which may be for
-    /// want of a free one, or where the login had ended before anything was asked; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any more.
+    /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the
+    /// channel, which may be for want of a free one, or where the login had ended before anything
+    /// was asked; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any
+    /// more.
     async fn open(
         &self,
         request: &Request,
@@ -44,15 +50,16 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
         channel: Option<Channel>,
     ) -> Result<Process>;
 
-    /// Starts a line of the user's login shell without input, whose standard output goes to `output`, a file of this machine, and
-    /// whose standard error goes nowhere.
+    /// Starts a line of the user's login shell without input, whose standard output goes to
+    /// `output`, a file of this machine, and whose standard error goes nowhere.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
     async fn run_into(&self, line: Vec<u8>, output: OwnedFd, channel: Channel) -> Result<Writing>;
 
-    /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's limit.
+    /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's
+    /// limit.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;
 
     /// Forwards a port or a socket until the value is dropped, or the login ends.

@@ -15,7 +15,8 @@ const USUAL: [&str; 2] = ["hostlink_inventory", "pyinfra_inventory"];
 
 /// Hosts that Terraform or OpenTofu has made: `@terraform`, `@terraform/OUTPUT.KEY`.
 ///
-/// What one run has said is kept for the further names of the same [`Context`] and its clones; another context asks again.
+/// What one run has said is kept for the further names of the same [`Context`] and its clones;
+/// another context asks again.
 #[derive(Debug, Default)]
 pub struct TerraformConnector {
     cache: Cache,

@@ -75,7 +75,8 @@ impl Snapshot {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: it cannot be read, is too large, or holds no JSON (with line and column).
+/// [`ErrorKind::Inventory`]: it cannot be read, is too large, or holds no JSON (with line and
+/// column).
 pub(crate) async fn of_file(path: &Path) -> Result<Value> {
     let shown = path.display();
     let failed = |error| {
@@ -93,8 +94,8 @@ pub(crate) async fn of_file(path: &Path) -> Result<Value> {
     serde_json::from_slice(json).map_err(|error| no_json(&shown.to_string(), &error))
 }
 
-/// Reads what a program wrote to standard output. Terraform's errors go to standard error, but its warnings go here: what
-/// stands around the document is passed over.
+/// Reads what a program wrote to standard output. Terraform's errors go to standard error, but its
+/// warnings go here: what stands around the document is passed over.
 ///
 /// # Errors
 ///

@@ -16,11 +16,13 @@ const MOST_FAULTS: usize = 5;
 const SHAPES: &str =
     "text, a map with name or ssh_hostname, a list of these, or a map of groups to such lists";
 
-/// The hosts of the output, or part of one, at `path`. One that is in several groups is listed once.
+/// The hosts of the output, or part of one, at `path`. One that is in several groups is listed
+/// once.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: the value has another shape, or says two things of one host. No value is shown.
+/// [`ErrorKind::Inventory`]: the value has another shape, or says two things of one host. No value
+/// is shown.
 pub(crate) fn hosts(path: &str, value: &Value, source: &Source) -> Result<Vec<NameData>> {
     let mut reading = Reading::default();
     match value {

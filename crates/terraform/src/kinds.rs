@@ -1,7 +1,7 @@
 //! The types of resources that are machines, and where in their attributes stands what.
 //!
-//! Paths are those of the providers' schemas, as Terraform's registry has them; lists on the way stand for their items. A new
-//! provider is a new row.
+//! Paths are those of the providers' schemas, as Terraform's registry has them; lists on the way
+//! stand for their items. A new provider is a new row.
 
 /// A type of resource that is a machine or a container.
 #[derive(Debug)]

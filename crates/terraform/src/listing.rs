@@ -118,8 +118,8 @@ fn addresses(resource: &Resource, kind: &Kind) -> Vec<String> {
     found.iter().map(IpAddr::to_string).collect()
 }
 
-/// Providers write IPv6 in brackets (OpenStack) and with a prefix's length (Linode). Addresses that nobody else can reach,
-/// and those of machines that are not made yet (0.0.0.0), are none.
+/// Providers write IPv6 in brackets (OpenStack) and with a prefix's length (Linode). Addresses that
+/// nobody else can reach, and those of machines that are not made yet (0.0.0.0), are none.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.split('/').next().unwrap_or(text).trim_matches(['[', ']']);
     let address: IpAddr = text.parse().ok()?;
@@ -138,8 +138,8 @@ fn is_private(address: &IpAddr) -> bool {
     }
 }
 
-/// Each one's own name; with the key behind it where several have the same; and by its place in the configuration where
-/// that does not tell them apart either.
+/// Each one's own name; with the key behind it where several have the same; and by its place in the
+/// configuration where that does not tell them apart either.
 fn names(machines: &[Machine<'_>]) -> Vec<String> {
     let own: Vec<String> =
         machines.iter().map(|it| it.own_name().unwrap_or_else(|| it.place_name())).collect();
@@ -217,7 +217,8 @@ fn without_keys(path: &str) -> String {
     plain
 }
 
-/// `KEY_VALUE` of a map's entries and of Docker's labels, the words of a list or a text. AWS's `Name` is the name.
+/// `KEY_VALUE` of a map's entries and of Docker's labels, the words of a list or a text. AWS's
+/// `Name` is the name.
 fn tags(value: &Value) -> Vec<String> {
     match value {
         // Proxmox (telmate) has one text.

@@ -49,8 +49,8 @@ impl Outputs {
         keys(&self.0)
     }
 
-    /// The value at the end of a path: an output's name, then keys of maps and numbers of lists, with dots. As in pyinfra, a
-    /// `value` may stand behind the output's name.
+    /// The value at the end of a path: an output's name, then keys of maps and numbers of lists,
+    /// with dots. As in pyinfra, a `value` may stand behind the output's name.
     ///
     /// # Errors
     ///

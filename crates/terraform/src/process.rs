@@ -9,11 +9,13 @@ use hostlink_local::Program;
 /// The most that is taken of a document, from a program or a file: 64 MiB.
 pub(crate) const MOST: usize = 64 << 20;
 
-/// Runs `program WORDS` in a directory and returns its standard output. It may take 60 s: reading a state from afar takes seconds.
+/// Runs `program WORDS` in a directory and returns its standard output. It may take 60 s: reading a
+/// state from afar takes seconds.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: it does not start, does not end in time, fails (with what it said), or writes too much.
+/// [`ErrorKind::Inventory`]: it does not start, does not end in time, fails (with what it said), or
+/// writes too much.
 ///
 /// # Cancel safety
 ///
@@ -43,8 +45,9 @@ const MOST_FAULTS: usize = 3;
 /// How many characters of each.
 const FAULT_LENGTH: usize = 400;
 
-/// The errors among what Terraform said, each as one sentence, in one line. What it quotes of the configuration is left out,
-/// since that may hold secrets. All of it where there is no error that can be recognised.
+/// The errors among what Terraform said, each as one sentence, in one line. What it quotes of the
+/// configuration is left out, since that may hold secrets. All of it where there is no error that
+/// can be recognised.
 fn faults(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let mut faults: Vec<String> = Vec::new();

@@ -96,8 +96,9 @@ fn public_of_state(instance: &Value) -> Value {
     attributes
 }
 
-/// A step is `{"type": "get_attr", "value": "name"}` or `{"type": "index", "value": {"value": 0, "type": "number"}}`. Where one
-/// cannot be followed, everything there goes: a set's items have no place that could be named.
+/// A step is `{"type": "get_attr", "value": "name"}` or `{"type": "index", "value": {"value": 0,
+/// "type": "number"}}`. Where one cannot be followed, everything there goes: a set's items have no
+/// place that could be named.
 fn remove_at(value: &mut Value, steps: &[Value]) {
     let step = steps.first().and_then(|step| get(step, "value"));
     let key = step.map(|step| get(step, "value").unwrap_or(step));

@@ -39,7 +39,8 @@ pub(crate) fn into_entries(value: Value) -> Map {
     }
 }
 
-/// Every text below a value at the end of a path like `network.ip`, in order. Lists stand for their items.
+/// Every text below a value at the end of a path like `network.ip`, in order. Lists stand for their
+/// items.
 pub(crate) fn texts<'a>(value: &'a Value, path: &str) -> Vec<&'a str> {
     let mut found = vec![value];
     for key in path.split('.') {

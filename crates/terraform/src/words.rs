@@ -5,7 +5,8 @@ use hostlink_core::nearest;
 /// How many names an error lists.
 const MOST_LISTED: usize = 20;
 
-/// The name with a dash in the place of what is not safe in the name of a host; empty if nothing is left.
+/// The name with a dash in the place of what is not safe in the name of a host; empty if nothing is
+/// left.
 pub(crate) fn host_name(text: &str) -> String {
     let name = replaced(text, '-');
     // A bracket that closes right before a dot needs no mark of its own.

@@ -1,4 +1,5 @@
-//! States of many providers, written by hand from the schemas that the providers publish, and the hosts in them.
+//! States of many providers, written by hand from the schemas that the providers publish, and the
+//! hosts in them.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
 

@@ -48,21 +48,23 @@ pub(crate) enum Verdict {
 }
 
 impl Lack {
-    /// The target cannot do this. Cases that need it are run, and have to fail: a case that passes fails the suite,
-    /// until the lack is no longer declared.
+    /// The target cannot do this. Cases that need it are run, and have to fail: a case that passes
+    /// fails the suite, until the lack is no longer declared.
     #[must_use]
     pub const fn fails(ability: Ability, reason: &'static str) -> Self {
         Self { ability, reason, verdict: Verdict::Fails }
     }
 
-    /// Whether the target can do this depends on chance, or another fixture shows it. Cases that need it are not run.
+    /// Whether the target can do this depends on chance, or another fixture shows it. Cases that
+    /// need it are not run.
     #[must_use]
     pub const fn not_run(ability: Ability, reason: &'static str) -> Self {
         Self { ability, reason, verdict: Verdict::NotRun }
     }
 }
 
-/// The lack that decides about a case with these needs: one that forbids to run it goes before one that makes it fail.
+/// The lack that decides about a case with these needs: one that forbids to run it goes before one
+/// that makes it fail.
 pub(crate) fn decisive<'a>(lacks: &'a [Lack], needs: &[Ability]) -> Option<&'a Lack> {
     let of = |verdict| {
         lacks.iter().find(move |lack| lack.verdict == verdict && needs.contains(&lack.ability))

@@ -1,4 +1,5 @@
-//! The test program as its own child: a transfer that can be killed, and memory that can be measured.
+//! The test program as its own child: a transfer that can be killed, and memory that can be
+//! measured.
 
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
@@ -31,7 +32,8 @@ pub(crate) fn start(scene: &Scene, work: &str, arguments: &[&str]) -> anyhow::Re
     Ok(command.spawn()?)
 }
 
-/// The runtime of this process. It is never shut down, as threads may wait for the file system when their case is over.
+/// The runtime of this process. It is never shut down, as threads may wait for the file system when
+/// their case is over.
 pub(crate) fn shared_runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -13,16 +13,18 @@ pub trait Fixture: Send + Sync + 'static {
     /// The column's name: the first half of each test's name.
     fn name(&self) -> &str;
 
-    /// Opens a new link to the target. The suite opens several, and checks with one what another did. The first call
-    /// starts the target, if the fixture has to.
+    /// Opens a new link to the target. The suite opens several, and checks with one what another
+    /// did. The first call starts the target, if the fixture has to.
     ///
     /// # Errors
     ///
-    /// The target does not start, or cannot be reached. Where the first call fails, the suite runs no case.
+    /// The target does not start, or cannot be reached. Where the first call fails, the suite runs
+    /// no case.
     async fn connect(&self, context: &Context) -> Result<Link>;
 
-    /// Gives up the target, so that the next [`connect`](Self::connect) starts a new one. The suite calls it after a
-    /// case has failed, since the case may have broken the target. Default: the target stays.
+    /// Gives up the target, so that the next [`connect`](Self::connect) starts a new one. The suite
+    /// calls it after a case has failed, since the case may have broken the target. Default: the
+    /// target stays.
     fn replace(&self) {}
 
     /// How the end of a command by a signal arrives. Default: by its number.
@@ -30,8 +32,8 @@ pub trait Fixture: Send + Sync + 'static {
         Signals::Numbers
     }
 
-    /// Variables that a child of the test program gets, for a fixture whose children must find the same target.
-    /// Default: none.
+    /// Variables that a child of the test program gets, for a fixture whose children must find the
+    /// same target. Default: none.
     fn child_environment(&self) -> Vec<(String, String)> {
         Vec::new()
     }

@@ -1,4 +1,5 @@
-//! The cases of one fixture: how many run at the same time, and what follows when one has broken the target.
+//! The cases of one fixture: how many run at the same time, and what follows when one has broken
+//! the target.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,7 +47,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Closes the links that are left when there are no more cases, and ends the target, which may take seconds.
+    /// Closes the links that are left when there are no more cases, and ends the target, which may
+    /// take seconds.
     pub(crate) async fn finish(self: Arc<Self>) -> anyhow::Result<()> {
         let left: Vec<_> = lock(&self.witnesses).drain(..).collect();
         for witness in left {

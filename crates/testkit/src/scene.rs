@@ -66,8 +66,9 @@ impl Scene {
         self.fixture().lacks().iter().all(|lack| lack.ability != ability)
     }
 
-    /// Variants of one thing to try: all of them where a fixture's data path is its own; elsewhere every fourth, from a
-    /// place that depends on the fixture's name, so that all fixtures together try all of them.
+    /// Variants of one thing to try: all of them where a fixture's data path is its own; elsewhere
+    /// every fourth, from a place that depends on the fixture's name, so that all fixtures together
+    /// try all of them.
     pub(crate) fn sample<T>(&self, variants: impl IntoIterator<Item = T>) -> Vec<T> {
         if self.has(Ability::OwnDataPath) {
             return variants.into_iter().collect();
@@ -155,7 +156,8 @@ impl Scene {
         Ok(String::from_utf8(printed)?.trim().to_owned())
     }
 
-    /// Makes a file of the target in the scratch directory, without the code for files; returns its path.
+    /// Makes a file of the target in the scratch directory, without the code for files; returns its
+    /// path.
     pub(crate) async fn plant(&self, name: &str, content: &[u8]) -> anyhow::Result<String> {
         let path = self.path(name);
         if content.len() <= SHORT {
@@ -172,7 +174,8 @@ impl Scene {
         Ok(path)
     }
 
-    /// Makes a FIFO of the target whose writer stops midway, and can be found by its argument `seconds`.
+    /// Makes a FIFO of the target whose writer stops midway, and can be found by its argument
+    /// `seconds`.
     pub(crate) async fn plant_endless(&self, name: &str, seconds: &str) -> anyhow::Result<()> {
         let writer = "exec >$0 2>/dev/null; head -c 100000 /dev/zero; exec sleep $1";
         self.look(&format!("mkfifo {name}; sh -c '{writer}' {name} {seconds} &")).await?;

@@ -11,7 +11,8 @@ use anyhow::ensure;
 
 use crate::random;
 
-/// What an entry is, and what it holds. The time of a symlink is left out: not every target can set it.
+/// What an entry is, and what it holds. The time of a symlink is left out: not every target can set
+/// it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     Directory { mode: u32, time: i64 },

@@ -16,8 +16,8 @@ use crate::{cases, child, matrix};
 /// Before the number of times that each case is run.
 const REPEAT: &str = "--repeat";
 
-/// How many cases run at the same time, on all fixtures, unless `--test-threads` says otherwise. Most of them wait most
-/// of their time: for a process, a limit, a silence.
+/// How many cases run at the same time, on all fixtures, unless `--test-threads` says otherwise.
+/// Most of them wait most of their time: for a process, a limit, a silence.
 const THREADS: usize = 16;
 
 /// The exit status where no case was run, because of what was asked for or what the machine lacks.
@@ -25,12 +25,13 @@ const NOTHING_RUN: u8 = 2;
 
 /// The behaviour suite: every fixture goes through every case, in one process.
 ///
-/// [`main`](Self::main) is the whole `main` of a test without a harness. It understands what libtest does, so
-/// `cargo test` and `cargo nextest` run it, and two arguments of its own: `--matrix`, which prints which fixture passes
-/// which case, and `--repeat N`, which runs each case `N` times.
+/// [`main`](Self::main) is the whole `main` of a test without a harness. It understands what
+/// libtest does, so `cargo test` and `cargo nextest` run it, and two arguments of its own:
+/// `--matrix`, which prints which fixture passes which case, and `--repeat N`, which runs each case
+/// `N` times.
 ///
-/// Each fixture is started once, and its cases share it. A case that fails may have broken it: the fixture is replaced
-/// before the next case, and the output says so.
+/// Each fixture is started once, and its cases share it. A case that fails may have broken it: the
+/// fixture is replaced before the next case, and the output says so.
 #[derive(Default)]
 pub struct Suite {
     lanes: Vec<Arc<Lane>>,
@@ -59,8 +60,8 @@ impl Suite {
 
     /// Does what the program's arguments ask for.
     ///
-    /// The exit status is 0 if every case that was run has passed, 101 if one has failed, and 2 if none was run: a
-    /// fixture does not start, or the arguments are wrong.
+    /// The exit status is 0 if every case that was run has passed, 101 if one has failed, and 2 if
+    /// none was run: a fixture does not start, or the arguments are wrong.
     pub fn main(self) -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let done = match arguments.first().map(String::as_str) {

@@ -20,8 +20,9 @@ pub(crate) fn say(scene: &Scene) -> String {
 
 /// Has a command ended by its time-out, and returns the error.
 ///
-/// A busy machine may not start the command before a short time-out is over. So a longer one is tried until the command
-/// has said that it has started; whatever the length, the error has to be right.
+/// A busy machine may not start the command before a short time-out is over. So a longer one is
+/// tried until the command has said that it has started; whatever the length, the error has to be
+/// right.
 pub(crate) async fn time_out(
     scene: &Scene,
     line: String,

@@ -18,7 +18,8 @@ use crate::lane::{Lane, Turn};
 use crate::scene::Scene;
 use crate::slowest::Slowest;
 
-/// For a case, and for what comes before and after it. A library that hangs must not hang the suite.
+/// For a case, and for what comes before and after it. A library that hangs must not hang the
+/// suite.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What is known of a run beyond which cases have passed.
@@ -48,8 +49,8 @@ impl Run {
     }
 }
 
-/// The result of a case, or why there is none: the scene could not be set or cleared, or the case hung or panicked. No
-/// lack excuses that.
+/// The result of a case, or why there is none: the scene could not be set or cleared, or the case
+/// hung or panicked. No lack excuses that.
 type Outcome = anyhow::Result<anyhow::Result<()>>;
 
 /// One case on one fixture.
@@ -59,7 +60,8 @@ struct Cell {
     lack: Option<Lack>,
 }
 
-/// The tests, in an order in which fixtures take turns, and no two are at the same case: some cases need much memory.
+/// The tests, in an order in which fixtures take turns, and no two are at the same case: some cases
+/// need much memory.
 pub(crate) fn of(lanes: &[Arc<Lane>], cases: &[Case], times: usize, run: &Run) -> Vec<Trial> {
     let distance = cases.len().div_ceil(lanes.len().max(1));
     let rounds = 0..times * cases.len();

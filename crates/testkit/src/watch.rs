@@ -10,7 +10,8 @@ use memchr::memmem;
 use crate::scene::Scene;
 use crate::settings::PATIENCE;
 
-/// Between two looks. A look starts processes, and the longer a thing takes, the less a further pause matters.
+/// Between two looks. A look starts processes, and the longer a thing takes, the less a further
+/// pause matters.
 const PAUSES: Range<Duration> = Duration::from_millis(20)..Duration::from_millis(400);
 
 /// SIGKILL in a mask of signals.
@@ -32,7 +33,8 @@ where
 }
 
 impl Scene {
-    /// Waits until a process has written its pid, and a newline, to `name` in the scratch directory.
+    /// Waits until a process has written its pid, and a newline, to `name` in the scratch
+    /// directory.
     pub(crate) async fn wait_for_pid(&self, name: &str) -> anyhow::Result<i32> {
         let line = format!("[ ! -e {name} ] || cat {name}");
         until("a process writes its pid", || async {
@@ -65,7 +67,8 @@ impl Scene {
         self.scan("environ", text).await
     }
 
-    /// The search is done here, so it cannot find itself. busybox's grep would stop at the first NUL.
+    /// The search is done here, so it cannot find itself. busybox's grep would stop at the first
+    /// NUL.
     async fn scan(&self, file: &str, text: &str) -> anyhow::Result<Vec<i32>> {
         let line = format!("head -c 300000 /proc/[0-9]*/{file} 2>/dev/null");
         let output = self.sees(&line).await?.stdout;
@@ -75,11 +78,13 @@ impl Scene {
         found.map(pid_of).collect()
     }
 
-    /// The same, but for those that have got a SIGKILL: on a busy machine they take their time to end of it.
+    /// The same, but for those that have got a SIGKILL: on a busy machine they take their time to
+    /// end of it.
     pub(crate) async fn without_kill(&self, text: &str) -> anyhow::Result<Vec<i32>> {
         let mut left = Vec::new();
         for pid in self.with_argument(text).await? {
-            // The pending signals, as a mask (proc(5)); of a process that is gone by now there are none.
+            // The pending signals, as a mask (proc(5)); of a process that is gone by now there are
+            // none.
             let line = format!("grep SigPnd /proc/{pid}/status 2>/dev/null || :");
             let said = self.sees(&line).await?.stdout;
             let said = String::from_utf8_lossy(&said);
@@ -96,7 +101,8 @@ impl Scene {
         until("processes end", || async { Ok(self.with_argument(text).await?.is_empty()) }).await
     }
 
-    /// Waits until at least `count` processes of the target, the shell among them, have `text` in an argument.
+    /// Waits until at least `count` processes of the target, the shell among them, have `text` in
+    /// an argument.
     pub(crate) async fn expect_processes(&self, text: &str, count: usize) -> anyhow::Result<()> {
         until(&format!("{count} processes run"), || async {
             Ok(self.with_argument(text).await?.len() >= count)

@@ -1,8 +1,8 @@
 //! Checks what a case did on the target, through another link than the one that is tried.
 //!
-//! A command of its own for each look would take most of the time of the suite: in a container it costs ten times what a
-//! shell needs that is there already. So a witness keeps shells, writes each look to the standard input of one, and reads
-//! its output up to a mark.
+//! A command of its own for each look would take most of the time of the suite: in a container it
+//! costs ten times what a shell needs that is there already. So a witness keeps shells, writes each
+//! look to the standard input of one, and reads its output up to a mark.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

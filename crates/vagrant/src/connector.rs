@@ -19,10 +19,11 @@ use crate::settings;
 /// What has been found out once.
 type Once<T> = Arc<OnceCell<T>>;
 
-/// The running machines of Vagrant: `@vagrant` is all of them, `@vagrant/web` is one. They are reached over SSH.
+/// The running machines of Vagrant: `@vagrant` is all of them, `@vagrant/web` is one. They are
+/// reached over SSH.
 ///
-/// What Vagrant has said of a directory is kept, so that many names cost one call; callers at the same time share it. Who wants
-/// to ask again makes another connector. Errors are not kept.
+/// What Vagrant has said of a directory is kept, so that many names cost one call; callers at the
+/// same time share it. Who wants to ask again makes another connector. Errors are not kept.
 #[derive(Debug, Default)]
 pub struct VagrantConnector {
     known: Mutex<HashMap<PathBuf, Once<Arc<[Machine]>>>>,
@@ -35,7 +36,8 @@ impl VagrantConnector {
         Self::default()
     }
 
-    /// The machines of a directory, asked for once. Of options that others can read it is told then, too.
+    /// The machines of a directory, asked for once. Of options that others can read it is told
+    /// then, too.
     async fn machines(
         &self,
         directory: &Path,
@@ -65,8 +67,9 @@ impl Connector for VagrantConnector {
         false
     }
 
-    /// Vagrant runs the user's own Vagrantfile here, which is Ruby: what it says can do nothing here that it could not do
-    /// before. And its machines cannot be reached without their own host key settings.
+    /// Vagrant runs the user's own Vagrantfile here, which is Ruby: what it says can do nothing
+    /// here that it could not do before. And its machines cannot be reached without their own host
+    /// key settings.
     fn is_trusted(&self) -> bool {
         true
     }

@@ -1,4 +1,5 @@
-//! The machines of a Vagrantfile, by as few calls of `vagrant` as it takes, since each takes a second or more.
+//! The machines of a Vagrantfile, by as few calls of `vagrant` as it takes, since each takes a
+//! second or more.
 
 use std::path::Path;
 
@@ -31,8 +32,8 @@ const RUNNING: [&str; 2] = ["running", "active"];
 
 /// Every machine, in the order of the Vagrantfile.
 ///
-/// Where all are up, one call tells all. `ssh-config` stops at the first machine that is not, so then the states are asked
-/// for, and those that run and have not been told yet.
+/// Where all are up, one call tells all. `ssh-config` stops at the first machine that is not, so
+/// then the states are asked for, and those that run and have not been told yet.
 ///
 /// # Errors
 ///

@@ -72,7 +72,8 @@ impl Options {
     }
 }
 
-/// `invalid type: string "hunter2", expected a map` without what stands there, which may be a secret.
+/// `invalid type: string "hunter2", expected a map` without what stands there, which may be a
+/// secret.
 fn without_value(problem: String) -> String {
     let kind_of = |found: &str| {
         let end = found.find(['"', '`']).unwrap_or(found.len());

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use hostlink_core::{Data, Value};
 
-/// Finds the machines: a line `Host NAME`, then indented ones. Anything else is not from Vagrant's template.
+/// Finds the machines: a line `Host NAME`, then indented ones. Anything else is not from Vagrant's
+/// template.
 pub(crate) fn machines(text: &str, directory: &Path) -> Vec<(String, Data)> {
     let mut found: Vec<(String, Vec<Setting<'_>>)> = Vec::new();
     let mut is_inside = false;

@@ -11,7 +11,8 @@ use hostlink_local::{Program, Unanswered};
 use crate::machine_readable;
 use crate::settings::VARIABLE;
 
-/// How long one call may take. One takes 1.2 s with the docker provider; others ask a hypervisor for each machine.
+/// How long one call may take. One takes 1.2 s with the docker provider; others ask a hypervisor
+/// for each machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How much it may write: some 20,000 machines.
@@ -32,8 +33,8 @@ pub(crate) struct Answer {
 
 /// Runs `vagrant --machine-readable` with these words in a directory.
 ///
-/// It gets the context's environment without hostlink's secrets, and no input. It leads a session of its own, which is killed
-/// as a whole when the call is given up.
+/// It gets the context's environment without hostlink's secrets, and no input. It leads a session
+/// of its own, which is killed as a whole when the call is given up.
 ///
 /// # Errors
 ///

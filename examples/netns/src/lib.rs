@@ -116,7 +116,8 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Says where `ip` is, and enters the namespace to see whether that can be done. An ordinary user's PATH may lack /usr/sbin.
+/// Says where `ip` is, and enters the namespace to see whether that can be done. An ordinary user's
+/// PATH may lack /usr/sbin.
 const PROBE: &str = r#"own=$PATH; PATH=$PATH:/usr/sbin:/sbin; ip=$(command -v ip) || exit 127
 echo "$ip"; PATH=$own; exec "$ip" netns exec "$1" true"#;
 
@@ -143,8 +144,8 @@ async fn look(outer: &Link, settings: &Settings, limit: Duration) -> Result<Stri
     Err(Error::new(kind, message).with_stderr_tail(&output.stderr()))
 }
 
-/// A namespace of a target. Everything goes through the connection to that one, except its network: so there is no `dial`
-/// and no `forward`, which would end up on the wrong side.
+/// A namespace of a target. Everything goes through the connection to that one, except its network:
+/// so there is no `dial` and no `forward`, which would end up on the wrong side.
 #[derive(Debug)]
 struct NetnsConnection {
     outer: Link,
@@ -153,7 +154,8 @@ struct NetnsConnection {
 }
 
 impl NetnsConnection {
-    /// What becomes `sh -c script` in the namespace. sudo puts the text of its command into SUDO_COMMAND.
+    /// What becomes `sh -c script` in the namespace. sudo puts the text of its command into
+    /// SUDO_COMMAND.
     fn line(&self, script: &[u8]) -> StringCommand {
         let line = StringCommand::new().raw("unset SUDO_COMMAND; exec").arg(&self.ip);
         let line = line.raw("netns exec").arg(&self.settings.name);
@@ -179,7 +181,8 @@ impl Connection for NetnsConnection {
         self.outer.connection().gives_terminals()
     }
 
-    /// The script is an argument of `ip`, however the line gets there; on a terminal, the line is an argument too.
+    /// The script is an argument of `ip`, however the line gets there; on a terminal, the line is
+    /// an argument too.
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
         let line = || make_unix_command(&self.line(script), &self.settings.privilege);
         let fits_outside = |line: StringCommand| {

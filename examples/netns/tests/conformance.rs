@@ -1,4 +1,5 @@
-//! `@netns` through the behaviour suite, in a namespace of the test's own. It takes root and iproute2.
+//! `@netns` through the behaviour suite, in a namespace of the test's own. It takes root and
+//! iproute2.
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};

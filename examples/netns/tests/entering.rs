@@ -1,4 +1,5 @@
-//! What is particular to `@netns`: whose network it is, and what is said where it cannot be entered.
+//! What is particular to `@netns`: whose network it is, and what is said where it cannot be
+//! entered.
 
 use std::process::Command;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! What must hold for every text that an inventory is read from.
 //!
-//! Each [`Target`] is a reader, its property, and its corpus in `fuzz/corpus`. libFuzzer looks for texts that break the property
-//! (`fuzz/`), and so does [`Search`] on a stable compiler, with less cunning.
+//! Each [`Target`] is a reader, its property, and its corpus in `fuzz/corpus`. libFuzzer looks for
+//! texts that break the property (`fuzz/`), and so does [`Search`] on a stable compiler, with less
+//! cunning.
 
 mod memory;
 mod mutation;

@@ -23,7 +23,8 @@ const NUMBERS: [&str; 11] = [
     "18446744073709551616",
 ];
 
-/// Few, or more than lists and maps may be in one another. In between, ranges are slow and show nothing else.
+/// Few, or more than lists and maps may be in one another. In between, ranges are slow and show
+/// nothing else.
 const REPEATED: [usize; 4] = [1, 2, 3, 70];
 
 /// Numbers that depend on nothing but a seed (`splitmix64`).

@@ -13,8 +13,8 @@ const CONNECTORS: [&str; 5] = ["ssh", "docker", "chroot", "local", "dockerssh"];
 /// Longer lists are not read again: that they are no longer than they may be is looked at.
 const READ_AGAIN: usize = 10_000;
 
-/// A list that was read and joined by commas is the same list; its names are read and joined to the same names; the same text as a
-/// limit is read or refused.
+/// A list that was read and joined by commas is the same list; its names are read and joined to the
+/// same names; the same text as a limit is read or refused.
 pub(crate) fn property(text: &str) -> Outcome {
     if let Err(error) = Pattern::parse(text) {
         one_line::rejected(&error)?;

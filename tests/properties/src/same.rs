@@ -3,7 +3,8 @@
 use hostlink_core::{Result, Value};
 use hostlink_inventory::{Definition, Format, HostDefinition};
 
-/// The longest key that YAML takes without a `?` in front (YAML 1.2.2, 7.4.2), which JSON does not have.
+/// The longest key that YAML takes without a `?` in front (YAML 1.2.2, 7.4.2), which JSON does not
+/// have.
 const LONGEST_KEY: usize = 1024;
 
 /// Above so many hosts, only the number of them is looked at.

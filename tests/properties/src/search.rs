@@ -40,7 +40,8 @@ impl Default for Search {
             time: Duration::from_secs(5),
             // A million names take a second or two on a slow machine, in a build for debugging.
             longest: Duration::from_secs(120),
-            // Tests may share a process, and names may take 256 MiB, and half as much while they are made.
+            // Tests may share a process, and names may take 256 MiB, and half as much while they
+            // are made.
             most_memory: 2 << 30,
         }
     }
@@ -75,7 +76,8 @@ impl Search {
     ///
     /// # Errors
     ///
-    /// The first text that breaks the property: it panics, says so, takes too long or too much memory.
+    /// The first text that breaks the property: it panics, says so, takes too long or too much
+    /// memory.
     ///
     /// # Panics
     ///

@@ -24,7 +24,8 @@ pub(crate) fn json(text: &str) -> Outcome {
     of_definition(Definition::read(text, Format::Json, "fuzz"))
 }
 
-/// What is read is printed, and parses to the same; its hosts have names, which stand for themselves.
+/// What is read is printed, and parses to the same; its hosts have names, which stand for
+/// themselves.
 fn of_definition(read: Result<Definition>) -> Outcome {
     let definition = match read {
         Ok(definition) => definition,
@@ -38,8 +39,8 @@ fn of_definition(read: Result<Definition>) -> Outcome {
             other => return Err(format!("the host {:?} stands for {other:?}", host.name)),
         }
     }
-    // A million hosts of one range would be printed and read for a minute without optimizations, and differ in nothing but
-    // their numbers.
+    // A million hosts of one range would be printed and read for a minute without optimizations,
+    // and differ in nothing but their numbers.
     if count <= MOST_PRINTED {
         prints_and_parses_to_the_same(&definition)?;
     }

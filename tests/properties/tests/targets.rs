@@ -1,4 +1,5 @@
-//! Every target with its corpus, and with what is made of that for a while. libFuzzer does the same for longer (`fuzz/`).
+//! Every target with its corpus, and with what is made of that for a while. libFuzzer does the same
+//! for longer (`fuzz/`).
 
 use std::collections::hash_map::RandomState;
 use std::fs;

@@ -1,4 +1,5 @@
-//! What the benchmarks share: work that is done in turns, the table of it, and the page around that.
+//! What the benchmarks share: work that is done in turns, the table of it, and the page around
+//! that.
 
 pub mod memory;
 pub mod table;

@@ -1,6 +1,8 @@
-//! `cargo xtask bench local`: hostlink on this machine beside the bare tools, in one run, as ratios.
+//! `cargo xtask bench local`: hostlink on this machine beside the bare tools, in one run, as
+//! ratios.
 //!
-//! Each pair is measured in turns, so that what else the machine does falls on both; the medians are compared.
+//! Each pair is measured in turns, so that what else the machine does falls on both; the medians
+//! are compared.
 
 use std::path::Path;
 use std::process::Command;

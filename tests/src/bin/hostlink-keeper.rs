@@ -1,12 +1,14 @@
 //! Keeps what a test starts, and undoes it when the test ends, by SIGKILL too.
 //!
-//! `hostlink-keeper DIR` makes DIR, and reads lines. At `make` it runs `sh DIR/make` to its end, even if the test is
-//! killed meanwhile, and answers with the exit status. At `run` it starts `sh DIR/run` and answers with its process
-//! number; when that ends, `DIR/ended` says how. The outputs of both are in `DIR/log`. At the end of the lines, which
-//! comes when the test has ended in whichever way, it kills all processes that came of it, runs `sh DIR/undo`, removes
-//! DIR, and answers with what went wrong.
+//! `hostlink-keeper DIR` makes DIR, and reads lines. At `make` it runs `sh DIR/make` to its end,
+//! even if the test is killed meanwhile, and answers with the exit status. At `run` it starts `sh
+//! DIR/run` and answers with its process number; when that ends, `DIR/ended` says how. The outputs
+//! of both are in `DIR/log`. At the end of the lines, which comes when the test has ended in
+//! whichever way, it kills all processes that came of it, runs `sh DIR/undo`, removes DIR, and
+//! answers with what went wrong.
 //!
-//! It is a subreaper (prctl(2)), so that a process that left its session and its parent is still found.
+//! It is a subreaper (prctl(2)), so that a process that left its session and its parent is still
+//! found.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};

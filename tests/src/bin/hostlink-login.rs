@@ -1,5 +1,5 @@
-//! The command `hostlink` with a connector that reads the data of a login. `@login/…` is this machine; what becomes of
-//! the data depends on the name.
+//! The command `hostlink` with a connector that reads the data of a login. `@login/…` is this
+//! machine; what becomes of the data depends on the name.
 
 use std::process::ExitCode;
 use std::sync::Arc;

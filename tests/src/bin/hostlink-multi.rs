@@ -1,5 +1,6 @@
 //! The command `hostlink` with one more connector: `@multi/a` is this machine under another name,
-//! and `@multi` is two of them. `@spawnonly` is this machine without rsync. A connector of your own is added to the command in the same way.
+//! and `@multi` is two of them. `@spawnonly` is this machine without rsync. A connector of your own
+//! is added to the command in the same way.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -30,8 +30,8 @@ pub struct SshdBuilder {
 }
 
 impl SshdBuilder {
-    /// Listens here, in the place of 127.0.0.1 alone; may be said again. Behind 0.0.0.0, 127.0.1.1, 127.0.1.2 … are as
-    /// many hosts.
+    /// Listens here, in the place of 127.0.0.1 alone; may be said again. Behind 0.0.0.0, 127.0.1.1,
+    /// 127.0.1.2 … are as many hosts.
     ///
     /// # Panics
     ///
@@ -103,7 +103,8 @@ impl SshdBuilder {
         self
     }
 
-    /// Accepts the password as the answer to a question of PAM: keyboard-interactive with one prompt.
+    /// Accepts the password as the answer to a question of PAM: keyboard-interactive with one
+    /// prompt.
     #[must_use]
     pub fn keyboard_interactive(mut self) -> Self {
         self.settings.methods.questions = true;
@@ -208,8 +209,8 @@ impl SshdBuilder {
     }
 }
 
-/// Settings that older servers do not know. Since 9.8 a source that fails is shut out for a while, which is wrong where
-/// failures are tested, and the program's name is the PAM service no longer.
+/// Settings that older servers do not know. Since 9.8 a source that fails is shut out for a while,
+/// which is wrong where failures are tested, and the program's name is the PAM service no longer.
 fn version_lines(second_factor: bool) -> String {
     static SAID: OnceLock<String> = OnceLock::new();
     // One that does not know the flag says its version, and fails.

@@ -50,11 +50,12 @@ pub(super) struct Settings {
     pub(super) blocks: Vec<String>,
 }
 
-/// Keeps root's shells from the start-up files that they find at home: what stands there is the machine's, may take its
-/// time, and leaves its locks when a test kills it.
+/// Keeps root's shells from the start-up files that they find at home: what stands there is the
+/// machine's, may take its time, and leaves its locks when a test kills it.
 const ROOT: &str = "Match User root\nSetEnv HOME=/nonexistent";
 
-/// The file. The first value that sshd finds counts, so the test's own lines come first, and its `Match` blocks last.
+/// The file. The first value that sshd finds counts, so the test's own lines come first, and its
+/// `Match` blocks last.
 pub(super) fn render(it: &Settings, dir: &Path, addresses: &[IpAddr], port: u16) -> String {
     let dir = dir.display();
     let mut text = String::new();

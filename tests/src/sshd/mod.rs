@@ -16,7 +16,8 @@ pub use config::Subsystem;
 use crate::keeper::Keeper;
 use crate::processes::{ProcessStat, descendants_of, process, signal};
 
-/// A running sshd; it and all that its sessions started end with this value, and with the test's process.
+/// A running sshd; it and all that its sessions started end with this value, and with the test's
+/// process.
 #[derive(Debug)]
 pub struct Sshd {
     keeper: Keeper,
@@ -90,15 +91,15 @@ impl Sshd {
         self.keeper.log()
     }
 
-    /// How many logins it has accepted. A client may hear of its login a moment before it is in the log; once a command
-    /// runs, it is.
+    /// How many logins it has accepted. A client may hear of its login a moment before it is in the
+    /// log; once a command runs, it is.
     #[must_use]
     pub fn logins(&self) -> usize {
         config::logins(&self.log())
     }
 
-    /// How many passwords and answers it has refused; those of a connection that is still there may not be in the log
-    /// yet, see [`Sshd::wait_until_idle()`].
+    /// How many passwords and answers it has refused; those of a connection that is still there may
+    /// not be in the log yet, see [`Sshd::wait_until_idle()`].
     #[must_use]
     pub fn refused_passwords(&self) -> usize {
         config::refused_passwords(&self.log())
@@ -110,14 +111,15 @@ impl Sshd {
         self.pid
     }
 
-    /// The sshd processes of connections, which are two for each logged in user but root. What they run for the user
-    /// is not in it.
+    /// The sshd processes of connections, which are two for each logged in user but root. What they
+    /// run for the user is not in it.
     #[must_use]
     pub fn session_pids(&self) -> Vec<u32> {
         self.session_processes().iter().map(|it| it.pid).collect()
     }
 
-    /// Stops the listener and all its connections, so that nothing answers any more; the kernel still accepts connections.
+    /// Stops the listener and all its connections, so that nothing answers any more; the kernel
+    /// still accepts connections.
     pub fn stop(&self) {
         signal(self.pid, Signal::STOP);
         wait_for_state(self.pid, true);
@@ -143,7 +145,8 @@ impl Sshd {
         }
     }
 
-    /// Ends all connections with SIGKILL, and waits until they have; what they ran lives on, and so does the listener.
+    /// Ends all connections with SIGKILL, and waits until they have; what they ran lives on, and so
+    /// does the listener.
     ///
     /// # Panics
     ///
@@ -168,8 +171,8 @@ impl Sshd {
         crate::cli::wait_until("sshd has no connections", || self.session_pids().is_empty());
     }
 
-    /// Everything that runs below the listener: connections, shells, commands. An orphan whose connection has ended
-    /// is not in it.
+    /// Everything that runs below the listener: connections, shells, commands. An orphan whose
+    /// connection has ended is not in it.
     #[must_use]
     pub fn descendants(&self) -> Vec<ProcessStat> {
         descendants_of(self.pid)

@@ -8,8 +8,8 @@ use hostlink_tests::ssh_host::SshHost;
 
 use crate::fixture::Place;
 
-/// The filter of system calls would be compiled and loaded again for each command: 10 ms of CPU that
-/// prove nothing. The containers of other tests have it.
+/// The filter of system calls would be compiled and loaded again for each command: 10 ms of CPU
+/// that prove nothing. The containers of other tests have it.
 const NO_FILTER: &str = "--security-opt=seccomp=unconfined";
 
 /// Where the root is in a container that has one.

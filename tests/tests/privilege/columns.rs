@@ -70,7 +70,8 @@ impl Columns<'_> {
         told(columns).await
     }
 
-    /// The columns of a tool that wants a terminal where only `get_pty` gives one, which merges the streams.
+    /// The columns of a tool that wants a terminal where only `get_pty` gives one, which merges the
+    /// streams.
     pub(crate) async fn all_on_a_terminal(mut self) -> Result<()> {
         let refused = self.a_terminal_is_asked_for().boxed().await;
         self.arguments.get_pty = Some(true);

@@ -1,4 +1,5 @@
-//! Real tools that give another user's rights, in every place, with all that has to come through them.
+//! Real tools that give another user's rights, in every place, with all that has to come through
+//! them.
 //!
 //! For `@local`, this program runs itself in a container, as a user who has no rights of its own.
 

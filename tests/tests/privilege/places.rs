@@ -1,4 +1,5 @@
-//! Targets that are set up for tools: users, rules, and what may come between a tool and its answer.
+//! Targets that are set up for tools: users, rules, and what may come between a tool and its
+//! answer.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,12 +14,14 @@ use hostlink_tests::sudo_rs;
 
 use crate::tools::{Asked, Entry, Tool, Users};
 
-/// What is said and done on the way to a tool's answer. Each tool meets each of them, on one connector or another.
+/// What is said and done on the way to a tool's answer. Each tool meets each of them, on one
+/// connector or another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Noise {
     /// The tools speak German.
     Locale,
-    /// PAM, and the start-up files of login shells, say something once the other user's session has begun.
+    /// PAM, and the start-up files of login shells, say something once the other user's session has
+    /// begun.
     Motd,
     /// The tool, or PAM before it asks, says something that has a colon at its end.
     Lecture,
@@ -260,7 +263,8 @@ fn passwords(users: &Users, cell: &Cell) -> String {
     }
 }
 
-/// Sets a target up. The arguments are the noise, and lines of all cells; passwords come by standard input.
+/// Sets a target up. The arguments are the noise, and lines of all cells; passwords come by
+/// standard input.
 const SETUP: &str = r#"
 passwords=$(cat)
 # Numbers that no user of this machine has: a test that removes one kills all processes of the number.

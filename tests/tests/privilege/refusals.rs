@@ -8,12 +8,12 @@ use hostlink::{ErrorKind, Link, StringCommand};
 use crate::places::{Cell, Noise, PASSWORDS, PLACES};
 use crate::tools::{TOOLS, Users};
 
-/// How long a tool may take to answer: `FAIL_DELAY` of login.defs(5) is 3 s, and PAM adds up to half
-/// as much (pam_fail_delay(3)).
+/// How long a tool may take to answer: `FAIL_DELAY` of login.defs(5) is 3 s, and PAM adds up to
+/// half as much (pam_fail_delay(3)).
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Within this time there is an error, which is 5 s after the tool's answer. Waiting for a tool that does not answer
-/// would take longer than both.
+/// Within this time there is an error, which is 5 s after the tool's answer. Waiting for a tool
+/// that does not answer would take longer than both.
 pub(crate) const SOON: Duration = ANSWER.saturating_add(Duration::from_secs(5));
 
 /// A cell in which a password is refused.
@@ -50,7 +50,8 @@ pub(crate) fn all() -> impl Iterator<Item = Refusal> {
     })
 }
 
-/// A wrong password is an error within 5 s, in the tool's own words; it is tried once, and nothing has to be killed.
+/// A wrong password is an error within 5 s, in the tool's own words; it is tried once, and nothing
+/// has to be killed.
 pub(crate) async fn check(refusal: &Refusal, users: &Users, link: &Link) -> Result<()> {
     let mut arguments = refusal.cell.arguments(users);
     for password in [&mut arguments.sudo_password, &mut arguments.su_password] {

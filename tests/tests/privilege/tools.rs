@@ -1,4 +1,5 @@
-//! The tools that give another user's rights, each as a target is set up for it and as a command asks for it.
+//! The tools that give another user's rights, each as a target is set up for it and as a command
+//! asks for it.
 
 use hostlink::{ConnectorArguments, Secret};
 
@@ -157,7 +158,8 @@ pub(crate) const TOOLS: &[Tool] = &[
         arguments: |users| ConnectorArguments::new().with_su_user(&*users.other),
         ..PLAIN
     },
-    // su takes another shell than that one only from root (su(1), --shell), whom it usually asks for nothing.
+    // su takes another shell than that one only from root (su(1), --shell), whom it usually asks
+    // for nothing.
     Tool {
         name: "su_to_a_user_without_a_shell",
         asked: Asked::Other,

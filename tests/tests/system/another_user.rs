@@ -1,4 +1,5 @@
-//! Files with another user's rights, by sudo without a password: root acts as `nobody`, and as itself.
+//! Files with another user's rights, by sudo without a password: root acts as `nobody`, and as
+//! itself.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -107,7 +108,8 @@ async fn a_planted_symlink_does_not_choose_the_file() {
     assert_eq!(fs::read(&victim).unwrap(), b"new");
 }
 
-/// The owner of the directory swaps the temporary for a symlink, as often as it can, while root writes.
+/// The owner of the directory swaps the temporary for a symlink, as often as it can, while root
+/// writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swapped_temporary_does_not_choose_the_file() {
     let scene = Scene::open().await;

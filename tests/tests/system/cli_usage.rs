@@ -118,7 +118,8 @@ fn what_belongs_to_a_privilege_tool_that_is_not_asked_for() {
         refused(&["@local", "exec", flag, "--", "id"], &says);
         refused(&["@local", "get", flag, "/etc/passwd", "-"], &says);
     }
-    // A password of the environment is for whatever asks, and data may say no to a tool and all that belongs to it.
+    // A password of the environment is for whatever asks, and data may say no to a tool and all
+    // that belongs to it.
     let words = ["--data", "_sudo=false", "--data", "_use_sudo_login=true", "@local"];
     let mut command = hostlink(words.into_iter().chain(["exec", "--", "echo", "ran"]));
     command.env("HOSTLINK_SUDO_PASSWORD", "hunter2");

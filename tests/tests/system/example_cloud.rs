@@ -1,4 +1,5 @@
-//! `examples/cloud` against an API on this machine, which gets real requests, and servers that are real sshds.
+//! `examples/cloud` against an API on this machine, which gets real requests, and servers that are
+//! real sshds.
 
 use std::convert::Infallible;
 use std::future::pending;

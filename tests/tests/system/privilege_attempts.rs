@@ -1,4 +1,5 @@
-//! How often a password that is wrong is tried, since an account may be locked after three times; and who gets a right one.
+//! How often a password that is wrong is tried, since an account may be locked after three times;
+//! and who gets a right one.
 
 use std::fs;
 use std::path::Path;

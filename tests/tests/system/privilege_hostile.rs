@@ -83,7 +83,8 @@ impl Scene {
     }
 }
 
-/// Arguments can be read by everybody. Whoever finds there what sudo asks with could ask in its place where it does not ask itself.
+/// Arguments can be read by everybody. Whoever finds there what sudo asks with could ask in its
+/// place where it does not ask itself.
 #[test]
 fn who_asks_as_sudo_does_gets_no_password() {
     let login = ["--sudo", "--use-sudo-login"];
@@ -123,7 +124,8 @@ fn who_asks_as_sudo_does_gets_no_password() {
     }
 }
 
-/// Writes the random digits of our lines into a file, from the arguments of any process. In scripts they stand in two pieces.
+/// Writes the random digits of our lines into a file, from the arguments of any process. In scripts
+/// they stand in two pieces.
 fn spy(file: &Path, is_over: &AtomicBool) {
     while !is_over.load(Ordering::Relaxed) {
         for entry in fs::read_dir("/proc").unwrap() {

@@ -1,4 +1,5 @@
-//! No password, and no byte of a secret file, is seen by anybody while a privileged command or put is under way.
+//! No password, and no byte of a secret file, is seen by anybody while a privileged command or put
+//! is under way.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -50,7 +51,8 @@ impl Running {
         let words = options.iter().map(|word| (*word).to_owned()).chain(target.words());
         let mut command = hostlink(words.chain(["exec".to_owned(), "--".to_owned(), line]));
         let child = command.env(variable, password).spawn().unwrap();
-        // Before that, hostlink starts processes, which have its environment until they become another program.
+        // Before that, hostlink starts processes, which have its environment until they become
+        // another program.
         wait_until("the command runs", || begun.exists());
         Self { child, file, since }
     }

@@ -1,4 +1,5 @@
-//! What belongs to sudo without sudo, what sudo does with groups, and what it says where a password would not help.
+//! What belongs to sudo without sudo, what sudo does with groups, and what it says where a password
+//! would not help.
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{ConnectorArguments, Context, Data, ErrorKind, builtin_registry};

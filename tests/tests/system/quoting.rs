@@ -1,6 +1,8 @@
-//! Words and values of any bytes arrive as they are, through every shell that may read them on the way.
+//! Words and values of any bytes arrive as they are, through every shell that may read them on the
+//! way.
 //!
-//! Needs the shells and the users `hostlink-fish` and `hostlink-tcsh` that `cargo xtask test --provision` makes.
+//! Needs the shells and the users `hostlink-fish` and `hostlink-tcsh` that `cargo xtask test
+//! --provision` makes.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -113,7 +115,8 @@ fn lines_for_any_shell_arrive_through_each() {
     }
 }
 
-/// The control of the test above: these words do break where a line is quoted for POSIX shells only.
+/// The control of the test above: these words do break where a line is quoted for POSIX shells
+/// only.
 #[test]
 fn posix_quoting_alone_breaks_in_fish_and_tcsh() {
     let script = print(&HARD.map(<[u8]>::to_vec)).get_raw_value();

@@ -140,7 +140,8 @@ fn a_killed_test_leaves_nothing() {
     if let Ok(seconds) = std::env::var(CHILD) {
         let all = All::start(&seconds);
         println!("\n{}\nend of traces", all.traces().join("\n"));
-        // The end of this comes by SIGKILL; that of the input is there in case that the parent panics.
+        // The end of this comes by SIGKILL; that of the input is there in case that the parent
+        // panics.
         let _ = std::io::stdin().read_line(&mut String::new());
         return;
     }

@@ -321,7 +321,8 @@ async fn be_the_program(told: &str) {
     }
 }
 
-/// The command with a directory of its own for what it keeps, and a command that runs on the target.
+/// The command with a directory of its own for what it keeps, and a command that runs on the
+/// target.
 fn start_command(target: &SshTarget, traces: &Traces, seconds: &str) -> Child {
     let mut words = target.words();
     words.extend(["exec", "--", &format!("sleep {seconds}; :")].map(String::from));

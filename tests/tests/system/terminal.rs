@@ -1,6 +1,7 @@
 //! Commands on this machine neither reach the user's terminal nor are stopped by it.
 //!
-//! `script` gives the program a real terminal. The bare command is the control: there, `/dev/tty` opens.
+//! `script` gives the program a real terminal. The bare command is the control: there, `/dev/tty`
+//! opens.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

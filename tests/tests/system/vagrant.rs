@@ -20,7 +20,8 @@ mod with_docker {
         "data": {"web": {"app_port": 8080}, "db": {"ssh_connect_timeout": 30}}
     }"#;
 
-    /// A way to the machine that leaves a trace, with bash alone; it ends when either side does. ssh replaces `%h` and `%p`.
+    /// A way to the machine that leaves a trace, with bash alone; it ends when either side does.
+    /// ssh replaces `%h` and `%p`.
     fn proxy() -> String {
         let bash = "echo used >>\"#{__dir__}/used\"; exec 3<>/dev/tcp/%h/%p 4<&0; \
                     cat <&4 >&3 & cat <&3 & wait -n; kill $(jobs -p)";
@@ -29,7 +30,8 @@ mod with_docker {
         )
     }
 
-    /// Starting two machines takes most of the time, so that one scene has all that is asked of them.
+    /// Starting two machines takes most of the time, so that one scene has all that is asked of
+    /// them.
     #[tokio::test(flavor = "multi_thread")]
     async fn machines_are_listed_reached_halted_and_destroyed() {
         let project = VagrantProject::with_machines(&[("web", ""), ("db", &proxy())]);

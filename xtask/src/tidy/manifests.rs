@@ -2,7 +2,8 @@
 
 use super::source::{Finding, Source};
 
-/// A version that is stated twice is stated differently one day: only the root of a workspace states versions.
+/// A version that is stated twice is stated differently one day: only the root of a workspace
+/// states versions.
 pub(crate) fn own_versions(source: &Source) -> Vec<Finding> {
     if !source.path.ends_with("/Cargo.toml") {
         return Vec::new();

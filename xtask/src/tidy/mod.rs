@@ -27,6 +27,7 @@ const RULES: &[fn(&Source) -> Vec<Finding>] = &[
     text::machine_paths,
     text::ignored_examples,
     rust::long_files,
+    rust::long_comments,
     rust::leftovers,
     rust::unwraps,
     rust::glob_imports,

@@ -1,8 +1,9 @@
 //! The modules of a crate name each other in one direction.
 //!
-//! Modules that name each other in a circle can only be read, tested and changed together. Where a crate has layers, a layer
-//! names nothing of a later one. A layer is a directory whose `mod.rs` declares modules and does nothing else; the order
-//! of layers is the order in which `lib.rs` declares them.
+//! Modules that name each other in a circle can only be read, tested and changed together. Where a
+//! crate has layers, a layer names nothing of a later one. A layer is a directory whose `mod.rs`
+//! declares modules and does nothing else; the order of layers is the order in which `lib.rs`
+//! declares them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;

@@ -15,6 +15,19 @@ pub(crate) fn long_files(source: &Source) -> Vec<Finding> {
     vec![source.finding(lines, format!("{lines} lines, {MAX_LINES} are allowed; split the file"))]
 }
 
+const MAX_COLUMNS: usize = 100;
+
+/// rustfmt does not wrap comments.
+pub(crate) fn long_comments(source: &Source) -> Vec<Finding> {
+    if !source.has_extension(&["rs"]) {
+        return Vec::new();
+    }
+    let message = format!("a comment goes beyond column {MAX_COLUMNS}");
+    let is_long =
+        |line: &str| line.trim_start().starts_with("//") && line.chars().count() > MAX_COLUMNS;
+    source.find(&message, is_long)
+}
+
 /// Unfinished code, code that was for debugging, and tests that are never run.
 pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
     const MARKS: [&str; 4] = [
@@ -73,6 +86,17 @@ fn imports_super(source: &Source, number: usize) -> bool {
 mod tests {
     use super::super::source::lines_found;
     use super::*;
+
+    #[test]
+    fn a_comment_that_is_too_long_is_found() {
+        let text = format!(
+            "    /// {}\n// {}\nlet long = {};\n",
+            "x".repeat(92),
+            "x".repeat(98),
+            "x".repeat(99)
+        );
+        assert_eq!(lines_found(long_comments, "a.rs", &text), [2]);
+    }
 
     #[test]
     fn a_file_that_is_too_long_is_found() {

@@ -59,8 +59,8 @@ impl Local {
         }
     }
 
-    /// Ends it. On SIGTERM it removes its temporary files and takes its own children along; one that
-    /// is killed could do neither.
+    /// Ends it. On SIGTERM it removes its temporary files and takes its own children along; one
+    /// that is killed could do neither.
     pub(super) async fn end(&mut self) {
         let id = self.0.id().and_then(|id| id.try_into().ok()).and_then(Pid::from_raw);
         if let Some(id) = id {

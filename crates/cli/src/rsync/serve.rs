@@ -154,8 +154,8 @@ async fn both(
     Ok(if is_missing { ExitStatus::Code(NO_PROGRAM.into()) } else { status })
 }
 
-/// Ends both sides. The rsync of the target hears of it through its input, and removes its temporary
-/// files; the link kills it if it does not.
+/// Ends both sides. The rsync of the target hears of it through its input, and removes its
+/// temporary files; the link kills it if it does not.
 async fn end_both(
     local: &mut Local,
     serving: Pin<&mut impl FusedFuture<Output = Result<ExitStatus>>>,

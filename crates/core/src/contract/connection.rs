@@ -12,15 +12,16 @@ use crate::shell::script::{MAX_ARGUMENT, Script};
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::Duplex;
 
-/// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link), which has
-/// everything else: quoting, privilege, time-outs, output, files.
+/// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link),
+/// which has everything else: quoting, privilege, time-outs, output, files.
 ///
 /// Everything takes `&self`: many scripts run at once on one connection.
 #[async_trait]
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
-    /// Waits for a place where [`spawn`](Self::spawn) may start something, where the target has only so many. The
-    /// place is free again when what it is for has ended. An urgent one (a kill, a clean-up) must not queue behind
-    /// the commands that it is to end. Default: there are places enough.
+    /// Waits for a place where [`spawn`](Self::spawn) may start something, where the target has
+    /// only so many. The place is free again when what it is for has ended. An urgent one (a kill,
+    /// a clean-up) must not queue behind the commands that it is to end. Default: there are places
+    /// enough.
     ///
     /// # Errors
     ///
@@ -33,19 +34,22 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         Ok(Slot::default())
     }
 
-    /// Starts `sh -c` with [`Script::argument`] on the target, with pipes or a terminal, and returns its streams.
+    /// Starts `sh -c` with [`Script::argument`] on the target, with pipes or a terminal, and
+    /// returns its streams.
     ///
-    /// The `sh` leads a process group of its own, in which nothing else runs. Its environment is the one that
-    /// the target gives a new login or process; its working directory too. This must not wait
-    /// for the script to end, nor for it to write anything.
+    /// The `sh` leads a process group of its own, in which nothing else runs. Its environment is
+    /// the one that the target gives a new login or process; its working directory too. This must
+    /// not wait for the script to end, nor for it to write anything.
     ///
-    /// It is never dropped midway: whoever has asked for the command may give it up meanwhile, and it is then ended as
-    /// soon as it has started. So it must not wait for long; what can wait belongs to [`slot`](Self::slot).
+    /// It is never dropped midway: whoever has asked for the command may give it up meanwhile, and
+    /// it is then ended as soon as it has started. So it must not wait for long; what can wait
+    /// belongs to [`slot`](Self::slot).
     ///
     /// # Errors
     ///
-    /// The script was provably not started; [`ErrorKind::Busy`] if the same is worth another try in a moment, which the
-    /// caller makes. Once it may have started, failures belong to [`Process::exit`].
+    /// The script was provably not started; [`ErrorKind::Busy`] if the same is worth another try in
+    /// a moment, which the caller makes. Once it may have started, failures belong to
+    /// [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
     /// Whether a process can have a terminal beside its streams. Default: no.
@@ -53,32 +57,35 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// How many bytes of input a command on a terminal can have, where the terminal's other end waits for a command that does
-    /// not read, and passes no output on meanwhile: both could wait for ever. Default: there is no limit.
+    /// How many bytes of input a command on a terminal can have, where the terminal's other end
+    /// waits for a command that does not read, and passes no output on meanwhile: both could wait
+    /// for ever. Default: there is no limit.
     fn most_typed(&self) -> Option<u64> {
         None
     }
 
     /// Whether a script's `sh` is certain to be the leader of its process group, and
-    /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then need not look its group
-    /// up, which costs 0.2 ms.
+    /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then
+    /// need not look its group up, which costs 0.2 ms.
     fn knows_groups(&self) -> bool {
         false
     }
 
-    /// Whether the target is this very machine, as this process sees it: what the environment here says holds there. Default: no.
+    /// Whether the target is this very machine, as this process sees it: what the environment here
+    /// says holds there. Default: no.
     fn is_here(&self) -> bool {
         false
     }
 
-    /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A longer one goes over
-    /// standard input, and is refused on a terminal. Default: [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes are.
+    /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A
+    /// longer one goes over standard input, and is refused on a terminal. Default:
+    /// [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes are.
     fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
         script.len() <= MAX_ARGUMENT
     }
 
-    /// Waits until the target has answered something that was asked now: what it had sent before is then here. It takes
-    /// as long as the link stands still. Default: nothing is ever under way.
+    /// Waits until the target has answered something that was asked now: what it had sent before is
+    /// then here. It takes as long as the link stands still. Default: nothing is ever under way.
     ///
     /// # Errors
     ///
@@ -91,7 +98,8 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where nobody listens.
+    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where
+    /// nobody listens.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         let message = format!("this connection cannot reach the socket {to}");
         Err(Error::new(ErrorKind::Unsupported, message))
@@ -101,26 +109,29 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where the socket to listen at
-    /// cannot be had.
+    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where
+    /// the socket to listen at cannot be had.
     async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
         Err(Error::new(ErrorKind::Unsupported, "this connection forwards no ports"))
     }
 
     /// The connection's own way to move files, if it has one that beats a stream through a command.
     ///
-    /// Used for files of the connecting user only; files of other users always go through a command.
+    /// Used for files of the connecting user only; files of other users always go through a
+    /// command.
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {
         None
     }
 
-    /// What moves files on the target where [`file_transfer`](Self::file_transfer) does not. Default: `cat`.
+    /// What moves files on the target where [`file_transfer`](Self::file_transfer) does not.
+    /// Default: `cat`.
     fn file_program(&self) -> FileProgram {
         FileProgram::Cat
     }
 
-    /// Hears that a command was not successful, or that it or a transfer failed or was given up. Called before
-    /// [`disconnect`](Self::disconnect), for connections that end in another way then. Default: nothing.
+    /// Hears that a command was not successful, or that it or a transfer failed or was given up.
+    /// Called before [`disconnect`](Self::disconnect), for connections that end in another way
+    /// then. Default: nothing.
     fn note_failure(&self) {}
 
     /// Closes the connection. It may be called twice, and is `Ok` on a dead link.
@@ -155,8 +166,9 @@ pub struct SpawnOptions {
     pub terminal: Option<TerminalSize>,
     /// A kill or a clean-up: it must not queue behind the commands that it is to end.
     pub urgent: bool,
-    /// The script starts a tool that wants a terminal: beside its streams it gets one as its controlling terminal, whose other
-    /// end is [`ProcessControl::take_terminal`](crate::ProcessControl::take_terminal). Only for connections that
-    /// [can do it](Connection::gives_terminals).
+    /// The script starts a tool that wants a terminal: beside its streams it gets one as its
+    /// controlling terminal, whose other end is
+    /// [`ProcessControl::take_terminal`](crate::ProcessControl::take_terminal). Only for
+    /// connections that [can do it](Connection::gives_terminals).
     pub asked_on_terminal: bool,
 }

@@ -15,9 +15,11 @@ pub struct Context {
     pub connect_timeout: Duration,
     /// The environment that connectors may look settings up in (`DOCKER_HOST`). Default: empty.
     pub environment: BTreeMap<String, String>,
-    /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default: none.
+    /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default:
+    /// none.
     pub settings: Data,
-    /// Whether any listed data may set [guarded](crate::Connector::guarded_fields) keys. Default: no.
+    /// Whether any listed data may set [guarded](crate::Connector::guarded_fields) keys. Default:
+    /// no.
     pub trust_data: bool,
     /// The user's home directory.
     pub home: Option<PathBuf>,

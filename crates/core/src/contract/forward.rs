@@ -49,8 +49,8 @@ pub enum Forward {
 }
 
 impl Forward {
-    /// Reads what follows ssh's `-L`: `[BIND:]PORT:HOST:PORT`, with a socket's path in the place of either half.
-    /// Without BIND it is the loopback address. An IPv6 address stands in brackets.
+    /// Reads what follows ssh's `-L`: `[BIND:]PORT:HOST:PORT`, with a socket's path in the place of
+    /// either half. Without BIND it is the loopback address. An IPv6 address stands in brackets.
     ///
     /// # Errors
     ///
@@ -89,11 +89,12 @@ pub trait Forwarding: fmt::Debug + Send + Sync {
     /// Where it listens; with the port that was chosen where 0 was asked for.
     fn listen(&self) -> &Endpoint;
 
-    /// Ends it. Connections through it may live on until they end. Dropping it ends it too, without waiting.
+    /// Ends it. Connections through it may live on until they end. Dropping it ends it too, without
+    /// waiting.
     async fn close(&self) -> Result<()>;
 
-    /// Resolves when it is in force no longer although nobody has closed it, to the reason: the link was lost. Default:
-    /// that never comes to be known.
+    /// Resolves when it is in force no longer although nobody has closed it, to the reason: the
+    /// link was lost. Default: that never comes to be known.
     async fn lost(&self) -> Error {
         std::future::pending().await
     }

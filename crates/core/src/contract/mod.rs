@@ -1,4 +1,5 @@
-//! What a connector implements, what it is given, and the files of this machine that it reads and writes.
+//! What a connector implements, what it is given, and the files of this machine that it reads and
+//! writes.
 
 pub(crate) mod connection;
 pub(crate) mod context;

@@ -19,8 +19,9 @@ use crate::values::status::ExitStatus;
 pub struct Process {
     /// Standard input. Dropping it is the end of input. On a terminal, what is typed.
     pub stdin: Option<BoxWrite>,
-    /// Both outputs in the order in which they arrived. Nothing is read ahead of the reader by more than a
-    /// few hundred KiB, so a slow reader slows the command down. It ends when every holder has closed them.
+    /// Both outputs in the order in which they arrived. Nothing is read ahead of the reader by more
+    /// than a few hundred KiB, so a slow reader slows the command down. It ends when every holder
+    /// has closed them.
     pub output: BoxStream<'static, std::io::Result<Chunk>>,
     /// Resolves when the script has ended, perhaps before its output does.
     ///
@@ -31,8 +32,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that has already ended, for a connector whose API returns whole outputs. It announces itself as
-    /// `script` would have.
+    /// A process that has already ended, for a connector whose API returns whole outputs. It
+    /// announces itself as `script` would have.
     #[must_use]
     pub fn from_output(script: &Script, output: CommandOutput) -> Self {
         let announcement = Bytes::from(script.announcement());
@@ -75,19 +76,20 @@ impl Default for TerminalSize {
 pub trait ProcessControl: Send + Sync {
     /// Ends at once what the connection itself can end, without waiting.
     ///
-    /// Returns the process group on the target that is now surely ended, or `None` where only the connection's own
-    /// end was closed: a `kill` through the link is then sent as well.
+    /// Returns the process group on the target that is now surely ended, or `None` where only the
+    /// connection's own end was closed: a `kill` through the link is then sent as well.
     fn kill(&self) -> Option<i32>;
 
-    /// Waits for a kill that [`kill`](Self::kill) has begun and could not wait for, and says whether it has surely ended the
-    /// process `pid` of the target with its group. Default: it has begun none.
+    /// Waits for a kill that [`kill`](Self::kill) has begun and could not wait for, and says
+    /// whether it has surely ended the process `pid` of the target with its group. Default: it has
+    /// begun none.
     async fn has_ended(&self, _pid: i32) -> bool {
         false
     }
 
     /// The other end of the terminal that the process has beside its streams, where
-    /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one. It is given once, and closing it
-    /// takes nothing from the process. Default: there is none.
+    /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one.
+    /// It is given once, and closing it takes nothing from the process. Default: there is none.
     fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
         None
     }
@@ -100,8 +102,8 @@ pub trait ProcessControl: Send + Sync {
     async fn resize(&self, size: TerminalSize) -> Result<()>;
 }
 
-/// The control of a process that the connection itself can neither end nor resize: it is over, or every kill goes
-/// through the link.
+/// The control of a process that the connection itself can neither end nor resize: it is over, or
+/// every kill goes through the link.
 #[derive(Clone, Copy, Debug)]
 pub struct NoControl;
 

@@ -24,54 +24,59 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// Whether it reaches its target through another connection, so that it may stand behind one in a chain.
+    /// Whether it reaches its target through another connection, so that it may stand behind one in
+    /// a chain.
     fn is_wrapper(&self) -> bool {
         false
     }
 
-    /// Whether it cannot do without another connection for a target with this data. Where a name gives none, it goes through
-    /// `@local`.
+    /// Whether it cannot do without another connection for a target with this data. Where a name
+    /// gives none, it goes through `@local`.
     fn needs_outer(&self, _data: &Data) -> bool {
         false
     }
 
-    /// The host data that it reads, by default none. Help texts, flags and schemas are made of this.
+    /// The host data that it reads, by default none. Help texts, flags and schemas are made of
+    /// this.
     fn data_fields(&self) -> &'static [DataField] {
         &[]
     }
 
-    /// The keys among [`data_fields`](Self::data_fields) by which data could run code, read files or lower a guard on this
-    /// machine. Data that is not [trusted](Self::is_trusted) may not set them.
+    /// The keys among [`data_fields`](Self::data_fields) by which data could run code, read files
+    /// or lower a guard on this machine. Data that is not [trusted](Self::is_trusted) may not set
+    /// them.
     fn guarded_fields(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Whether the data that it lists may set [guarded](Self::guarded_fields) keys. Default: not if it only lists hosts,
-    /// since it then passes on what an API, a state or another program's output says.
+    /// Whether the data that it lists may set [guarded](Self::guarded_fields) keys. Default: not if
+    /// it only lists hosts, since it then passes on what an API, a state or another program's
+    /// output says.
     fn is_trusted(&self) -> bool {
         self.handles_execution()
     }
 
-    /// Whether to list hosts is no more than to read files of this machine. Then it is asked even where a limit seems not to
-    /// reach its hosts, and for the completion of names.
+    /// Whether to list hosts is no more than to read files of this machine. Then it is asked even
+    /// where a limit seems not to reach its hosts, and for the completion of names.
     fn only_reads_files(&self) -> bool {
         false
     }
 
-    /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool; settings for that are in
-    /// [`Context::settings`].
+    /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool;
+    /// settings for that are in [`Context::settings`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Inventory`](crate::ErrorKind::Inventory) or [`Data`](crate::ErrorKind::Data): the argument
-    /// is not one of this connector's, or what was asked did not answer.
+    /// [`ErrorKind::Inventory`](crate::ErrorKind::Inventory) or [`Data`](crate::ErrorKind::Data):
+    /// the argument is not one of this connector's, or what was asked did not answer.
     async fn make_names_data(
         &self,
         argument: Option<&str>,
         context: &Context,
     ) -> Result<Vec<NameData>>;
 
-    /// The targets that `@name` or `@name/argument` stands for, and groups with data of their own. Default: the targets alone.
+    /// The targets that `@name` or `@name/argument` stands for, and groups with data of their own.
+    /// Default: the targets alone.
     ///
     /// # Errors
     ///
@@ -81,8 +86,9 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Ok(Listing { hosts, groups: Vec::new() })
     }
 
-    /// Checks a target's data, as far as that goes without reaching anything: values that do not fit or contradict one
-    /// another, files that are missing. Callers check all targets before they connect to the first.
+    /// Checks a target's data, as far as that goes without reaching anything: values that do not
+    /// fit or contradict one another, files that are missing. Callers check all targets before they
+    /// connect to the first.
     ///
     /// # Errors
     ///
@@ -91,8 +97,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Opens a connection. The connector keeps to `context.connect_timeout`. Default: for connectors that only list hosts,
-    /// nobody calls it.
+    /// Opens a connection. The connector keeps to `context.connect_timeout`. Default: for
+    /// connectors that only list hosts, nobody calls it.
     ///
     /// # Errors
     ///
@@ -116,8 +122,8 @@ pub struct NameData {
     pub data: Data,
     /// The groups it is in. `@connector` is added for every host.
     pub groups: Vec<String>,
-    /// How it is reached, as a target's name: `@docker/web1`, a chain. Default: by the connector that lists it; over
-    /// SSH, under its name, if that one only lists hosts.
+    /// How it is reached, as a target's name: `@docker/web1`, a chain. Default: by the connector
+    /// that lists it; over SSH, under its name, if that one only lists hosts.
     pub target: Option<String>,
 }
 

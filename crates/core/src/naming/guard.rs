@@ -36,8 +36,9 @@ impl Registry {
         given.map(|(key, _)| key).filter(|key| self.is_guarded(key))
     }
 
-    /// Whether data that are not trusted may not set a key. Those that end in `_command` and `_file` run or read something, and
-    /// those of secrets that end in `_env` would send a variable of this machine's environment elsewhere.
+    /// Whether data that are not trusted may not set a key. Those that end in `_command` and
+    /// `_file` run or read something, and those of secrets that end in `_env` would send a variable
+    /// of this machine's environment elsewhere.
     fn is_guarded(&self, key: &str) -> bool {
         let fields = self.connectors().flat_map(|known| known.data_fields());
         let mut fields = fields.chain(ConnectorArguments::FIELDS);
@@ -49,7 +50,8 @@ impl Registry {
             || self.connectors().any(|known| known.guarded_fields().contains(&key))
     }
 
-    /// Whether to reach a name is to run something on this machine, or to ask a program or a file of it for hosts.
+    /// Whether to reach a name is to run something on this machine, or to ask a program or a file
+    /// of it for hosts.
     ///
     /// # Errors
     ///
@@ -68,7 +70,8 @@ impl Registry {
         Ok(false)
     }
 
-    /// Refuses a target on this machine where a connector that is not trusted says that a host is there.
+    /// Refuses a target on this machine where a connector that is not trusted says that a host is
+    /// there.
     pub(crate) fn guard_target(
         &self,
         connector: &Arc<dyn Connector>,

@@ -23,12 +23,14 @@ pub struct TargetName<'a> {
 }
 
 impl<'a> TargetName<'a> {
-    /// Takes a name apart. A further link starts at `/@name` followed by `/` or the end, where `is_connector`
-    /// knows the name; everything else belongs to the argument, so that paths may hold an `@`.
+    /// Takes a name apart. A further link starts at `/@name` followed by `/` or the end, where
+    /// `is_connector` knows the name; everything else belongs to the argument, so that paths may
+    /// hold an `@`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Inventory`]: the name is empty, has white space around it or holds a control character.
+    /// [`ErrorKind::Inventory`]: the name is empty, has white space around it or holds a control
+    /// character.
     pub fn parse(text: &'a str, is_connector: impl Fn(&str) -> bool) -> Result<Self> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         let is_bad = || text.trim() != text || text.chars().any(char::is_control);
@@ -63,8 +65,9 @@ impl<'a> TargetName<'a> {
     }
 }
 
-/// Where slashes are behind which a further link may begin. Large inventories ask this of every host, several times, and
-/// `str::match_indices` takes longer to set up than to look at a name byte by byte.
+/// Where slashes are behind which a further link may begin. Large inventories ask this of every
+/// host, several times, and `str::match_indices` takes longer to set up than to look at a name byte
+/// by byte.
 fn possible_links(text: &str) -> impl Iterator<Item = usize> {
     let pairs = text.as_bytes().windows(2).enumerate();
     pairs.filter(|(_, pair)| *pair == b"/@").map(|(at, _)| at)
@@ -84,8 +87,9 @@ fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> 
     })
 }
 
-/// For connectors whose arguments hold no `/@`: refuses an argument with a further link whose connector is not known. One
-/// that is known would have ended the argument. `shown` is the argument as it may be told.
+/// For connectors whose arguments hold no `/@`: refuses an argument with a further link whose
+/// connector is not known. One that is known would have ended the argument. `shown` is the argument
+/// as it may be told.
 ///
 /// # Errors
 ///

@@ -19,7 +19,8 @@ const DEEPEST: usize = 8;
 /// The connectors to go through, outermost first, and what each knows of its target.
 type Way = Vec<(Arc<dyn Connector>, Data)>;
 
-/// The connectors that names may refer to. An explicit value: whoever wants another connector registers it.
+/// The connectors that names may refer to. An explicit value: whoever wants another connector
+/// registers it.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     connectors: Vec<Arc<dyn Connector>>,
@@ -64,7 +65,8 @@ impl Registry {
         self.connectors.push(connector);
     }
 
-    /// Names a connector that exists but was not compiled in, and the feature that adds it, for the error that says so.
+    /// Names a connector that exists but was not compiled in, and the feature that adds it, for the
+    /// error that says so.
     pub fn left_out(&mut self, name: &'static str, feature: &'static str) {
         self.left_out.push((name, feature));
     }
@@ -91,8 +93,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// The name cannot be read, its connector is unknown, the connector refuses the argument, or the links do not make a
-    /// chain; [`ErrorKind::Data`] if data that are not trusted set what they may not.
+    /// The name cannot be read, its connector is unknown, the connector refuses the argument, or
+    /// the links do not make a chain; [`ErrorKind::Data`] if data that are not trusted set what
+    /// they may not.
     pub async fn resolve(&self, name: &str, context: &Context) -> Result<Vec<ResolvedTarget>> {
         let parsed = self.parse(name)?;
         self.check_links(name, &parsed)?;
@@ -173,8 +176,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// As [`resolve`](Self::resolve) and [`ResolvedTarget::connect`]; [`ErrorKind::Inventory`] if the
-    /// name stands for none or several.
+    /// As [`resolve`](Self::resolve) and [`ResolvedTarget::connect`]; [`ErrorKind::Inventory`] if
+    /// the name stands for none or several.
     pub async fn connect(&self, name: &str, data: &Data, context: &Context) -> Result<Link> {
         let mut targets = self.resolve(name, context).await?;
         match (targets.pop(), targets.is_empty()) {
@@ -261,7 +264,8 @@ impl Registry {
 }
 
 impl ResolvedTarget {
-    /// Sets data over what the connector knows. The values of secret fields are masked from here on.
+    /// Sets data over what the connector knows. The values of secret fields are masked from here
+    /// on.
     #[must_use]
     pub fn with_data(mut self, data: &Data) -> Self {
         self.data.merge(data);
@@ -299,7 +303,8 @@ impl ResolvedTarget {
     ///
     /// # Errors
     ///
-    /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
+    /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists
+    /// hosts.
     pub async fn connect(&self, context: &Context) -> Result<Link> {
         self.check(context)?;
         let mut outer: Option<Link> = None;
@@ -327,7 +332,8 @@ impl ResolvedTarget {
     ///
     /// # Errors
     ///
-    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
+    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists
+    /// hosts.
     pub fn check(&self, context: &Context) -> Result<()> {
         let way = self.way()?;
         let checks = way.iter().enumerate().map(|(index, (connector, _))| {

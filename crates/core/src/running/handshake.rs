@@ -26,7 +26,8 @@ pub(crate) fn not_started_in_time(limit: Duration) -> Error {
 /// What ends the input of a terminal.
 pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
-/// How long a privilege tool may take to start the command. PAM modules may wait for some seconds on purpose.
+/// How long a privilege tool may take to start the command. PAM modules may wait for some seconds
+/// on purpose.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A shell that announced itself, and the process group to kill with it.
@@ -35,7 +36,8 @@ pub(crate) struct Leader {
     pub(crate) pid: i32,
     /// Unknown without /proc, or where nobody asked.
     pub(crate) known_group: Option<i32>,
-    /// When the group's leader started, in the target's clock ticks; tells it from a later process with its pid.
+    /// When the group's leader started, in the target's clock ticks; tells it from a later process
+    /// with its pid.
     pub(crate) start: Option<u64>,
     /// The session, where the group is known.
     pub(crate) session: Option<i32>,
@@ -151,7 +153,8 @@ impl Default for Gate {
 }
 
 impl Handshake {
-    /// `terminal`: there is one stream only, so only one announcement. `beside`: there is a terminal beside the streams.
+    /// `terminal`: there is one stream only, so only one announcement. `beside`: there is a
+    /// terminal beside the streams.
     pub(crate) fn new(script: &Script, terminal: bool, beside: bool) -> Self {
         let first = |prompt: &Prompt| match prompt.from {
             Some(_) => State::Early,
@@ -267,7 +270,8 @@ impl Handshake {
             start: number(),
             session: number().and_then(|session| session.try_into().ok()),
         };
-        // The first word counts: later ones may be those of whoever has read the token in an argument list.
+        // The first word counts: later ones may be those of whoever has read the token in an
+        // argument list.
         (if innermost { &mut self.inner } else { &mut self.outer }).get_or_insert(leader);
         innermost
     }

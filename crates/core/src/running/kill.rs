@@ -25,17 +25,20 @@ use crate::values::status::ExitStatus;
 /// How long a kill through the link may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a killed command may take to report its end. Podman takes more than 2 s for it on a busy machine.
+/// How long a killed command may take to report its end. Podman takes more than 2 s for it on a
+/// busy machine.
 const CONFIRMATION_LIMIT: Duration = Duration::from_secs(8);
 
-/// How long whoever waits for the kill waits until it has reached the target, or the target has answered a question. On a
-/// link that stands still it never does, and the caller's own limit has passed already.
+/// How long whoever waits for the kill waits until it has reached the target, or the target has
+/// answered a question. On a link that stands still it never does, and the caller's own limit has
+/// passed already.
 const REACH_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a command that has been started may take to say whom to kill.
 const HEARING_LIMIT: Duration = Duration::from_secs(10);
 
-/// The same, once the shell in front of a privilege tool has spoken: the tool gets no answers any more.
+/// The same, once the shell in front of a privilege tool has spoken: the tool gets no answers any
+/// more.
 const INNER_HEARING_LIMIT: Duration = Duration::from_secs(2);
 
 /// Who kills a command, and how.
@@ -43,13 +46,15 @@ pub(crate) struct Killer {
     link: Shared,
     control: Arc<dyn ProcessControl>,
     privilege: ConnectorArguments,
-    /// The whole session goes: on a terminal, a shell with job control has put its jobs into groups of their own.
+    /// The whole session goes: on a terminal, a shell with job control has put its jobs into groups
+    /// of their own.
     whole_session: bool,
     /// Clean-ups wait until it is gone: what is being killed could make again what they remove.
     _until_killed: Option<TaskTrackerToken>,
 }
 
-/// The control of a process that was handed over: what its connection cannot end goes through the link.
+/// The control of a process that was handed over: what its connection cannot end goes through the
+/// link.
 struct Handed {
     control: Arc<dyn ProcessControl>,
     state: Mutex<HandedState>,
@@ -160,14 +165,17 @@ impl Killer {
             return false;
         }
         let reached = deepest.is_none_or(|leader| leader.group() == killed);
-        // A privilege tool may have put the command into a session of its own, which has not spoken yet.
+        // A privilege tool may have put the command into a session of its own, which has not spoken
+        // yet.
         let alone = handshake.inner.is_some() || !self.privilege.is_privileged();
-        // Where the connection knows the groups, nothing else can know better: by number, this could hit a stranger.
+        // Where the connection knows the groups, nothing else can know better: by number, this
+        // could hit a stranger.
         let knows = self.link.connection().knows_groups() && !self.privilege.is_privileged();
         knows || (reached && alone)
     }
 
-    /// Whether the kill that the connection has begun by itself has ended the command, and there is nothing else to end.
+    /// Whether the kill that the connection has begun by itself has ended the command, and there is
+    /// nothing else to end.
     async fn is_done_below(&self, handshake: &Handshake) -> bool {
         // The shell in front of a privilege tool is not the command.
         let leader =
@@ -178,9 +186,11 @@ impl Killer {
         }
     }
 
-    /// Sends the kill through the link, and says whether it has reached a group; `None` where none is known.
+    /// Sends the kill through the link, and says whether it has reached a group; `None` where none
+    /// is known.
     ///
-    /// Where the privilege has not been given yet and a tool may ask for a password, it is not tried once more for the kill.
+    /// Where the privilege has not been given yet and a tool may ask for a password, it is not
+    /// tried once more for the kill.
     async fn send(&self, handshake: &Handshake) -> Option<bool> {
         let line = self.kill_line(handshake)?;
         let command = StringCommand::shell(line);
@@ -212,13 +222,14 @@ impl Killer {
 }
 
 impl Ending {
-    /// Ends at once what the connection itself can end, and the rest in the background: a disconnect waits for it.
+    /// Ends at once what the connection itself can end, and the rest in the background: a
+    /// disconnect waits for it.
     pub(crate) fn begin(self) {
         self.start(Arc::default());
     }
 
-    /// The same, and waits for it; true if it is proved that the command has ended. It goes on where this is
-    /// dropped, or waits no longer.
+    /// The same, and waits for it; true if it is proved that the command has ended. It goes on
+    /// where this is dropped, or waits no longer.
     pub(crate) async fn and_wait(self) -> bool {
         let reached = Arc::new(AtomicBool::new(false));
         let mut answer = Some(self.killer.answers());
@@ -278,7 +289,8 @@ impl Ending {
         }
     }
 
-    /// Waits for the command's end, and reads its output meanwhile: a full pipe could keep it from ending.
+    /// Waits for the command's end, and reads its output meanwhile: a full pipe could keep it from
+    /// ending.
     async fn until_over(&mut self) -> bool {
         while !self.over {
             tokio::select! {
@@ -311,8 +323,8 @@ pub(crate) async fn resolved<T>(future: &mut Option<BoxFuture<'static, T>>) -> O
     Some(result)
 }
 
-/// `_hl_k GROUP START`: ends the group unless its leader is a later process with the same pid. A group that is gone has
-/// ended, which only /proc proves.
+/// `_hl_k GROUP START`: ends the group unless its leader is a later process with the same pid. A
+/// group that is gone has ended, which only /proc proves.
 ///
 /// No `--` before the group: dash takes it for a pid.
 const KILL_FUNCTION: &str = r#"_hl_k() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi; kill -KILL -$1 2>/dev/null || kill -KILL $1 2>/dev/null || _hl_gone $1; }
@@ -327,8 +339,9 @@ fn kill_leader(leader: Leader) -> Option<String> {
     (group > 1).then(|| format!("_hl_k {group} '{start}' 2>/dev/null"))
 }
 
-/// `_hl_e SESSION START`: ends every process of the session (`/proc/PID/stat` field 6, see proc(5)) unless its leader is a
-/// later process with the same pid. It looks again until nobody is left, since what it has not reached yet may fork.
+/// `_hl_e SESSION START`: ends every process of the session (`/proc/PID/stat` field 6, see proc(5))
+/// unless its leader is a later process with the same pid. It looks again until nobody is left,
+/// since what it has not reached yet may fork.
 const KILL_SESSION_FUNCTION: &str = r#"_hl_e() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi
 _hl_s=$1 _hl_n=; while [ "${#_hl_n}" -lt 20 ]; do _hl_n=x$_hl_n _hl_f=
 for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>/dev/null || continue

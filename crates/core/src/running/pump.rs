@@ -58,8 +58,9 @@ impl Limits {
 
 /// Serves a process to its end.
 ///
-/// On an error everything that the command started is killed first; where it had ended by itself, what it left behind is
-/// the user's, unless the time was up. Dropped before the end, it ends everything too.
+/// On an error everything that the command started is killed first; where it had ended by itself,
+/// what it left behind is the user's, unless the time was up. Dropped before the end, it ends
+/// everything too.
 pub(crate) async fn pump(
     mut served: Served,
     script: &Script,
@@ -173,12 +174,14 @@ struct Feeder {
 
 const BUFFER: usize = 256 * 1024;
 
-/// How long a command on a terminal that has no input runs before the end of that is typed. sudo with use_pty (1.9.13) waits for ever
-/// if something is typed in the moment in which its command ends; most that read nothing are over by then.
+/// How long a command on a terminal that has no input runs before the end of that is typed. sudo
+/// with use_pty (1.9.13) waits for ever if something is typed in the moment in which its command
+/// ends; most that read nothing are over by then.
 const END_HELD_BACK: Duration = Duration::from_secs(1);
 
 impl Feeder {
-    /// Only a source that cannot be read is an error, or that is too long: a command need not read its input.
+    /// Only a source that cannot be read is an error, or that is too long: a command need not read
+    /// its input.
     async fn run(mut self, mut orders: UnboundedReceiver<Order>) -> Result<()> {
         while self.waits {
             match orders.recv().await {
@@ -213,8 +216,8 @@ impl Feeder {
             std::future::pending::<()>().await;
         }
         if self.terminal {
-            // Closing a terminal is no end of input: ^D at the start of a line is (termios(3), VEOF). Elsewhere
-            // the first one only hands the line over.
+            // Closing a terminal is no end of input: ^D at the start of a line is (termios(3),
+            // VEOF). Elsewhere the first one only hands the line over.
             if !self.at_line_start {
                 self.write(END_OF_TRANSMISSION).await;
             }

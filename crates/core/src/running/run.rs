@@ -65,7 +65,8 @@ pub(crate) async fn run(
 /// pyinfra's default.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// A command that failed is run again, and so is a time-out: `retries` is the caller's word that it may.
+/// A command that failed is run again, and so is a time-out: `retries` is the caller's word that it
+/// may.
 fn wants_another(result: &Result<CommandOutput>, arguments: &ConnectorArguments) -> bool {
     match result {
         Ok(output) if output.success() => {

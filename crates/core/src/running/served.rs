@@ -32,7 +32,8 @@ const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long output that was on its way may take from the connection's buffers to here.
 const LAST_CHANCE: Duration = Duration::from_millis(200);
 
-/// How long a tool whose question gets no further answer may take to end. PAM waits for some 2 s on purpose.
+/// How long a tool whose question gets no further answer may take to end. PAM waits for some 2 s on
+/// purpose.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(4);
 
 /// Whether silence means that there is no more output.
@@ -142,7 +143,8 @@ impl Served {
         self.killer = None;
     }
 
-    /// Reads until the command has ended and its output too, or has been silent for so long although the link is not.
+    /// Reads until the command has ended and its output too, or has been silent for so long
+    /// although the link is not.
     pub(crate) async fn drain(
         &mut self,
         sink: &mut dyn OutputSink,
@@ -258,7 +260,8 @@ impl Served {
         self.look_for_question();
     }
 
-    /// Answers what has stood long enough: on the terminal, or by what it returns, for standard input.
+    /// Answers what has stood long enough: on the terminal, or by what it returns, for standard
+    /// input.
     async fn take_question(&mut self) -> Vec<Secret> {
         self.asked = None;
         let Heard { answers, unanswered, .. } = self.handshake.take_question();
@@ -283,7 +286,8 @@ impl Served {
         self.refused.get_or_insert_with(|| (why, Instant::now() + REFUSAL_LIMIT));
     }
 
-    /// Where input was ended for want of an answer, the command has none, and gets no word to go on.
+    /// Where input was ended for want of an answer, the command has none, and gets no word to go
+    /// on.
     fn check_start(&self) -> Result<()> {
         self.refused.map_or(Ok(()), |(why, _)| Err(no_answer(why)))
     }
@@ -314,8 +318,8 @@ impl Served {
         Err(Error::new(ErrorKind::Privilege, message).with_stderr_tail(&said))
     }
 
-    /// Ends everything after `error`, which then says whether that is proved. Where the command had ended by itself, what
-    /// it left behind is the user's, unless the time was up.
+    /// Ends everything after `error`, which then says whether that is proved. Where the command had
+    /// ended by itself, what it left behind is the user's, unless the time was up.
     pub(crate) async fn end_by_force(mut self, error: Error) -> Error {
         if self.status.is_some() && error.kind() != ErrorKind::Timeout {
             self.let_go();

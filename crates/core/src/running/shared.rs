@@ -23,8 +23,8 @@ use crate::values::secret::Secret;
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Inner>);
 
-/// Runs the command of a kill, within a time limit. A kill is part of how commands run, and needs to run one itself: the
-/// link, which knows both, says how.
+/// Runs the command of a kill, within a time limit. A kill is part of how commands run, and needs
+/// to run one itself: the link, which knows both, says how.
 pub(crate) type RunUrgently = for<'a> fn(
     &'a Shared,
     &'a StringCommand,
@@ -135,7 +135,8 @@ impl Shared {
         }
     }
 
-    /// sudo's password, where it was not given, and is wanted before sudo asks or has been typed already.
+    /// sudo's password, where it was not given, and is wanted before sudo asks or has been typed
+    /// already.
     pub(crate) async fn ask_for_password(
         &self,
         arguments: &ConnectorArguments,
@@ -147,7 +148,8 @@ impl Shared {
         self.sudo_password().await.map(Some)
     }
 
-    /// Remembers that sudo did not take the password that was typed: an account may be locked after a few tries.
+    /// Remembers that sudo did not take the password that was typed: an account may be locked after
+    /// a few tries.
     pub(crate) fn note_refusal(&self, password: Option<&Secret>, error: &Error) {
         let is_typed = password.is_some() && password == self.0.sudo_password.get();
         if is_typed && is_refused_password(error) {
@@ -167,8 +169,8 @@ impl Shared {
         answer.cloned().map_err(|error| error.with_kind(ErrorKind::Privilege))
     }
 
-    /// Runs a kill or a clean-up that [`Link::disconnect`](crate::Link::disconnect) waits for. Without a runtime, at the
-    /// very end of a program, it is not run.
+    /// Runs a kill or a clean-up that [`Link::disconnect`](crate::Link::disconnect) waits for.
+    /// Without a runtime, at the very end of a program, it is not run.
     pub(crate) fn in_background<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,

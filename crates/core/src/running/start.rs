@@ -33,8 +33,8 @@ pub(crate) struct Starter {
 }
 
 impl Starter {
-    /// What runs `command` on `link`. An urgent one is a kill, which is not killed in turn. `has_input`: it reads something
-    /// else than what is typed, where it is on a terminal.
+    /// What runs `command` on `link`. An urgent one is a kill, which is not killed in turn.
+    /// `has_input`: it reads something else than what is typed, where it is on a terminal.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl Starter {
         self.spawn(Slot::default()).await?.hand_over(&self.script).await
     }
 
-    /// Spawns in a task of its own, which goes on where this is dropped: a process that nobody waits for any more is
-    /// ended as soon as it is there.
+    /// Spawns in a task of its own, which goes on where this is dropped: a process that nobody
+    /// waits for any more is ended as soon as it is there.
     async fn spawn(&self, slot: Slot) -> Result<Served> {
         let (link, script, options) =
             (self.link.clone(), self.script.clone(), self.options.clone());

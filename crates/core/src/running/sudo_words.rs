@@ -3,8 +3,8 @@
 use crate::shell::arguments::ConnectorArguments;
 use crate::values::error::Error;
 
-/// Whether sudo refused for something that no password mends, in whatever language: it wants a terminal, or does not know
-/// whom to become.
+/// Whether sudo refused for something that no password mends, in whatever language: it wants a
+/// terminal, or does not know whom to become.
 pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments) -> bool {
     let said = error.stderr_tail().unwrap_or_default();
     let names = [&arguments.sudo_user, &arguments.sudo_group];
@@ -14,7 +14,8 @@ pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments)
     })
 }
 
-/// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in all of them.
+/// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in
+/// all of them.
 pub(crate) fn speaks_of_a_terminal(said: &[u8]) -> bool {
     let text = String::from_utf8_lossy(said);
     text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))

@@ -30,10 +30,12 @@ use crate::values::error::{Error, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
 use crate::values::status::ExitStatus;
 
-/// How long the terminal is read on after the command's end while somebody else still holds it. Who types waits for it.
+/// How long the terminal is read on after the command's end while somebody else still holds it. Who
+/// types waits for it.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// A command that runs on a terminal of its own on the target, from [`Link::open_terminal`](crate::Link::open_terminal).
+/// A command that runs on a terminal of its own on the target, from
+/// [`Link::open_terminal`](crate::Link::open_terminal).
 ///
 /// Dropping it kills the command and all that it started.
 #[must_use = "dropping it kills the command"]
@@ -51,14 +53,15 @@ impl Terminal {
         self.window.clone()
     }
 
-    /// Passes bytes on both ways until the command has ended, unchanged: control characters from `input` reach the
-    /// terminal, which makes signals of them. The end of `input` is typed as ^D.
+    /// Passes bytes on both ways until the command has ended, unchanged: control characters from
+    /// `input` reach the terminal, which makes signals of them. The end of `input` is typed as ^D.
     ///
     /// A slow `output` slows the command down, and does not keep input from arriving.
     ///
     /// # Errors
     ///
-    /// The link broke, the time was up, `input` could not be read, or `output` failed. The command is then killed.
+    /// The link broke, the time was up, `input` could not be read, or `output` failed. The command
+    /// is then killed.
     ///
     /// # Cancel safety
     ///
@@ -98,7 +101,8 @@ impl fmt::Debug for Terminal {
 pub struct Window(Weak<dyn ProcessControl>);
 
 impl Window {
-    /// Tells the terminal its size; whoever runs there gets SIGWINCH. Once the command has ended, it does nothing.
+    /// Tells the terminal its size; whoever runs there gets SIGWINCH. Once the command has ended,
+    /// it does nothing.
     ///
     /// # Errors
     ///

@@ -21,10 +21,11 @@ macro_rules! connector_arguments {
         $(#[doc = $more:literal])*
         $field:ident: $type:ty, $type_name:literal, $default:literal, $secret:literal, $with:ident;
     )+) => {
-        /// How one command runs. A field that is `None` was not said; host data or the default then holds.
+        /// How one command runs. A field that is `None` was not said; host data or the default then
+        /// holds.
         ///
-        /// The names are pyinfra's global arguments without the leading underscore, which host data keeps
-        /// (`_sudo`). Where several privileges are asked for they nest in pyinfra's order:
+        /// The names are pyinfra's global arguments without the leading underscore, which host data
+        /// keeps (`_sudo`). Where several privileges are asked for they nest in pyinfra's order:
         /// doas → dzdo → sudo → su.
         ///
         /// ```
@@ -41,7 +42,8 @@ macro_rules! connector_arguments {
         )+}
 
         impl ConnectorArguments {
-            /// Every field as a key of host data, with its leading underscore, in the order of the struct.
+            /// Every field as a key of host data, with its leading underscore, in the order of the
+            /// struct.
             pub const FIELDS: &'static [DataField] = &[$(DataField {
                 key: concat!("_", stringify!($field)),
                 description: $description,
@@ -180,7 +182,8 @@ impl ConnectorArguments {
         [self.sudo, self.doas, self.dzdo].contains(&Some(true)) || self.su_user.is_some()
     }
 
-    /// Whether a tool may ask for a password. Where none is given, sudo and doas are told not to, and su does not ask root.
+    /// Whether a tool may ask for a password. Where none is given, sudo and doas are told not to,
+    /// and su does not ask root.
     pub(crate) fn may_be_asked(&self) -> bool {
         let passwords = [&self.sudo_password, &self.su_password, &self.doas_password];
         let is_su_first = self.su_user.is_some() && self.sudo != Some(true);
@@ -197,8 +200,8 @@ impl ConnectorArguments {
         Self { sudo_password: Some(password), use_sudo_password: None, ..self }
     }
 
-    /// The same user, and nothing else of these arguments: for the kill and the clean-up of a command. Neither has time for
-    /// what the user's login shell does first.
+    /// The same user, and nothing else of these arguments: for the kill and the clean-up of a
+    /// command. Neither has time for what the user's login shell does first.
     pub(crate) fn privilege_only(&self) -> Self {
         Self {
             use_sudo_login: None,

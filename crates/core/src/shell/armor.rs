@@ -1,4 +1,5 @@
-//! Bytes as they go through a terminal: as text, whose end is told in it, since a raw terminal has none.
+//! Bytes as they go through a terminal: as text, whose end is told in it, since a raw terminal has
+//! none.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -6,12 +6,15 @@ use crate::values::data::{Fault, faults_to_result};
 use crate::values::error::Result;
 use crate::values::secret::Secret;
 
-/// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this name.
+/// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this
+/// name.
 ///
-/// Set-up happens in the innermost `sh`: change the directory, export the environment, run. Around it stand the
-/// privilege tools, in the order doas → dzdo → sudo → su. A failing set-up ends the line before the command.
+/// Set-up happens in the innermost `sh`: change the directory, export the environment, run. Around
+/// it stand the privilege tools, in the order doas → dzdo → sudo → su. A failing set-up ends the
+/// line before the command.
 ///
-/// What [`Link::run_shell_command`](crate::Link::run_shell_command) sends is this text with announcements in it.
+/// What [`Link::run_shell_command`](crate::Link::run_shell_command) sends is this text with
+/// announcements in it.
 ///
 /// ```
 /// use hostlink_core::{ConnectorArguments, StringCommand, make_unix_command};
@@ -24,8 +27,8 @@ use crate::values::secret::Secret;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user, a group or a directory that no
-/// shell could take, and for NUL bytes, with every fault at once.
+/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user, a group
+/// or a directory that no shell could take, and for NUL bytes, with every fault at once.
 pub fn make_unix_command(
     command: &StringCommand,
     arguments: &ConnectorArguments,
@@ -35,12 +38,12 @@ pub fn make_unix_command(
     Ok(privileged(body, arguments, Cues::default()))
 }
 
-/// What a line says while its tools hand on to one another: commands of the shell. Lines that are shown rather than run
-/// say nothing.
+/// What a line says while its tools hand on to one another: commands of the shell. Lines that are
+/// shown rather than run say nothing.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Cues<'a> {
-    /// That it reads what sudo is to ask with. That stands neither in the line nor in sudo's arguments, which everybody may
-    /// read: whoever knows it could ask in sudo's place.
+    /// That it reads what sudo is to ask with. That stands neither in the line nor in sudo's
+    /// arguments, which everybody may read: whoever knows it could ask in sudo's place.
     pub(crate) reads_sudo_prompt: Option<&'a str>,
     /// That doas and dzdo ask no more.
     pub(crate) doas_is_over: Option<&'a str>,
@@ -53,7 +56,8 @@ pub(crate) struct Cues<'a> {
 pub(crate) enum CommandText<'a> {
     /// As an argument.
     Argument,
-    /// As a file, for texts that are secret or too long for an argument; ended by a line with this token.
+    /// As a file, for texts that are secret or too long for an argument; ended by a line with this
+    /// token.
     File(&'a str),
 }
 
@@ -308,8 +312,8 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
     bytes.contains(&0).then(|| Fault::new("_env", format!("{name} has a NUL byte in its value")))
 }
 
-/// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to it. A password for sudo may
-/// stand among a host's data for the commands that ask for it.
+/// What is said of a tool that nobody asks for. To say no to a tool says so of all that belongs to
+/// it. A password for sudo may stand among a host's data for the commands that ask for it.
 fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> {
     let is_on = |switch: Option<bool>| switch == Some(true);
     let ConnectorArguments { sudo, sudo_user, sudo_group, .. } = arguments;

@@ -74,8 +74,9 @@ impl StringCommand {
         Self::new().raw(line)
     }
 
-    /// The login shell of the user that runs it, for [`Link::open_terminal`](crate::Link::open_terminal): the one
-    /// that `SHELL` names, which sudo, su and doas set to the other user's.
+    /// The login shell of the user that runs it, for
+    /// [`Link::open_terminal`](crate::Link::open_terminal): the one that `SHELL` names, which sudo,
+    /// su and doas set to the other user's.
     #[must_use]
     pub fn login_shell() -> Self {
         Self::shell(r#"exec "${SHELL:-/bin/sh}" -l"#)
@@ -106,8 +107,9 @@ impl StringCommand {
 
     /// Appends a word that is quoted, and masked wherever the command is shown.
     ///
-    /// It will stand in the argument list of the one program that it is meant for, which every user of the
-    /// target may read while the program runs. An environment variable is safer where the program takes one.
+    /// It will stand in the argument list of the one program that it is meant for, which every user
+    /// of the target may read while the program runs. An environment variable is safer where the
+    /// program takes one.
     #[must_use]
     pub fn secret(self, secret: impl Into<Secret>) -> Self {
         self.push(Piece::Secret(secret.into()), Quoting::Word)
@@ -137,7 +139,8 @@ impl StringCommand {
         self.quoted(line)
     }
 
-    /// The command as a shell is to read it, secrets included. It may hold bytes that are not UTF-8.
+    /// The command as a shell is to read it, secrets included. It may hold bytes that are not
+    /// UTF-8.
     #[must_use]
     pub fn get_raw_value(&self) -> Vec<u8> {
         self.render(Face::Raw)

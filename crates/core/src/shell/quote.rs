@@ -1,8 +1,8 @@
 //! Quoting for shells: the one that we start, and those that nobody chose.
 //!
-//! A line that `sudo -i`, `su` or sshd hands to a user's login shell may be read by bash, fish or tcsh, which
-//! agree on single quotes only while there is no backslash (fish), no `!` (tcsh) and no newline (tcsh) between
-//! them. Everything else is sent in octal, to be decoded by an `sh` of ours.
+//! A line that `sudo -i`, `su` or sshd hands to a user's login shell may be read by bash, fish or
+//! tcsh, which agree on single quotes only while there is no backslash (fish), no `!` (tcsh) and no
+//! newline (tcsh) between them. Everything else is sent in octal, to be decoded by an `sh` of ours.
 
 /// Quotes one word for a POSIX shell. Words of harmless characters stay as they are.
 #[must_use]
@@ -33,9 +33,9 @@ pub fn any_shell(script: &[u8]) -> Vec<u8> {
 
 /// The script for `sudo -i sh -c SCRIPT` that does what `script` does.
 ///
-/// sudo puts a backslash before every character that is not alphanumeric, `_`, `-` or `$`, joins the words and
-/// hands the line to the login shell (sudo's `parse_args.c`): a newline is lost that way, and `$x` is expanded.
-/// So what we send has neither.
+/// sudo puts a backslash before every character that is not alphanumeric, `_`, `-` or `$`, joins
+/// the words and hands the line to the login shell (sudo's `parse_args.c`): a newline is lost that
+/// way, and `$x` is expanded. So what we send has neither.
 #[must_use]
 pub fn sudo_login(script: &[u8]) -> Vec<u8> {
     if is_plain(script) {

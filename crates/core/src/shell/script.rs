@@ -1,11 +1,12 @@
 //! The script that a connection runs: a command line that announces itself.
 //!
-//! A script says `TOKEN out PID GROUP START SESSION` from its outermost shell and `TOKEN in PID GROUP START SESSION` from the
-//! innermost, on standard output and standard error. What stands before the latter is not the command's: rc files,
-//! lectures, prompts. GROUP, START (of the group's leader, `/proc/PID/stat` field 22, see proc(5)) and SESSION are
-//! missing where the target has no /proc. `unable` in the place of `in` says that the command's input cannot come through its
-//! terminal, and that it is not started. The token never stands whole in the script, since busybox's sh
-//! prints `$0` in its errors.
+//! A script says `TOKEN out PID GROUP START SESSION` from its outermost shell and `TOKEN in PID
+//! GROUP START SESSION` from the innermost, on standard output and standard error. What stands
+//! before the latter is not the command's: rc files, lectures, prompts. GROUP, START (of the
+//! group's leader, `/proc/PID/stat` field 22, see proc(5)) and SESSION are missing where the target
+//! has no /proc. `unable` in the place of `in` says that the command's input cannot come through
+//! its terminal, and that it is not started. The token never stands whole in the script, since
+//! busybox's sh prints `$0` in its errors.
 
 mod writer;
 
@@ -18,12 +19,13 @@ use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::secret::Secret;
 use writer::Writer;
 
-/// Longest script that goes as an argument where the connection knows of no lower limit. Linux refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)),
-/// and a wrapper may quote it once more.
+/// Longest script that goes as an argument where the connection knows of no lower limit. Linux
+/// refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)), and a wrapper may quote it once
+/// more.
 pub const MAX_ARGUMENT: usize = 100 * 1024;
 
-/// Set-up and command stand on lines of their own: bash prints the whole line in which it finds an error, and a secret
-/// value may stand in the set-up.
+/// Set-up and command stand on lines of their own: bash prints the whole line in which it finds an
+/// error, and a secret value may stand in the set-up.
 const STEP: &str = "\n";
 
 /// What [`Connection::spawn`](crate::Connection::spawn) runs: one argument for `sh -c`.
@@ -52,8 +54,8 @@ pub struct Prompt {
     pub answer: Secret,
     /// It comes on the terminal beside the streams, where there is one.
     pub(crate) on_terminal: bool,
-    /// A line of the script before which it does not come, and one behind which it does not: what looks like it is somebody
-    /// else's then.
+    /// A line of the script before which it does not come, and one behind which it does not: what
+    /// looks like it is somebody else's then.
     pub(crate) from: Option<String>,
     pub(crate) until: Option<String>,
 }
@@ -71,8 +73,8 @@ pub(crate) struct SudoPrompt {
 pub enum Question {
     /// It contains this token of ours. Tools may write around it (sudo-rs does).
     Token(String),
-    /// Whatever a line without an end asks with a colon, behind which nothing more comes: the questions of su and doas are
-    /// in the user's language.
+    /// Whatever a line without an end asks with a colon, behind which nothing more comes: the
+    /// questions of su and doas are in the user's language.
     Colon,
 }
 
@@ -80,7 +82,8 @@ pub enum Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     Pipes,
-    /// `has_input`: the command's input comes encoded, and goes to it decoded, by a pipe. What it writes is not changed either.
+    /// `has_input`: the command's input comes encoded, and goes to it decoded, by a pipe. What it
+    /// writes is not changed either.
     Terminal {
         has_input: bool,
     },
@@ -102,13 +105,14 @@ pub(crate) enum Groups {
 impl Script {
     /// The script for one command.
     ///
-    /// It goes as an argument while `fits` says that it is short enough, and it holds no secret. Otherwise the argument only announces
-    /// and reads the rest from standard input, before the command's own input.
+    /// It goes as an argument while `fits` says that it is short enough, and it holds no secret.
+    /// Otherwise the argument only announces and reads the rest from standard input, before the
+    /// command's own input.
     ///
     /// # Errors
     ///
-    /// What [`make_unix_command`](crate::make_unix_command) refuses, and a command that would have to go over
-    /// standard input on a terminal.
+    /// What [`make_unix_command`](crate::make_unix_command) refuses, and a command that would have
+    /// to go over standard input on a terminal.
     pub(crate) fn new(
         command: &StringCommand,
         arguments: &ConnectorArguments,
@@ -117,8 +121,9 @@ impl Script {
         fits: impl Fn(&[u8]) -> bool,
     ) -> Result<Self> {
         builder::check(command, arguments)?;
-        // A privilege tool may start a session of its own: only the innermost shell can tell. On a terminal, a shell with
-        // job control makes groups of its own, and it takes the session to find them.
+        // A privilege tool may start a session of its own: only the innermost shell can tell. On a
+        // terminal, a shell with job control makes groups of its own, and it takes the session to
+        // find them.
         let looks_up = arguments.is_privileged() || channel.is_terminal();
         let groups = if looks_up { Groups::LookedUp } else { groups };
         let token = new_token()?;
@@ -154,8 +159,8 @@ impl Script {
         &self.display
     }
 
-    /// What standard output and standard error begin with once the command has started. For a connection
-    /// that does not run the script itself but answers in its place.
+    /// What standard output and standard error begin with once the command has started. For a
+    /// connection that does not run the script itself but answers in its place.
     #[must_use]
     pub fn announcement(&self) -> String {
         format!("{} in 0\n", self.token)
@@ -187,7 +192,8 @@ impl Script {
         self.sudo_prompt.as_ref()
     }
 
-    /// The line that the script waits for once it has announced its command, which is not started without it.
+    /// The line that the script waits for once it has announced its command, which is not started
+    /// without it.
     pub(crate) fn gate(&self) -> Option<&str> {
         self.gate.as_deref()
     }

@@ -20,8 +20,9 @@ const END_LIMIT: Duration = Duration::from_secs(15);
 /// How long the removal of a temporary file may take.
 pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that stands still that comes
-/// to nothing; elsewhere it goes on in the background, where it takes longer.
+/// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that
+/// stands still that comes to nothing; elsewhere it goes on in the background, where it takes
+/// longer.
 const GRACE: Duration = Duration::from_millis(800);
 
 /// Removes a temporary file or directory on the target when it is dropped.

@@ -18,8 +18,8 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// The file is not there, is a directory, or may not be read; it did not arrive whole; the sink cannot be
-    /// written. A path as the sink is then as it was.
+    /// The file is not there, is a directory, or may not be read; it did not arrive whole; the sink
+    /// cannot be written. A path as the sink is then as it was.
     ///
     /// # Cancel safety
     ///
@@ -69,8 +69,8 @@ pub(super) async fn get_stream(
     Ok(Transferred { bytes, in_place })
 }
 
-/// Reads `hl ok MODE MTIME` (`hl scp …` before content that is in scp's frame), the content, and a last line that proves the
-/// content whole.
+/// Reads `hl ok MODE MTIME` (`hl scp …` before content that is in scp's frame), the content, and a
+/// last line that proves the content whole.
 pub(super) struct Receiver<B> {
     body: B,
     path: String,

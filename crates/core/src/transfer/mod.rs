@@ -1,9 +1,9 @@
 //! Files and directories to a target and back.
 //!
-//! Everything is streamed: memory does not grow with a file. Whoever reads the destination sees the old file or
-//! the new one, never a part. A file is taken for whole because its length, or the target's word behind its
-//! last byte, says so; the end of a stream proves nothing. A transfer in which nothing moves for 120 s is ended, whatever
-//! its time-out.
+//! Everything is streamed: memory does not grow with a file. Whoever reads the destination sees the
+//! old file or the new one, never a part. A file is taken for whole because its length, or the
+//! target's word behind its last byte, says so; the end of a stream proves nothing. A transfer in
+//! which nothing moves for 120 s is ended, whatever its time-out.
 
 mod apart;
 mod cleaner;

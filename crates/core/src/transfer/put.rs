@@ -14,16 +14,17 @@ use crate::values::io::{BoxRead, OutputSink, Stream};
 use crate::values::report::Event;
 
 impl Link {
-    /// Stores a file on the target. Readers of `path` see the old file or the new one, never a part.
+    /// Stores a file on the target. Readers of `path` see the old file or the new one, never a
+    /// part.
     ///
-    /// `path` is taken as it is, from the directory that commands start in or `arguments.chdir`; `~` means
-    /// nothing. A directory there is an error: the file does not go into it.
+    /// `path` is taken as it is, from the directory that commands start in or `arguments.chdir`;
+    /// `~` means nothing. A directory there is an error: the file does not go into it.
     ///
     /// # Errors
     ///
-    /// The source cannot be read; the destination is a directory, its directory is missing, or it may not
-    /// be written; the transfer broke off or ran out of time. The destination is then as it was, and no
-    /// temporary file is left where the link still works.
+    /// The source cannot be read; the destination is a directory, its directory is missing, or it
+    /// may not be written; the transfer broke off or ran out of time. The destination is then as it
+    /// was, and no temporary file is left where the link still works.
     ///
     /// # Cancel safety
     ///
@@ -75,7 +76,8 @@ pub(super) async fn put_stream(
     let mut values = values(remote, &source, options);
     let mut cleaner = remote.cleaner(values.clean_file());
     let mut said = Storing::default();
-    // A name that the caller chose may be somebody's file, unless the target has said that it made it.
+    // A name that the caller chose may be somebody's file, unless the target has said that it made
+    // it.
     if options.remote_temp_filename.is_some() {
         cleaner = cleaner.wait_for(said.made.clone());
     }

@@ -1,7 +1,8 @@
-//! The protocol that `scp -t` and `scp -f` speak, and BSD's `rcp` did, inside the scripts that store and read a file.
+//! The protocol that `scp -t` and `scp -f` speak, and BSD's `rcp` did, inside the scripts that
+//! store and read a file.
 //!
-//! The script says what takes the bytes: `hl scp`; or `hl noscp` or `hl plain`, and they go through `cat` as they are. All
-//! else is the script's: the temporary file, the check, the name.
+//! The script says what takes the bytes: `hl scp`; or `hl noscp` or `hl plain`, and they go through
+//! `cat` as they are. All else is the script's: the temporary file, the check, the name.
 
 use std::mem;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use crate::values::io::BoxRead;
 /// The name that scp is told. It is given the file itself, and wants a name all the same.
 const NAME: &str = "file";
 
-/// What `scp -f` is told: go on, once before the announcement, once before the bytes and once behind them.
+/// What `scp -f` is told: go on, once before the announcement, once before the bytes and once
+/// behind them.
 pub(super) const GO_ON: &[u8] = b"\0\0\0";
 
 /// A longer announcement or message than any scp has.
@@ -44,7 +46,8 @@ enum Phase {
     Refused,
 }
 
-/// The two ends of a put: what scp reads, once its answers allow it. The second takes those from the script's output.
+/// The two ends of a put: what scp reads, once its answers allow it. The second takes those from
+/// the script's output.
 pub(super) fn sending(content: BoxRead, length: u64) -> (BoxRead, Answers) {
     let (known, phase) = watch::channel(Phase::Waiting);
     let is_wrong = Arc::new(AtomicBool::new(false));
@@ -163,7 +166,8 @@ enum Place {
 }
 
 impl Answers {
-    /// Whether there were fewer bytes than announced, or more. scp then never got the last byte of its frame, and fails.
+    /// Whether there were fewer bytes than announced, or more. scp then never got the last byte of
+    /// its frame, and fails.
     pub(super) fn is_wrong(&self) -> bool {
         self.is_wrong.load(Ordering::Relaxed)
     }
@@ -259,7 +263,8 @@ impl Receiving {
     ///
     /// # Errors
     ///
-    /// It is no announcement of a file, with that many bytes behind it; or scp says what went wrong.
+    /// It is no announcement of a file, with that many bytes behind it; or scp says what went
+    /// wrong.
     pub(super) fn content<'a>(&mut self, mut bytes: &'a [u8], path: &str) -> Result<&'a [u8]> {
         let left = match self.left {
             Some(left) => left,

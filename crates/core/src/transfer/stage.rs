@@ -1,6 +1,7 @@
 //! A directory of this machine that is filled with what a target sends, and appears whole.
 //!
-//! The target may be hostile: nothing that it names may lie outside, and nothing is written through a symlink.
+//! The target may be hostile: nothing that it names may lie outside, and nothing is written through
+//! a symlink.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -53,7 +54,8 @@ impl Stage {
         Ok(Self { root, destination, directories: Vec::new(), bytes: 0 })
     }
 
-    /// A directory. Its set-id bits are dropped; its mode is set at the end, so that it can be filled.
+    /// A directory. Its set-id bits are dropped; its mode is set at the end, so that it can be
+    /// filled.
     pub(super) fn directory(&mut self, path: &Path, mode: u32, time: SystemTime) -> Result<()> {
         let Some(inside) = self.locate(path)? else { return Ok(()) };
         fs::create_dir(&inside).map_err(|error| refused(path, &error.to_string()))?;
@@ -132,8 +134,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Moves everything into the destination. Only new directories get a mode and a time, at the end: a read-only
-    /// one could not be moved or filled.
+    /// Moves everything into the destination. Only new directories get a mode and a time, at the
+    /// end: a read-only one could not be moved or filled.
     fn merge(&self, root: &Path) -> io::Result<()> {
         let moved = |(path, mode, time): &(PathBuf, u32, SystemTime)| {
             let below = path.strip_prefix(root).ok()?;
@@ -151,7 +153,8 @@ impl Stage {
         children_first.try_for_each(|(path, mode, time)| finish_directory(path, *mode, *time))
     }
 
-    /// The path inside; `None` for the root itself. Its parents are directories of ours, not symlinks.
+    /// The path inside; `None` for the root itself. Its parents are directories of ours, not
+    /// symlinks.
     fn locate(&self, path: &Path) -> Result<Option<PathBuf>> {
         let mut inside = self.root.path().to_owned();
         let mut names = path.components().filter(|part| *part != Component::CurDir).peekable();
@@ -174,7 +177,8 @@ impl Stage {
     }
 }
 
-/// Removes a stage that a thread was still writing to when it was dropped: the guard's own removal then finds it not empty.
+/// Removes a stage that a thread was still writing to when it was dropped: the guard's own removal
+/// then finds it not empty.
 pub(super) struct Sweeper(PathBuf);
 
 impl Sweeper {

@@ -80,8 +80,8 @@ impl<'a> Remote<'a> {
         })
     }
 
-    /// A transfer in the connection's own way, within the same limit of time. If that is up, it is waited a little for what
-    /// the transfer has left to clean up.
+    /// A transfer in the connection's own way, within the same limit of time. If that is up, it is
+    /// waited a little for what the transfer has left to clean up.
     pub(super) async fn fast<T>(
         &self,
         fast: &dyn FileTransfer,
@@ -181,12 +181,14 @@ impl<'a> Remote<'a> {
         if said.status() == "done" { Ok(()) } else { Err(said.failure(&self.path)) }
     }
 
-    /// Runs `script` to remove what another script made, unless it is disarmed before it is dropped.
+    /// Runs `script` to remove what another script made, unless it is disarmed before it is
+    /// dropped.
     pub(super) fn cleaner(&self, script: String) -> Cleaner {
         let running = self.running.clone();
         let cleaner =
             Cleaner::new(self.link, self.arguments.clone(), self.deadline, script, running);
-        // Nothing was made before the other user's rights were there, and a password is not tried twice.
+        // Nothing was made before the other user's rights were there, and a password is not tried
+        // twice.
         match self.arguments.is_privileged() {
             true => cleaner.wait_for(self.started.clone()),
             false => cleaner,
@@ -194,14 +196,16 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// Whether the scripts have to run on a terminal: they need one for a tool alone, and get it only where there is no other way.
+/// Whether the scripts have to run on a terminal: they need one for a tool alone, and get it only
+/// where there is no other way.
 fn needs_terminal(link: &Shared, arguments: &ConnectorArguments) -> bool {
     arguments.get_pty == Some(true)
         && arguments.is_privileged()
         && !link.connection().gives_terminals()
 }
 
-/// What a script said: the end of its standard output, where its status is, and the beginning of its errors.
+/// What a script said: the end of its standard output, where its status is, and the beginning of
+/// its errors.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     output: Vec<u8>,
@@ -246,7 +250,8 @@ impl OutputSink for Said {
     }
 }
 
-/// The path from the root or from the directory that commands start in. None can look like an option of a tool.
+/// The path from the root or from the directory that commands start in. None can look like an
+/// option of a tool.
 fn absolute(path: &str, chdir: Option<&str>) -> String {
     let path = match chdir {
         Some(directory) if !path.starts_with('/') => format!("{directory}/{path}"),
@@ -269,9 +274,9 @@ pub(super) fn status(output: &[u8]) -> Option<String> {
 
 /// The error for what was found wrong with `path` on the target.
 ///
-/// `status` is the word that the transfer scripts have for it: `isdir`, `nodir` (its directory is missing), `missing`,
-/// `loop` (of symlinks), `changed` (by somebody else meanwhile), `short BYTES` (came, and not as many as were announced);
-/// with any other, `stderr` tells the kind.
+/// `status` is the word that the transfer scripts have for it: `isdir`, `nodir` (its directory is
+/// missing), `missing`, `loop` (of symlinks), `changed` (by somebody else meanwhile), `short BYTES`
+/// (came, and not as many as were announced); with any other, `stderr` tells the kind.
 #[must_use]
 pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
     let word = status.split(' ').next().unwrap_or(status);

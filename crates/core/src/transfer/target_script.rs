@@ -1,17 +1,19 @@
-//! The scripts that store and read files on a target with nothing but a POSIX shell and its usual tools.
+//! The scripts that store and read files on a target with nothing but a POSIX shell and its usual
+//! tools.
 //!
-//! Each says how it went in a line `hl WORD …` on standard output. Messages of the tools, in English, are on
-//! standard error.
+//! Each says how it went in a line `hl WORD …` on standard output. Messages of the tools, in
+//! English, are on standard error.
 
 use crate::shell::quote;
 
 /// Variables and functions that the scripts share.
 ///
-/// `fail WORD` removes what the script made and ends (a tree is renamed first, so that no other script can let a half
-/// removed one appear); `resolve` follows symlinks at the destination `d` where `f` says
-/// so, as many as Linux follows (path_resolution(7)); `place` finds its directory `p` and the temporary's name `t`. A
-/// temporary elsewhere must be on the same file system: `mv` would copy otherwise. `owned` refuses to write in place, with
-/// another user's rights, in a directory where somebody else could put a symlink in the way meanwhile.
+/// `fail WORD` removes what the script made and ends (a tree is renamed first, so that no other
+/// script can let a half removed one appear); `resolve` follows symlinks at the destination `d`
+/// where `f` says so, as many as Linux follows (path_resolution(7)); `place` finds its directory
+/// `p` and the temporary's name `t`. A temporary elsewhere must be on the same file system: `mv`
+/// would copy otherwise. `owned` refuses to write in place, with another user's rights, in a
+/// directory where somebody else could put a symlink in the way meanwhile.
 const SHARED: &str = r#"LC_ALL=C; export LC_ALL
 made=
 clean() {
@@ -44,9 +46,10 @@ case $1 in ?????w*|????????w*) fail unsafe;; esac; }
 /// Finds again what an earlier script has made.
 const FIND: &str = "resolve\nplace\n";
 
-/// Stores standard input in the temporary file, which stays open as descriptor 3: `x` names the file itself, so that
-/// nobody can put another one in its place. `inplace`: it went straight into the destination, which is done only
-/// where its directory takes no new file. Where scp is wanted (`S`), a word says what takes the bytes, before anything does.
+/// Stores standard input in the temporary file, which stays open as descriptor 3: `x` names the
+/// file itself, so that nobody can put another one in its place. `inplace`: it went straight into
+/// the destination, which is done only where its directory takes no new file. Where scp is wanted
+/// (`S`), a word says what takes the bytes, before anything does.
 const STORE: &str = r#"plain() { [ -z "$S" ] || echo "hl plain"; }
 resolve
 if [ -d "$d" ]; then { [ -h "$d" ] && [ -z "$f" ]; } || fail isdir; fi
@@ -66,8 +69,8 @@ c=$(wc -c <"$x") || fail write
 c=$((c))
 "#;
 
-/// Opens again what was stored, if it is still the same file. Opened for writing it would be made anew if it is gone, and
-/// the new file may get the number of the old one.
+/// Opens again what was stored, if it is still the same file. Opened for writing it would be made
+/// anew if it is gone, and the new file may get the number of the old one.
 const REOPEN: &str = r#"made=file
 command exec 3<"$t" || fail changed
 x=/proc/self/fd/3; [ -e "$x" ] || x=$t
@@ -76,8 +79,8 @@ x=/proc/self/fd/3; [ -e "$x" ] || x=$t
 
 /// Gives the temporary file its mode, its owner and its name.
 ///
-/// Where it cannot be renamed, the destination is written in place. What was stored is opened before the destination is
-/// emptied: somebody may have removed the temporary file.
+/// Where it cannot be renamed, the destination is written in place. What was stored is opened
+/// before the destination is emptied: somebody may have removed the temporary file.
 const COMMIT: &str = r#"umask "$u"
 a=; k=
 if [ -f "$d" ] && { [ "$f" ] || [ ! -h "$d" ]; }; then
@@ -106,16 +109,16 @@ place
 made=tree; echo "hl made"
 "#;
 
-/// Unpacks standard input there, keeping modes but no owners. The name is given to `cd`, since GNU tar reads
-/// backslashes in the one for `-C`.
+/// Unpacks standard input there, keeping modes but no owners. The name is given to `cd`, since GNU
+/// tar reads backslashes in the one for `-C`.
 const UNPACK: &str = r#"command -v tar >/dev/null || { printf 'hl notar %s\n' "$t"; exit 0; }
 (cd "$t" && tar -xpof -) || fail write
 echo "hl stored"
 "#;
 
-/// Renames the directory, or moves what is in it into the directory that is there. Conflicts are found before
-/// anything is moved; nothing is moved through a symlink. If the destination has appeared since, the rename went into
-/// it, and what is there is merged.
+/// Renames the directory, or moves what is in it into the directory that is there. Conflicts are
+/// found before anything is moved; nothing is moved through a symlink. If the destination has
+/// appeared since, the rename went into it, and what is there is merged.
 const COMMIT_TREE: &str = r#"made=tree
 check() {
 for e in "$1"/* "$1"/.[!.]* "$1"/..?*; do
@@ -158,9 +161,9 @@ check "$t"; merge "$t"; clean
 echo "hl done"
 "#;
 
-/// Says what a file is, then its bytes, then that these were all: standard output is complete if the last
-/// line is there, with cat's exit code. scp sends as many bytes as the file is said to have, which those of /sys and /proc
-/// have not.
+/// Says what a file is, then its bytes, then that these were all: standard output is complete if
+/// the last line is there, with cat's exit code. scp sends as many bytes as the file is said to
+/// have, which those of /sys and /proc have not.
 const READ: &str = r#"if [ -d "$d" ]; then fail isdir; fi
 [ -e "$d" ] || { ls -d "$d" >/dev/null; fail missing; }
 [ ! -f "$d" ] || (: <"$d") || fail write
@@ -184,7 +187,8 @@ echo "hl ok $a"
 (cd "$d" && tar -cf - .); printf '\nhl %s %03d\n' "$r" $?
 "#;
 
-/// A directory's entries, each `TYPE MODE MTIME`, path and symlink target, ended by NUL, for targets without tar.
+/// A directory's entries, each `TYPE MODE MTIME`, path and symlink target, ended by NUL, for
+/// targets without tar.
 const LIST: &str = r#"walk() {
 for e in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 [ -e "$e" ] || [ -h "$e" ] || continue
@@ -300,8 +304,9 @@ pub(super) fn quoted(text: &str) -> String {
     String::from_utf8_lossy(&quote::shell(text.as_bytes())).into_owned()
 }
 
-/// Seconds since 1970 as `touch -t` takes them: CCYYMMDDhhmm.SS, in UTC. The calendar is the algorithm
-/// `civil_from_days` of Howard Hinnant, <https://howardhinnant.github.io/date_algorithms.html>.
+/// Seconds since 1970 as `touch -t` takes them: CCYYMMDDhhmm.SS, in UTC. The calendar is the
+/// algorithm `civil_from_days` of Howard Hinnant,
+/// <https://howardhinnant.github.io/date_algorithms.html>.
 pub(super) fn touch_stamp(seconds: i64) -> String {
     let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let shifted = days + 719_468;
@@ -332,7 +337,8 @@ mod tests {
             assert_eq!(touch_stamp(seconds), stamp);
         }
     }
-    /// A new file could get the inode number of the one that is gone, and would then replace the destination.
+    /// A new file could get the inode number of the one that is gone, and would then replace the
+    /// destination.
     #[test]
     fn committing_what_is_gone_makes_no_file() {
         let directory = tempfile::tempdir().unwrap();

@@ -24,13 +24,13 @@ use crate::values::report::Event;
 const PIPE: usize = 256 * 1024;
 
 impl Link {
-    /// Makes `destination` on this machine a copy of the directory `path` of the target, with modes, times and
-    /// symlinks.
+    /// Makes `destination` on this machine a copy of the directory `path` of the target, with
+    /// modes, times and symlinks.
     ///
-    /// A new directory appears whole; one that is there is merged, and keeps its own mode. The target is not
-    /// trusted: entries that lead out of the destination, pass through a symlink, come twice, are devices,
-    /// or are set-user-ID or set-group-ID files are refused, and then nothing of the directory appears. Set-ID bits of
-    /// directories are dropped.
+    /// A new directory appears whole; one that is there is merged, and keeps its own mode. The
+    /// target is not trusted: entries that lead out of the destination, pass through a symlink,
+    /// come twice, are devices, or are set-user-ID or set-group-ID files are refused, and then
+    /// nothing of the directory appears. Set-ID bits of directories are dropped.
     ///
     /// # Errors
     ///

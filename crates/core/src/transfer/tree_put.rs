@@ -25,14 +25,15 @@ const PIPE: usize = 256 * 1024;
 impl Link {
     /// Makes `path` on the target a copy of the directory `source`, with modes, times and symlinks.
     ///
-    /// A new directory appears whole. One that is there is merged: files are replaced one by one, others stay, and
-    /// its own mode does; symlinks in it are never passed through. Owners are not taken from the source.
-    /// Sockets, pipes and devices are left out, with a warning to the reporter.
+    /// A new directory appears whole. One that is there is merged: files are replaced one by one,
+    /// others stay, and its own mode does; symlinks in it are never passed through. Owners are not
+    /// taken from the source. Sockets, pipes and devices are left out, with a warning to the
+    /// reporter.
     ///
     /// # Errors
     ///
-    /// As [`put_file`](Link::put_file), and when something is in the way of a directory. Before the last step the
-    /// destination is as it was.
+    /// As [`put_file`](Link::put_file), and when something is in the way of a directory. Before the
+    /// last step the destination is as it was.
     ///
     /// # Cancel safety
     ///
@@ -196,7 +197,8 @@ fn pack(entries: &[Entry], writer: impl io::Write, bytes: &AtomicU64) -> Result<
     for entry in entries {
         pack_entry(&mut archive, entry, bytes).map_err(|error| failed(entry, error))?;
     }
-    // Once more, children first: busybox's tar sets a directory's mode and time when it comes, not when it is full.
+    // Once more, children first: busybox's tar sets a directory's mode and time when it comes, not
+    // when it is full.
     for entry in entries.iter().rev().filter(|entry| entry.kind == Kind::Directory) {
         let mut header = header_of(entry);
         let packed = archive.append_data(&mut header, &entry.name, io::empty());

@@ -102,8 +102,8 @@ fn is_secret_name(key: &str) -> bool {
             || key.split(['_', '-', '.']).any(is_word))
 }
 
-/// Whether a value was given as a secret, or the name of its key says that it is one, at any depth: what is masked wherever it
-/// is shown.
+/// Whether a value was given as a secret, or the name of its key says that it is one, at any depth:
+/// what is masked wherever it is shown.
 #[must_use]
 pub fn holds_secret(key: &str, value: &Value) -> bool {
     match value {
@@ -178,7 +178,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Reads typed values from [`Data`] and collects every fault, so that the user sees them all at once.
+/// Reads typed values from [`Data`] and collects every fault, so that the user sees them all at
+/// once.
 #[derive(Debug)]
 pub struct DataReader<'a> {
     data: &'a Data,
@@ -197,7 +198,8 @@ impl<'a> DataReader<'a> {
         self.typed(field.key, field.secret)
     }
 
-    /// The value of a key of the user's own, likewise. A fault shows it, unless the key is called like a secret.
+    /// The value of a key of the user's own, likewise. A fault shows it, unless the key is called
+    /// like a secret.
     pub fn own<T: FromValue>(&mut self, key: &str) -> Option<T> {
         self.typed(key, is_secret_name(key))
     }
@@ -213,8 +215,9 @@ impl<'a> DataReader<'a> {
         typed
     }
 
-    /// Adds a fault for every key that begins with `prefix` and is none of `fields`, with the nearest of these. Keys without
-    /// a value, and those that have a fault already, are left out. Values are not shown: it may be a misspelt password.
+    /// Adds a fault for every key that begins with `prefix` and is none of `fields`, with the
+    /// nearest of these. Keys without a value, and those that have a fault already, are left out.
+    /// Values are not shown: it may be a misspelt password.
     pub fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
         for (key, value) in self.data.iter().filter(|(key, _)| key.starts_with(prefix)) {
             let is_known = fields.iter().any(|field| field.key == key);
@@ -254,8 +257,8 @@ pub(crate) fn faults_to_result(faults: &[Fault]) -> Result<()> {
     Err(Error::new(ErrorKind::Data, all.join("; ")))
 }
 
-/// What several checks of data found wrong, in one error, so that the user sees it all at once. Another error than
-/// [`ErrorKind::Data`] is told alone.
+/// What several checks of data found wrong, in one error, so that the user sees it all at once.
+/// Another error than [`ErrorKind::Data`] is told alone.
 ///
 /// # Errors
 ///

@@ -13,8 +13,8 @@ pub struct OutputLine {
 
 /// Splits two streams into lines across the borders of chunks.
 ///
-/// `\n` ends a line, and a `\r` before it belongs to the ending. A character that is split between two chunks is
-/// put together again, since only whole lines are decoded.
+/// `\n` ends a line, and a `\r` before it belongs to the ending. A character that is split between
+/// two chunks is put together again, since only whole lines are decoded.
 #[derive(Debug, Default)]
 pub struct LineSplitter {
     stdout: Vec<u8>,

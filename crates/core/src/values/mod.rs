@@ -1,4 +1,5 @@
-//! Bytes, values, errors and output: what everything else speaks of. Nothing here knows a shell or a connection.
+//! Bytes, values, errors and output: what everything else speaks of. Nothing here knows a shell or
+//! a connection.
 
 pub(crate) mod data;
 pub(crate) mod error;

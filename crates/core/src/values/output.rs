@@ -19,10 +19,11 @@ pub struct RunOptions {
     pub print_output: bool,
     /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
     ///
-    /// A condition of [`ConnectorArguments::retry_until`](crate::ConnectorArguments::retry_until) sees what is kept.
+    /// A condition of [`ConnectorArguments::retry_until`](crate::ConnectorArguments::retry_until)
+    /// sees what is kept.
     pub output_limit: Option<usize>,
-    /// How long to read on after the command's end while a process that it left behind holds its output
-    /// and writes nothing. Default: 2 s.
+    /// How long to read on after the command's end while a process that it left behind holds its
+    /// output and writes nothing. Default: 2 s.
     pub output_silence: Duration,
 }
 
@@ -53,8 +54,8 @@ impl RunOptions {
 
 /// What a command wrote, and how it ended.
 ///
-/// Bytes are kept as they arrived; lines are a view of them. Within one stream the order is the command's;
-/// between the two it is the order of arrival.
+/// Bytes are kept as they arrived; lines are a view of them. Within one stream the order is the
+/// command's; between the two it is the order of arrival.
 #[derive(Clone)]
 pub struct CommandOutput {
     status: Option<ExitStatus>,
@@ -133,7 +134,8 @@ impl CommandOutput {
         self.lines_of(Stream::Stderr)
     }
 
-    /// All lines, in the order in which they were complete. `\n` and `\r\n` end a line, and so does the end.
+    /// All lines, in the order in which they were complete. `\n` and `\r\n` end a line, and so does
+    /// the end.
     #[must_use]
     pub fn combined_lines(&self) -> Vec<OutputLine> {
         let mut splitter = LineSplitter::default();
@@ -161,7 +163,8 @@ impl CommandOutput {
         self.truncated
     }
 
-    /// Whether a process that the command left behind still held its output when we stopped to listen.
+    /// Whether a process that the command left behind still held its output when we stopped to
+    /// listen.
     #[must_use]
     pub fn output_open(&self) -> bool {
         self.output_open

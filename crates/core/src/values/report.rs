@@ -41,7 +41,8 @@ impl Reporter for Silent {
 /// Asks the user for a secret. Libraries never prompt: the cli's prompter does.
 #[async_trait]
 pub trait Prompter: fmt::Debug + Send + Sync {
-    /// Asks `question`, which names the target, and returns the answer. Time spent here counts against no limit.
+    /// Asks `question`, which names the target, and returns the answer. Time spent here counts
+    /// against no limit.
     ///
     /// # Errors
     ///

@@ -5,7 +5,8 @@ use std::fmt;
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitStatus {
-    /// It exited with this code, 0 to 255. A shell that waited for a signalled child gives 128+n, which stays a code.
+    /// It exited with this code, 0 to 255. A shell that waited for a signalled child gives 128+n,
+    /// which stays a code.
     Code(i32),
     /// It was ended by this signal, where the transport can tell.
     Signal(i32),
@@ -32,7 +33,8 @@ impl ExitStatus {
         }
     }
 
-    /// The code that a shell would give: 128+n for signal n. For an unknown one it is 255, as ssh(1) gives.
+    /// The code that a shell would give: 128+n for signal n. For an unknown one it is 255, as
+    /// ssh(1) gives.
     #[must_use]
     pub fn as_shell_code(self) -> i32 {
         match self {

@@ -13,8 +13,8 @@ use crate::values::value::{FromValue, Value};
 
 /// What a command reads on its standard input.
 ///
-/// Bytes and files are opened anew for each command, so that two hosts never share a position. A reader
-/// can be used once only.
+/// Bytes and files are opened anew for each command, so that two hosts never share a position. A
+/// reader can be used once only.
 #[derive(Clone)]
 pub struct Stdin(Kind);
 

@@ -44,8 +44,8 @@ struct Reading<R> {
 impl<R: AsyncRead> Reading<R> {
     /// Nothing at the end.
     async fn next(&mut self) -> io::Result<Bytes> {
-        // Where the last chunk is gone its memory serves again, as a whole. Else what is left of it does, unless that
-        // would make for small reads.
+        // Where the last chunk is gone its memory serves again, as a whole. Else what is left of it
+        // does, unless that would make for small reads.
         if !self.buffer.try_reclaim(self.size) && self.buffer.capacity() < self.size / 2 {
             self.buffer.reserve(self.size);
         }
@@ -57,8 +57,8 @@ impl<R: AsyncRead> Reading<R> {
     }
 }
 
-/// What the near end of a pseudo-terminal gives. Reading one that nobody holds any more fails with EIO (pty(7)): that is
-/// its end.
+/// What the near end of a pseudo-terminal gives. Reading one that nobody holds any more fails with
+/// EIO (pty(7)): that is its end.
 pub fn until_hang_up(
     reader: impl AsyncRead + Send + 'static,
 ) -> BoxStream<'static, io::Result<Chunk>> {

@@ -78,7 +78,8 @@ value_from! {
 }
 
 impl Value {
-    /// Whether it holds a whole number that does not fit into 64 bits: one that was read from JSON has lost digits then.
+    /// Whether it holds a whole number that does not fit into 64 bits: one that was read from JSON
+    /// has lost digits then.
     #[must_use]
     pub fn has_lost_digits(&self) -> bool {
         match self {

@@ -1,9 +1,10 @@
 //! Makes an image of a container of ours, with the configuration of the image that it came from.
 //!
-//! Docker gives a committed image the container's own labels too, and none of its calls takes one away. So the commit
-//! is only a step: an image with the same layers and the right configuration is loaded after it, in an archive that has
-//! no layers, since the engine has them. Podman loads no such archive, and the configuration that comes with a commit
-//! is read only by its own API. What an engine has made is looked at before anyone is told of it.
+//! Docker gives a committed image the container's own labels too, and none of its calls takes one
+//! away. So the commit is only a step: an image with the same layers and the right configuration is
+//! loaded after it, in an archive that has no layers, since the engine has them. Podman loads no
+//! such archive, and the configuration that comes with a commit is read only by its own API. What
+//! an engine has made is looked at before anyone is told of it.
 
 use hostlink_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
@@ -152,7 +153,8 @@ fn in_query(text: &str) -> String {
     encoded.collect()
 }
 
-/// Has the engine commit, a second time if it did not refuse: the container will not be there for a later one.
+/// Has the engine commit, a second time if it did not refuse: the container will not be there for a
+/// later one.
 async fn made(engine: &Engine, path: &str, body: &Value) -> Result<String> {
     let mut answer = engine.post(path, body, LONG_LIMIT).await;
     if answer.as_ref().is_err_and(|error| status(error).is_none_or(|status| status >= 500)) {
@@ -187,7 +189,8 @@ async fn commit_with(
     made(engine, &format!("/commit?container={container}"), &Value::Object(config)).await
 }
 
-/// Loads an image with the layers of `step` and the configuration `origin`; `None` where the engine does not take it.
+/// Loads an image with the layers of `step` and the configuration `origin`; `None` where the engine
+/// does not take it.
 async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
     let image = found::look(engine, step).await.ok()?;
     let history = engine.get(&format!("/images/{step}/history")).await.ok()?;
@@ -213,8 +216,9 @@ async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
     found::look(engine, &id).await.ok().map(|_| id)
 }
 
-/// The steps that made the image, oldest first, as its configuration tells them. The engine does not say which of them
-/// made no layer: as many of the smallest ones as there are too many, oldest first.
+/// The steps that made the image, oldest first, as its configuration tells them. The engine does
+/// not say which of them made no layer: as many of the smallest ones as there are too many, oldest
+/// first.
 fn told_history(history: &Value, layers: usize) -> Option<Vec<Value>> {
     let steps = history.as_array()?;
     let without_layer = steps.len().checked_sub(layers)?;

@@ -17,8 +17,8 @@ use crate::settings::{Settings, Subject};
 /// How long a registry may send nothing.
 const PULL_SILENCE: Duration = Duration::from_secs(60);
 
-/// How long somebody may take to write an image, and how often is looked whether it is written. The layers are there
-/// before: what is missing is a file of some kilobytes.
+/// How long somebody may take to write an image, and how often is looked whether it is written. The
+/// layers are there before: what is missing is a file of some kilobytes.
 const WRITING_LIMIT: Duration = Duration::from_secs(10);
 const WRITING_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -56,8 +56,8 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
     }
 }
 
-/// Whether a text is a container's name or an ID as it is shown. A shorter beginning of an ID may be an image's name by chance:
-/// `cafe` is.
+/// Whether a text is a container's name or an ID as it is shown. A shorter beginning of an ID may
+/// be an image's name by chance: `cafe` is.
 fn is_meant(found: &ContainerInspectResponse, text: &str) -> bool {
     let is_name = found.name.as_deref().is_some_and(|name| name.trim_start_matches('/') == text);
     is_name || text.len() >= 12
@@ -114,8 +114,8 @@ async fn local_image(engine: &Engine, name: &str) -> Result<Option<Value>> {
 
 /// What the engine knows of an image.
 ///
-/// To tell of one, Podman also reads those of the same layers, and fails if somebody is writing one of them just then
-/// (<https://github.com/containers/podman/issues/12582>). That is waited out.
+/// To tell of one, Podman also reads those of the same layers, and fails if somebody is writing one
+/// of them just then (<https://github.com/containers/podman/issues/12582>). That is waited out.
 pub(super) async fn look(engine: &Engine, name: &str) -> Result<Value, ApiError> {
     let deadline = Instant::now() + WRITING_LIMIT;
     loop {

@@ -16,7 +16,8 @@ const PARTS: [(&str, &str); 8] = [
     ("ExposedPorts", "EXPOSE"),
 ];
 
-/// Variables that Podman gives every container, and so what is committed of it, if its image has none.
+/// Variables that Podman gives every container, and so what is committed of it, if its image has
+/// none.
 const PODMANS: [&str; 3] = ["container", "TERM", "PATH"];
 
 /// A configuration without labels of ours, which an image should not have had.
@@ -30,7 +31,8 @@ pub(super) fn without_ours(config: &Value) -> Value {
     config
 }
 
-/// The names of the parts in which an image's configuration is not `wanted`. Labels of ours without a value do not count.
+/// The names of the parts in which an image's configuration is not `wanted`. Labels of ours without
+/// a value do not count.
 pub(super) fn differences(wanted: &Value, found: &Value, is_podman: bool) -> Vec<String> {
     let differs = |(key, _): &&(&str, &str)| match *key {
         "Env" => !same_variables(&wanted["Env"], &found["Env"], is_podman),

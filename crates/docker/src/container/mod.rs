@@ -216,8 +216,8 @@ async fn life(engine: &Engine, id: &str) -> Option<String> {
     engine.container(id).await.ok()?.state?.started_at
 }
 
-/// How a container is stopped: its first process has this long to end by itself, in seconds. An interrupted command line waits
-/// twice as long.
+/// How a container is stopped: its first process has this long to end by itself, in seconds. An
+/// interrupted command line waits twice as long.
 fn soon() -> Option<StopContainerOptions> {
     Some(StopContainerOptions { t: Some(5), ..StopContainerOptions::default() })
 }
@@ -321,7 +321,8 @@ impl Container {
         named
     }
 
-    /// Stops, without waiting for it, what would otherwise run on. What is ours goes with its stream.
+    /// Stops, without waiting for it, what would otherwise run on. What is ours goes with its
+    /// stream.
     fn let_go(&mut self) {
         let Some(End::Stop) = self.end.get_mut().take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

@@ -68,8 +68,8 @@ pub(super) enum Fate {
     Unknown,
 }
 
-/// The machine's ID and, where process numbers are those of a container, its PID namespace: containers of one machine
-/// often share the ID, and do not see one another's processes.
+/// The machine's ID and, where process numbers are those of a container, its PID namespace:
+/// containers of one machine often share the ID, and do not see one another's processes.
 fn machine() -> Option<String> {
     /// `PROC_PID_INIT_INO` of the kernel.
     const OF_THE_MACHINE: &str = "pid:[4026531836]";
@@ -87,8 +87,8 @@ fn boot() -> Option<String> {
     read("/proc/sys/kernel/random/boot_id")
 }
 
-/// Whether a process has certainly ended. What cannot be read proves nothing: /proc may hide the processes of others
-/// (`hidepid`, proc(5)), and kill(2) does not.
+/// Whether a process has certainly ended. What cannot be read proves nothing: /proc may hide the
+/// processes of others (`hidepid`, proc(5)), and kill(2) does not.
 fn is_gone(pid: u32, start: u64) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => started(&stat) != Some(start),

@@ -13,12 +13,12 @@ use crate::engine::Engine;
 /// An image that is half made for longer than this is nobody's work any more.
 const HALF_MADE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Removes containers and half-made images of this machine's processes that are gone. What cannot be removed is left
-/// to the next run.
+/// Removes containers and half-made images of this machine's processes that are gone. What cannot
+/// be removed is left to the next run.
 ///
-/// Labels are handed on: to images of our containers that somebody else commits, and to containers of these. Names are
-/// not, so a container is ours if its name says so too. Machines that are copies of one another have one ID: what another boot
-/// has left goes only if it does not run.
+/// Labels are handed on: to images of our containers that somebody else commits, and to containers
+/// of these. Names are not, so a container is ours if its name says so too. Machines that are
+/// copies of one another have one ID: what another boot has left goes only if it does not run.
 pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
     let fate = |labels: &HashMap<String, String>, label: &str| {
         let owner = labels.get(label).and_then(|label| Owner::parse(label));

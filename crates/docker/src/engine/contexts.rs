@@ -57,7 +57,8 @@ fn configured(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// A context is a directory whose name is a hash of the context's. Its own file has the name too, so they are looked through.
+/// A context is a directory whose name is a hash of the context's. Its own file has the name too,
+/// so they are looked through.
 fn find(directory: &Path, name: &str) -> Result<Named> {
     let metadata = directory.join("contexts/meta");
     let mut known = Vec::new();

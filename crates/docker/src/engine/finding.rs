@@ -19,8 +19,8 @@ use crate::brand::Brand;
 use crate::fields;
 use crate::settings::Settings;
 
-/// Checks what host data says about the engine's place, without reaching it. Whether that is seen from here or from
-/// another target is not known yet.
+/// Checks what host data says about the engine's place, without reaching it. Whether that is seen
+/// from here or from another target is not known yet.
 pub(super) fn check(target: &Target, brand: Brand) -> Result<()> {
     let key = fields::place(brand).key;
     let Some(Value::String(text)) = target.data.get(key) else { return Ok(()) };
@@ -80,7 +80,8 @@ impl Search {
         None
     }
 
-    /// Looks on another target: sockets first, which need no session of it, then the engine's command.
+    /// Looks on another target: sockets first, which need no session of it, then the engine's
+    /// command.
     async fn there(
         &mut self,
         link: &Link,
@@ -185,8 +186,8 @@ impl Search {
         places
     }
 
-    /// Lets sudo ask for a password that it turns out to want, which the link then remembers for the engine's command. What
-    /// goes wrong shows there again.
+    /// Lets sudo ask for a password that it turns out to want, which the link then remembers for
+    /// the engine's command. What goes wrong shows there again.
     async fn become_root(&mut self, link: &Link) {
         let begun = Instant::now();
         let arguments = ConnectorArguments::new().with_sudo(true).with_timeout(self.limit);
@@ -215,8 +216,9 @@ impl Search {
         arguments
     }
 
-    /// Pings the engine: one that is not there shows only at the first request. Its version would take Podman a quarter of a
-    /// second, since it asks the package manager for those of its programs.
+    /// Pings the engine: one that is not there shows only at the first request. Its version would
+    /// take Podman a quarter of a second, since it asks the package manager for those of its
+    /// programs.
     async fn try_route(&mut self, route: Route, shown: String) -> Option<Engine> {
         let socket = match &route {
             Route::Through(_, Endpoint::Unix(path)) => Some(path.clone()),

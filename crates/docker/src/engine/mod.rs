@@ -49,13 +49,15 @@ pub(crate) type Hijacked = TokioIo<Upgraded>;
 /// How long an ordinary call may take. An engine that starts a hundred containers is slow.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a call may take that works through a whole file system (a commit), or waits for a container to stop.
+/// How long a call may take that works through a whole file system (a commit), or waits for a
+/// container to stop.
 pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Podman closes what is idle for 5 s.
 const IDLE_LIMIT: Duration = Duration::from_secs(3);
 
-/// A command on another target takes long to start, and with sudo longer still. Docker does not mind it to be idle.
+/// A command on another target takes long to start, and with sudo longer still. Docker does not
+/// mind it to be idle.
 const IDLE_LIMIT_BY_COMMAND: Duration = Duration::from_secs(60);
 
 /// Connections that are kept for the next call.
@@ -184,7 +186,8 @@ impl Engine {
         self.api.clone().with_timeout(LONG_LIMIT)
     }
 
-    /// A call whose answer is taken as it is, without the fields that bollard does not know being lost.
+    /// A call whose answer is taken as it is, without the fields that bollard does not know being
+    /// lost.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
         let request = request(Method::GET, path, None)?;
         in_time(CALL_LIMIT, self.answer(request)).await

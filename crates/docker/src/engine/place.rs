@@ -68,7 +68,8 @@ pub(super) fn here(brand: Brand, data: Option<&str>, context: &Context) -> Resul
     Ok(usual(brand, runtime, home))
 }
 
-/// The socket that the environment or the current context says, for an engine that is reached by a command on this machine.
+/// The socket that the environment or the current context says, for an engine that is reached by a
+/// command on this machine.
 ///
 /// # Errors
 ///
@@ -114,7 +115,8 @@ pub(super) fn there(brand: Brand, data: Option<&str>) -> Result<Option<Place>> {
     Ok(Some(Place { way, said_by: key.to_owned() }))
 }
 
-/// Where an engine listens that nobody has told otherwise: as root, and as a user with these directories.
+/// Where an engine listens that nobody has told otherwise: as root, and as a user with these
+/// directories.
 pub(super) fn usual(brand: Brand, runtime: Option<&str>, home: Option<&str>) -> Vec<Place> {
     let runtime = runtime.filter(|path| path.starts_with('/'));
     let paths = match brand {

@@ -1,4 +1,5 @@
-//! `docker system dial-stdio` on another target: its standard streams are a connection to the engine.
+//! `docker system dial-stdio` on another target: its standard streams are a connection to the
+//! engine.
 
 use std::io;
 use std::pin::Pin;
@@ -131,7 +132,8 @@ impl AsyncRead for Piped {
 }
 
 impl Piped {
-    /// A command that ends before it has read what it is asked says why, and that is for the reader to tell.
+    /// A command that ends before it has read what it is asked says why, and that is for the reader
+    /// to tell.
     fn is_over(&self, error: &io::Error) -> bool {
         self.silent && error.kind() == io::ErrorKind::BrokenPipe
     }

@@ -8,8 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// The settings of `directory`: `ca.pem`, which must have signed the engine's certificate, and `cert.pem` with `key.pem`,
-/// which the engine may want to see.
+/// The settings of `directory`: `ca.pem`, which must have signed the engine's certificate, and
+/// `cert.pem` with `key.pem`, which the engine may want to see.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Reads what a command writes without waiting for whoever wants it.
 //!
-//! The engine keeps the rest of an ended command's output for two seconds. Until it is read, no other command starts in the
-//! container, a kill neither; what is not read by then is lost, and nothing says so. The rest is what its buffers hold: little more than
-//! 1 MiB.
+//! The engine keeps the rest of an ended command's output for two seconds. Until it is read, no
+//! other command starts in the container, a kill neither; what is not read by then is lost, and
+//! nothing says so. The rest is what its buffers hold: little more than 1 MiB.
 
 use std::io;
 use std::sync::Arc;
@@ -22,12 +22,14 @@ const AHEAD: usize = 4;
 /// How often a command whose output nobody takes is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Output that ends so long after its command was cut off by the engine, after 2 s: something still holds it.
+/// Output that ends so long after its command was cut off by the engine, after 2 s: something still
+/// holds it.
 const CUT_OFF: Duration = Duration::from_millis(1900);
 
 type Item = (io::Result<Chunk>, Option<OwnedSemaphorePermit>);
 
-/// The output, read ahead; `over` is told when it ends. Where it was cut off, the stream does not end.
+/// The output, read ahead; `over` is told when it ends. Where it was cut off, the stream does not
+/// end.
 pub(super) fn read(
     exec: Exec,
     output: BoxStream<'static, io::Result<Chunk>>,
@@ -78,8 +80,9 @@ impl Reader {
         let _ = over.send(());
     }
 
-    /// Whether a stream was reset because its command had ended with input unread. The loss of a link looks alike, but
-    /// then the engine does not answer; over SSH, where a new login may answer, the stream's own login was checked.
+    /// Whether a stream was reset because its command had ended with input unread. The loss of a
+    /// link looks alike, but then the engine does not answer; over SSH, where a new login may
+    /// answer, the stream's own login was checked.
     async fn is_end(&self, error: &io::Error) -> bool {
         let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
         is_reset

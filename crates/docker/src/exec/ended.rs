@@ -1,7 +1,7 @@
 //! How a command in a container ended.
 //!
-//! The engine does not tell the end of a command: it is asked. A command's stream may end before, with, or (where
-//! something that it started holds it) long after the command.
+//! The engine does not tell the end of a command: it is asked. A command's stream may end before,
+//! with, or (where something that it started holds it) long after the command.
 
 use std::time::Duration;
 
@@ -15,21 +15,24 @@ use super::Exec;
 use crate::container::{self, Container};
 use crate::engine::{CALL_LIMIT, status};
 
-/// The waits between two questions: the first and the longest, while there is output, and once it has ended.
+/// The waits between two questions: the first and the longest, while there is output, and once it
+/// has ended.
 const WHILE_OPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 const ONCE_OVER: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
 /// How long an engine that has not answered is left alone before it is asked once more.
 const SECOND_TRY: Duration = Duration::from_millis(200);
 
-/// How long an engine may call a container running whose processes are gone, and how often that is looked at.
+/// How long an engine may call a container running whose processes are gone, and how often that is
+/// looked at.
 const END_LIMIT: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What `kill -KILL` makes a shell say, and what the end of a container does to everything in it.
 const KILLED: i64 = 137;
 
-/// What a command has that the engine could not start, since the container was ending: it also says why in its output.
+/// What a command has that the engine could not start, since the container was ending: it also says
+/// why in its output.
 const NOT_STARTED: i64 = 126;
 
 /// Resolves when the command has ended. `over` resolves when its output has.
@@ -48,8 +51,8 @@ pub(super) fn ended(
 }
 
 impl Exec {
-    /// The exit code; `life` becomes the container's in which the command runs, unless that is over at once: then it is in
-    /// the one that is known.
+    /// The exit code; `life` becomes the container's in which the command runs, unless that is over
+    /// at once: then it is in the one that is known.
     async fn code(
         &self,
         mut over: oneshot::Receiver<()>,
@@ -109,8 +112,9 @@ impl Exec {
         Error::new(ErrorKind::LinkLost, format!("{message} while the command ran"))
     }
 
-    /// Tells a command that was killed from a container that was: nothing in a container outlives its first process. A
-    /// container that is just ending may still be called running, so another command has to run in it.
+    /// Tells a command that was killed from a container that was: nothing in a container outlives
+    /// its first process. A container that is just ending may still be called running, so another
+    /// command has to run in it.
     async fn check_container(&self, life: Option<String>) -> Result<()> {
         let lost = |what: String| {
             Err(Error::new(ErrorKind::LinkLost, format!("{what} while the command ran")))

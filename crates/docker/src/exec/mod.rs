@@ -62,8 +62,8 @@ pub(crate) async fn start(
         && exec.engine().brand() == Brand::Docker
     {
         let exec = exec.clone();
-        // An engine knows the terminal a moment after it has said that the command is started. Podman, told so of a command that
-        // is just ending, says that it ended with 0.
+        // An engine knows the terminal a moment after it has said that the command is started.
+        // Podman, told so of a command that is just ending, says that it ended with 0.
         let turn = exec.resizing.clone().lock_owned().await;
         tokio::spawn(async move {
             exec.resize_soon(size).await;

@@ -1,10 +1,11 @@
 //! Files of a container whose engine runs on this machine, copied by this machine's kernel.
 //!
-//! A container's files are this machine's too: below `/proc/PID/root` (proc_pid_root(5)) all of its mounts are as its own
-//! processes see them. Root of this machine can copy from file to file there, which takes a fraction of what a stream through the
-//! engine takes. It is done only where the outcome is the same as that of a command in the container, as root of it: what that
-//! may not do, or may do otherwise, goes the way of the command. So does whatever fails here, and it is that way's error that is
-//! told.
+//! A container's files are this machine's too: below `/proc/PID/root` (proc_pid_root(5)) all of its
+//! mounts are as its own processes see them. Root of this machine can copy from file to file there,
+//! which takes a fraction of what a stream through the engine takes. It is done only where the
+//! outcome is the same as that of a command in the container, as root of it: what that may not do,
+//! or may do otherwise, goes the way of the command. So does whatever fails here, and it is that
+//! way's error that is told.
 
 mod root;
 
@@ -27,8 +28,8 @@ use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use self::root::{Claim, Place, Root};
 use crate::container::{self, Container};
 
-/// The bits that a command in a container takes from a new file: the runtimes' default, which no image changes
-/// (`umask` in the OCI runtime specification, POSIX process).
+/// The bits that a command in a container takes from a new file: the runtimes' default, which no
+/// image changes (`umask` in the OCI runtime specification, POSIX process).
 const UMASK: u32 = 0o022;
 
 /// The runtimes whose containers' processes are this machine's.
@@ -42,7 +43,8 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// The files of a container that this process may reach; `None` if its engine is elsewhere, or this is not wholly root.
+    /// The files of a container that this process may reach; `None` if its engine is elsewhere, or
+    /// this is not wholly root.
     pub(crate) fn new(container: &Arc<Container>) -> Option<Self> {
         // With another group than root's, new files would get that.
         let is_root = geteuid().is_root() && getegid().is_root();
@@ -52,7 +54,8 @@ impl Files {
         may.then(|| Self { container: container.clone(), copies: Copies::default() })
     }
 
-    /// The container's root directory; `None` where it is not certain that a copy comes to the same as a command.
+    /// The container's root directory; `None` where it is not certain that a copy comes to the same
+    /// as a command.
     async fn root(&self) -> Option<Root> {
         let found = self.container.engine.container(&self.container.id).await.ok()?;
         let runs = container::is(&found, |state| state.running)

@@ -14,13 +14,14 @@ use rustix::fs::{
     renameat, statat, unlinkat,
 };
 
-/// File systems whose files are answers to whoever asks (linux/magic.h): proc, sysfs, cgroup, cgroup2, FUSE.
+/// File systems whose files are answers to whoever asks (linux/magic.h): proc, sysfs, cgroup,
+/// cgroup2, FUSE.
 const ANSWERS: [FsWord; 5] = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270, 0x6573_5546];
 
 const TMPFS: FsWord = 0x0102_1994;
 
-/// What root needs to do as it likes with files: the bits of CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_FSETID
-/// (capabilities(7)).
+/// What root needs to do as it likes with files: the bits of CAP_CHOWN, CAP_DAC_OVERRIDE,
+/// CAP_FOWNER and CAP_FSETID (capabilities(7)).
 const NEEDED: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4;
 
 /// What an engine says of a container.
@@ -36,15 +37,17 @@ pub(super) struct Claim {
 
 /// The root directory of a container that runs.
 pub(super) struct Root {
-    /// Its first process, in `/proc`: what is opened below it fails once the process is gone, whoever has its number then.
+    /// Its first process, in `/proc`: what is opened below it fails once the process is gone,
+    /// whoever has its number then.
     process: OwnedFd,
     directory: OwnedFd,
     limits_memory: bool,
 }
 
 impl Root {
-    /// The root of the container that the engine claims; `None` if the process is another one here, if its users or its root
-    /// directory are not those that commands in the container have, or if it may not do what root does.
+    /// The root of the container that the engine claims; `None` if the process is another one here,
+    /// if its users or its root directory are not those that commands in the container have, or if
+    /// it may not do what root does.
     pub(super) fn of(claim: &Claim) -> Option<Self> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let process = openat(CWD, &*format!("/proc/{}", claim.pid), flags, Mode::empty()).ok()?;
@@ -63,8 +66,8 @@ impl Root {
         Some(Self { process, directory, limits_memory: claim.limits_memory })
     }
 
-    /// Whether the container's first process is there: a container that has ended keeps its files for as long as they are
-    /// open, and nobody would find what is written to them.
+    /// Whether the container's first process is there: a container that has ended keeps its files
+    /// for as long as they are open, and nobody would find what is written to them.
     pub(super) fn is_alive(&self) -> bool {
         read(&self.process, "stat").is_ok()
     }
@@ -214,9 +217,10 @@ fn system_of(file: &OwnedFd) -> Option<FsWord> {
     fstatfs(file).ok().map(|system| system.f_type)
 }
 
-/// Whether the root directory of a process is that of an overlay with this upper layer, by its mountinfo
-/// (proc_pid_mountinfo(5)). What is mounted outside of a root directory is not in there: a process that has changed its root has no
-/// such line, though commands in the container would not follow it there.
+/// Whether the root directory of a process is that of an overlay with this upper layer, by its
+/// mountinfo (proc_pid_mountinfo(5)). What is mounted outside of a root directory is not in there:
+/// a process that has changed its root has no such line, though commands in the container would not
+/// follow it there.
 fn has_root(mounts: &str, layer: &str) -> bool {
     mounts.lines().any(|line| {
         let Some((mount, system)) = line.split_once(" - ") else { return false };

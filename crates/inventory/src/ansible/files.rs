@@ -19,8 +19,8 @@ use crate::place::{Place, Position};
 /// How deep directories may be in one another.
 const DEEPEST: usize = 16;
 
-/// Reads an inventory of Ansible, a file or a directory, with the `group_vars` and `host_vars` beside it. Adds the files to
-/// `readable` that hold a secret which others can read.
+/// Reads an inventory of Ansible, a file or a directory, with the `group_vars` and `host_vars`
+/// beside it. Adds the files to `readable` that hold a secret which others can read.
 pub(crate) fn read(
     path: &Path,
     readable: &mut Vec<PathBuf>,
@@ -209,7 +209,8 @@ fn too_deep(path: &Path) -> Error {
     Error::new(ErrorKind::Inventory, message)
 }
 
-/// The inventories of a directory and of those in it, without what Ansible leaves out too (`INVENTORY_IGNORE_EXTS`).
+/// The inventories of a directory and of those in it, without what Ansible leaves out too
+/// (`INVENTORY_IGNORE_EXTS`).
 fn inventories(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
     const ENDINGS: [&str; 12] = [
         "~", ".bak", ".cfg", ".md", ".orig", ".pyc", ".pyo", ".retry", ".rpm", ".rst", ".swp",

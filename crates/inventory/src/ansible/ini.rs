@@ -24,7 +24,8 @@ enum Section {
 
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every line that cannot be read.
+/// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with every line that cannot be
+/// read.
 pub(super) fn read(text: &str, source: &Arc<str>, raw: &mut Raw) -> Result<()> {
     let mut reading = Reading::new(source, raw);
     let (mut group, mut section) = (UNGROUPED.to_owned(), Section::Hosts);
@@ -97,7 +98,8 @@ impl Declared {
     }
 }
 
-/// A line in brackets, and perhaps a comment. A host may begin with a range or an address: `[a-c].example.com`, `[::1]`.
+/// A line in brackets, and perhaps a comment. A host may begin with a range or an address:
+/// `[a-c].example.com`, `[::1]`.
 fn is_heading(line: &str) -> bool {
     let inner = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let Some((inside, behind)) = inner else { return false };
@@ -185,8 +187,8 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     split_up_to(line, None).map(|(words, _)| words)
 }
 
-/// Words as Python's `shlex` splits them up to a comment, which begins with any `#` that is not in quotes; and whether it
-/// began within a word.
+/// Words as Python's `shlex` splits them up to a comment, which begins with any `#` that is not in
+/// quotes; and whether it began within a word.
 fn split_before_comment(line: &str) -> Result<(Vec<String>, bool), String> {
     split_up_to(line, Some('#'))
 }

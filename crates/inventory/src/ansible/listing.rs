@@ -29,7 +29,8 @@ pub(crate) fn is_list(node: &Node) -> bool {
             && entries.iter().any(|(_, node)| is_group(node)))
 }
 
-/// The names of the hosts that a tree of this form names, unless it has `_meta`, where their variables are.
+/// The names of the hosts that a tree of this form names, unless it has `_meta`, where their
+/// variables are.
 pub(super) fn hosts_to_ask(node: &Node) -> Vec<String> {
     let Kind::Map(entries) = &node.kind else { return Vec::new() };
     if entries.iter().any(|(key, _)| key.text == META) {

@@ -7,8 +7,8 @@ use crate::node::DEEPEST;
 /// How many lists and maps are around a value of a host where an inventory is printed.
 const AROUND: usize = 4;
 
-/// A value as Ansible reads it: by Python's literals where it is one, as text otherwise. Whole numbers of more than 64 bits,
-/// those that JSON has no word for and complex ones stay text.
+/// A value as Ansible reads it: by Python's literals where it is one, as text otherwise. Whole
+/// numbers of more than 64 bits, those that JSON has no word for and complex ones stay text.
 pub(super) fn value(text: &str) -> Value {
     // As most numbers are written.
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
@@ -259,7 +259,8 @@ fn number(word: &str, is_negative: bool) -> Option<Value> {
 mod tests {
     use super::*;
 
-    /// What `ansible-inventory --host` of ansible-core 2.19 prints for the same, but for 1e999 and the number of 20 digits.
+    /// What `ansible-inventory --host` of ansible-core 2.19 prints for the same, but for 1e999 and
+    /// the number of 20 digits.
     #[test]
     fn values_are_pythons_literals_or_text() {
         for (text, value) in [

@@ -12,7 +12,8 @@ use crate::definition::{Child, Definition, GroupDefinition, HostDefinition};
 use crate::groups::{GroupId, Groups};
 use crate::place::Faults;
 
-/// Variables that have one key here, which means the same. Of those with one meaning the last one counts.
+/// Variables that have one key here, which means the same. Of those with one meaning the last one
+/// counts.
 const SAME: &[(&str, &str)] = &[
     ("ansible_host", "ssh_hostname"),
     ("ansible_ssh_host", "ssh_hostname"),
@@ -34,13 +35,14 @@ const SAME: &[(&str, &str)] = &[
 const SSH_PASSWORD: &str = "ssh_password";
 const KEY_PASSWORD: &str = "ssh_key_password";
 
-/// How many groups are looked at for those that are in several others. In a thicket of more, which nobody writes, what variables mean
-/// together is the hosts' alone.
+/// How many groups are looked at for those that are in several others. In a thicket of more, which
+/// nobody writes, what variables mean together is the hosts' alone.
 const MOST_LOOKED_AT: usize = 100_000;
 
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with everything that has no meaning here.
+/// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with everything that has no
+/// meaning here.
 pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> {
     raw.finish();
     let mut faults = Faults::new(source);
@@ -116,8 +118,8 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
     Ok(definition)
 }
 
-/// What the variables of `all` and of groups mean together with those of the groups that they are in. So they count, as all that is said
-/// of groups, only where their groups do.
+/// What the variables of `all` and of groups mean together with those of the groups that they are
+/// in. So they count, as all that is said of groups, only where their groups do.
 #[derive(Default)]
 struct Layers {
     all: Data,
@@ -180,7 +182,8 @@ impl Layers {
 
 /// What is said around the hosts that are in the same groups.
 struct Around {
-    /// Their groups and those that these are in, in the order in which they are merged; none if nothing is contested.
+    /// Their groups and those that these are in, in the order in which they are merged; none if
+    /// nothing is contested.
     groups: Vec<GroupId>,
     /// The variables of all of these that mean something together, or that are contested.
     merged: Data,
@@ -209,8 +212,8 @@ impl Around {
         Self { groups: around, merged, meaning }
     }
 
-    /// Takes away from a host's data what its groups say alike. Where they do not, or where its own variables have a share in it,
-    /// all of it stays with the host.
+    /// Takes away from a host's data what its groups say alike. Where they do not, or where its own
+    /// variables have a share in it, all of it stays with the host.
     fn take_from(&self, data: &mut Data, own: &Data, has_own: bool) {
         let of_groups = &self.meaning;
         let is_alike = |key: &str| data.get(key) == of_groups.get(key);
@@ -258,8 +261,8 @@ fn contested(raw: &Raw) -> Vec<String> {
     both.into_iter().map(str::to_owned).collect()
 }
 
-/// Gives a host what `group_vars` of any of its groups say and the order of the groups alone would not: they go before what
-/// inventories say of groups, of whichever.
+/// Gives a host what `group_vars` of any of its groups say and the order of the groups alone would
+/// not: they go before what inventories say of groups, of whichever.
 fn settle(contested: &[String], raw: &Raw, groups: &Groups, around: &Around, own: &mut Data) {
     for key in contested {
         let of_groups =

@@ -60,7 +60,8 @@ pub(super) fn is_one_of_several(key: &str) -> bool {
     key.starts_with(PREFIX) && TOGETHER.contains(&key)
 }
 
-/// Whether the place of a variable is worth keeping: what else it could be than a template is never wrong.
+/// Whether the place of a variable is worth keeping: what else it could be than a template is never
+/// wrong.
 pub(super) fn may_be_wrong(key: &str, value: &Value) -> bool {
     let is_any_text = || key == HOST || key.ends_with("_user") || key.contains("_pass");
     is_one_of_several(key) && (!is_any_text() || is_template(value))
@@ -149,7 +150,8 @@ fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where the engine listens, by the arguments of the docker command in front of its own: `-H URL`, `--host=URL`.
+/// Where the engine listens, by the arguments of the docker command in front of its own: `-H URL`,
+/// `--host=URL`.
 fn engine(arguments: &str) -> Result<String, Fault> {
     let words = split(arguments).map_err(|problem| fault(DOCKER, problem))?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

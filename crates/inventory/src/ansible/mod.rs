@@ -1,4 +1,5 @@
-//! Inventories of Ansible: INI, YAML, what a program prints for `--list`, `group_vars` and `host_vars`.
+//! Inventories of Ansible: INI, YAML, what a program prints for `--list`, `group_vars` and
+//! `host_vars`.
 
 mod files;
 mod ini;
@@ -27,9 +28,10 @@ pub(crate) use script::of_list;
 
 /// `@ansible/PATH`: the hosts of an inventory of Ansible, with their groups.
 ///
-/// What connects, who logs in and who commands run as is translated (`ansible_host`, `ansible_become` …); other variables are
-/// the host's data as they are. Templates are not evaluated, and vaults not opened:
-/// variables that Ansible Vault encrypted are left out, with a warning.
+/// What connects, who logs in and who commands run as is translated (`ansible_host`,
+/// `ansible_become` …); other variables are the host's data as they are. Templates are not
+/// evaluated, and vaults not opened: variables that Ansible Vault encrypted are left out, with a
+/// warning.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnsibleConnector;
 

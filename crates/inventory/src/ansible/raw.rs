@@ -29,7 +29,8 @@ pub(super) struct Raw {
 pub(super) struct Noted {
     /// Variables that are left out, since Ansible Vault encrypted them.
     pub(super) vaulted: Vec<String>,
-    /// Lines of hosts that a comment begins in right behind a word, a part of which it may have been meant as.
+    /// Lines of hosts that a comment begins in right behind a word, a part of which it may have
+    /// been meant as.
     pub(super) cut: Vec<u32>,
     /// Whether a secret stands there for everybody who can read the file.
     pub(super) has_secret: bool,
@@ -133,7 +134,8 @@ impl Raw {
         Ok(())
     }
 
-    /// Adds what a file beside the inventories says of a group that there is. Ansible takes no priority from there.
+    /// Adds what a file beside the inventories says of a group that there is. Ansible takes no
+    /// priority from there.
     pub(super) fn add_group_data_beside(&mut self, name: &str, data: &Data) {
         let nowhere = Place::new(&"".into(), Position::default());
         let variables = match self.groups.get_mut(name) {
@@ -170,8 +172,8 @@ impl Raw {
         self.places.get(&(key.to_owned(), value.to_string()))
     }
 
-    /// Puts the hosts of no other group into `ungrouped`, if anything is said of it, and the groups into the order in which Ansible
-    /// merges those that are as deep.
+    /// Puts the hosts of no other group into `ungrouped`, if anything is said of it, and the groups
+    /// into the order in which Ansible merges those that are as deep.
     pub(super) fn finish(&mut self) {
         if let Some((index, _, _)) = self.groups.get_full(UNGROUPED) {
             let grouped: HashSet<&str> =

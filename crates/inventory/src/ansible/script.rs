@@ -18,8 +18,9 @@ const ASKED_AT_ONCE: usize = 8;
 /// For how many hosts a script is asked at all.
 const MOST_ASKED: usize = 1000;
 
-/// Reads what a program printed for `--list`. Where `_meta` is missing, the program is asked for the variables of each host:
-/// `ask` gives what it prints for `--host NAME`, and what that is called in errors.
+/// Reads what a program printed for `--list`. Where `_meta` is missing, the program is asked for
+/// the variables of each host: `ask` gives what it prints for `--host NAME`, and what that is
+/// called in errors.
 ///
 /// # Errors
 ///

@@ -31,7 +31,8 @@ struct Reached {
     number: Number,
 }
 
-/// `serde_json` makes floats of whole numbers that are too large, and does not tell them from other ones.
+/// `serde_json` makes floats of whole numbers that are too large, and does not tell them from other
+/// ones.
 #[derive(Clone, Copy)]
 enum Number {
     Open { whole: bool },
@@ -83,7 +84,8 @@ impl io::Read for Counting<'_> {
 struct Seed<'a>(&'a Cell<Reached>);
 
 impl Seed<'_> {
-    /// Where a text that has just been read began, unless it has escapes; otherwise a little behind it.
+    /// Where a text that has just been read began, unless it has escapes; otherwise a little behind
+    /// it.
     fn before(self, text: &str) -> Position {
         let Reached { line, column, .. } = self.0.get();
         Position::new(line, column.saturating_sub(text.chars().count() + 1).max(1))

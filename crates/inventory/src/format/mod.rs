@@ -47,7 +47,8 @@ impl Format {
         self.read_with(text, source, false)
     }
 
-    /// As [`read`](Self::read), and takes what Ansible Vault encrypted (`!vault`) as the text that it is.
+    /// As [`read`](Self::read), and takes what Ansible Vault encrypted (`!vault`) as the text that
+    /// it is.
     pub(crate) fn read_ansible(self, text: &str, source: &Arc<str>) -> Result<Node> {
         self.read_with(text, source, true)
     }

@@ -9,7 +9,8 @@ use super::{Fault, TOO_DEEP, TOO_LARGE, twice};
 use crate::node::{DEEPEST, Key, Kind, Node, repeated};
 use crate::place::Position;
 
-/// How many values aliases may stand for in all, long texts counting as several. A file that says a lot in few lines ("billion laughs") has more.
+/// How many values aliases may stand for in all, long texts counting as several. A file that says a
+/// lot in few lines ("billion laughs") has more.
 const MOST_COPIED: usize = 250_000;
 
 /// `takes_vaults`: whether what Ansible Vault encrypted is text, and no fault.
@@ -241,8 +242,9 @@ fn scalar(
     }
 }
 
-/// The core schema of YAML 1.2.2 (10.3.2), with two exceptions: a number with a zero in front stays text, since `0644` is
-/// 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither; and so does what JSON has no number for (`.inf`).
+/// The core schema of YAML 1.2.2 (10.3.2), with two exceptions: a number with a zero in front stays
+/// text, since `0644` is 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither; and
+/// so does what JSON has no number for (`.inf`).
 fn plain(text: Cow<'_, str>) -> Result<Kind, String> {
     match &*text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Kind::Null),

@@ -1,5 +1,5 @@
-//! Which variables of Ansible's inventories are read, and which one goes before which: what `ansible-inventory` of ansible-core 2.19
-//! says of the same files.
+//! Which variables of Ansible's inventories are read, and which one goes before which: what
+//! `ansible-inventory` of ansible-core 2.19 says of the same files.
 
 use std::sync::Arc;
 

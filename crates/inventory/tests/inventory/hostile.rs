@@ -1,4 +1,5 @@
-//! What comes from elsewhere neither runs code here, nor reads files or variables, nor speaks for others' hosts.
+//! What comes from elsewhere neither runs code here, nor reads files or variables, nor speaks for
+//! others' hosts.
 
 use std::sync::Arc;
 

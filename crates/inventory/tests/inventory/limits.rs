@@ -262,7 +262,8 @@ groups:
         ("all", "cloud", "w1 w2", 1),
         ("", "@cloud", "w1 w2", 1),
         ("", "c1", "w1 w2 c2", 1),
-        // What is to be left out and is not known may be a group that a host which is known is put in.
+        // What is to be left out and is not known may be a group that a host which is known is put
+        // in.
         ("web", "c1", "w1 w2", 1),
         ("web", "red", "w1 w2", 1),
         ("web", "c*", "w1 w2", 1),

@@ -28,7 +28,8 @@ async fn with_layers(given: &[&str]) -> Inventory {
         of("parent"),
         of("host"),
     );
-    // Groups without parents come first; `later` is named before the others, so it is made a child of `child`.
+    // Groups without parents come first; `later` is named before the others, so it is made a child
+    // of `child`.
     let text = text.replace("child: {data: ", "child: {children: [later], data: ");
     let files = Files::new(&[("inv.yaml", &text)]);
     let mut listed = NameData::new("w1").with_group("later").with_group("parent");

@@ -65,8 +65,8 @@ impl Connector for Reaching {
     }
 }
 
-/// A connector that lists hosts, and counts how often it is asked. By the name of a group, it lists the hosts
-/// of this group, without their groups.
+/// A connector that lists hosts, and counts how often it is asked. By the name of a group, it lists
+/// the hosts of this group, without their groups.
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) asked: AtomicUsize,
@@ -190,8 +190,8 @@ impl Files {
                 std::fs::write(&path, text).unwrap();
                 continue;
             }
-            // Another process writes it: a descriptor of this one may live on in what a test beside starts, and a program that
-            // somebody may write to cannot be run (ETXTBSY).
+            // Another process writes it: a descriptor of this one may live on in what a test beside
+            // starts, and a program that somebody may write to cannot be run (ETXTBSY).
             let mut written = tempfile::NamedTempFile::new().unwrap();
             std::io::Write::write_all(&mut written, text.as_bytes()).unwrap();
             let mut install = std::process::Command::new("install");

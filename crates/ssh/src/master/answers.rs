@@ -29,7 +29,8 @@ pub(crate) enum Reply {
     Empty,
     /// "no".
     No,
-    /// The password was refused already, so the login has to end: another answer would be another wrong try.
+    /// The password was refused already, so the login has to end: another answer would be another
+    /// wrong try.
     Refused,
 }
 
@@ -174,8 +175,8 @@ impl Answers {
         }
     }
 
-    /// Nobody could be asked. What is left is to send nothing, or to end the login: an empty password would be a
-    /// wrong try in the server's log.
+    /// Nobody could be asked. What is left is to send nothing, or to end the login: an empty
+    /// password would be a wrong try in the server's log.
     pub(crate) fn nobody_knows(&mut self, question: &Question) {
         match Asked::parse(&question.text) {
             Asked::Passphrase(path) => self.notes.locked.push(path),
@@ -226,8 +227,8 @@ impl Answers {
     }
 }
 
-/// Whether a prompt's `user@host` is this one. ssh cuts the user after 30 bytes and the host after 128, and may
-/// write the host in lower case.
+/// Whether a prompt's `user@host` is this one. ssh cuts the user after 30 bytes and the host after
+/// 128, and may write the host in lower case.
 fn names(login: &str, prompt: &str) -> bool {
     let cut = |text: &str, most: usize| {
         String::from_utf8_lossy(&text.as_bytes()[..text.len().min(most)]).to_lowercase()

@@ -15,10 +15,10 @@ use super::answers::{Answers, Question, Reply};
 
 /// What ssh runs as `SSH_ASKPASS`.
 ///
-/// The question goes as one write of less than `PIPE_BUF` bytes, so two of them do not mix (pipe(7)). Where that is
-/// only 512 (macOS), a longer one does not mix either: of the ssh processes of one login only one is past its banner
-/// and not yet logged in, and it asks one question at a time. A confirmation
-/// is refused here: for ssh, an empty answer would be a yes.
+/// The question goes as one write of less than `PIPE_BUF` bytes, so two of them do not mix
+/// (pipe(7)). Where that is only 512 (macOS), a longer one does not mix either: of the ssh
+/// processes of one login only one is past its banner and not yet logged in, and it asks one
+/// question at a time. A confirmation is refused here: for ssh, an empty answer would be a yes.
 pub(crate) const SCRIPT: &str = r#"#!/bin/sh
 d=${0%/*}
 case $SSH_ASKPASS_PROMPT in

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use hostlink_core::Context;
 
-/// As long as the base may be. The socket's path may have 103 bytes (`sun_path` of macOS), of which ssh uses 17 for a
-/// suffix while it binds, and we `/hl-12345678/m/123456/s`.
+/// As long as the base may be. The socket's path may have 103 bytes (`sun_path` of macOS), of which
+/// ssh uses 17 for a suffix while it binds, and we `/hl-12345678/m/123456/s`.
 const LONGEST: usize = 60;
 
-/// The directories to try, best first: one that was given, or the system's, and where that cannot be used, others.
+/// The directories to try, best first: one that was given, or the system's, and where that cannot
+/// be used, others.
 ///
-/// Those that programs cannot be run from come last. There ssh cannot ask for a secret, but may need none.
+/// Those that programs cannot be run from come last. There ssh cannot ask for a secret, but may
+/// need none.
 pub(super) fn candidates(context: &Context) -> Vec<PathBuf> {
     let mut bases = vec![context.runtime_directory.clone().unwrap_or_else(std::env::temp_dir)];
     bases.extend(["/tmp", "/dev/shm"].map(PathBuf::from));

@@ -10,8 +10,8 @@ use super::peers::{Peer, Stage};
 /// What a server that is no SSH server says first, as ssh tells it.
 const FIRST_LINE: &str = "banner line 0: ";
 
-/// What OpenSSH says before it closes, since 8.5 and 9.8 (`drop_connection` in its `sshd.c`); others just close, as a
-/// firewall does.
+/// What OpenSSH says before it closes, since 8.5 and 9.8 (`drop_connection` in its `sshd.c`);
+/// others just close, as a firewall does.
 const TURNING_AWAY: [&str; 2] = ["Exceeded MaxStartups", "Not allowed at this time"];
 
 /// The cause that one process gives.

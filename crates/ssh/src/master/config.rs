@@ -16,8 +16,8 @@ use super::final_pass;
 /// What holds where neither the data nor a configuration of ssh says otherwise, in seconds.
 const SERVER_ALIVE_INTERVAL: u32 = 15;
 
-/// Makes ssh say where a login stands, marked with the process that says it, and nothing else: no line for each
-/// command, as `LogLevel DEBUG1` would, and no banner of the server.
+/// Makes ssh say where a login stands, marked with the process that says it, and nothing else: no
+/// line for each command, as `LogLevel DEBUG1` would, and no banner of the server.
 const LOG: &str = "sshconnect.c:*,sshconnect2.c:*,kex.c:kex_exchange_identification*,\
     ssh.c:resolve_host*,ssh.c:ssh_stdio_confirm*,channels.c:channel_input_open_failure*,\
     packet.c:sshpkt_vfatal*,packet.c:ssh_packet_read_poll_seqnr*,clientloop.c:*alive*";
@@ -30,8 +30,9 @@ pub(crate) const USERS: &str = "user";
 
 /// Writes the configuration of one master into its directory.
 ///
-/// The first value of a keyword is the one that counts (ssh_config(5)), so what has to hold for every hop comes first,
-/// before the user's own configuration and the system's, and our defaults behind them.
+/// The first value of a keyword is the one that counts (ssh_config(5)), so what has to hold for
+/// every hop comes first, before the user's own configuration and the system's, and our defaults
+/// behind them.
 ///
 /// # Errors
 ///
@@ -77,7 +78,8 @@ fn users_config(settings: &Settings, context: &Context) -> Result<Option<PathBuf
 }
 
 fn render(directory: &Path, settings: &Settings, has_users: bool, has_final_pass: bool) -> Vec<u8> {
-    // UpdateHostKeys rewrites known_hosts as a whole: of many logins at once, some would lose their lines.
+    // UpdateHostKeys rewrites known_hosts as a whole: of many logins at once, some would lose their
+    // lines.
     let mut text = format!(
         "LogLevel ERROR\nLogVerbose {LOG}\nBatchMode no\nNumberOfPasswordPrompts 1\n\
          UpdateHostKeys no\n\
@@ -89,7 +91,8 @@ fn render(directory: &Path, settings: &Settings, has_users: bool, has_final_pass
         settings.server_alive_interval.map(keep_alive_lines).unwrap_or_default().into_bytes(),
     );
     if let Some(path) = &settings.known_hosts_file {
-        // A file of no keys, which takes new ones: for ssh, `none` would be a file that it cannot write.
+        // A file of no keys, which takes new ones: for ssh, `none` would be a file that it cannot
+        // write.
         let path = if path.as_os_str() == "none" { Path::new("/dev/null") } else { path };
         text.extend_from_slice(b"UserKnownHostsFile ");
         text.extend(quoted_path(path));
@@ -125,8 +128,9 @@ fn keep_alive_lines(setting: u32) -> String {
     format!("ServerAliveInterval {interval}\nServerAliveCountMax {count}\n")
 }
 
-/// How often to ask for a sign of life, and how often in vain, so that a dead link is noticed within the setting (in
-/// seconds; 0: never), or within 2 s if that is less: ssh gives up when the question after the last one would be due.
+/// How often to ask for a sign of life, and how often in vain, so that a dead link is noticed
+/// within the setting (in seconds; 0: never), or within 2 s if that is less: ssh gives up when the
+/// question after the last one would be due.
 fn keep_alive(setting: u32) -> (u32, u32) {
     match setting {
         0 => (0, 3),
@@ -137,7 +141,8 @@ fn keep_alive(setting: u32) -> (u32, u32) {
     }
 }
 
-/// The arguments of the master. Settings on the command line reach the target alone, and not the hops.
+/// The arguments of the master. Settings on the command line reach the target alone, and not the
+/// hops.
 ///
 /// `ssh_options` come last, so a data key wins over the same setting there.
 pub(crate) fn master_arguments(directory: &Path, settings: &Settings) -> Vec<OsString> {
@@ -186,7 +191,8 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
     if !settings.allow_agent && !settings.forward_agent {
         flag("-o", "IdentityAgent=none");
     }
-    // An agent that is to be forwarded has to stay: then only keys that there are files for are offered.
+    // An agent that is to be forwarded has to stay: then only keys that there are files for are
+    // offered.
     if settings.key.is_some() || !settings.allow_agent && settings.forward_agent {
         flag("-o", "IdentitiesOnly=yes");
     }
@@ -194,7 +200,8 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
         flag("-o", "IdentityFile=none");
     }
     if settings.password.is_some() && settings.key.is_none() {
-        // An agent with many keys would use up the server's MaxAuthTries before the password is tried.
+        // An agent with many keys would use up the server's MaxAuthTries before the password is
+        // tried.
         flag(
             "-o",
             "PreferredAuthentications=keyboard-interactive,password,publickey,gssapi-with-mic,hostbased",

@@ -15,7 +15,8 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     /// Another try may succeed: a refused connection, a time-out, an overloaded server.
     pub(crate) retryable: bool,
-    /// The server has more logins under way than it takes: no login was tried, and a place may be free in a moment.
+    /// The server has more logins under way than it takes: no login was tried, and a place may be
+    /// free in a moment.
     pub(crate) turned_away: bool,
     /// The limit was over.
     pub(crate) timed_out: bool,
@@ -54,7 +55,8 @@ pub(crate) struct Login<'a> {
 
 /// Finds out why ssh ended.
 ///
-/// The process closest to the first hop that says why it failed has the cause: the others only lost their connection.
+/// The process closest to the first hop that says why it failed has the cause: the others only lost
+/// their connection.
 pub(crate) fn of_exit(login: &Login<'_>) -> Failure {
     if let Some(failure) = no_askpass(login) {
         return failure;
@@ -185,7 +187,8 @@ pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
     Some(format!("the key {key} has a passphrase: set ssh_key_password, or load it into an agent"))
 }
 
-/// ssh needed a secret, and could not run the script that asks us (`ssh_askpass` in OpenSSH's `readpass.c`).
+/// ssh needed a secret, and could not run the script that asks us (`ssh_askpass` in OpenSSH's
+/// `readpass.c`).
 fn no_askpass(login: &Login<'_>) -> Option<Failure> {
     let words = login.log.last_words();
     let (_, rest) = words.iter().find_map(|line| line.split_once("ssh_askpass: exec("))?;

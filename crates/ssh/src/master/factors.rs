@@ -29,10 +29,11 @@ const FACTORS: [&str; 22] = [
 /// Words that stand in questions for a change of the password.
 const CHANGES: [&str; 4] = ["new", "old", "current", "retype"];
 
-/// Whether a server's question to `who` (`user@host`) is the one for the password. The first question may be in any
-/// language; a later one has to say so.
+/// Whether a server's question to `who` (`user@host`) is the one for the password. The first
+/// question may be in any language; a later one has to say so.
 ///
-/// A word of the list that is only the user's or the host's name, as in "Password for pin@duo:", says nothing.
+/// A word of the list that is only the user's or the host's name, as in "Password for pin@duo:",
+/// says nothing.
 pub(super) fn is_password(text: &str, who: &str, is_first: bool) -> bool {
     let (text, who) = (text.to_lowercase(), who.to_lowercase());
     let (user, host) = who.rsplit_once('@').unwrap_or(("", &who));

@@ -1,7 +1,8 @@
 //! Whether ssh will read a configuration twice.
 //!
-//! It does so where a `Match` names `final` (ssh_config(5)), wherever that stands. Defaults of ours would be there first if
-//! they did not wait for that pass too; yet to ask for it is no choice of ours, as `Host` lines then match the `HostName`.
+//! It does so where a `Match` names `final` (ssh_config(5)), wherever that stands. Defaults of ours
+//! would be there first if they did not wait for that pass too; yet to ask for it is no choice of
+//! ours, as `Host` lines then match the `HostName`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// As deep as ssh goes.
 const DEPTH: usize = 16;
 
-/// Whether the file asks for the final pass, or one that it includes. `home` is where relative includes are looked for,
-/// in `.ssh`.
+/// Whether the file asks for the final pass, or one that it includes. `home` is where relative
+/// includes are looked for, in `.ssh`.
 ///
-/// An include with a wildcard in another place than its last name, a token or a variable is not followed: then our
-/// defaults win over a `Match final`.
+/// An include with a wildcard in another place than its last name, a token or a variable is not
+/// followed: then our defaults win over a `Match final`.
 pub(super) fn is_asked_for(file: &Path, home: Option<&Path>) -> bool {
     asks(file, home, DEPTH)
 }

@@ -15,13 +15,13 @@ use super::run::{MasterDirectory, since};
 
 /// Writes the askpass script and registers itself, then becomes `ssh`.
 ///
-/// The second look at the file closes a race: the watcher first renames the directory and then reads the files. A
-/// file that is still there under its old name was whole before the rename.
+/// The second look at the file closes a race: the watcher first renames the directory and then
+/// reads the files. A file that is still there under its old name was whole before the rename.
 ///
 /// Its start time, field 22 of proc_pid_stat(5), tells it from a later process of the same number.
 ///
-/// `sh` writes the script because a file that we write ourselves cannot be run (ETXTBSY) while a fork of another
-/// thread of ours still has it open.
+/// `sh` writes the script because a file that we write ourselves cannot be run (ETXTBSY) while a
+/// fork of another thread of ours still has it open.
 const REGISTER: &str = concat!(
     since!(),
     r#"umask 077
@@ -53,13 +53,14 @@ impl Group {
         self.leader.map(|pid| pid.as_raw_nonzero().get())
     }
 
-    /// Ends what the leader has left, once it has been waited for. From now on its number may be another process's, so
-    /// neither we nor the watcher may use it again.
+    /// Ends what the leader has left, once it has been waited for. From now on its number may be
+    /// another process's, so neither we nor the watcher may use it again.
     pub(crate) fn end(&self) {
         if self.ended.swap(true, Ordering::AcqRel) {
             return;
         }
-        // While the group has members no new process gets its number: one that has it now is a stranger.
+        // While the group has members no new process gets its number: one that has it now is a
+        // stranger.
         if let Some(leader) = self.leader
             && test_kill_process(leader) == Err(Errno::SRCH)
         {
@@ -104,7 +105,8 @@ pub(crate) fn start(
         command.env("SSH_ASKPASS", directory.path().join("askpass"));
         command.env("SSH_ASKPASS_REQUIRE", "force");
     });
-    // A session, not only a group: without a terminal nothing can prompt on it, and Ctrl-C does not reach it.
+    // A session, not only a group: without a terminal nothing can prompt on it, and Ctrl-C does not
+    // reach it.
     let child = command.wrap(ProcessSession).spawn()?.into_inner();
     let group = Group::new(child.id(), directory.path().join(format!("pid.{name}")));
     Ok((child, group))

@@ -14,8 +14,9 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Ends the last line of the file that this login may add to.
 ///
-/// OpenSSH 9.2 writes a new key right behind what is there (`add_host_to_hostfile` in its `hostfile.c`). On a line
-/// without an end that spoils both keys, and the new host is as unknown as before.
+/// OpenSSH 9.2 writes a new key right behind what is there (`add_host_to_hostfile` in its
+/// `hostfile.c`). On a line without an end that spoils both keys, and the new host is as unknown as
+/// before.
 pub(crate) fn end_last_line(settings: &Settings, context: &Context) {
     if settings.host_keys == Some(HostKeyPolicy::Yes) {
         return;

@@ -15,7 +15,8 @@ const REMARKS: [&str; 2] = ["Authenticated to ", "Warning: Permanently added "];
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// The ssh process that wrote it; `None` for what bears no mark, such as a proxy command's own words.
+    /// The ssh process that wrote it; `None` for what bears no mark, such as a proxy command's own
+    /// words.
     pub(crate) pid: Option<i32>,
     /// Whether ssh only says what it does.
     pub(crate) is_debug: bool,
@@ -88,7 +89,8 @@ impl Log {
     }
 }
 
-/// Takes `debug1: FILE:FUNCTION():LINE (pid=PID): TEXT` apart, as ssh's `sshlogv` writes it for `LogVerbose`.
+/// Takes `debug1: FILE:FUNCTION():LINE (pid=PID): TEXT` apart, as ssh's `sshlogv` writes it for
+/// `LogVerbose`.
 fn parse(line: &str) -> Option<Line> {
     let (level, rest) = match line.split_once(": ") {
         Some((level @ ("debug1" | "debug2" | "debug3"), rest)) => (level, rest),

@@ -1,7 +1,8 @@
 //! Our own OpenSSH master: one login, on whose control socket everything else travels.
 //!
-//! A master is an `ssh -M -N` in the foreground and in a session of its own. It ends with [`Master::close`], when the
-//! [`Master`] is dropped, and, through the watcher of [`Run`], when this process is gone.
+//! A master is an `ssh -M -N` in the foreground and in a session of its own. It ends with
+//! [`Master::close`], when the [`Master`] is dropped, and, through the watcher of [`Run`], when
+//! this process is gone.
 
 mod answers;
 mod askpass;
@@ -70,7 +71,8 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`], `Auth`, `HostKey` or `Connect`, and whether another try may help. Nothing is left behind.
+    /// [`ErrorKind::Data`], `Auth`, `HostKey` or `Connect`, and whether another try may help.
+    /// Nothing is left behind.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,5 @@
-//! The ssh processes of one login, and how far each of them got: the target's, and one for each jump host.
+//! The ssh processes of one login, and how far each of them got: the target's, and one for each
+//! jump host.
 
 use super::log::Log;
 

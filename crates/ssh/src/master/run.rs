@@ -1,4 +1,5 @@
-//! The private directory of all masters of one connector, and the watcher that ends them when we are gone.
+//! The private directory of all masters of one connector, and the watcher that ends them when we
+//! are gone.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -14,9 +15,11 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
 
 use super::base;
 
-/// A function of `sh` that puts a process's start time into `s`; nothing where there is no such process, or no /proc.
+/// A function of `sh` that puts a process's start time into `s`; nothing where there is no such
+/// process, or no /proc.
 ///
-/// The name of the command, which stands before in brackets, may hold spaces and brackets (proc_pid_stat(5)).
+/// The name of the command, which stands before in brackets, may hold spaces and brackets
+/// (proc_pid_stat(5)).
 macro_rules! since {
     () => {
         r#"since() {
@@ -54,8 +57,8 @@ const DROP_LIMIT: Duration = Duration::from_millis(200);
 
 /// The directory and the watcher of all masters of one connector. Clones share them.
 ///
-/// When the last clone and the last master are gone, or this process is, however it ended, the watcher leaves neither
-/// process nor directory.
+/// When the last clone and the last master are gone, or this process is, however it ended, the
+/// watcher leaves neither process nor directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Run(Arc<Inner>);
 
@@ -107,7 +110,8 @@ impl Run {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Every master has removed its own by now. What cannot be removed is left to the watcher, which tries again.
+        // Every master has removed its own by now. What cannot be removed is left to the watcher,
+        // which tries again.
         let _left = std::fs::remove_dir_all(&self.path);
         drop(self.watcher.stdin().take());
         let start = Instant::now();
@@ -117,7 +121,8 @@ impl Drop for Inner {
     }
 }
 
-/// The directory of one master: socket `s`, config, askpass script and FIFOs. It is removed when it is dropped.
+/// The directory of one master: socket `s`, config, askpass script and FIFOs. It is removed when it
+/// is dropped.
 #[derive(Debug)]
 pub(crate) struct MasterDirectory {
     path: PathBuf,
@@ -167,7 +172,8 @@ fn make(context: &Context) -> Result<Inner> {
     }))
 }
 
-/// The watcher is there before the directory is, so that no moment to be killed at leaves the directory.
+/// The watcher is there before the directory is, so that no moment to be killed at leaves the
+/// directory.
 fn make_watched(path: &Path) -> io::Result<Box<dyn ChildWrapper>> {
     let mut watcher = start_watcher(path)?;
     let made = private_directory(path).and_then(|()| private_directory(&path.join("m")));

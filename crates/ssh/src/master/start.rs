@@ -126,7 +126,8 @@ impl<'a> Start<'a> {
         outputs.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// Runs `ssh -G`. Where ssh cannot make sense of its configuration, the master itself will say so.
+    /// Runs `ssh -G`. Where ssh cannot make sense of its configuration, the master itself will say
+    /// so.
     async fn query(
         &self,
         directory: &MasterDirectory,

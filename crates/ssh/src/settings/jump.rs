@@ -32,8 +32,8 @@ fn parse_hop(text: &str) -> Result<String, String> {
     Ok(hop.to_string())
 }
 
-/// ssh makes each hop a `ProxyCommand`, without quotes (`ssh.c`, "Setting implicit ProxyCommand"): a shell reads
-/// it, and `%` starts a token.
+/// ssh makes each hop a `ProxyCommand`, without quotes (`ssh.c`, "Setting implicit ProxyCommand"):
+/// a shell reads it, and `%` starts a token.
 fn check_for_shell(word: &str) -> Result<(), String> {
     match word.chars().find(|c| !c.is_alphanumeric() && !"._-:@/+=".contains(*c)) {
         None => Ok(()),

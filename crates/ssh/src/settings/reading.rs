@@ -11,7 +11,8 @@ use crate::{destination, fields};
 
 /// Longer times are mistakes, and too long ones overflow ssh's numbers.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// What ssh reads from an askpass program: `ssh_askpass` in OpenSSH's `readpass.c`. It cuts off the rest.
+/// What ssh reads from an askpass program: `ssh_askpass` in OpenSSH's `readpass.c`. It cuts off the
+/// rest.
 const LONGEST_SECRET: usize = 1023;
 
 /// Reads one target's data and collects what is wrong with it.

@@ -19,8 +19,8 @@ const OF_LOGIN: [DataField; 8] = [
     fields::OPTIONS,
 ];
 
-/// Adds a fault for each contradiction. Whether a key was given is asked of the data, since a value that does not
-/// fit has its own fault and is none in `settings`.
+/// Adds a fault for each contradiction. Whether a key was given is asked of the data, since a value
+/// that does not fit has its own fault and is none in `settings`.
 pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
     let data = reading.data();
     let given = |field: &DataField| data.get(field.key).is_some();

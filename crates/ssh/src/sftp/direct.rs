@@ -1,8 +1,9 @@
 //! Reads a large file without its content passing through this process.
 //!
-//! `cat` writes it on the host, and ssh's master writes what comes into the file here: of all ways the one with the fewest
-//! copies and processes. Its output could hold what a start-up file of the shell writes, so it counts only if it
-//! has come to its end and is as long as SFTP says that the file is; if not, the file goes over SFTP.
+//! `cat` writes it on the host, and ssh's master writes what comes into the file here: of all ways
+//! the one with the fewest copies and processes. Its output could hold what a start-up file of the
+//! shell writes, so it counts only if it has come to its end and is as long as SFTP says that the
+//! file is; if not, the file goes over SFTP.
 
 use std::fs::File;
 use std::time::Duration;
@@ -24,8 +25,8 @@ const LARGE: u64 = 8 * 1024 * 1024;
 /// How often it is looked whether something moves.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Output that stands still for so long after its command's end is held up by something else, which a start-up file has
-/// left behind.
+/// Output that stands still for so long after its command's end is held up by something else, which
+/// a start-up file has left behind.
 const HELD_UP: Duration = Duration::from_secs(3);
 
 /// How a try went.
@@ -37,7 +38,8 @@ enum Tried {
     Not,
 }
 
-/// Reads the file of which SFTP has just said `found`; `None` if it is not one for this, or this does not serve it.
+/// Reads the file of which SFTP has just said `found`; `None` if it is not one for this, or this
+/// does not serve it.
 pub(super) async fn get(
     sessions: &Sessions,
     session: &Session,

@@ -22,7 +22,8 @@ use super::trouble::Trouble;
 /// How long is waited for the removal of a file whose server is gone. It goes on after that.
 const GONE_LIMIT: Duration = Duration::from_secs(2);
 
-/// An open file. Dropping it closes it; a temporary one, unless it was [kept](Self::keep), is removed.
+/// An open file. Dropping it closes it; a temporary one, unless it was [kept](Self::keep), is
+/// removed.
 pub(super) struct RemoteFile {
     sessions: Arc<Sessions>,
     session: Arc<Session>,
@@ -137,7 +138,8 @@ impl RemoteFile {
         // Where the server is gone it takes another one, and perhaps another login.
         let limit = if self.session.is_over() { GONE_LIMIT } else { CLEAN_LIMIT };
         if let Some(removal) = self.begin_removal() {
-            // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
+            // It is awaited for order's sake; its failure leaves a hidden file that nobody can get
+            // at.
             let _ = tokio::time::timeout(limit, removal).await;
         }
     }

@@ -8,8 +8,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 /// Passes on what a server says as long as its packets are such as may be.
 ///
-/// The client library takes every length and count for true: a wrong one would make it allocate gigabytes, which ends the
-/// process. What a login file writes in the place of SFTP ends here, too. Of packets, only content is passed on in parts.
+/// The client library takes every length and count for true: a wrong one would make it allocate
+/// gigabytes, which ends the process. What a login file writes in the place of SFTP ends here, too.
+/// Of packets, only content is passed on in parts.
 pub(super) struct Frames<R> {
     inner: R,
     /// The packet that comes, from its length on.
@@ -24,7 +25,8 @@ pub(super) struct Frames<R> {
 
 /// The length of a packet's length and type.
 const HEAD: usize = 5;
-/// As much as OpenSSH's own client takes (SFTP_MAX_MSG_LENGTH in sftp-common.h), with room for the header.
+/// As much as OpenSSH's own client takes (SFTP_MAX_MSG_LENGTH in sftp-common.h), with room for the
+/// header.
 const LONGEST: usize = 256 * 1024 + 1024;
 const LONGEST_VERSION: usize = 4096;
 /// As long as a handle may be (draft-ietf-secsh-filexfer-02, section 6.3).
@@ -43,7 +45,8 @@ impl<R> Frames<R> {
         Self { inner, packet: Vec::new(), passed: 0, is_checked: false, left: 0, is_first: true }
     }
 
-    /// Checks what of the packet is there. How much more there must be of it; 0 if it may be passed on.
+    /// Checks what of the packet is there. How much more there must be of it; 0 if it may be passed
+    /// on.
     fn check(&mut self) -> io::Result<usize> {
         let Some((head, body)) = self.packet.split_first_chunk::<HEAD>() else {
             return Ok(HEAD - self.packet.len());
@@ -82,8 +85,8 @@ fn senseless(packet: &[u8]) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// Checks the strings in a packet; `None` if they do not fit in. A status with text that the library would not take is
-/// made anew.
+/// Checks the strings in a packet; `None` if they do not fit in. A status with text that the
+/// library would not take is made anew.
 fn check_body(kind: u8, mut body: &[u8]) -> Option<Option<Vec<u8>>> {
     let start = body.split_off(..4)?;
     match kind {
@@ -95,7 +98,8 @@ fn check_body(kind: u8, mut body: &[u8]) -> Option<Option<Vec<u8>>> {
         HANDLE if string(&mut body)?.len() > LONGEST_HANDLE => return None,
         STATUS => {
             let code = body.split_off(..4)?;
-            // Old servers send no text (draft-ietf-secsh-filexfer-02, section 7, has it from version 3 on).
+            // Old servers send no text (draft-ietf-secsh-filexfer-02, section 7, has it from
+            // version 3 on).
             let mut text = || if body.is_empty() { Some(&[][..]) } else { string(&mut body) };
             let (said, language) = (text()?, text()?);
             return Some(Some(status(start, code, said, language)));
@@ -116,7 +120,8 @@ fn check_body(kind: u8, mut body: &[u8]) -> Option<Option<Vec<u8>>> {
     Some(None)
 }
 
-/// In a file's attributes: names and values follow behind those that have numbers. Nobody reads them.
+/// In a file's attributes: names and values follow behind those that have numbers. Nobody reads
+/// them.
 const EXTENDED: u32 = 0x8000_0000;
 
 /// Takes a string, which has its length before it.

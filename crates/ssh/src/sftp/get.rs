@@ -51,7 +51,8 @@ pub(super) async fn get(
             reads.reuse(memory);
         }
     }
-    // Files of /sys have a size that they never fill; one that is cut off has another size than before.
+    // Files of /sys have a size that they never fill; one that is cut off has another size than
+    // before.
     let announced = opened.get_size().unwrap_or(0);
     if bytes < announced && file.attributes().await.map_err(of)?.get_size() != Some(announced) {
         return Err(failure(&format!("short {bytes}"), path, b""));
@@ -115,7 +116,8 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// Asks for as much as may be in flight, and for one piece behind the size: its answer is that there is none.
+    /// Asks for as much as may be in flight, and for one piece behind the size: its answer is that
+    /// there is none.
     fn ask(&mut self) -> Result<(), Trouble> {
         let largest = self.session.read_size;
         let has_asked_behind =
@@ -170,7 +172,8 @@ impl<'a> Reads<'a> {
         Ok(Some(content))
     }
 
-    /// The memory of content that has been passed on serves again: fresh memory costs more than the copying.
+    /// The memory of content that has been passed on serves again: fresh memory costs more than the
+    /// copying.
     fn reuse(&mut self, memory: BytesMut) {
         if self.spare.len() * (self.session.read_size as usize) < self.share.window() {
             self.spare.push(memory);

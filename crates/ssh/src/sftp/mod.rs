@@ -1,7 +1,7 @@
 //! Files over SFTP: many requests in flight, in the sizes that the server allows.
 //!
-//! Only opening the channel is the transport's. What SFTP cannot do exactly as the stream through a command does it is left
-//! to that.
+//! Only opening the channel is the transport's. What SFTP cannot do exactly as the stream through a
+//! command does it is left to that.
 
 mod direct;
 mod file;
@@ -46,8 +46,8 @@ pub(crate) trait OpenSftp: fmt::Debug + Send + Sync {
     /// There is none. `LinkLost` means that the next file may try again.
     async fn open(&self) -> Result<Subsystem>;
 
-    /// Starts a script of `sh` beside it, with its standard output going to a file of this machine; `None` if there is no
-    /// channel for that, or it cannot be started.
+    /// Starts a script of `sh` beside it, with its standard output going to a file of this machine;
+    /// `None` if there is no channel for that, or it cannot be started.
     ///
     /// # Errors
     ///
@@ -78,7 +78,8 @@ const WINDOW: usize = 4 * 1024 * 1024;
 /// The bytes that all files of a session have in flight: where they are many, each has less.
 const BUDGET: usize = 32 * 1024 * 1024;
 
-/// How long [`SftpTransfer::close`] waits for clean-ups: a link waits for them before, as long as it answers.
+/// How long [`SftpTransfer::close`] waits for clean-ups: a link waits for them before, as long as
+/// it answers.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Moves a connection's files over one SFTP session.
@@ -97,7 +98,8 @@ impl SftpTransfer {
         Self { sessions: Arc::new(Sessions::new(opener, policy, limit, tell)) }
     }
 
-    /// Ends the session if no file is under way: its channel is wanted. The next file opens another.
+    /// Ends the session if no file is under way: its channel is wanted. The next file opens
+    /// another.
     pub(crate) fn give_way(&self) {
         self.sessions.stop_direct();
         self.sessions.end_if_idle();

@@ -72,8 +72,9 @@ fn found(looked: Result<FileAttrs, Trouble>, follow: bool) -> Result<Found, Trou
     Ok(match looked {
         Ok(attributes) => match attributes.get_filetype() {
             Some(FileType::RegularFile) => Found::File(attributes),
-            // The link itself is replaced. One that is followed is left to the command: where it leads need not be UTF-8,
-            // which the client library takes for the end of the session that all files share.
+            // The link itself is replaced. One that is followed is left to the command: where it
+            // leads need not be UTF-8, which the client library takes for the end of the session
+            // that all files share.
             Some(FileType::Symlink) if !follow => Found::Nothing,
             _ => Found::Other,
         },
@@ -83,8 +84,9 @@ fn found(looked: Result<FileAttrs, Trouble>, follow: bool) -> Result<Found, Trou
     })
 }
 
-/// What a new file beside `path` is like; `None` if the server does not say. It is asked once for each directory, since the
-/// group may be the directory's, and a default ACL takes the place of the umask (acl(5)).
+/// What a new file beside `path` is like; `None` if the server does not say. It is asked once for
+/// each directory, since the group may be the directory's, and a default ACL takes the place of the
+/// umask (acl(5)).
 pub(super) async fn newcomer(
     sessions: &Arc<Sessions>,
     session: &Arc<Session>,

@@ -57,7 +57,8 @@ struct Put<'a> {
 }
 
 impl Put<'_> {
-    /// The mode that the file gets; `None` if its owner cannot be kept, or the server does not say who that is.
+    /// The mode that the file gets; `None` if its owner cannot be kept, or the server does not say
+    /// who that is.
     async fn attributes(
         &self,
         source_mode: u32,
@@ -98,7 +99,8 @@ impl Put<'_> {
         if length.is_some_and(|length| length != sent) {
             return Err(short(sent, self.path));
         }
-        // Requests for one file are done in their order (draft-ietf-secsh-filexfer-02, section 4.1).
+        // Requests for one file are done in their order (draft-ietf-secsh-filexfer-02, section
+        // 4.1).
         let setting = temporary.send(|end, id, handle| {
             Ok(end.send_fsetstat_request(id, Cow::Borrowed(handle), attributes)?.wait())
         });
@@ -144,7 +146,8 @@ fn short(came: u64, path: &str) -> Error {
     failure(&format!("short {came}"), path, b"")
 }
 
-/// So many pieces are read at once where there is memory for them: each read of a file is a way to another thread and back.
+/// So many pieces are read at once where there is memory for them: each read of a file is a way to
+/// another thread and back.
 const PIECES: usize = 4;
 
 /// Writes that have been sent and not been answered.
@@ -190,7 +193,8 @@ impl<'a> Writes<'a> {
         Ok(())
     }
 
-    /// Reads into the room that `block` has. A full disk is noticed while a slow source is waited for.
+    /// Reads into the room that `block` has. A full disk is noticed while a slow source is waited
+    /// for.
     async fn read(
         &mut self,
         reader: &mut BoxRead,

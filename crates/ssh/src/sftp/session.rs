@@ -44,7 +44,8 @@ pub(super) struct Session {
 pub(super) struct Share<'a>(&'a Session);
 
 impl Share<'_> {
-    /// The bytes that the file may have in flight. Where that is less than one piece, one piece may.
+    /// The bytes that the file may have in flight. Where that is less than one piece, one piece
+    /// may.
     pub(super) fn window(&self) -> usize {
         (BUDGET / self.0.moving.load(Ordering::Relaxed).max(1)).min(WINDOW)
     }
@@ -178,7 +179,8 @@ impl Session {
         build(&mut WriteEnd::new(self.shared.clone()), id).map_err(Trouble::from)
     }
 
-    /// Waits for the answer to what was sent. A server that gives none ends the session: the next file gets another.
+    /// Waits for the answer to what was sent. A server that gives none ends the session: the next
+    /// file gets another.
     pub(super) async fn answer<T>(
         &self,
         sent: Result<impl Future<Output = Result<(Id, T), lowlevel::Error>>, Trouble>,

@@ -16,7 +16,8 @@ use super::session::Session;
 use super::{OpenSftp, Policy, Tell};
 use crate::transport::Writing;
 
-/// Opens the session when it is needed, and again when it has died; remembers if there is none to be had.
+/// Opens the session when it is needed, and again when it has died; remembers if there is none to
+/// be had.
 pub(super) struct Sessions {
     opener: Arc<dyn OpenSftp>,
     policy: Policy,
@@ -107,8 +108,8 @@ impl Sessions {
         }
     }
 
-    /// The opening that is under way or done, else a new one. It goes on when whoever began it is dropped, so that a
-    /// server that does not answer is found out once.
+    /// The opening that is under way or done, else a new one. It goes on when whoever began it is
+    /// dropped, so that a server that does not answer is found out once.
     fn opening(&self) -> Opening {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opening) = slot.as_ref().filter(|opening| !self.is_outdated(opening)) {
@@ -132,8 +133,8 @@ impl Sessions {
         }
     }
 
-    /// Runs what must be done even if nobody waits for it. Without a runtime, at the very end of a program, it is
-    /// not run.
+    /// Runs what must be done even if nobody waits for it. Without a runtime, at the very end of a
+    /// program, it is not run.
     pub(super) fn in_background(
         &self,
         work: impl Future<Output = ()> + Send + 'static,

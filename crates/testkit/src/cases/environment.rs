@@ -68,7 +68,8 @@ async fn a_variable_ends_with_its_command(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The suite's own environment has none of them, so the environment is only looked through for their names.
+/// The suite's own environment has none of them, so the environment is only looked through for
+/// their names.
 async fn no_child_inherits_the_secrets_of_hostlink(scene: &Scene) -> anyhow::Result<()> {
     let variables = scene.run("env").await?.stdout_lines();
     let found = |name: &str| variables.iter().any(|line| line.starts_with(&format!("{name}=")));

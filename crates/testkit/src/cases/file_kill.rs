@@ -43,7 +43,8 @@ async fn kill_put(scene: &Scene, length: &str) -> anyhow::Result<()> {
     expect_one_leftover(scene).await
 }
 
-/// At the most. Beside it may be an empty file, by which SFTP learns what the umask leaves of all bits.
+/// At the most. Beside it may be an empty file, by which SFTP learns what the umask leaves of all
+/// bits.
 async fn expect_one_leftover(scene: &Scene) -> anyhow::Result<()> {
     let left = scene.leftovers().await?;
     let empty = scene.look_text("find . -name '.*.hostlink-*' -size 0").await?.lines().count();

@@ -109,7 +109,8 @@ async fn a_temporary_file_goes_where_it_is_asked_for(scene: &Scene) -> anyhow::R
     };
     for options in [elsewhere, named] {
         let source = Source::reader(crate::child::drip());
-        // One whose name was given counts as ours once the target has said that it made it, before it is filled.
+        // One whose name was given counts as ours once the target has said that it made it, before
+        // it is filled.
         let look = crate::watch::until("a temporary file with content", || async {
             scene.holds("[ \"$(find temporary -name '.*.hostlink-*' -size +100k)\" ]").await
         });

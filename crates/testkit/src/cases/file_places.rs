@@ -125,7 +125,8 @@ async fn a_fifo_is_read_to_its_end(scene: &Scene) -> anyhow::Result<()> {
 }
 
 async fn a_device_is_written_in_place_and_stays(scene: &Scene) -> anyhow::Result<()> {
-    // A device of our own where that may be made: a library that replaces it must not harm the machine.
+    // A device of our own where that may be made: a library that replaces it must not harm the
+    // machine.
     scene.look("mknod null c 1 3 2>/dev/null || ln -s /dev/null null").await?;
     let from = scene.file_here("from", b"content")?;
     for source in sources().into_iter().chain([Source::path(from)]) {

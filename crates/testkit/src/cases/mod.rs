@@ -22,7 +22,8 @@ impl Case {
     }
 }
 
-/// Lists the cases of a file, which are async functions of a scene, each with the abilities that it needs.
+/// Lists the cases of a file, which are async functions of a scene, each with the abilities that it
+/// needs.
 macro_rules! cases {
     ($($name:ident $(: $($need:ident)|+)?),+ $(,)?) => {
         pub(super) const CASES: &[$crate::cases::Case] = &[$($crate::cases::Case {

@@ -125,7 +125,8 @@ async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> any
     let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
     let run = scene.link.run_streaming(&command, &plain, &options, &mut sink);
     let early = async {
-        // Time for the command to run ahead, if nothing holds it. The reader waits until we have looked.
+        // Time for the command to run ahead, if nothing holds it. The reader waits until we have
+        // looked.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let early = scene.holds("[ -e written ]").await;
         let _ = open.send(());
@@ -139,7 +140,8 @@ async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> any
     Ok(())
 }
 
-/// As much as a container's engine holds: it throws the rest away some time after the command's end.
+/// As much as a container's engine holds: it throws the rest away some time after the command's
+/// end.
 async fn what_an_ended_command_wrote_waits_for_a_slow_reader(scene: &Scene) -> anyhow::Result<()> {
     for much in [1_300_000, 1_400_000] {
         let command = format!("head -c {much} /dev/zero").into();

@@ -18,18 +18,21 @@ use tokio::sync::watch;
 /// How a [`Cut`] breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The input ends for the command, and what is written after that is swallowed. Nothing tells the writer.
+    /// The input ends for the command, and what is written after that is swallowed. Nothing tells
+    /// the writer.
     Input,
-    /// The rest of the output is swallowed. The reader sees its end, and the command's exit, as if it were whole.
+    /// The rest of the output is swallowed. The reader sees its end, and the command's exit, as if
+    /// it were whole.
     Output,
-    /// The link is lost: the command sees its input end, the reader an error, and nothing can be started any more.
+    /// The link is lost: the command sees its input end, the reader an error, and nothing can be
+    /// started any more.
     Link,
 }
 
 /// Another link's connection that breaks after some bytes of a command's input or output.
 ///
-/// The output that counts begins with the announcements of the script. A fast path for files is hidden: it
-/// would go around the cut.
+/// The output that counts begins with the announcements of the script. A fast path for files is
+/// hidden: it would go around the cut.
 #[derive(Debug)]
 pub struct Cut {
     link: Link,
@@ -39,7 +42,8 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Breaks each command of `link` after `after` bytes: of its output for [`Loss::Output`], else of its input.
+    /// Breaks each command of `link` after `after` bytes: of its output for [`Loss::Output`], else
+    /// of its input.
     #[must_use]
     pub fn new(link: Link, loss: Loss, after: u64) -> Self {
         Self { link, loss, after, lost: Arc::new(watch::Sender::new(false)) }

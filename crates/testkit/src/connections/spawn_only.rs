@@ -90,9 +90,9 @@ impl SpawnOnlyConnector {
 
 /// A connection to this machine that implements nothing but `spawn`, and that with pipes only.
 ///
-/// It does not even kill: all that a link can do beyond starting a script is the library's own work. Its programs
-/// are found in one directory of symlinks, which is why some of them can be missing, or others than
-/// they seem.
+/// It does not even kill: all that a link can do beyond starting a script is the library's own
+/// work. Its programs are found in one directory of symlinks, which is why some of them can be
+/// missing, or others than they seem.
 #[derive(Debug)]
 pub struct SpawnOnly {
     programs: Arc<TempDir>,

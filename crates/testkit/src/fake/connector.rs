@@ -9,10 +9,11 @@ use hostlink_core::{Connection, Connector, Context, NameData, Result, Target};
 use super::connection::FakeConnection;
 use super::rule::{Answer, Matcher, Rule};
 
-/// The connector `@fake`, whose targets answer commands as they were told to, and keep files in memory.
+/// The connector `@fake`, whose targets answer commands as they were told to, and keep files in
+/// memory.
 ///
-/// `@fake` is one target; `@fake/a,b` is two, `@fake/a` and `@fake/b`. A command that no rule is for
-/// succeeds without output. Clones share what was run and stored.
+/// `@fake` is one target; `@fake/a,b` is two, `@fake/a` and `@fake/b`. A command that no rule is
+/// for succeeds without output. Clones share what was run and stored.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -59,7 +60,8 @@ impl FakeConnector {
         self
     }
 
-    /// The commands that a target has run, in order, as they are shown: `sh -c 'apt-get update'`, secrets masked.
+    /// The commands that a target has run, in order, as they are shown: `sh -c 'apt-get update'`,
+    /// secrets masked.
     #[must_use]
     pub fn commands(&self, target: &str) -> Vec<String> {
         self.targets().get(target).map(|known| known.commands.clone()).unwrap_or_default()

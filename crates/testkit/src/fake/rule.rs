@@ -5,7 +5,8 @@ use std::time::Duration;
 use hostlink_core::{OutputLine, Stream};
 use regex::Regex;
 
-/// Which commands a rule is for. They are compared as they are shown: `sh -c 'apt-get update'`, secrets masked.
+/// Which commands a rule is for. They are compared as they are shown: `sh -c 'apt-get update'`,
+/// secrets masked.
 #[derive(Clone, Debug)]
 pub enum Matcher {
     /// Commands that contain this text.

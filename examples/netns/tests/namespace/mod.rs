@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Makes the namespace, waits for the end of its input, which is that of the test, and takes the namespace away.
+/// Makes the namespace, waits for the end of its input, which is that of the test, and takes the
+/// namespace away.
 const KEEPER: &str = r#"trap "" INT TERM HUP
 ip netns add "$1" && ip -n "$1" link set lo up && echo ready && cat; ip netns del "$1""#;
 

@@ -1,7 +1,7 @@
 //! `cargo xtask bench docker`: hostlink in a container beside Docker's own command, as ratios.
 //!
-//! `bench-docker [--quick] [PART…]`. All works on the same container, in turns, so that what else the machine does falls
-//! on all of it.
+//! `bench-docker [--quick] [PART…]`. All works on the same container, in turns, so that what else
+//! the machine does falls on all of it.
 
 mod bare;
 mod files;

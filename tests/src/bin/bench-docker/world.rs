@@ -18,7 +18,8 @@ pub(crate) struct World {
     dir: TempDir,
 }
 
-/// Where files are in the container. `docker cp` sees no tmpfs of a container, but what is mounted from this machine.
+/// Where files are in the container. `docker cp` sees no tmpfs of a container, but what is mounted
+/// from this machine.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     /// A volume in this machine's memory.

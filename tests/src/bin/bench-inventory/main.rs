@@ -1,7 +1,8 @@
-//! `cargo xtask bench inventory`: how long inventories take to load, and how much memory, beside pyinfra and Ansible.
+//! `cargo xtask bench inventory`: how long inventories take to load, and how much memory, beside
+//! pyinfra and Ansible.
 //!
-//! `bench-inventory [--quick] [PART…]`. Every measurement is a process of its own: this program again, as
-//! `bench-inventory --load …`, since a peak of memory is one of a process.
+//! `bench-inventory [--quick] [PART…]`. Every measurement is a process of its own: this program
+//! again, as `bench-inventory --load …`, since a peak of memory is one of a process.
 
 mod load;
 mod peers;

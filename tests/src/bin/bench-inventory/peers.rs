@@ -16,7 +16,8 @@ const PACKAGES: [&str; 2] = ["pyinfra==3.10.0", "ansible-core==2.19.14"];
 /// The programs of these.
 const PROGRAMS: [&str; 2] = ["pyinfra", "ansible-inventory"];
 
-/// The commands of the peers, in a virtual environment beside this program, which stays for the next run.
+/// The commands of the peers, in a virtual environment beside this program, which stays for the
+/// next run.
 fn installed() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
     let directory = program.parent().ok_or("this program is in no directory")?;

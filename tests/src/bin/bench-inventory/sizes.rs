@@ -12,8 +12,8 @@ const FORMATS: [Layout; 4] = [Layout::Yaml, Layout::Toml, Layout::Json, Layout::
 /// What loading 100,000 hosts may take.
 const MOST_SECONDS: f64 = 1.0;
 const MOST_BYTES: f64 = 200e6;
-/// Of a host beside one of a tenth of the hosts: tables double, and caches stay as small as they are. What grows faster than
-/// the hosts would be far above.
+/// Of a host beside one of a tenth of the hosts: tables double, and caches stay as small as they
+/// are. What grows faster than the hosts would be far above.
 const MOST_GROWTH: f64 = 1.5;
 
 /// The lines of one table.

@@ -1,4 +1,5 @@
-//! Inventories as files: hosts in 100 groups on two levels, half of them with two keys of data, a fifth in two groups.
+//! Inventories as files: hosts in 100 groups on two levels, half of them with two keys of data, a
+//! fifth in two groups.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -24,8 +24,9 @@ pub(crate) struct Cost {
     pub(crate) cpu: Duration,
 }
 
-/// Runs a client, becomes the parent of what it leaves behind (prctl(2), PR_SET_CHILD_SUBREAPER), and waits for that
-/// too: only what was waited for is in the account. Writes the two times in milliseconds.
+/// Runs a client, becomes the parent of what it leaves behind (prctl(2), PR_SET_CHILD_SUBREAPER),
+/// and waits for that too: only what was waited for is in the account. Writes the two times in
+/// milliseconds.
 pub(crate) fn serve(words: &[String]) -> ExitCode {
     match run(words) {
         Ok((wall, cpu)) => {

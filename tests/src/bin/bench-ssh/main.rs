@@ -1,7 +1,9 @@
-//! `cargo xtask bench ssh`: hostlink over SSH beside OpenSSH's own programs, rsync and pssh, as ratios.
+//! `cargo xtask bench ssh`: hostlink over SSH beside OpenSSH's own programs, rsync and pssh, as
+//! ratios.
 //!
-//! `bench-ssh [--quick] [PART…]`, as root. The server is an sshd of its own on the loopback, and the peers go over one
-//! login that stays open, as hostlink does. They take turns, so that what else the machine does falls on all of them.
+//! `bench-ssh [--quick] [PART…]`, as root. The server is an sshd of its own on the loopback, and
+//! the peers go over one login that stays open, as hostlink does. They take turns, so that what
+//! else the machine does falls on all of them.
 
 mod clients;
 mod files;

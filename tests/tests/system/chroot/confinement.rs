@@ -10,7 +10,8 @@ use hostlink_tests::ssh_target::said;
 
 use crate::chroot::scene::{enter, plain, run};
 
-/// A directory of this machine with a file, and a root whose links name both, absolutely and relatively.
+/// A directory of this machine with a file, and a root whose links name both, absolutely and
+/// relatively.
 struct Scene {
     root: Root,
     outside: tempfile::TempDir,

@@ -1,4 +1,5 @@
-//! What is ended leaves nothing running: also in a root without /proc, and where it took sudo to enter.
+//! What is ended leaves nothing running: also in a root without /proc, and where it took sudo to
+//! enter.
 
 use std::process::Command;
 use std::time::Duration;

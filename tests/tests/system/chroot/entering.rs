@@ -154,7 +154,8 @@ async fn the_rights_of_a_command_are_those_of_a_user_inside() {
 #[tokio::test]
 async fn chroot_is_found_where_the_user_s_path_does_not_lead() {
     let (root, somebody) = (Root::busybox(), Somebody::trusted());
-    // Without sudo's secure_path: the user's own PATH holds inside, and has no place for administrators.
+    // Without sudo's secure_path: the user's own PATH holds inside, and has no place for
+    // administrators.
     let path = said(&somebody.ssh.connect().await, "echo $PATH").await;
     assert!(!path.contains("sbin"), "the control: {path}");
     let error = refused(&somebody.target(&root), &somebody.ssh.data).await;

@@ -78,7 +78,8 @@ impl Somebody {
         Self { password: Some(PASSWORD), _sudoer: Some(sudoer), ..somebody }
     }
 
-    /// A trusted one whose commands sudo runs on the terminal that it was given, not on one of its own.
+    /// A trusted one whose commands sudo runs on the terminal that it was given, not on one of its
+    /// own.
     pub(crate) fn trusted_without_pty() -> Self {
         let somebody = Self::without_rights();
         let name = somebody.user.name();

@@ -94,7 +94,8 @@ async fn a_password_that_is_refused_leaves_nothing() {
     assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
     assert!(!format!("{error:?}").contains("hunter2"));
     link.disconnect().await.unwrap();
-    // sudo's own process belongs to root, and bears the user's name in its arguments only by its parent.
+    // sudo's own process belongs to root, and bears the user's name in its arguments only by its
+    // parent.
     let mark = format!("sleep {seconds}");
     let left = || {
         processes().iter().any(|it| {

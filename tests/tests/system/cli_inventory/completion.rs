@@ -24,7 +24,8 @@ struct Shell {
 impl Shell {
     fn bash(files: &Files) -> Self {
         let begin = "source <(hostlink completions bash)";
-        // The line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its end.
+        // The line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its
+        // end.
         let keys = "\t\x01printf '%s\\n' \x05 >w; mv w written\r";
         Self::start(Path::new("/bin/bash"), ["--norc", "-i"], begin, keys, files)
     }

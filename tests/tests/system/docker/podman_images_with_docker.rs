@@ -24,8 +24,8 @@ impl Drop for Removed {
     }
 }
 
-/// An image of its own, so that nobody else makes containers of it, with a layer of its own: Podman cannot tell of an image
-/// while somebody writes another one of the same layers.
+/// An image of its own, so that nobody else makes containers of it, with a layer of its own: Podman
+/// cannot tell of an image while somebody writes another one of the same layers.
 fn image_with(changes: &[&str]) -> Removed {
     let name = format!("localhost/{}:1", unique_name());
     let line = format!("echo {name} >/own");

@@ -122,7 +122,8 @@ async fn only_what_is_provably_nobodys_is_removed() {
     ];
     let [gone, mut stays] = [&to_go[..], &to_stay[..]]
         .map(|owners| owners.iter().map(|owner| plant_run(owner)).collect::<Vec<_>>());
-    // Somebody's container of an image that was made of one of ours, and one of a copy of this machine.
+    // Somebody's container of an image that was made of one of ours, and one of a copy of this
+    // machine.
     let mut to_stay = to_stay.to_vec();
     to_stay.extend([to_go[0].clone(), to_go[2].clone()]);
     stays.extend([plant_named(&to_go[0]).0, plant_running(&to_go[2])]);

@@ -1,4 +1,5 @@
-//! Files to containers and back: every kind of place, every kind of user, and what goes wrong midway.
+//! Files to containers and back: every kind of place, every kind of user, and what goes wrong
+//! midway.
 
 mod directly_with_docker;
 mod midway_with_docker;

@@ -77,7 +77,8 @@ fn refused(target: &SshTarget) -> usize {
     target.sshd.log().matches("past MaxStartups").count()
 }
 
-/// A connection that is greeted, and does not log in. Others of the fixture's may still be counted before.
+/// A connection that is greeted, and does not log in. Others of the fixture's may still be counted
+/// before.
 async fn let_in(address: (std::net::IpAddr, u16)) -> TcpStream {
     loop {
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -1,4 +1,5 @@
-//! Servers that stop, die, fill up or refuse: each ends in time, and with an error that says what it is.
+//! Servers that stop, die, fill up or refuse: each ends in time, and with an error that says what
+//! it is.
 
 mod doors;
 
@@ -136,7 +137,8 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
     }
 }
 
-/// Silence is taken for the end of what a command left behind only where the link gives a sign of life.
+/// Silence is taken for the end of what a command left behind only where the link gives a sign of
+/// life.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_that_a_stopped_server_holds_back_is_waited_for() {
     let target = SshTarget::start(Sshd::builder());

@@ -1,4 +1,5 @@
-//! What cannot be meant is refused before anything connects: with one line, and for the good targets beside it too.
+//! What cannot be meant is refused before anything connects: with one line, and for the good
+//! targets beside it too.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -51,7 +52,8 @@ impl Scene {
         program
     }
 
-    /// These targets with this data end in a line with these parts, and nothing was done on any target.
+    /// These targets with this data end in a line with these parts, and nothing was done on any
+    /// target.
     fn refuses(&self, targets: &str, data: &Data, parts: &[&str]) {
         let mark = format!("touch {}", text(&self.mark()));
         let line = one_line_of(hostlink(targets, data, &mark), 2);
@@ -62,7 +64,8 @@ impl Scene {
         assert!(!self.sshd.log().contains("Connection from"), "{line}: {}", self.sshd.log());
     }
 
-    /// One value is wrong; `@local`, which does not read it, is left alone all the same. The library agrees.
+    /// One value is wrong; `@local`, which does not read it, is left alone all the same. The
+    /// library agrees.
     async fn refuses_data(&self, key: &str, value: impl Into<Value>, parts: &[&str]) {
         let mut data = self.data();
         data.insert(key, value);

@@ -1,4 +1,5 @@
-//! What the tests of logins share: data without anything to log in with, and what is asked of a link and of an error.
+//! What the tests of logins share: data without anything to log in with, and what is asked of a
+//! link and of an error.
 
 use std::fs;
 use std::path::Path;

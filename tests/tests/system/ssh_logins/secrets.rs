@@ -57,7 +57,8 @@ impl Prompter for LooksAround {
     }
 }
 
-/// A password for the bastion, one for the target, and a code from somebody who looks around when asked for it.
+/// A password for the bastion, one for the target, and a code from somebody who looks around when
+/// asked for it.
 #[tokio::test]
 async fn no_password_is_in_an_argument_or_an_environment() {
     let [of_bastion, of_target] = [new_secret(), new_secret()];

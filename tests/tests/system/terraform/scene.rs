@@ -1,4 +1,5 @@
-//! What the tests share: a configuration that is applied for real, and what the connector makes of it.
+//! What the tests share: a configuration that is applied for real, and what the connector makes of
+//! it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -26,7 +26,8 @@ pub struct Creation {
 }
 
 /// A file of this machine being written: under a hidden name and readable by its owner alone until
-/// [`commit`](Self::commit) gives it its mode, its owner and its name. Dropped before, it leaves nothing.
+/// [`commit`](Self::commit) gives it its mode, its owner and its name. Dropped before, it leaves
+/// nothing.
 ///
 /// Where the destination cannot be replaced, it is opened and written in place.
 #[derive(Debug)]
@@ -105,7 +106,8 @@ impl AtomicFile {
         let owned = owner.is_none_or(|owner| set_owner(temporary.as_file(), &owner).is_ok());
         set_mode(temporary.as_file(), mode).map_err(failed)?;
         if !owned {
-            // The file is another user's: renaming would take it away, so it is written as `cp` would.
+            // The file is another user's: renaming would take it away, so it is written as `cp`
+            // would.
             return overwrite(&temporary, &self.destination);
         }
         match temporary.persist(&self.destination) {
@@ -125,7 +127,8 @@ impl AtomicFile {
     ) -> io::Result<Shape> {
         let mode = match creation.mode.or(existing.as_ref().map(mode_of)) {
             Some(mode) => mode,
-            // An empty file shows what the kernel leaves of the bits (umask(2)): asking for the umask would set it.
+            // An empty file shows what the kernel leaves of the bits (umask(2)): asking for the
+            // umask would set it.
             None => {
                 let probe = temporary_beside(destination, creation.source_mode & 0o777, None)?;
                 mode_of(&probe.as_file().metadata()?)
@@ -135,7 +138,8 @@ impl AtomicFile {
         Ok(Shape::Replace { temporary, mode, owner: existing.map(Box::new) })
     }
 
-    /// `refusal`: why no temporary file could be made; it stands if the destination is not there to be written.
+    /// `refusal`: why no temporary file could be made; it stands if the destination is not there to
+    /// be written.
     fn in_place(destination: PathBuf, refusal: Option<io::Error>) -> Result<Self> {
         // It is cut off at its new end: truncated here, it would be gone if nothing comes.
         let opened = File::options().write(true).open(&destination);
@@ -236,7 +240,8 @@ pub fn hidden_name(path: &Path) -> Result<PathBuf> {
     Ok(directory_of(path).join(name))
 }
 
-/// What the names of temporaries for `path` begin with. 255 bytes make the longest name (NAME_MAX), and ours adds to it.
+/// What the names of temporaries for `path` begin with. 255 bytes make the longest name (NAME_MAX),
+/// and ours adds to it.
 pub(crate) fn hidden_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());

@@ -1,4 +1,5 @@
-//! Copies between files of this machine, for connections whose target's files this machine can open.
+//! Copies between files of this machine, for connections whose target's files this machine can
+//! open.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,7 +27,8 @@ impl Copies {
     ///
     /// # Errors
     ///
-    /// What the work returns, or [`ErrorKind::Transfer`](crate::ErrorKind::Transfer) if the runtime is ending.
+    /// What the work returns, or [`ErrorKind::Transfer`](crate::ErrorKind::Transfer) if the runtime
+    /// is ending.
     ///
     /// # Panics
     ///
@@ -67,13 +69,13 @@ impl Cancelled {
     }
 }
 
-/// Copies what is left of one file to another, and returns how much that was. On Linux the kernel does it
-/// (copy_file_range(2), by std's `io::copy`).
+/// Copies what is left of one file to another, and returns how much that was. On Linux the kernel
+/// does it (copy_file_range(2), by std's `io::copy`).
 ///
 /// # Errors
 ///
-/// The operating system's; [`Interrupted`](io::ErrorKind::Interrupted) once it is not to `go_on`, which is asked before
-/// each 8 MiB and at the end.
+/// The operating system's; [`Interrupted`](io::ErrorKind::Interrupted) once it is not to `go_on`,
+/// which is asked before each 8 MiB and at the end.
 pub fn copy_file(from: &File, mut to: &File, go_on: impl Fn() -> bool) -> io::Result<u64> {
     let mut copied = 0;
     loop {

@@ -1,7 +1,7 @@
 //! Files of this machine, and what a connection may implement to move them.
 //!
-//! A [`Source`] is what a transfer stores; a [`Sink`] takes what it reads. Files of this machine are replaced by a rename, so
-//! that a reader sees the old content or the new one.
+//! A [`Source`] is what a transfer stores; a [`Sink`] takes what it reads. Files of this machine
+//! are replaced by a rename, so that a reader sees the old content or the new one.
 
 mod atomic;
 mod copy;
@@ -43,7 +43,8 @@ pub trait FileTransfer: Send + Sync {
         options: &PutOptions,
     ) -> Result<Option<Transferred>>;
 
-    /// Reads the file at `path` into `sink`; `None` if this file is not one for it, with `sink` untouched.
+    /// Reads the file at `path` into `sink`; `None` if this file is not one for it, with `sink`
+    /// untouched.
     ///
     /// # Errors
     ///
@@ -55,7 +56,8 @@ pub trait FileTransfer: Send + Sync {
         options: &GetOptions,
     ) -> Result<Option<Transferred>>;
 
-    /// Waits until what dropped transfers have left to clean up is done. The caller limits the time.
+    /// Waits until what dropped transfers have left to clean up is done. The caller limits the
+    /// time.
     async fn settle(&self) {}
 }
 
@@ -65,26 +67,28 @@ pub enum FileProgram {
     /// `cat`, which is everywhere.
     #[default]
     Cat,
-    /// `scp`, for single files of the connecting user whose size is known; else, and where there is none, `cat`.
+    /// `scp`, for single files of the connecting user whose size is known; else, and where there is
+    /// none, `cat`.
     Scp,
 }
 
 /// How a file or a directory is stored on the target.
 #[derive(Clone, Debug, Default)]
 pub struct PutOptions {
-    /// Permission bits. Default: an existing file keeps its own (and its owner); a new one has those of the source
-    /// file, or 0666, less the target's umask.
+    /// Permission bits. Default: an existing file keeps its own (and its owner); a new one has
+    /// those of the source file, or 0666, less the target's umask.
     pub mode: Option<u32>,
     /// Take the source's mode and modification time. Default: false.
     pub preserve: bool,
-    /// Write through a symlink at the destination, as `cp` does, or replace the link itself. Default: through
-    /// it, except with privilege, where a link planted by somebody else must not choose the file.
+    /// Write through a symlink at the destination, as `cp` does, or replace the link itself.
+    /// Default: through it, except with privilege, where a link planted by somebody else must not
+    /// choose the file.
     pub follow: Option<bool>,
-    /// The temporary file's path on the target. It must be on the destination's file system. Default: a hidden name
-    /// beside the destination, or in `arguments.temp_dir`.
+    /// The temporary file's path on the target. It must be on the destination's file system.
+    /// Default: a hidden name beside the destination, or in `arguments.temp_dir`.
     pub remote_temp_filename: Option<String>,
-    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
-    /// not used.
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
+    /// and the limit of time. The rest is not used.
     pub arguments: ConnectorArguments,
     /// What the reporter is told.
     pub run: RunOptions,
@@ -93,11 +97,11 @@ pub struct PutOptions {
 /// How a file or a directory is read from the target.
 #[derive(Clone, Debug, Default)]
 pub struct GetOptions {
-    /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new one has the
-    /// remote file's permission bits less the umask.
+    /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new
+    /// one has the remote file's permission bits less the umask.
     pub preserve: bool,
-    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from, and the limit of time. The rest is
-    /// not used.
+    /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
+    /// and the limit of time. The rest is not used.
     pub arguments: ConnectorArguments,
     /// What the reporter is told.
     pub run: RunOptions,
@@ -160,7 +164,7 @@ impl GetOptions {
 pub struct Transferred {
     /// Bytes of file content.
     pub bytes: u64,
-    /// The destination could not be replaced (a mount point, a device, a FIFO, a directory that takes no new
-    /// file), so it was written in place: a reader may have seen a part.
+    /// The destination could not be replaced (a mount point, a device, a FIFO, a directory that
+    /// takes no new file), so it was written in place: a reader may have seen a part.
     pub in_place: bool,
 }

@@ -34,8 +34,8 @@ impl fmt::Debug for Sink<'_> {
 }
 
 impl Sink<'_> {
-    /// Whether it is a path with a regular file or nothing there. Elsewhere, opening it may be noticed (a FIFO), so that
-    /// it cannot be begun twice.
+    /// Whether it is a path with a regular file or nothing there. Elsewhere, opening it may be
+    /// noticed (a FIFO), so that it cannot be begun twice.
     pub fn is_file(&self) -> impl Future<Output = bool> + Send + use<> {
         let path = if let Self::Path(path) = self { Some(path.clone()) } else { None };
         async move {
@@ -66,8 +66,8 @@ impl<'a> From<&'a mut Vec<u8>> for Sink<'a> {
     }
 }
 
-/// Content on its way to a [`Sink`], for a connection's own way to move files. A path as the sink is as it was until
-/// [`finish`](Self::finish); a writer dropped before leaves nothing there.
+/// Content on its way to a [`Sink`], for a connection's own way to move files. A path as the sink
+/// is as it was until [`finish`](Self::finish); a writer dropped before leaves nothing there.
 pub struct SinkWriter<'a, 'b> {
     body: FileBody<'a, 'b>,
     header: Header,
@@ -85,15 +85,17 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
         Ok(Self { body, header })
     }
 
-    /// The new file of this machine that the content goes to, for a connection that has something else write it: what is
-    /// in it at [`finish`](Self::finish) is the content. `None` if it goes anywhere else.
+    /// The new file of this machine that the content goes to, for a connection that has something
+    /// else write it: what is in it at [`finish`](Self::finish) is the content. `None` if it goes
+    /// anywhere else.
     #[must_use]
     pub fn file(&self) -> Option<&File> {
         let atomic = &self.body.file.as_ref()?.atomic;
         atomic.replaces().then(|| atomic.file())
     }
 
-    /// Appends content, and gives memory that may be used for more: this content's, or earlier one's.
+    /// Appends content, and gives memory that may be used for more: this content's, or earlier
+    /// one's.
     ///
     /// # Errors
     ///
@@ -107,8 +109,8 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
         Ok(Some(content))
     }
 
-    /// Ends the content, and gives a file its name; with `preserve`, also the mode and the time of the header. True if it was
-    /// written in place.
+    /// Ends the content, and gives a file its name; with `preserve`, also the mode and the time of
+    /// the header. True if it was written in place.
     ///
     /// # Errors
     ///

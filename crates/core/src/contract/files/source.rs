@@ -53,7 +53,8 @@ impl Source {
         Self(Kind::Reader(Box::pin(reader), None))
     }
 
-    /// A reader of a known length, which saves a round trip. If it has fewer or more bytes nothing is stored.
+    /// A reader of a known length, which saves a round trip. If it has fewer or more bytes nothing
+    /// is stored.
     pub fn sized_reader(reader: impl AsyncRead + Send + 'static, length: u64) -> Self {
         Self(Kind::Reader(Box::pin(reader), Some(length)))
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Content goes to another thread as it is, and what comes meanwhile goes there next, all at once: `tokio::fs::File`
-/// would copy each piece and make the way there and back for it.
+/// Content goes to another thread as it is, and what comes meanwhile goes there next, all at once:
+/// `tokio::fs::File` would copy each piece and make the way there and back for it.
 pub(crate) struct FileWriter {
     file: Arc<File>,
     waiting: Vec<BytesMut>,

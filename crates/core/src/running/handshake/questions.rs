@@ -6,17 +6,21 @@ use std::time::Duration;
 use super::{Answer, Handshake, Heard, PREAMBLE, Place, State, Unanswered, find};
 use crate::shell::script::{Prompt, Question};
 
-/// How long a line that may be a question has to stand alone before it is one: tools also write `su: ` and then the rest.
+/// How long a line that may be a question has to stand alone before it is one: tools also write
+/// `su: ` and then the rest.
 const STANDS: Duration = Duration::from_millis(150);
 
-/// The same, for a question that is asked again after its answer: that was wrong, or was given too early.
+/// The same, for a question that is asked again after its answer: that was wrong, or was given too
+/// early.
 const STANDS_AGAIN: Duration = Duration::from_secs(3);
 
-/// The same, for what nobody has an answer to. It may be no question: rc files write `Loading: `, too, and go on.
+/// The same, for what nobody has an answer to. It may be no question: rc files write `Loading: `,
+/// too, and go on.
 const STANDS_ALONE: Duration = Duration::from_secs(10);
 
 impl Handshake {
-    /// Takes in what a tool writes to the terminal beside the streams. None of it is the command's output.
+    /// Takes in what a tool writes to the terminal beside the streams. None of it is the command's
+    /// output.
     pub(crate) fn hear_terminal(&mut self, bytes: &[u8]) {
         if self.started() {
             return;
@@ -29,7 +33,8 @@ impl Handshake {
         self.terminal.drain(..excess);
     }
 
-    /// How long nothing more may come for what stands last to be a question; `None` where it is none.
+    /// How long nothing more may come for what stands last to be a question; `None` where it is
+    /// none.
     pub(crate) fn question_stands(&self) -> Option<Duration> {
         if self.started() {
             return None;
@@ -78,7 +83,8 @@ impl Handshake {
         heard
     }
 
-    /// Where the last line has no end, and asks with a colon. The full-width one is what Chinese and Japanese ask with.
+    /// Where the last line has no end, and asks with a colon. The full-width one is what Chinese
+    /// and Japanese ask with.
     fn asking(&self) -> Option<Place> {
         self.outer?;
         let asks = |text: &[u8]| {
@@ -106,7 +112,8 @@ impl Handshake {
         self.prompts.iter().any(|(_, state)| *state == State::Answered)
     }
 
-    /// Takes in what the script says of its tools. Each line comes on every stream: what stands behind it there is later.
+    /// Takes in what the script says of its tools. Each line comes on every stream: what stands
+    /// behind it there is later.
     pub(super) fn take_cues(&mut self, pending: &mut Vec<u8>, heard: &mut Heard) {
         for cue in &self.cues {
             let Some(at) = find(pending, cue.as_bytes()) else { continue };

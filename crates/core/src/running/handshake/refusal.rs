@@ -8,8 +8,8 @@ use crate::values::error::{Error, ErrorKind};
 /// What is told of a password that the tool did not take.
 const PASSWORD_REFUSED: &str = "the password was not accepted";
 
-/// Whether sudo did not take a password: it asked again, or says how many were wrong, in whatever language. It does not ask
-/// again where it takes one attempt only (sudoers(5), `passwd_tries`).
+/// Whether sudo did not take a password: it asked again, or says how many were wrong, in whatever
+/// language. It does not ask again where it takes one attempt only (sudoers(5), `passwd_tries`).
 pub(crate) fn is_refused_password(error: &Error) -> bool {
     let counts = |line: &str| {
         line.strip_prefix("sudo: ")

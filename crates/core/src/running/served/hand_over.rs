@@ -14,8 +14,8 @@ use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxWrite, Chunk};
 
 impl Served {
-    /// Waits until the command itself has started, and hands its streams over: from then on they hold nothing but its
-    /// own.
+    /// Waits until the command itself has started, and hands its streams over: from then on they
+    /// hold nothing but its own.
     ///
     /// # Errors
     ///
@@ -50,7 +50,8 @@ impl Served {
         })
     }
 
-    /// Answers questions and sends the script's text; returns what the command had already written when it was heard.
+    /// Answers questions and sends the script's text; returns what the command had already written
+    /// when it was heard.
     async fn hear_start(
         &mut self,
         script: &Script,
@@ -110,7 +111,8 @@ impl Served {
     }
 }
 
-/// What a command itself writes, once it has started: its second stream may still have an announcement to come.
+/// What a command itself writes, once it has started: its second stream may still have an
+/// announcement to come.
 fn own_output(
     handshake: Handshake,
     output: BoxStream<'static, std::io::Result<Chunk>>,

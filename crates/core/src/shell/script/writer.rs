@@ -7,16 +7,18 @@ use crate::shell::command::StringCommand;
 use crate::values::error::Result;
 use crate::values::secret::Secret;
 
-/// Sets the process group, the start time of its leader, and the session, where there is a /proc. The second call reads the time where
-/// the leader is another process.
+/// Sets the process group, the start time of its leader, and the session, where there is a /proc.
+/// The second call reads the time where the leader is another process.
 const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20} _hl_e=$4; }
 _hl_g= _hl_t= _hl_e=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
 "#;
 
-/// Makes the terminal raw, and finds out whether what comes can be decoded. The announcement tells which came of it.
+/// Makes the terminal raw, and finds out whether what comes can be decoded. The announcement tells
+/// which came of it.
 ///
-/// With lines that are not echoed (-echo, icanon), sshd sends as much back as it hands on, to deceive listeners, and breaks the
-/// connection if that is more than a packet holds (`channel_handle_wfd` in OpenSSH 9.2).
+/// With lines that are not echoed (-echo, icanon), sshd sends as much back as it hands on, to
+/// deceive listeners, and breaks the connection if that is more than a packet holds
+/// (`channel_handle_wfd` in OpenSSH 9.2).
 const MAKE_RAW: &str = concat!(
     "_hl_w=in\n",
     r#"stty raw -echo -iexten && [ "$(printf 'YQ==\n.\n' | "#,
@@ -30,8 +32,8 @@ const SHOW: &str = "stty echo 2>/dev/null\n";
 /// The command is not run without its input.
 const CHECK_RAW: &str = "[ $_hl_w = in ] || exit 126\nunset _hl_w\n";
 
-/// What stands before the command, as one word. What it leaves unread is read all the same, to its end: sudo with use_pty would
-/// try for ever to hand it on.
+/// What stands before the command, as one word. What it leaves unread is read all the same, to its
+/// end: sudo with use_pty would try for ever to hand it on.
 const DECODE: &str =
     "{ sed -n '/^[.]/q;p' | base64 -d | { cat || cat >/dev/null; }; } 2>/dev/null | eval ";
 
@@ -107,8 +109,9 @@ impl Writer<'_> {
         format!("echo {head}''{tail}{to_stderr}")
     }
 
-    /// Where an answer may go astray, since only a tool knows whether it asks, the innermost shell reads away what stands before
-    /// our word to go on. A command that has been given up never gets it.
+    /// Where an answer may go astray, since only a tool knows whether it asks, the innermost shell
+    /// reads away what stands before our word to go on. A command that has been given up never gets
+    /// it.
     fn wait_at_gate(&self) -> String {
         let Some(gate) = self.gate() else { return String::new() };
         let (head, tail) = gate.split_at(6);
@@ -178,8 +181,9 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
 
     /// Reads the text up to the end token, and runs it. A text that is cut off is not run.
     ///
-    /// `read` takes no byte too many from a pipe, so the command finds its own input behind the text. Lines are
-    /// collected in blocks, and these in larger ones: appending each to the whole would copy the whole every time.
+    /// `read` takes no byte too many from a pipe, so the command finds its own input behind the
+    /// text. Lines are collected in blocks, and these in larger ones: appending each to the whole
+    /// would copy the whole every time.
     pub(super) fn read_and_eval(&self) -> StringCommand {
         let end = self.end_token();
         let (head, tail) = end.split_at(6);

@@ -71,7 +71,8 @@ async fn sent(content: &[u8], length: u64, output: &[u8]) -> [Vec<u8>; 3] {
     [sent, own, refusal]
 }
 
-/// The content, its announced length, what the script says; then what is sent, the script's own words, the complaint.
+/// The content, its announced length, what the script says; then what is sent, the script's own
+/// words, the complaint.
 type Case<'a> = (&'a [u8], u64, &'a [u8], [&'a [u8]; 3]);
 
 #[tokio::test]

@@ -14,9 +14,10 @@ const FEW: usize = 8;
 
 /// Values by name, in the order in which the names were first inserted.
 ///
-/// A clone is cheap: it shares what is there until one of both is changed. Two maps are equal if they have the same values,
-/// in whatever order.
-// Most hosts of a large inventory have no data, or the same in several places. What is shared is never empty.
+/// A clone is cheap: it shares what is there until one of both is changed. Two maps are equal if
+/// they have the same values, in whatever order.
+// Most hosts of a large inventory have no data, or the same in several places. What is shared is
+// never empty.
 #[derive(Clone, Default)]
 pub struct Map(Option<Arc<Entries>>);
 

@@ -1,4 +1,5 @@
-//! Where the private files are: not where programs cannot be run, and known to the watcher only while they count.
+//! Where the private files are: not where programs cannot be run, and known to the watcher only
+//! while they count.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ fn mount(options: &str, place: &Path) {
     assert!(mounted.unwrap().success());
 }
 
-/// What [`with_own_mounts`] left for the test in itself: a directory for mounts, and a login that needs the password.
+/// What [`with_own_mounts`] left for the test in itself: a directory for mounts, and a login that
+/// needs the password.
 fn left_in(directory: &Path) -> (PathBuf, Settings) {
     let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
     let settings = Settings {

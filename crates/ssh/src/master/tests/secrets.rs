@@ -12,7 +12,8 @@ use crate::settings::Settings;
 
 use super::sshd::{Sshd, User, random, start_in, until};
 
-/// The files below this directory, and the arguments and environments of all processes, that have the text.
+/// The files below this directory, and the arguments and environments of all processes, that have
+/// the text.
 fn places_with(text: &str, directory: &Path) -> Vec<PathBuf> {
     let pids = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
     let mut places: Vec<PathBuf> =

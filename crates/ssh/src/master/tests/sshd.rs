@@ -42,7 +42,8 @@ impl Sshd {
         let shown = path.display();
         // Of this keyword the last line counts, unlike of the others.
         let startups = if extra.contains("MaxStartups") { "" } else { "MaxStartups 1000\n" };
-        // With that, bash does not read root's start-up file, which is the machine's: see bash(1), "INVOCATION".
+        // With that, bash does not read root's start-up file, which is the machine's: see bash(1),
+        // "INVOCATION".
         let config = format!(
             "{extra}\nListenAddress 0.0.0.0\nHostKey {shown}/host\nAuthorizedKeysFile {shown}/authorized\n\
              StrictModes no\nPidFile none\nUsePAM yes\nUseDNS no\nLogLevel VERBOSE\n\

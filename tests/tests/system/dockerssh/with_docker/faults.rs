@@ -40,8 +40,8 @@ async fn loses_what_is_under_way(host: &DockerHost, data: &Data) {
         assert_eq!(error.kind(), ErrorKind::LinkLost, "{what}: {error:?}");
     }
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-    // The host is logged in to again. It may have been more than once: a kill that runs out of its second gives up the
-    // login that it has begun, and the next use begins another.
+    // The host is logged in to again. It may have been more than once: a kill that runs out of its
+    // second gives up the login that it has begun, and the next use begins another.
     assert_eq!(said(&link, "echo again").await, "again\n");
     assert!(host.sshd().logins() >= 2, "{}", host.sshd().logins());
     within("disconnect", link.disconnect()).await.unwrap();
