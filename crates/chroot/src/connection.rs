@@ -1,4 +1,19 @@
 //! The connection to a root: everything goes through the one to the target that it is on.
+//!
+//! # How a root is entered
+//!
+//! `ChrootConnection` is built on a `Link`: each script is an argument of `exec chroot ROOT sh -c`,
+//! started by `Link::spawn_command` on the outer link with the privilege to enter. What the outer
+//! link's script announces is heard there, so the process that is handed over writes what the inner
+//! script writes, and that is heard by the inner link. Two links then know whom to kill: the inner
+//! one may lack /proc, and the outer one does not know what `_sudo` inside has put into a session
+//! of its own. So the handed control kills through the outer link, and the inner link waits for
+//! that (`ProcessControl::has_ended`) before it sends a kill of its own, which would find nobody
+//! and prove nothing. Confinement is nowhere checked: paths are only ever resolved by processes
+//! inside. That is why there is no `FileTransfer`, and no way to Unix sockets.
+//!
+//! Mounts are made in the command's own mount namespace, by `unshare` and a few lines of shell, so
+//! nobody has to take them away.
 
 use async_trait::async_trait;
 use hostlink_core::{

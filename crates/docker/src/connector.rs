@@ -1,4 +1,35 @@
 //! The connectors `@docker` and `@podman`.
+//!
+//! # How a container is reached
+//!
+//! `DockerConnector` → `engine` (finds it, and asks for its version: an engine that is not there
+//! shows only then) → `container` (finds or makes it, sweeps, ends it) → `exec`.
+//!
+//! - `engine/wire`: every way to an engine is a byte stream (a socket, TLS, a link's `dial`,
+//!   `docker system dial-stdio` on a link), under one HTTP client of ours that bollard is given as
+//!   its transport. So connections are kept for the next call, and the streams of commands are read
+//!   raw: bollard's decoder takes output of a terminal that begins with byte 0–2 for a header, and
+//!   gathers whole frames.
+//! - `engine/stdio`: each connection is a session of the login there, so 4 commands and 2 calls run
+//!   at once. It is ended by the end of its input: a kill takes a session and a sudo of its own.
+//! - `exec/ended`: the engine does not tell a command's end, it is asked: at the end of the stream,
+//!   and now and then before, since a background child may hold the stream. Code 137 may be the
+//!   container's end. Then another command has to run in it, and it must not have been started anew
+//!   meanwhile. An engine that closes a stream with input unread resets it. On a socket of this
+//!   machine that is the stream's end, because what was sent first is still read; through a link it
+//!   is the end only if the engine says that the command has ended; over TCP it never is, since a
+//!   reset may discard output there (`frames`, `exec/ahead`).
+//! - `container/commit`: no call takes a label away from an image. So the commit is a step, with a
+//!   label that says whose, and an archive with the right configuration and no layers is loaded
+//!   after it: an engine reads a layer only if it does not have it. Podman reads them all, and
+//!   ignores the configuration of a Docker commit: there it is libpod's. What came of it is
+//!   compared before it is told.
+//! - `container/owner`: in a container, process numbers are those of its namespace, and machine IDs
+//!   are often copies: the namespace's number is part of the machine's name then.
+//!
+//! Whether everything went well, which `docker_commit = on-success` asks, only `Link` knows:
+//! scripts of transfers tell failures by words, and exit codes may be allowed. It calls
+//! `Connection::note_failure`.
 
 use async_trait::async_trait;
 use hostlink_core::{

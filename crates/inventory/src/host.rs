@@ -91,8 +91,6 @@ impl Host {
     /// let (role, workers) = host.read(|data| {
     ///     (data.own::<String>("role"), data.own::<u32>("workers"))
     /// })?;
-    ///     (data.own::<String>("role"), data.own::<u32>("workers"))
-    /// })?;
     /// # Ok(()) }
     /// ```
     ///

@@ -1,4 +1,41 @@
 //! Chosen hosts with their groups and data, and the owner of their connections.
+//!
+//! # From sources to hosts
+//!
+//! `Builder` → `source` (files, directories, programs; `format` gives one tree with positions for
+//! TOML, YAML and JSON, `tree` says what may stand in it) → `Draft` (all sources together: entries
+//! by name, `Groups` as a graph) → `Chooser` (which entries may be meant) → `Registry::list` for
+//! those → `Found` → `Inventory` of `Host`s.
+//!
+//! - A limit is asked twice. Before anything is listed, an entry that stands for hosts nobody knows
+//!   yet gets one of three answers: no, yes, maybe. Only those with "no" are left alone. A name
+//!   that is known is never looked for elsewhere, or a limit to one host would ask every cloud.
+//!   What is to be left out and is known to nobody makes all of them asked, and what only reads
+//!   files (`Connector::only_reads_files`) always is: nothing is to run where it was to be left
+//!   out. For the same reason, connectors that list hosts of what narrows are asked as soon as the
+//!   answer for anything else is "maybe" (`asking`). Afterwards each host is asked, when hosts of
+//!   one name have been joined.
+//! - `Map` (`values/value/map.rs` in core) is what `Data` and `Value::Map` hold: up to eight values
+//!   are compared one by one, more are hashed, and clones share them. A hash table for each host
+//!   took a fifth of the time and of the memory of loading. Whatever is ready at once is not queued
+//!   among what waits (`inventory/src/in_order.rs`): nearly every name stands for itself.
+//! - Data are merged when they are wanted (`Host::data`): a hundred thousand hosts in ten groups
+//!   would otherwise hold ten copies of each group's data.
+//! - Positions: `toml` and `saphyr-parser` tell them. `serde_json` does not; it reads byte by byte
+//!   from a reader of ours that counts.
+//! - Aliases of YAML are copied, up to a number of values; so a bomb is refused before it goes off.
+//! - `@ansible` and `@sshconfig` are connectors like `@terraform`, so that everything that holds
+//!   for listed hosts holds for theirs. Ansible's variables that mean something only together
+//!   (`ansible_become`, its method, its user) are looked at per host, after they are merged.
+//! - Secrets are looked up last, for chosen hosts only (`secrets`).
+//! - What is not trusted is told by its connector (`is_trusted`), what is dangerous by the
+//!   connector that reads it (`guarded_fields`); the registry compares. So a new key, or a new
+//!   source, has one line to add.
+//! - What such a source says of groups has its scope (`layer`), and a host that it alone names has
+//!   the same one; a host that something else names, too, has none. Where all hosts of a group are
+//!   of one scope, its parents are parents for everybody; else they are looked up per host.
+//! - `hostlink_local::Program` is the one way in which a library crate runs a program to ask it
+//!   something: deadline, bounded output, own session, no secrets of ours.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,4 +1,44 @@
 //! A host that is logged in on, and again when the login was lost.
+//!
+//! # How a host is reached
+//!
+//! `SshConnector` → `Host` (logs in, and again when the login is lost) → `Transport`, of which
+//! there is one: `OpenSsh` over a `Master`. A second transport, in-process, would stand beside it;
+//! settings, retries, doors, slots and files belong to the connector.
+//!
+//! - `master/`: an `ssh -M -N` of our own, as our child, in a session of its own, with a private
+//!   directory. `config` writes the configuration that also holds for jump hosts (`-F` reaches
+//!   them, `-o` does not), with our defaults last, and in the final pass where the user's files ask
+//!   for one (`final_pass`); what is for the target alone stands on the command line. `askpass`
+//!   answers questions over FIFOs, each secret to the one process and name that it is for. `log`,
+//!   `peers` and `causes` find out from ssh's own messages, which carry the pid, which hop failed
+//!   and why.
+//! - `run`: one watcher a connector, a `sh` that waits for the end of a pipe. When this process is
+//!   gone, however that came, it kills the masters' groups, if they still are who registered, and
+//!   removes the directory.
+//! - `mux`, `channel`: sessions on the master's socket. The packages `openssh` and
+//!   `openssh-mux-client` close their connection to the master with the exit code, whereupon the
+//!   master drops output that is still to come (a mebibyte came back 32 KiB short), turn code 127
+//!   into an error, and forward no agent. `dial` to a TCP port is such a session too; `openssh` is
+//!   used for checks and for `dial` to Unix sockets.
+//! - `slots`: 8 commands at once on a login, of the 10 sessions that sshd allows, since files take
+//!   one and a kill needs one. A refused channel tells how many there are: then so many less one
+//!   are used (all, where there are but two), and one more is tried 2 s later, or all after a new
+//!   login. A channel counts until ssh has closed it, a moment after its command's end, or the next
+//!   would be refused. Kills that find none free log in a second time. On a user's master they
+//!   cannot: `reserve` holds a channel with a `cat` for them.
+//! - `doors`: 8 logins at once at a first hop, of the 10 that sshd takes before it turns some away.
+//! - `sockets`: ssh gets socket pairs for a session's streams, as from scp: a pipe wakes its writer
+//!   for each page that becomes free, a socket when most of it has been read.
+//! - `sftp/`: pipelined on `openssh-sftp-client-lowlevel`: the package above it cannot open a file
+//!   with mode 0600. What SFTP cannot do exactly as core's scripts do is left to them.
+//! - `sftp/direct`: the bytes of a large file pass this process by: ssh's master is handed the
+//!   temporary file itself as the standard output of a `cat`. That output has no announcement, so
+//!   what proves it whole is the length that SFTP told, with `cat`'s exit code 0; noise of a
+//!   start-up file makes it longer, and then the file goes over SFTP. 0.76 of `scp`'s time for a
+//!   GiB (`benches/ssh.md`); over SFTP it was 1.2.
+//! - `Script`s go as arguments up to 8 KiB there (dropbear takes lines of 9000 bytes), behind an
+//!   `exec sh -c` that every login shell reads.
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,6 +2,17 @@
 //!
 //! The local rsync starts this program again in the place of ssh (`relay`). That process hands its
 //! standard streams to the running one (`channel`), which runs the command on the link (`serve`).
+//!
+//! # How rsync runs
+//!
+//! The local rsync is a child of the command, which names itself as `--rsh`. rsync starts that
+//! second process, the relay (`crates/cli/src/rsync/relay.rs`), with the remote command. The relay
+//! hands its two standard streams, as descriptors, and the command over a socket to the first
+//! process and waits for an exit status; so the bytes go from rsync's socket into the pump, and
+//! there is no second copy. The command runs like any other: privilege, passwords and kills are the
+//! pump's. The socket is in a directory of mode 0700, and only a peer of the same user is heard. At
+//! a signal, the local rsync is ended first with SIGTERM; the other one then sees the end of its
+//! input and tidies up; what does not is killed.
 
 #[cfg(unix)]
 mod channel;

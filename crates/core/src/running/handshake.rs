@@ -1,4 +1,33 @@
 //! Finds a script's announcements in its output and answers its prompts.
+//!
+//! # How prompts are answered
+//!
+//! Nobody but the tool may get a password. sudo's question has a token of ours, which whoever knows
+//! it could ask with as well: a user whom one becomes, from a start-up file, where sudo itself does
+//! not ask. Arguments can be read by everybody. So the shell in front of sudo says that it wants
+//! the token, reads it from its input and hands it on as `SUDO_PROMPT` (sudo(8)), which costs one
+//! way to the target and back. To ask sudo first whether it asks (`sudo -n -k`) was tried: sudoers
+//! may say something else of each command, and a login shell decides over the exit code. The
+//! questions of su and doas are known by a colon alone. A line of ours says when doas has handed on
+//! and when su is next: what asks outside of that gets no answer, and doas's counts on its own
+//! terminal only, where it has one.
+//!
+//! Where an answer may go astray, the innermost shell reads away what stands before our word to go
+//! on (`Script::gate`) and starts nothing without it: a password that nobody took is never the
+//! command's input, and a command that was given up while a login shell was busy never starts. A
+//! terminal shows nothing of what is sent until then. The first announcement of each kind counts. A
+//! question without an answer stands for 10 s, since start-up files write `Loading: `, too. A
+//! transfer cleans up after itself only if one of its scripts has started: before that there is
+//! nothing to remove, and a wrong password is not tried twice.
+//!
+//! A question whose answer was refused gets the end of its input: the tool then ends by itself, and
+//! says why. No kill goes with a password that has not given the privilege yet. A colon is a
+//! question where nothing comes behind it for 0.15 s, since tools also write `su: ` first and then
+//! the rest. Where a connection can give one (`gives_terminals`), a tool that wants a terminal gets
+//! it as controlling terminal beside the pipes (doas with a password at once, sudo when it has
+//! refused for want of one, which it does before it asks). `kill(2)` of a group succeeds if one
+//! process was reached: of privileged groups that says nothing unless we are root, so the kill with
+//! the same privilege decides; that the group is gone, /proc proves.
 
 mod questions;
 mod refusal;

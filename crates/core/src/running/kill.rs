@@ -1,4 +1,28 @@
 //! Ending everything that a command started, also when nobody waits for it any more.
+//!
+//! # Who is killed, and when
+//!
+//! By itself; then its output is read until it closes, or until 2 s of silence if something it left
+//! behind holds it. Otherwise by force: a time limit, a sink that fails, or the future being
+//! dropped. `ProcessControl::kill` ends what the connection itself can end and says which group
+//! that was; if that is not the group that announced itself, `kill -KILL -GROUP` goes through the
+//! link with the same privilege. A leader whose start time is another one is a later process with
+//! its pid, and is left alone. On drop, that kill runs in the background, and `disconnect` waits
+//! for it.
+//!
+//! On a terminal that somebody types at, the group is not enough: a shell with job control puts
+//! each job into a group of its own. There, every process of the session that announced itself is
+//! killed, found in `/proc/PID/stat`. Without /proc it is the group, and the hang-up of the
+//! terminal.
+//!
+//! A command may be given up before it has announced itself. Then nobody knows whom to kill yet:
+//! `Ending` goes on listening, for 10 s at most, and kills then. So a start is never cut off midway
+//! (`Starter` spawns in a task of its own); what may take long, waiting for a free channel, is
+//! `Connection::slot`, which can be given up since nothing was started. Clean-ups of a transfer
+//! wait until its scripts are dead, or they would remove what is then made again.
+//!
+//! Silence after a command's end may also be a link that stands still, with output on its way.
+//! Before `output_open` is said, `Connection::answers` asks for a sign of life.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,13 @@
 //! Commands on a terminal that somebody types at.
+//!
+//! # How a session runs
+//!
+//! `Link::open_terminal` → `Starter` → `pump`, as for a command; it returns when the innermost
+//! shell has announced itself, so that the user's terminal becomes raw only then. The pump's source
+//! and sink are ends of channels that `Terminal::serve` joins to the caller's. The command line's
+//! half is in `crates/cli`: `shell` (who types, and what for), `escapes` (`~.`), `tty` (modes; what
+//! was there before the first change is kept in one place, and put back at the end of the program
+//! whoever held it), `prompt` (questions).
 
 use std::fmt;
 use std::future::ready;

@@ -1,5 +1,26 @@
 //! Bytes as they go through a terminal: as text, whose end is told in it, since a raw terminal has
 //! none.
+//!
+//! # Why input goes through a terminal like this
+//!
+//! Where a tool wants a terminal and none can be had beside the streams, `get_pty` puts the whole
+//! command on one. Its input goes there as lines of base64 (`armor`), once the innermost shell has
+//! announced itself: by then the privilege tool has read its password and set the modes back, and
+//! the script has made the terminal raw (`script`, `MAKE_RAW`). The announcement says `unable`
+//! where that did not work. The command reads from `base64 -d`; a line `.` tells the end, which a
+//! raw terminal has not.
+//!
+//! - Not bytes as they are: their number would have to be known, and Docker looks for the keys that
+//!   detach it in what is typed (ctrl-p ctrl-q; it cannot be told to look for none).
+//! - Not a terminal that takes lines and ends with ^D: if it does not echo, sshd sends all back as
+//!   packets to ignore, and breaks the connection if 256 KiB were handed on at once. A raw one
+//!   slows its writer down and loses nothing.
+//! - What the command has left unread is read away, or sudo with `use_pty` would try for ever to
+//!   hand it on.
+//! - Podman's monitor writes to a terminal and reads nothing meanwhile: it and a command could wait
+//!   for each other for ever. So there is `Connection::most_typed`.
+//! - Transfers are such commands. Their scripts write errors behind their output, with a line
+//!   between (`transfer/apart`), since a terminal has one output.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
