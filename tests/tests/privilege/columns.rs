@@ -4,6 +4,8 @@ use std::future::ready;
 use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -322,25 +324,50 @@ impl Columns<'_> {
         Ok(())
     }
 
+    /// A busy machine may not start the command before a short time-out is over. So a longer one is
+    /// tried until the command was seen to run.
     async fn nothing_is_left_after_a_time_out(&self) -> Result<()> {
+        for limit in [1, 2, 4, 8].map(|factor| self.limit * factor) {
+            if self.is_seen_and_ended_after(limit).await? {
+                return Ok(());
+            }
+        }
+        bail!("it was never seen to run")
+    }
+
+    /// False if the command was not seen to run before it was ended.
+    async fn is_seen_and_ended_after(&self, limit: Duration) -> Result<bool> {
         let seconds = unique_seconds();
-        let arguments = self.arguments.clone().with_timeout(self.limit);
+        let arguments = self.arguments.clone().with_timeout(limit);
         let line = format!("sleep {seconds} & sleep {seconds}; echo over");
         let running = self.ran(&line, &arguments);
-        let was_there = tokio::task::spawn_blocking({
-            let seconds = seconds.clone();
-            move || becomes_true(|| count_running("sleep", &seconds) == 2)
+        let is_over = Arc::new(AtomicBool::new(false));
+        let looking = tokio::task::spawn_blocking({
+            let (seconds, is_over) = (seconds.clone(), is_over.clone());
+            move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    if count_running("sleep", &seconds) == 2 {
+                        return true;
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                false
+            }
         });
-        let (ended, was_there) = tokio::join!(running, was_there);
-        ensure!(was_there?, "it was never seen to run: {ended:?}");
+        let ended = running.await;
+        is_over.store(true, Ordering::Relaxed);
+        let was_there = looking.await?;
         let error = match ended {
             Ok(output) => bail!("it ended: {output:?}"),
             Err(error) => error.downcast::<hostlink::Error>()?,
         };
         ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
+        if !was_there {
+            return Ok(false);
+        }
         ensure!(error.kill_confirmed() == Some(true), "the kill is not proved: {error:?}");
         // Killed processes may need a moment to go.
         ensure!(becomes_true(|| count_running("sleep", &seconds) == 0), "something is left");
-        Ok(())
+        Ok(true)
     }
 }

@@ -84,7 +84,7 @@ async fn a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one(
 /// What a killed program left running ends with its input.
 async fn until_quiet(scene: &Scene) -> anyhow::Result<()> {
     until("nothing writes any more", || {
-        scene_holds(scene, "a=$(du -sk .); sleep 0.5; [ \"$a\" = \"$(du -sk .)\" ]")
+        scene_holds(scene, "a=$(ls -lA); sleep 1; [ \"$a\" = \"$(ls -lA)\" ]")
     })
     .await
 }
