@@ -1,10 +1,10 @@
 //! Users whose start-up files are slow, talk, or want the password of whoever becomes them.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Output;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostlink_tests::cli::{code, hostlink, run, stderr, stdout, wait_until};
 use hostlink_tests::secret_search::new_secret;
@@ -13,6 +13,7 @@ use hostlink_tests::sshd::Sshd;
 use hostlink_tests::sudoer::Sudoer;
 use hostlink_tests::terminal::Terminal;
 use hostlink_tests::user::TestUser;
+use tempfile::TempDir;
 
 /// A caller, who may become root with a password, and somebody else whom they may become.
 struct Scene {
@@ -37,7 +38,12 @@ impl Scene {
 
     /// Also a line for sudoers(5), with `CALLER` and `OTHER` in the place of their names.
     fn with_more(root: &str, rule: &str, more: &str) -> Self {
-        let (caller, other) = (TestUser::create("/bin/sh"), TestUser::create("/bin/bash"));
+        Self::with_shell("/bin/sh", root, rule, more)
+    }
+
+    /// Also with this login shell of the caller.
+    fn with_shell(shell: &str, root: &str, rule: &str, more: &str) -> Self {
+        let (caller, other) = (TestUser::create(shell), TestUser::create("/bin/bash"));
         let [password, others_password] = [new_secret(), new_secret()];
         caller.set_password(&password);
         other.set_password(&others_password);
@@ -95,51 +101,58 @@ fn who_asks_as_sudo_does_gets_no_password() {
         ("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/bash", "sudo"),
         ("", "NOPASSWD:", "Defaults:CALLER runas_default=OTHER", "sudo to whomever"),
     ] {
-        let scene = Scene::with_more(root, rule, more);
-        let (seen, stolen) = (scene.file("seen"), scene.file("stolen"));
-        scene.profile(
-            "cd; for i in $(seq 600); do [ -s seen ] && break; sleep 0.05; done
-            for token in HP$(cat seen) HR$(cat seen); do printf '%s\\n' $token >&2; printf %s $token; done
-            read -t 2 -r password; printf '%s\\n' \"$(cat seen)\" \"$password\" >stolen\n",
-        );
-        // The shell waits for it, while what started the shell is there, with its arguments.
-        wait_until("what stands in the arguments is seen before it is used", || {
-            let _ = fs::remove_file(&seen);
-            let is_over = AtomicBool::new(false);
-            let output = std::thread::scope(|scope| {
-                scope.spawn(|| spy(&seen, &is_over));
-                let output = match way {
-                    "sudo to whomever" => scene.exec(&login, "id -un"),
-                    _ => scene.exec(&scene.as_other(way), "id -un"),
-                };
-                is_over.store(true, Ordering::Relaxed);
-                output
-            });
-            assert_eq!(code(&output), 0, "{way}, {more}: {}", stderr(&output));
-            assert_eq!(stdout(&output).trim(), scene.other.name());
-            let stolen = fs::read_to_string(&stolen).unwrap();
-            assert!(!stolen.contains(&scene.password), "{way}, {more}: {stolen}");
-            stolen.trim().len() >= 32
-        });
+        let noting = Noting::new();
+        let scene = Scene::with_shell(&noting.shell(), root, rule, more);
+        scene.profile(&format!(
+            "for digits in $(sed 's/\\\\0[0-7][0-7][0-7]//g' {} | grep -oE 'H[PR][0-9a-f]{{32}}' | cut -c 3- | sort -u); do
+                for token in HP$digits HR$digits; do
+                    printf '%s\\n' $token >&2; printf %s $token
+                done
+            done
+            read -t 2 -r password; printf '%s\\n' \"$digits\" \"$password\" >stolen\n",
+            noting.arguments().display(),
+        ));
+        let output = match way {
+            "sudo to whomever" => scene.exec(&login, "id -un"),
+            _ => scene.exec(&scene.as_other(way), "id -un"),
+        };
+        assert_eq!(code(&output), 0, "{way}, {more}: {}", stderr(&output));
+        assert_eq!(stdout(&output).trim(), scene.other.name());
+        let stolen = fs::read_to_string(scene.file("stolen")).unwrap();
+        let (digits, password) = stolen.split_once('\n').unwrap();
+        assert_eq!(digits.len(), 32, "{way}, {more}: no token is in the arguments");
+        assert!(!password.contains(&scene.password), "{way}, {more}: {stolen}");
     }
 }
 
-/// Writes the random digits of our lines into a file, from the arguments of any process. In scripts
-/// they stand in two pieces.
-fn spy(file: &Path, is_over: &AtomicBool) {
-    while !is_over.load(Ordering::Relaxed) {
-        for entry in fs::read_dir("/proc").unwrap() {
-            let words = fs::read(entry.unwrap().path().join("cmdline")).unwrap_or_default();
-            let text = String::from_utf8_lossy(&words).replace(['\'', '\\', '"'], "");
-            let is_digit = |c: char| c.is_ascii_hexdigit();
-            let tokens = ["HP", "HR"].map(|letters| text.match_indices(letters));
-            let tokens =
-                tokens.into_iter().flatten().filter_map(|(at, _)| text.get(at + 2..at + 34));
-            if let Some(token) = tokens.into_iter().find(|token| token.chars().all(is_digit)) {
-                fs::write(file, token).unwrap();
-                return;
-            }
+/// A shell for a caller, which notes its arguments, which any user of the target may see.
+/// Characters other than letters and digits are in octal there, and the token is in two pieces.
+struct Noting(TempDir);
+
+impl Noting {
+    fn new() -> Self {
+        let it = Self(tempfile::tempdir().unwrap());
+        let arguments = it.arguments();
+        let script = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" >>{}\nexec /bin/sh \"$@\"\n",
+            arguments.display()
+        );
+        fs::write(it.shell(), script).unwrap();
+        fs::write(&arguments, "").unwrap();
+        let modes =
+            [(it.0.path().to_owned(), 0o755), (it.shell().into(), 0o755), (arguments, 0o666)];
+        for (path, mode) in modes {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         }
+        it
+    }
+
+    fn shell(&self) -> String {
+        self.0.path().join("sh").display().to_string()
+    }
+
+    fn arguments(&self) -> PathBuf {
+        self.0.path().join("arguments")
     }
 }
 
