@@ -16,9 +16,10 @@
 //! nobody has to take them away.
 
 use async_trait::async_trait;
+use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Link, MAX_ARGUMENT,
-    Process, Result, Script, Slot, SpawnOptions, make_unix_command,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Link,
+    MAX_ARGUMENT, Process, Result, Script, Slot, SpawnOptions, make_unix_command,
 };
 
 use crate::entry::{self, Tools};
@@ -67,17 +68,16 @@ impl Connection for ChrootConnection {
         self.outer.spawn_command(&line, &self.settings.privilege, options).await
     }
 
-    fn gives_terminals(&self) -> bool {
-        self.outer().gives_terminals()
-    }
-
-    fn most_typed(&self) -> Option<u64> {
-        self.outer().most_typed()
-    }
-
-    /// The shell outside becomes chroot, and that the one inside.
-    fn knows_groups(&self) -> bool {
-        self.outer().knows_groups() && !self.settings.privilege.is_privileged()
+    fn features(&self) -> Features {
+        let outer = self.outer().features();
+        Features {
+            // The shell outside becomes chroot, and that becomes the one inside.
+            leads_process_groups: outer.leads_process_groups
+                && !self.settings.privilege.is_privileged(),
+            is_this_machine: false,
+            file_program: FileProgram::Cat,
+            ..outer
+        }
     }
 
     /// The script is an argument of chroot, whatever way it takes to there. On a terminal there is

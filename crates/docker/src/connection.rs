@@ -6,7 +6,8 @@ use async_trait::async_trait;
 #[cfg(target_os = "linux")]
 use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
-    Connection, Error, ErrorKind, MAX_ARGUMENT, Process, Result, Script, Slot, SpawnOptions,
+    Connection, Error, ErrorKind, Features, MAX_ARGUMENT, Process, Result, Script, Slot,
+    SpawnOptions,
 };
 use tokio::sync::Semaphore;
 
@@ -16,7 +17,7 @@ use crate::exec;
 
 /// As much as fits into the kernel's buffers for a terminal (64 KiB, tty_buffer.c), in base64.
 /// Podman's monitor (conmon 2.1.6) waits for one that is full, and reads no output meanwhile.
-const MOST_TYPED: u64 = 32 * 1024;
+const MAX_TERMINAL_INPUT: u64 = 32 * 1024;
 
 /// Commands at once in one container: an engine that starts more gets slower, not faster.
 const COMMANDS: usize = 64;
@@ -66,8 +67,12 @@ impl Connection for DockerConnection {
         script.len() <= MAX_ARGUMENT && std::str::from_utf8(script).is_ok()
     }
 
-    fn most_typed(&self) -> Option<u64> {
-        (self.container.engine.brand() == Brand::Podman).then_some(MOST_TYPED)
+    fn features(&self) -> Features {
+        let is_podman = self.container.engine.brand() == Brand::Podman;
+        Features {
+            max_terminal_input: is_podman.then_some(MAX_TERMINAL_INPUT),
+            ..Features::default()
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Process, Result, Script, SpawnOptions,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Process, Result, Script, SpawnOptions,
 };
 use tokio::net::{TcpStream, UnixStream};
 
@@ -26,16 +26,13 @@ impl Connection for LocalConnection {
         }
     }
 
-    fn gives_terminals(&self) -> bool {
-        true
-    }
-
-    fn knows_groups(&self) -> bool {
-        true
-    }
-
-    fn is_here(&self) -> bool {
-        true
+    fn features(&self) -> Features {
+        Features {
+            terminal_beside_pipes: true,
+            leads_process_groups: true,
+            is_this_machine: true,
+            ..Features::default()
+        }
     }
 
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Forward, Forwarding, Process, Result, Script,
-    Slot, SpawnOptions, quote,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Process, Result,
+    Script, Slot, SpawnOptions, quote,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -163,11 +163,12 @@ impl Connection for SshConnection {
         self.files.transfer()
     }
 
-    fn file_program(&self) -> FileProgram {
-        match self.host.settings().file_protocol {
+    fn features(&self) -> Features {
+        let file_program = match self.host.settings().file_protocol {
             FileProtocol::Scp => FileProgram::Scp,
             _ => FileProgram::Cat,
-        }
+        };
+        Features { file_program, ..Features::default() }
     }
 
     async fn disconnect(&self) -> Result<()> {

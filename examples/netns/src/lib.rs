@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::{
     Connection, Connector, ConnectorArguments, Context, Data, DataField, DataReader, Error,
-    ErrorKind, Link, MAX_ARGUMENT, NameData, Process, Result, Script, Slot, SpawnOptions,
+    ErrorKind, Features, Link, MAX_ARGUMENT, NameData, Process, Result, Script, Slot, SpawnOptions,
     StringCommand, Target, make_unix_command,
 };
 
@@ -177,8 +177,11 @@ impl Connection for NetnsConnection {
         self.outer.spawn_command(&line, &self.settings.privilege, options).await
     }
 
-    fn gives_terminals(&self) -> bool {
-        self.outer.connection().gives_terminals()
+    /// What holds for the target holds in the namespace, with two exceptions: a shell that another
+    /// program has started need not lead its group, and the network is not this machine's.
+    fn features(&self) -> Features {
+        let outer = self.outer.connection().features();
+        Features { leads_process_groups: false, is_this_machine: false, ..outer }
     }
 
     /// The script is an argument of `ip`, however the line gets there; on a terminal, the line is

@@ -52,29 +52,10 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
-    /// Whether a process can have a terminal beside its streams. Default: no.
-    fn gives_terminals(&self) -> bool {
-        false
-    }
-
-    /// How many bytes of input a command on a terminal can have, where the terminal's other end
-    /// waits for a command that does not read, and passes no output on meanwhile: both could wait
-    /// for ever. Default: there is no limit.
-    fn most_typed(&self) -> Option<u64> {
-        None
-    }
-
-    /// Whether a script's `sh` is certain to be the leader of its process group, and
-    /// [`ProcessControl::kill`](crate::ProcessControl::kill) to end that group. The script then
-    /// need not look its group up, which costs 0.2 ms.
-    fn knows_groups(&self) -> bool {
-        false
-    }
-
-    /// Whether the target is this very machine, as this process sees it: what the environment here
-    /// says holds there. Default: no.
-    fn is_here(&self) -> bool {
-        false
+    /// What holds for everything that runs on this connection. A wrapper starts from its outer
+    /// connection's. Default: [`Features::default`].
+    fn features(&self) -> Features {
+        Features::default()
     }
 
     /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A
@@ -123,12 +104,6 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// What moves files on the target where [`file_transfer`](Self::file_transfer) does not.
-    /// Default: `cat`.
-    fn file_program(&self) -> FileProgram {
-        FileProgram::Cat
-    }
-
     /// Hears that a command was not successful, or that it or a transfer failed or was given up.
     /// Called before [`disconnect`](Self::disconnect), for connections that end in another way
     /// then. Default: nothing.
@@ -140,6 +115,27 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// Something of ours may be left on the target.
     async fn disconnect(&self) -> Result<()>;
+}
+
+/// What a connection can do, and what is known of its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// A process can have a terminal beside its streams. Default: false.
+    pub terminal_beside_pipes: bool,
+    /// The `sh` of a script is certain to lead its process group, and
+    /// [`ProcessControl::kill`](crate::ProcessControl::kill) ends that group. The script then does
+    /// not look its group up, which costs 0.2 ms. Default: false.
+    pub leads_process_groups: bool,
+    /// The target is this machine, as this process sees it: its environment holds there as well.
+    /// Default: false.
+    pub is_this_machine: bool,
+    /// The most input, in bytes, that a command on a terminal may have. `Some` if the far end of
+    /// the terminal passes no output on while its input buffer is full: it and the command could
+    /// wait for each other forever. Default: no limit.
+    pub max_terminal_input: Option<u64>,
+    /// What moves the bytes of files on the target where [`Connection::file_transfer`] does not.
+    /// Default: `cat`.
+    pub file_program: FileProgram,
 }
 
 /// A place for one script on a connection, which is free again when this is dropped.
@@ -169,6 +165,6 @@ pub struct SpawnOptions {
     /// The script starts a tool that wants a terminal: beside its streams it gets one as its
     /// controlling terminal, whose other end is
     /// [`ProcessControl::take_terminal`](crate::ProcessControl::take_terminal). Only for
-    /// connections that [can do it](Connection::gives_terminals).
+    /// connections that [can do it](Features::terminal_beside_pipes).
     pub asked_on_terminal: bool,
 }

@@ -23,11 +23,11 @@
 //! A question whose answer was refused gets the end of its input: the tool then ends by itself, and
 //! says why. No kill goes with a password that has not given the privilege yet. A colon is a
 //! question where nothing comes behind it for 0.15 s, since tools also write `su: ` first and then
-//! the rest. Where a connection can give one (`gives_terminals`), a tool that wants a terminal gets
-//! it as controlling terminal beside the pipes (doas with a password at once, sudo when it has
-//! refused for want of one, which it does before it asks). `kill(2)` of a group succeeds if one
-//! process was reached: of privileged groups that says nothing unless we are root, so the kill with
-//! the same privilege decides; that the group is gone, /proc proves.
+//! the rest. Where a connection can give one (`Features::terminal_beside_pipes`), a tool that wants
+//! a terminal gets it as controlling terminal beside the pipes (doas with a password at once, sudo
+//! when it has refused for want of one, which it does before it asks). `kill(2)` of a group
+//! succeeds if one process was reached: of privileged groups that says nothing unless we are root,
+//! so the kill with the same privilege decides; that the group is gone, /proc proves.
 
 mod questions;
 mod refusal;

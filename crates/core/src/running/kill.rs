@@ -194,7 +194,8 @@ impl Killer {
         let alone = handshake.inner.is_some() || !self.privilege.is_privileged();
         // Where the connection knows the groups, nothing else can know better: by number, this
         // could hit a stranger.
-        let knows = self.link.connection().knows_groups() && !self.privilege.is_privileged();
+        let knows = self.link.connection().features().leads_process_groups
+            && !self.privilege.is_privileged();
         knows || (reached && alone)
     }
 
@@ -237,7 +238,8 @@ impl Killer {
                 return Some(format!("{KILL_SESSION_FUNCTION}{}", sessions.join("; ")));
             }
         }
-        if self.link.connection().knows_groups() && !self.privilege.is_privileged() {
+        if self.link.connection().features().leads_process_groups && !self.privilege.is_privileged()
+        {
             return None;
         }
         let groups: Vec<String> = leaders.filter_map(kill_leader).collect();

@@ -170,7 +170,7 @@ impl<'a> Attempt<'a> {
             self.answer(password);
         }
         let source = within(self.limits.left(), open(self.arguments.stdin.as_ref())).await?;
-        let source = Input::new(source, self.link.connection().most_typed());
+        let source = Input::new(source, self.link.connection().features().max_terminal_input);
         loop {
             let (ended, again) = self.once(&source).await?;
             match (again, ended) {
@@ -203,7 +203,7 @@ impl<'a> Attempt<'a> {
             Starter::new(self.link, self.command, &self.arguments, options, has_input)?;
         starter.tracker = self.tracker.clone();
         let script = starter.script.clone();
-        let can_have_one = self.link.connection().gives_terminals();
+        let can_have_one = self.link.connection().features().terminal_beside_pipes;
         let without_one = !terminal && !starter.options.asked_on_terminal && can_have_one;
         let started = Instant::now();
         if self.options.print_input {

@@ -49,7 +49,7 @@ impl Starter {
         let connection = link.connection();
         let mut options = options;
         if options.terminal.is_none() && arguments.is_privileged() {
-            let gives = connection.gives_terminals();
+            let gives = connection.features().terminal_beside_pipes;
             if arguments.is_asked_on_terminal() && !gives {
                 let message =
                     "doas asks for its password on a terminal, and there is none: set get_pty";
@@ -62,7 +62,11 @@ impl Starter {
             Some(_) => Channel::Terminal { has_input },
             None => Channel::Pipes,
         };
-        let groups = if connection.knows_groups() { Groups::Known } else { Groups::LookedUp };
+        let groups = if connection.features().leads_process_groups {
+            Groups::Known
+        } else {
+            Groups::LookedUp
+        };
         let fits = |script: &[u8]| connection.fits(script, &options);
         let script = Script::new(command, arguments, channel, groups, fits)?;
         Ok(Self {

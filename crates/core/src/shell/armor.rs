@@ -18,7 +18,7 @@
 //! - What the command has left unread is read away, or sudo with `use_pty` would try for ever to
 //!   hand it on.
 //! - Podman's monitor writes to a terminal and reads nothing meanwhile: it and a command could wait
-//!   for each other for ever. So there is `Connection::most_typed`.
+//!   for each other for ever. So there is `Features::max_terminal_input`.
 //! - Transfers are such commands. Their scripts write errors behind their output, with a line
 //!   between (`transfer/apart`), since a terminal has one output.
 

@@ -153,7 +153,8 @@ impl<'a> Remote<'a> {
 
     /// Whether a single file's bytes are to go through scp.
     pub(super) fn wants_scp(&self) -> bool {
-        self.link.connection().file_program() == FileProgram::Scp && !self.arguments.is_privileged()
+        self.link.connection().features().file_program == FileProgram::Scp
+            && !self.arguments.is_privileged()
     }
 
     /// A temporary's path on the target, from the same directory as the path itself.
@@ -201,7 +202,7 @@ impl<'a> Remote<'a> {
 fn needs_terminal(link: &Shared, arguments: &ConnectorArguments) -> bool {
     arguments.get_pty == Some(true)
         && arguments.is_privileged()
-        && !link.connection().gives_terminals()
+        && !link.connection().features().terminal_beside_pipes
 }
 
 /// What a script said: the end of its standard output, where its status is, and the beginning of

@@ -80,7 +80,7 @@ pub(super) fn said_here(
     link: &Link,
     context: &Context,
 ) -> Result<Option<String>> {
-    if data.is_some() || !link.connection().is_here() {
+    if data.is_some() || !link.connection().features().is_this_machine {
         return Ok(None);
     }
     let places = here(brand, None, context)?;

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::{
-    BoxWrite, Chunk, Connection, Error, ErrorKind, ExitStatus, Link, Process, ProcessControl,
-    Result, Script, Slot, SpawnOptions, TerminalSize,
+    BoxWrite, Chunk, Connection, Error, ErrorKind, ExitStatus, Features, Link, Process,
+    ProcessControl, Result, Script, Slot, SpawnOptions, TerminalSize,
 };
 use tokio::io::AsyncWrite;
 use tokio::sync::watch;
@@ -82,8 +82,10 @@ impl Connection for Cut {
         self.link.connection().fits(script, options)
     }
 
-    fn most_typed(&self) -> Option<u64> {
-        self.link.connection().most_typed()
+    /// It cuts no terminal beside pipes, and its control kills nothing once the link is cut.
+    fn features(&self) -> Features {
+        let max_terminal_input = self.link.connection().features().max_terminal_input;
+        Features { max_terminal_input, ..Features::default() }
     }
 
     async fn answers(&self) -> Result<()> {

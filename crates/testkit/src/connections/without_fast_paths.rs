@@ -1,8 +1,10 @@
 //! A connection without a way of its own to move files.
 
 use async_trait::async_trait;
+use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Link, Process, Result, Script, Slot, SpawnOptions,
+    Connection, Duplex, Endpoint, Features, Forward, Forwarding, Link, Process, Result, Script,
+    Slot, SpawnOptions,
 };
 
 /// Another link's connection, with its `file_transfer` hidden: files go through commands.
@@ -29,6 +31,18 @@ impl Connection for WithoutFastPaths {
 
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
         self.0.connection().fits(script, options)
+    }
+
+    fn features(&self) -> Features {
+        Features { file_program: FileProgram::Cat, ..self.0.connection().features() }
+    }
+
+    fn note_failure(&self) {
+        self.0.connection().note_failure();
+    }
+
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        self.0.connection().forward(forward).await
     }
 
     async fn answers(&self) -> Result<()> {
