@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Link,
-    MAX_ARGUMENT, Process, Result, Script, Slot, SpawnOptions, make_unix_command,
+    MAX_ARGUMENT, Process, Result, Script, Slot, Sockets, SpawnOptions, make_unix_command,
 };
 
 use crate::entry::{self, Tools};
@@ -97,10 +97,21 @@ impl Connection for ChrootConnection {
         })
     }
 
-    async fn answers(&self) -> Result<()> {
-        self.outer().answers().await
+    async fn probe(&self) -> Result<()> {
+        self.outer().probe().await
     }
 
+    async fn disconnect(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Sockets for ChrootConnection {
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         self.refuse_socket(to)?;
         self.outer.dial(to).await
@@ -114,9 +125,5 @@ impl Connection for ChrootConnection {
             Forward::Dynamic { .. } => {}
         }
         self.outer.forward(forward).await
-    }
-
-    async fn disconnect(&self) -> Result<()> {
-        Ok(())
     }
 }

@@ -194,7 +194,11 @@ impl Link {
     ///
     /// Nobody listens there, or the connector cannot do this.
     pub async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
-        self.0.connection().dial(to).await.map_err(|error| error.with_target(self.name()))
+        let dialed = match self.0.connection().sockets() {
+            Some(sockets) => sockets.dial(to).await,
+            None => Err(unsupported(format!("this connection cannot reach the socket {to}"))),
+        };
+        dialed.map_err(|error| error.with_target(self.name()))
     }
 
     /// Forwards a port or a socket until the value is dropped, or the link is closed.
@@ -203,7 +207,11 @@ impl Link {
     ///
     /// The socket to listen at cannot be had, or the connector cannot do this.
     pub async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        self.0.connection().forward(forward).await.map_err(|error| error.with_target(self.name()))
+        let forwarding = match self.0.connection().sockets() {
+            Some(sockets) => sockets.forward(forward).await,
+            None => Err(unsupported("this connection forwards no ports")),
+        };
+        forwarding.map_err(|error| error.with_target(self.name()))
     }
 
     /// Waits for kills and clean-ups that are under way, as long as the link answers, then closes
@@ -257,6 +265,10 @@ impl Link {
         }
         timeout(BACKGROUND_LIMIT, settled).await.is_ok()
     }
+}
+
+fn unsupported(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unsupported, message)
 }
 
 impl fmt::Display for Link {

@@ -80,7 +80,7 @@ impl Connection for DockerConnection {
         self.files.as_ref().map(|files| files as _)
     }
 
-    async fn answers(&self) -> Result<()> {
+    async fn probe(&self) -> Result<()> {
         let engine = &self.container.engine;
         engine.api().ping().await.map(|_| ()).map_err(|error| engine.does_not_answer(error))
     }

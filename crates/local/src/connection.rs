@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Process, Result, Script, SpawnOptions,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Process, Result,
+    Script, Sockets, SpawnOptions,
 };
 use tokio::net::{TcpStream, UnixStream};
 
@@ -35,6 +36,21 @@ impl Connection for LocalConnection {
         }
     }
 
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        Some(&self.files)
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Sockets for LocalConnection {
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         let stream: std::io::Result<Box<dyn Duplex>> = match to {
             Endpoint::Unix(path) => UnixStream::connect(path).await.map(|s| Box::new(s) as _),
@@ -48,11 +64,7 @@ impl Connection for LocalConnection {
         })
     }
 
-    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
-        Some(&self.files)
-    }
-
-    async fn disconnect(&self) -> Result<()> {
-        Ok(())
+    async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        Err(Error::new(ErrorKind::Unsupported, "this connection forwards no ports"))
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Process, Result,
-    Script, Slot, SpawnOptions, quote,
+    Script, Slot, Sockets, SpawnOptions, quote,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -133,7 +133,7 @@ impl Connection for SshConnection {
         }
     }
 
-    async fn answers(&self) -> Result<()> {
+    async fn probe(&self) -> Result<()> {
         let asked = {
             let request = Request::Line(b"exec true".to_vec());
             let channel = self.host.slots().channel(Use::Kill);
@@ -149,14 +149,6 @@ impl Connection for SshConnection {
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
         let most = if options.terminal.is_some() { TERMINAL_LINE } else { LINE };
         quote::any_shell(script).len() <= most
-    }
-
-    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
-        self.host.live_login().await?.dial(to).await
-    }
-
-    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        self.host.live_login().await?.forward(forward).await
     }
 
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {
@@ -177,5 +169,20 @@ impl Connection for SshConnection {
         let closed = self.host.close().await;
         self.reserve.release();
         closed
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Sockets for SshConnection {
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        self.host.live_login().await?.dial(to).await
+    }
+
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        self.host.live_login().await?.forward(forward).await
     }
 }

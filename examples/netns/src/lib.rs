@@ -197,8 +197,8 @@ impl Connection for NetnsConnection {
             && (options.terminal.is_none() || line().is_ok_and(fits_outside))
     }
 
-    async fn answers(&self) -> Result<()> {
-        self.outer.connection().answers().await
+    async fn probe(&self) -> Result<()> {
+        self.outer.connection().probe().await
     }
 
     async fn disconnect(&self) -> Result<()> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hostlink::connectors::LocalConnector;
 use hostlink::{
-    Connection, Connector, Context, DataField, DataReader, Error, ErrorKind, Forward, Forwarding,
-    NameData, Process, Result, Script, Secret, SpawnOptions, Target,
+    Connection, Connector, Context, DataField, DataReader, Duplex, Endpoint, Error, ErrorKind,
+    Forward, Forwarding, NameData, Process, Result, Script, Secret, Sockets, SpawnOptions, Target,
 };
 use hostlink_tests::forwarder::Forwarder;
 
@@ -106,12 +106,23 @@ impl Connection for Forwards {
         self.0.spawn(script, options).await
     }
 
-    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        Ok(Box::new(Forwarder::open(forward).await?))
-    }
-
     async fn disconnect(&self) -> Result<()> {
         self.0.disconnect().await
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Sockets for Forwards {
+    async fn dial(&self, _to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        Err(Error::new(ErrorKind::Unsupported, "it only forwards"))
+    }
+
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        Ok(Box::new(Forwarder::open(forward).await?))
     }
 }
 

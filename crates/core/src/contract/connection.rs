@@ -6,11 +6,10 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::contract::files::{FileProgram, FileTransfer};
-use crate::contract::forward::{Endpoint, Forward, Forwarding};
+use crate::contract::forward::Sockets;
 use crate::contract::process::{Process, TerminalSize};
 use crate::shell::script::{MAX_ARGUMENT, Script};
-use crate::values::error::{Error, ErrorKind, Result};
-use crate::values::io::Duplex;
+use crate::values::error::Result;
 
 /// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link),
 /// which has everything else: quoting, privilege, time-outs, output, files.
@@ -18,18 +17,17 @@ use crate::values::io::Duplex;
 /// Everything takes `&self`: many scripts run at once on one connection.
 #[async_trait]
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
-    /// Waits for a place where [`spawn`](Self::spawn) may start something, where the target has
-    /// only so many. The place is free again when what it is for has ended. An urgent one (a kill,
-    /// a clean-up) must not queue behind the commands that it is to end. Default: there are places
-    /// enough.
+    /// Waits until [`spawn`](Self::spawn) may start a script, for a target that limits how many run
+    /// at the same time. The slot is free again when it is dropped. An urgent script (a kill, a
+    /// clean-up) must not wait for the commands that it has to end. Default: no limit.
     ///
     /// # Errors
     ///
-    /// The link is gone and cannot be had again.
+    /// The link is lost and cannot be opened again.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is started before the place is there, so a queued command can still be given up.
+    /// Nothing has been started, so the caller may drop this at any time.
     async fn slot(&self, _options: &SpawnOptions) -> Result<Slot> {
         Ok(Slot::default())
     }
@@ -41,15 +39,13 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// the one that the target gives a new login or process; its working directory too. This must
     /// not wait for the script to end, nor for it to write anything.
     ///
-    /// It is never dropped midway: whoever has asked for the command may give it up meanwhile, and
-    /// it is then ended as soon as it has started. So it must not wait for long; what can wait
-    /// belongs to [`slot`](Self::slot).
+    /// Core never drops this future. If the caller cancels, core lets the spawn finish and then
+    /// kills the process. So it must not wait for long: waiting belongs in [`slot`](Self::slot).
     ///
     /// # Errors
     ///
-    /// The script was provably not started; [`ErrorKind::Busy`] if the same is worth another try in
-    /// a moment, which the caller makes. Once it may have started, failures belong to
-    /// [`Process::exit`].
+    /// The script was provably not started. [`ErrorKind::Busy`] if the caller should try again
+    /// soon. Once the script may have started, failures are reported by [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
     /// What holds for everything that runs on this connection. A wrapper starts from its outer
@@ -65,35 +61,19 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         script.len() <= MAX_ARGUMENT
     }
 
-    /// Waits until the target has answered something that was asked now: what it had sent before is
-    /// then here. It takes as long as the link stands still. Default: nothing is ever under way.
+    /// Makes a round trip to the target. When it returns, everything that the target sent before
+    /// has arrived. It waits as long as the link stalls. Default: nothing is ever under way.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::LinkLost`]: there is no link any more.
-    async fn answers(&self) -> Result<()> {
+    async fn probe(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Opens a byte stream to a socket as seen from the target. It needs no slot for a command.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where
-    /// nobody listens.
-    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
-        let message = format!("this connection cannot reach the socket {to}");
-        Err(Error::new(ErrorKind::Unsupported, message))
-    }
-
-    /// Forwards a port or a socket until the value is dropped or the connection is closed.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unsupported`] unless the connector overrides it; [`ErrorKind::Connect`] where
-    /// the socket to listen at cannot be had.
-    async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        Err(Error::new(ErrorKind::Unsupported, "this connection forwards no ports"))
+    /// The connection's way to sockets that the target sees, if it has one.
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        None
     }
 
     /// The connection's own way to move files, if it has one that beats a stream through a command.
@@ -104,16 +84,16 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Hears that a command was not successful, or that it or a transfer failed or was given up.
-    /// Called before [`disconnect`](Self::disconnect), for connections that end in another way
-    /// then. Default: nothing.
+    /// Records that a command was not successful, or that a command or transfer failed or was
+    /// dropped. Called before [`disconnect`](Self::disconnect), which may end differently then.
+    /// Default: does nothing.
     fn note_failure(&self) {}
 
     /// Closes the connection. It may be called twice, and is `Ok` on a dead link.
     ///
     /// # Errors
     ///
-    /// Something of ours may be left on the target.
+    /// Files or processes of hostlink's may be left on the target.
     async fn disconnect(&self) -> Result<()>;
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::Duplex;
 
 /// A socket as seen from a target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +23,25 @@ impl fmt::Display for Endpoint {
             Self::Tcp(host, port) => write!(f, "{host}:{port}"),
         }
     }
+}
+
+/// Reaches sockets as the target sees them.
+#[async_trait]
+pub trait Sockets: Send + Sync {
+    /// Opens a byte stream to a socket. It needs no slot for a command.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connect`]: no process listens there.
+    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;
+
+    /// Forwards a port or a socket until the value is dropped or the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connect`]: the socket to listen at is not available.
+    /// [`ErrorKind::Unsupported`]: the connection only dials.
+    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
 }
 
 /// What is to be forwarded, with the sides named as in ssh(1).

@@ -22,7 +22,7 @@
 //! wait until its scripts are dead, or they would remove what is then made again.
 //!
 //! Silence after a command's end may also be a link that stands still, with output on its way.
-//! Before `output_open` is said, `Connection::answers` asks for a sign of life.
+//! Before `output_open` is said, `Connection::probe` asks for a sign of life.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,7 +166,7 @@ impl Killer {
     /// Resolves when what the target had sent by now is here.
     pub(crate) fn answers(&self) -> BoxFuture<'static, Result<()>> {
         let link = self.link.clone();
-        Box::pin(async move { link.connection().answers().await })
+        Box::pin(async move { link.connection().probe().await })
     }
 
     /// What ends the command for somebody else, who has its streams. The handshake is over.

@@ -88,8 +88,8 @@ impl Connection for Cut {
         Features { max_terminal_input, ..Features::default() }
     }
 
-    async fn answers(&self) -> Result<()> {
-        self.link.connection().answers().await
+    async fn probe(&self) -> Result<()> {
+        self.link.connection().probe().await
     }
 
     async fn disconnect(&self) -> Result<()> {

@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Features, Forward, Forwarding, Link, Process, Result, Script,
-    Slot, SpawnOptions,
+    Connection, Features, Link, Process, Result, Script, Slot, Sockets, SpawnOptions,
 };
 
 /// Another link's connection, with its `file_transfer` hidden: files go through commands.
@@ -41,19 +40,15 @@ impl Connection for WithoutFastPaths {
         self.0.connection().note_failure();
     }
 
-    async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        self.0.connection().forward(forward).await
-    }
-
-    async fn answers(&self) -> Result<()> {
-        self.0.connection().answers().await
-    }
-
-    async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
-        self.0.connection().dial(to).await
+    async fn probe(&self) -> Result<()> {
+        self.0.connection().probe().await
     }
 
     async fn disconnect(&self) -> Result<()> {
         self.0.disconnect().await
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        self.0.connection().sockets()
     }
 }
