@@ -37,7 +37,8 @@ mod with_docker {
         let project = VagrantProject::with_machines(&[("web", ""), ("db", &proxy())]);
         project.write("@vagrant.json", OPTIONS);
         before_they_are_made(&project).await;
-        project.succeed(&["up", "--provider=docker"]);
+        // One after the other: once, after they had come up side by side, web was listed twice.
+        project.succeed(&["up", "--no-parallel", "--provider=docker"]);
         assert_eq!(project.containers(), 2, "the control for the last check");
 
         groups_and_data_are_those_of_both(&project).await;

@@ -44,8 +44,9 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The script was provably not started. [`ErrorKind::Busy`] if the caller should try again
-    /// soon. Once the script may have started, failures are reported by [`Process::exit`].
+    /// The script was provably not started. [`ErrorKind::Busy`](crate::ErrorKind::Busy) if the
+    /// caller should try again soon. Once the script may have started, failures are reported by
+    /// [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
     /// What holds for everything that runs on this connection. A wrapper starts from its outer
@@ -66,7 +67,7 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::LinkLost`]: there is no link any more.
+    /// [`ErrorKind::LinkLost`](crate::ErrorKind::LinkLost): there is no link any more.
     async fn probe(&self) -> Result<()> {
         Ok(())
     }
