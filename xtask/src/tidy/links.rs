@@ -27,7 +27,7 @@ fn broken_links_of(page: &Source, sources: &[Source]) -> Vec<Finding> {
     findings
 }
 
-/// What stands in the parentheses of `[text](link)`.
+/// The links of a line, written `[text](link)`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
 }

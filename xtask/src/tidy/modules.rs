@@ -332,7 +332,7 @@ mod tests {
     fn tests_comments_and_words_in_quotes_name_nothing() {
         let a = "// crate::b\n\"crate::b\";\n#[cfg(test)]\nmod tests { use crate::b; }\n";
         assert!(
-            printed(&[("lib.rs", "mod a; mod b;"), ("a.rs", a), ("b.rs", "use crate::a;")])
+            printed(&[("lib.rs", "mod a;\nmod b;"), ("a.rs", a), ("b.rs", "use crate::a;")])
                 .is_empty()
         );
     }

@@ -236,6 +236,7 @@ impl<'a> Attempt<'a> {
             Err(error) => {
                 let output = collector.finish(None, false, started.elapsed());
                 self.link.note_refusal(self.arguments.sudo_password.as_ref(), &error);
+                // bash prints the line that it cannot parse.
                 Err(error.masking(script.secrets()).with_output(output))
             }
         };

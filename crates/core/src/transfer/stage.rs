@@ -54,8 +54,8 @@ impl Stage {
         Ok(Self { root, destination, directories: Vec::new(), bytes: 0 })
     }
 
-    /// A directory. Its set-id bits are dropped; its mode is set at the end, so that it can be
-    /// filled.
+    /// A directory. Its set-id bits are dropped, and not refused as those of files: that would
+    /// refuse `/usr/local`. Its mode is set at the end, so that it can be filled.
     pub(super) fn directory(&mut self, path: &Path, mode: u32, time: SystemTime) -> Result<()> {
         let Some(inside) = self.locate(path)? else { return Ok(()) };
         fs::create_dir(&inside).map_err(|error| refused(path, &error.to_string()))?;

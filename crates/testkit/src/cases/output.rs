@@ -150,6 +150,7 @@ async fn what_an_ended_command_wrote_waits_for_a_slow_reader(scene: &Scene) -> a
         let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
         let run = scene.link.run_streaming(&command, &plain, &options, &mut sink);
         let opening = async {
+            // Longer than Docker keeps it: 2 s. A shorter time could not lose it.
             tokio::time::sleep(Duration::from_secs(3)).await;
             let _ = open.send(());
         };
