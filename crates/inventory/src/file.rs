@@ -13,11 +13,9 @@ const LONGEST: u64 = 1 << 30;
 
 /// Whether a path is that of a program, and of no file of a known format.
 pub(crate) fn is_program(path: &Path) -> bool {
-    let is_other =
-        Format::of(path).is_none() && path.extension().is_none_or(|extension| extension != "ini");
     let is_executable =
         |about: std::fs::Metadata| about.is_file() && about.permissions().mode() & 0o111 != 0;
-    is_other && std::fs::metadata(path).is_ok_and(is_executable)
+    Format::of(path).is_none() && std::fs::metadata(path).is_ok_and(is_executable)
 }
 
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Error {

@@ -11,7 +11,7 @@ use hostlink_local::{Program, is_readable_by_others};
 use crate::ansible;
 use crate::definition::Definition;
 use crate::file::{is_program, text, unreadable};
-use crate::format::Format;
+use crate::format::{Dialect, Format};
 use crate::node::{Kind, Node};
 use crate::place::{Faults, Place, Position};
 use crate::secrets::SecretKeys;
@@ -66,10 +66,8 @@ fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> 
     let mut loaded = Loaded::default();
     let source: Arc<str> = path.display().to_string().into();
     let definition = match Format::of(path) {
-        Some(format) => file(path, format, &source, secrets, &mut loaded)?,
-        None if path.extension().is_some_and(|extension| extension == "ini") => {
-            ansible::read(path, &mut loaded.readable_secrets, context)?
-        }
+        Some(format) if format.has_tree() => file(path, format, &source, secrets, &mut loaded)?,
+        Some(_) => ansible::read(path, &mut loaded.readable_secrets, context)?,
         None if path.extension().is_some_and(|extension| extension == "tfstate") => {
             let message = format!(
                 "{source}: this is a state of Terraform: name @terraform, with --data terraform_state={source}"
@@ -78,8 +76,9 @@ fn read(path: &Path, secrets: &SecretKeys, context: &Context) -> Result<Loaded> 
         }
         None => {
             let message = format!(
-                "{source}: what is this? An inventory ends in .toml, .yaml, .yml, .json or .ini, is a directory, or is executable; \
-                 an inventory of Ansible by another name is @ansible/{source}"
+                "{source}: this is not an inventory: one ends in {}, is a directory, or is executable; \
+                 for an Ansible inventory of another name write @ansible/{source}",
+                Format::endings()
             );
             return Err(Error::new(ErrorKind::Inventory, message));
         }
@@ -109,7 +108,7 @@ fn file(
     secrets: &SecretKeys,
     loaded: &mut Loaded,
 ) -> Result<Definition> {
-    let node = format.read(&text(path)?, source)?;
+    let node = format.read(&text(path)?, Dialect::Own, source)?;
     if let Some(at) = looks_like_ansible(&node) {
         return Err(Place::new(source, at).error(format_args!(
             "this looks like an inventory of Ansible: write @ansible/{source}"
@@ -147,20 +146,19 @@ fn directory(path: &Path, secrets: &SecretKeys) -> Result<Loaded> {
     let files = visible(path)?;
     let inventories: Vec<&PathBuf> = files
         .iter()
-        .filter(|file| !file.is_dir() && Format::of(file).is_some())
+        .filter(|file| !file.is_dir() && tree_format(file).is_some())
         .filter(|file| file.file_stem().is_some_and(|stem| stem == "inventory"))
         .collect();
     let [inventory] = inventories.as_slice() else {
-        let names =
-            ["toml", "yaml", "yml", "json"].map(|ending| format!("inventory.{ending}")).join(", ");
+        let names = Format::tree_files("inventory");
         return refused(match inventories.len() {
-            0 => format!("this directory has no inventory: one of {names}"),
-            count => format!("this directory has {count} inventories: one of {names} may be there"),
+            0 => format!("this directory has no inventory: {names}"),
+            count => format!("this directory has {count} inventories: keep one of {names}"),
         });
     };
     let mut loaded = Loaded::default();
     let source: Arc<str> = inventory.display().to_string().into();
-    let format = Format::of(inventory).expect("it is among the files of known formats");
+    let format = tree_format(inventory).expect("it is among the files of known formats");
     let definition = file(inventory, format, &source, secrets, &mut loaded)?;
     loaded.definitions.push((definition, source));
     for (folder, of_groups) in [("group_data", true), ("host_data", false)] {
@@ -195,9 +193,8 @@ pub(crate) fn named_data(
     for file in files {
         let source: Arc<str> = file.display().to_string().into();
         let name = file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
-        let (Some(format), Some(name)) = (Format::of(&file), name) else {
-            let message =
-                format!("{source}: data are in files like web.toml, web.yaml or web.json");
+        let (Some(format), Some(name)) = (tree_format(&file), name) else {
+            let message = format!("{source}: data are in files like {}", Format::tree_files("web"));
             return Err(Error::new(ErrorKind::Inventory, message));
         };
         if all.iter().any(|(known, _)| *known == name) {
@@ -205,7 +202,7 @@ pub(crate) fn named_data(
             return Err(Error::new(ErrorKind::Inventory, message));
         }
         let mut faults = Faults::new(&source);
-        let data = tree::data(format.read(&text(&file)?, &source)?, &mut faults);
+        let data = tree::data(format.read(&text(&file)?, Dialect::Own, &source)?, &mut faults);
         faults.finish()?;
         if is_readable_by_others(&file) && has_secret(&data, secrets) {
             readable.push(file);
@@ -220,13 +217,18 @@ fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = visible(path)?;
     if let Some(directory) = files.iter().find(|file| file.is_dir()) {
         let message = format!(
-            "{}: this is a directory, and data are in files like web.toml, web.yaml or web.json",
-            directory.display()
+            "{}: this is a directory, and data are in files like {}",
+            directory.display(),
+            Format::tree_files("web")
         );
         return Err(Error::new(ErrorKind::Inventory, message));
     }
-    files.retain(|file| Format::of(file).is_some());
+    files.retain(|file| tree_format(file).is_some());
     Ok(files)
+}
+
+fn tree_format(path: &Path) -> Option<Format> {
+    Format::of(path).filter(|format| format.has_tree())
 }
 
 /// What is in a directory and does not begin with a dot, in order.
@@ -280,7 +282,7 @@ async fn printed(
         return Ok((Node { at: Position::default(), kind: Kind::Null }, printed));
     }
     let node = Format::Json
-        .read(&text, &printed)
+        .read(&text, Dialect::Own, &printed)
         .map_err(|error| error.with_stderr_tail(&written.stderr))?;
     Ok((node, printed))
 }

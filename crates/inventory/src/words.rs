@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hostlink_core::{Error, ErrorKind, Registry, Result, TargetName};
 
 use crate::definition::Definition;
+use crate::format::Format;
 use crate::place::one_line;
 use crate::range::Ranges;
 use crate::tree::pattern_fault;
@@ -23,7 +24,7 @@ pub enum Word {
 ///
 /// What begins like a path (`.`, `/`, `~`) is one. Else what begins with `@`, is a URL
 /// (`ssh://web1`), has an `@` before any slash, or a further link of a chain (`/@`), is a name. Of
-/// the rest, what has a slash or ends in `.toml`, `.yaml`, `.yml`, `.json` or `.ini` is a path.
+/// the rest, what has a slash or the ending of an inventory file ([`Format::of`]) is a path.
 /// Everything else is a host: a bare word never changes its meaning because there is a file of that
 /// name. A name with a slash that is no chain of connectors which there are is a path to
 /// [`Builder::targets`](crate::Builder::targets) if it is there as one.
@@ -122,8 +123,7 @@ fn is_path(word: &str) -> bool {
     if word.starts_with('@') || (word.contains("/@") && !begins_like_a_path) {
         return false;
     }
-    let endings = [".toml", ".yaml", ".yml", ".json", ".ini"];
-    word.contains('/') || endings.iter().any(|ending| word.ends_with(ending))
+    word.contains('/') || Format::of(Path::new(word)).is_some()
 }
 
 #[cfg(test)]

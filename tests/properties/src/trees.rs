@@ -9,7 +9,7 @@ use crate::{Outcome, Verdict, one_line, prints_and_parses_to_the_same};
 const MOST_PRINTED: usize = 20_000;
 
 pub(crate) fn ini(text: &str) -> Outcome {
-    of_definition(Definition::read_ansible_ini(text, "fuzz"))
+    of_definition(Definition::read(text, Format::Ini, "fuzz"))
 }
 
 pub(crate) fn toml(text: &str) -> Outcome {

@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::{ini, listing, mapping, yaml};
 use crate::definition::{ALL, Definition};
 use crate::file;
-use crate::format::Format;
+use crate::format::{Dialect, Format};
 use crate::node::{Key, Kind, Node};
 use crate::place::{Place, Position};
 
@@ -85,11 +85,8 @@ impl Reader<'_> {
         let refused =
             |problem: &str| Err(Error::new(ErrorKind::Inventory, format!("{source}: {problem}")));
         match Format::of(path) {
-            Some(Format::Toml) => {
-                return refused("Ansible's inventories in TOML are not read here");
-            }
-            Some(format) => {
-                let node = format.read_ansible(&text, &source)?;
+            Some(format @ (Format::Yaml | Format::Json)) => {
+                let node = format.read(&text, Dialect::Ansible, &source)?;
                 if let Some(at) = plugin(&node) {
                     return Err(Place::new(&source, at).error(
                         "this is for a plugin of Ansible, and plugins are not run here: read what ansible-inventory --list says, from a file or a program",
@@ -101,14 +98,19 @@ impl Reader<'_> {
                     yaml::read(node, &source, &mut self.raw)?;
                 }
             }
-            None if text.starts_with("#!") && file::is_program(path) => {
+            Some(format) if format.has_tree() => {
+                let name = format.name();
+                return refused(&format!("Ansible inventories in {name} are not supported"));
+            }
+            _ if text.starts_with("#!") && file::is_program(path) => {
                 return refused("this is a program: write its path without @ansible/ to run it");
             }
             // Without an ending, Ansible tries YAML, too.
-            None if looks_like_yaml(&text) => {
-                yaml::read(Format::Yaml.read_ansible(&text, &source)?, &source, &mut self.raw)?;
+            _ if looks_like_yaml(&text) => {
+                let node = Format::Yaml.read(&text, Dialect::Ansible, &source)?;
+                yaml::read(node, &source, &mut self.raw)?;
             }
-            None => ini::read(&text, &source, &mut self.raw)?,
+            _ => ini::read(&text, &source, &mut self.raw)?,
         }
         self.note(path, &source);
         Ok(())
@@ -138,8 +140,9 @@ impl Reader<'_> {
 
     fn data(&mut self, path: &Path) -> Result<Data> {
         let source: Arc<str> = path.display().to_string().into();
-        let format = Format::of(path).unwrap_or(Format::Yaml);
-        let node = format.read_ansible(&plain(path)?, &source)?;
+        let is_json = Format::of(path) == Some(Format::Json);
+        let format = if is_json { Format::Json } else { Format::Yaml };
+        let node = format.read(&plain(path)?, Dialect::Ansible, &source)?;
         let mut reading = Reading::new(&source, &mut self.raw);
         let data = reading.variables(node);
         reading.finish()?;

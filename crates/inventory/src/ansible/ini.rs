@@ -257,7 +257,7 @@ mod tests {
     }
 
     fn definition(text: &str) -> Result<crate::Definition, String> {
-        crate::Definition::read_ansible_ini(text, "f").map_err(|error| error.to_string())
+        crate::Definition::read(text, crate::Format::Ini, "f").map_err(|error| error.to_string())
     }
 
     #[test]

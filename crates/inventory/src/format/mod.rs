@@ -7,7 +7,7 @@ mod yaml;
 use std::path::Path;
 use std::sync::Arc;
 
-use hostlink_core::Result;
+use hostlink_core::{Error, ErrorKind, Result};
 
 use crate::node::{DEEPEST, Node};
 use crate::place::{Place, Position};
@@ -15,52 +15,99 @@ use crate::place::{Place, Position};
 /// A format of inventory files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// `.toml`
+    /// The tree in TOML: `.toml`.
     Toml,
-    /// `.yaml` and `.yml`
+    /// The tree in YAML: `.yaml` and `.yml`.
     Yaml,
-    /// `.json`
+    /// The tree in JSON: `.json`.
     Json,
+    /// An Ansible inventory in INI: `.ini`.
+    Ini,
 }
 
 /// What is wrong with a text, and where.
 pub(crate) type Fault = (Position, String);
 
+/// Whose rules a text follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Our own inventory files.
+    Own,
+    /// Ansible's files, where a value that Ansible Vault encrypted (`!vault`) is text.
+    Ansible,
+}
+
+type Reader = fn(&str, Dialect) -> Result<Node, Fault>;
+
+struct Row {
+    format: Format,
+    name: &'static str,
+    endings: &'static [&'static str],
+    /// Reads the tree; `None` if the format has no tree.
+    reader: Option<Reader>,
+}
+
+/// All formats. A new one is a variant of [`Format`], a row here, and a line of the README.
+const FORMATS: [Row; 4] = [
+    Row {
+        format: Format::Toml,
+        name: "TOML",
+        endings: &["toml"],
+        reader: Some(|text, _| toml::read(text)),
+    },
+    Row { format: Format::Yaml, name: "YAML", endings: &["yaml", "yml"], reader: Some(yaml::read) },
+    Row {
+        format: Format::Json,
+        name: "JSON",
+        endings: &["json"],
+        reader: Some(|text, _| json::read(text)),
+    },
+    Row { format: Format::Ini, name: "INI", endings: &["ini"], reader: None },
+];
+
 impl Format {
-    /// The format that a file's name says.
+    /// Returns the format that the ending of a file name stands for.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "toml" => Some(Self::Toml),
-            "yaml" | "yml" => Some(Self::Yaml),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
+        let ending = path.extension()?.to_str()?;
+        FORMATS.iter().find(|row| row.endings.contains(&ending)).map(|row| row.format)
     }
 
-    /// Reads a text. `source` names it in errors.
+    /// The name of the format, for messages.
+    pub(crate) fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whether files of this format hold a tree: an inventory of ours, or data of a group or host.
+    pub(crate) fn has_tree(self) -> bool {
+        self.row().reader.is_some()
+    }
+
+    /// The endings of inventory files as text: `.toml, .yaml or .json`.
+    pub(crate) fn endings() -> String {
+        let endings = FORMATS.iter().flat_map(|row| row.endings);
+        alternatives(endings.map(|ending| format!(".{ending}")))
+    }
+
+    /// The file names that `stem` may have as text: `web.toml, web.yaml or web.json`.
+    pub(crate) fn tree_files(stem: &str) -> String {
+        let rows = FORMATS.iter().filter(|row| row.reader.is_some());
+        alternatives(rows.flat_map(|row| row.endings).map(|ending| format!("{stem}.{ending}")))
+    }
+
+    /// Reads the tree of a text. `source` names the text in errors.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory), with line and column.
-    pub(crate) fn read(self, text: &str, source: &Arc<str>) -> Result<Node> {
-        self.read_with(text, source, false)
-    }
-
-    /// As [`read`](Self::read), and takes what Ansible Vault encrypted (`!vault`) as the text that
-    /// it is.
-    pub(crate) fn read_ansible(self, text: &str, source: &Arc<str>) -> Result<Node> {
-        self.read_with(text, source, true)
-    }
-
-    fn read_with(self, text: &str, source: &Arc<str>, takes_vaults: bool) -> Result<Node> {
+    /// [`ErrorKind::Inventory`], with line and column; or the format has no tree.
+    pub(crate) fn read(self, text: &str, dialect: Dialect, source: &Arc<str>) -> Result<Node> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let (read, name) = match self {
-            Self::Toml => (toml::read(text), "TOML"),
-            Self::Yaml => (yaml::read(text, takes_vaults), "YAML"),
-            Self::Json => (json::read(text), "JSON"),
+        let Row { name, reader, .. } = self.row();
+        let Some(reader) = reader else {
+            let message = format!("{source}: {name} has no tree of data");
+            return Err(Error::new(ErrorKind::Inventory, message));
         };
-        let read = read.and_then(|node| match node.depth() {
+        let read = reader(text, dialect).and_then(|node| match node.depth() {
             depth if depth > DEEPEST => Err((node.at, TOO_DEEP.to_owned())),
             _ => Ok(node),
         });
@@ -68,6 +115,20 @@ impl Format {
             let problem = problem.trim().replace('\n', " ");
             Place::new(source, at).error(format_args!("this {name} cannot be read: {problem}"))
         })
+    }
+
+    fn row(self) -> &'static Row {
+        FORMATS.iter().find(|row| row.format == self).expect("every format has a row")
+    }
+}
+
+/// `a, b or c`.
+fn alternatives(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = words.collect();
+    let last = words.pop().unwrap_or_default();
+    match words.is_empty() {
+        true => last,
+        false => format!("{} or {last}", words.join(", ")),
     }
 }
 
@@ -88,7 +149,22 @@ mod tests {
     use crate::node::Kind;
 
     fn read(format: Format, text: &str) -> Result<Node, String> {
-        format.read(text, &"f".into()).map_err(|error| error.to_string())
+        format.read(text, Dialect::Own, &"f".into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_text_that_lists_endings_names_all_of_them() {
+        let readme = include_str!("../../README.md");
+        for row in &FORMATS {
+            for ending in row.endings {
+                assert_eq!(Format::of(Path::new(&format!("x.{ending}"))), Some(row.format));
+                assert!(Format::endings().contains(&format!(".{ending}")), "{ending}");
+                assert!(readme.contains(&format!("`.{ending}`")), "{ending}");
+                assert_eq!(Format::tree_files("x").contains(ending), row.format.has_tree());
+            }
+        }
+        assert_eq!(Format::endings(), ".toml, .yaml, .yml, .json or .ini");
+        assert_eq!(Format::of(Path::new("x.kdl")), None);
     }
 
     #[test]
@@ -219,7 +295,7 @@ mod tests {
             let text = match format {
                 Format::Toml => format!("b = 'x'\na = {value}\n"),
                 Format::Yaml => format!("b: x\na: {value}\n"),
-                Format::Json => format!("{{\"b\":\"12\",\n\"a\": {value}}}"),
+                _ => format!("{{\"b\":\"12\",\n\"a\": {value}}}"),
             };
             read(format, &text).map(|node| node.into_value().to_string())
         };

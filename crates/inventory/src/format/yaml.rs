@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::{Fault, TOO_DEEP, TOO_LARGE, twice};
+use super::{Dialect, Fault, TOO_DEEP, TOO_LARGE, twice};
 use crate::node::{DEEPEST, Key, Kind, Node, repeated};
 use crate::place::Position;
 
@@ -13,8 +13,8 @@ use crate::place::Position;
 /// lot in few lines ("billion laughs") has more.
 const MOST_COPIED: usize = 250_000;
 
-/// `takes_vaults`: whether what Ansible Vault encrypted is text, and no fault.
-pub(super) fn read(text: &str, takes_vaults: bool) -> Result<Node, Fault> {
+pub(super) fn read(text: &str, dialect: Dialect) -> Result<Node, Fault> {
+    let takes_vaults = dialect == Dialect::Ansible;
     let mut builder = Builder { takes_vaults, ..Builder::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {

@@ -177,8 +177,11 @@ async fn paths_that_are_no_inventories_are_refused() {
     std::fs::write(files.path("late.yaml"), b"hosts:\n  - n\xc3\xb6\xff\n").unwrap();
     for (name, problem) in [
         ("missing.yaml", "missing.yaml: this inventory cannot be read: No such file or directory"),
-        ("plain", "plain: what is this? An inventory ends in .toml"),
-        ("dir", "this directory has no inventory: one of inventory.toml"),
+        (
+            "plain",
+            "plain: this is not an inventory: one ends in .toml, .yaml, .yml, .json or .ini, is",
+        ),
+        ("dir", "this directory has no inventory: inventory.toml, inventory.yaml"),
         ("two", "this directory has 2 inventories"),
         ("bytes.yaml", "bytes.yaml:1:2: this is not UTF-8"),
         ("late.yaml", "late.yaml:2:7: this is not UTF-8"),
@@ -223,13 +226,13 @@ async fn paths_that_are_no_inventories_are_refused() {
     }
     let builder = Inventory::builder().host("w1").group_data(files.path("plain"));
     let found = error(builder, &files).await;
-    assert_eq!(found, "plain: data are in files like web.toml, web.yaml or web.json");
+    assert_eq!(found, "plain: data are in files like web.toml, web.yaml, web.yml or web.json");
     std::os::unix::fs::symlink("/no/where.yaml", files.path("links/web.yaml")).unwrap();
     for (name, problem) in [
         ("links", "web.yaml: cannot be read: No such file or directory (os error 2)"),
         (
             "nested",
-            "nested/all: this is a directory, and data are in files like web.toml, web.yaml or web.json",
+            "nested/all: this is a directory, and data are in files like web.toml, web.yaml, web.yml or web.json",
         ),
     ] {
         let builder = Inventory::builder().host("w1").group_data(files.path(name));
