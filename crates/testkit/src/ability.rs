@@ -1,16 +1,16 @@
-//! What some cases need from a target, and what a target does not offer.
+//! What some cases need from a target, and which of it a target lacks.
 
 /// What a case needs beyond a POSIX `sh` with its usual tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ability {
-    /// Terminals: `get_pty`, and sessions of a user who types.
+    /// Terminals: `get_pty`, and interactive sessions.
     Terminal,
-    /// A terminal takes more than 32 KiB of input before its command reads any.
+    /// A terminal accepts more than 32 KiB of input before its command reads any.
     LongTerminalInput,
     /// `bash`.
     Bash,
-    /// `printenv` as a program of its own, which sees what the shell exports.
+    /// `printenv` as an external program, which sees what the shell exports.
     Printenv,
     /// `tar`.
     Tar,
@@ -24,13 +24,14 @@ pub enum Ability {
     OutputOfOrphans,
     /// That output can be read for more than a second after the command's end.
     LateOutputOfOrphans,
-    /// Bytes take a way that no other fixture takes, so that memory is worth measuring here.
+    /// The fixture moves bytes on a path that no other fixture uses, so its memory use is worth
+    /// measuring.
     OwnDataPath,
     /// No other case may use the target at the same time. Every fixture offers this.
     Alone,
 }
 
-/// An ability that a target does not have, and what becomes of the cases that need it.
+/// An ability that a target does not have, and how to treat the cases that need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lack {
     pub(crate) ability: Ability,
@@ -38,24 +39,24 @@ pub struct Lack {
     pub(crate) verdict: Verdict,
 }
 
-/// What becomes of a case whose needs a target does not meet.
+/// The treatment of a case whose needs a target does not meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is run, and has to fail.
+    /// The case is run and has to fail.
     Fails,
-    /// It is not run.
+    /// The case is not run.
     NotRun,
 }
 
 impl Lack {
-    /// The target cannot do this. Cases that need it are run, and have to fail: a case that passes
-    /// fails the suite, until the lack is no longer declared.
+    /// The target cannot do this. Cases that need it are run and have to fail. If one passes, the
+    /// suite fails until the lack is removed from the declaration.
     #[must_use]
     pub const fn fails(ability: Ability, reason: &'static str) -> Self {
         Self { ability, reason, verdict: Verdict::Fails }
     }
 
-    /// Whether the target can do this depends on chance, or another fixture shows it. Cases that
+    /// Whether the target can do this depends on chance, or another fixture covers it. Cases that
     /// need it are not run.
     #[must_use]
     pub const fn not_run(ability: Ability, reason: &'static str) -> Self {
@@ -63,8 +64,8 @@ impl Lack {
     }
 }
 
-/// The lack that decides about a case with these needs: one that forbids to run it goes before one
-/// that makes it fail.
+/// Returns the lack that decides how a case with these needs is treated. "Not run" wins over
+/// "fails".
 pub(crate) fn decisive<'a>(lacks: &'a [Lack], needs: &[Ability]) -> Option<&'a Lack> {
     let of = |verdict| {
         lacks.iter().find(move |lack| lack.verdict == verdict && needs.contains(&lack.ability))
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(decisive(&lacks, &[]), None);
     }
 
-    /// All that a fixture may lack.
+    /// Every ability that a fixture may lack.
     const ALL: [Ability; 11] = [
         Ability::Terminal,
         Ability::LongTerminalInput,
@@ -106,7 +107,7 @@ mod tests {
     fn every_ability_is_needed_by_a_case() {
         for ability in ALL {
             let is_needed = cases::all().iter().any(|case| case.needs.contains(&ability));
-            assert!(is_needed, "{ability:?}: a lack of it would say nothing");
+            assert!(is_needed, "no case needs {ability:?}");
         }
     }
 }

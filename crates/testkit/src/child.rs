@@ -26,14 +26,14 @@ pub(crate) fn start(scene: &Scene, work: &str, arguments: &[&str]) -> anyhow::Re
     let mut command = Command::new(program);
     command.args([FLAG, work, scene.fixture().name()]).args(arguments);
     command.envs(scene.fixture().child_environment());
-    // What a killed child leaves goes with the scene.
+    // The scene removes what a killed child leaves.
     command.env("TMPDIR", scene.here(""));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     Ok(command.spawn()?)
 }
 
-/// The runtime of this process. It is never shut down, as threads may wait for the file system when
-/// their case is over.
+/// Returns the runtime of this process. It is never shut down: its threads may wait for the file
+/// system after their case is over.
 pub(crate) fn shared_runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -44,9 +44,11 @@ pub(crate) fn shared_runtime() -> &'static Runtime {
 
 /// Does what [`start`] asked for.
 pub(crate) fn run(fixtures: &[Arc<dyn Fixture>], arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let [work, fixture, arguments @ ..] = arguments else { bail!("a child is told what to do") };
+    let [work, fixture, arguments @ ..] = arguments else {
+        bail!("a child needs its work and its fixture as arguments")
+    };
     let fixture = fixtures.iter().find(|known| known.name() == fixture);
-    let fixture = fixture.context("a child is told a fixture that there is")?;
+    let fixture = fixture.context("no such fixture")?;
     shared_runtime().block_on(async {
         let link = fixture.connect(&Context::default()).await?;
         match (&**work, arguments) {
@@ -57,13 +59,13 @@ pub(crate) fn run(fixtures: &[Arc<dyn Fixture>], arguments: &[String]) -> anyhow
                 Ok(())
             }
             ("measure", [what, path]) => measure(&link, what, path).await,
-            _ => bail!("{work} {arguments:?} is nothing that a child can do"),
+            _ => bail!("a child cannot do {work} {arguments:?}"),
         }
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts a file that never ends, a piece every few milliseconds.
+/// Puts a file that never ends, one piece every few milliseconds.
 async fn put_slowly(link: &Link, path: &str, length: Option<u64>) -> anyhow::Result<()> {
     let reader = drip();
     let source = match length {
@@ -80,7 +82,7 @@ async fn put_again_and_again(link: &Link, here: &str, path: &str) -> anyhow::Res
     }
 }
 
-/// A reader that never ends and is never quick. It needs a runtime.
+/// Returns a reader that never ends and is always slow. It needs a runtime.
 pub(crate) fn drip() -> DuplexStream {
     let (mut writer, reader) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {
@@ -91,18 +93,18 @@ pub(crate) fn drip() -> DuplexStream {
     reader
 }
 
-/// How much a child moves while its memory is measured.
-pub(crate) const MUCH: u64 = 64 * 1024 * 1024;
+/// How many bytes a child moves while its memory is measured.
+pub(crate) const LARGE: u64 = 64 * 1024 * 1024;
 
-/// Prints by how many KiB the most memory that was ever in use grew.
+/// Prints by how many KiB the peak memory use grew.
 async fn measure(link: &Link, what: &str, path: &str) -> anyhow::Result<()> {
-    // What every first transfer needs is not what a large one needs more.
+    // A small transfer first: its memory is needed once, and does not count.
     link.put_file(vec![0; 4096], &format!("{path}.small"), &PutOptions::default()).await?;
     let before = high_water()?;
     match what {
         "nothing" => {}
         "allocation" => std::hint::black_box(vec![1_u8; 100 * 1024 * 1024]).truncate(1),
-        "sized" => put_much(link, path, Source::sized_reader(much(), MUCH)).await?,
+        "sized" => put_much(link, path, Source::sized_reader(much(), LARGE)).await?,
         "unsized" => put_much(link, path, Source::reader(much())).await?,
         "get" => get_much(link, path).await?,
         "output" => run_much(link).await?,
@@ -113,7 +115,7 @@ async fn measure(link: &Link, what: &str, path: &str) -> anyhow::Result<()> {
 }
 
 fn much() -> impl tokio::io::AsyncRead + Send + 'static {
-    tokio::io::AsyncReadExt::take(repeat(b'm'), MUCH)
+    tokio::io::AsyncReadExt::take(repeat(b'm'), LARGE)
 }
 
 async fn put_much(link: &Link, path: &str, source: Source) -> anyhow::Result<()> {
@@ -131,12 +133,12 @@ async fn get_much(link: &Link, path: &str) -> anyhow::Result<()> {
 
 async fn run_much(link: &Link) -> anyhow::Result<()> {
     let options = RunOptions::default().with_output_limit(1000);
-    let line = format!("head -c {MUCH} /dev/zero");
+    let line = format!("head -c {LARGE} /dev/zero");
     link.run_shell_command_with(&line.into(), &plain(), &options).await?.check()?;
     Ok(())
 }
 
-/// The most memory that this process ever had in use, in KiB: `VmHWM` of proc(5).
+/// Returns the peak memory use of this process in KiB: `VmHWM` of proc(5).
 fn high_water() -> anyhow::Result<i64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! What the suite is run against.
+//! The targets that the suite is run against.
 
 use std::sync::Arc;
 
@@ -7,44 +7,44 @@ use hostlink_core::{Connection, Connector, Context, Data, ExitStatus, Link, Regi
 
 use crate::ability::Lack;
 
-/// A target that the suite can open links to, and what it may take for granted there.
+/// A target that the suite can open links to, and what the suite may assume about it.
 #[async_trait]
 pub trait Fixture: Send + Sync + 'static {
     /// The column's name: the first half of each test's name.
     fn name(&self) -> &str;
 
-    /// Opens a new link to the target. The suite opens several, and checks with one what another
-    /// did. The first call starts the target, if the fixture has to.
+    /// Opens a new link to the target. The suite opens several, and checks through one what another
+    /// did. The first call starts the target if necessary.
     ///
     /// # Errors
     ///
-    /// The target does not start, or cannot be reached. Where the first call fails, the suite runs
-    /// no case.
+    /// Fails if the target does not start or cannot be reached. If the first call fails, the suite
+    /// runs no case.
     async fn connect(&self, context: &Context) -> Result<Link>;
 
-    /// Gives up the target, so that the next [`connect`](Self::connect) starts a new one. The suite
-    /// calls it after a case has failed, since the case may have broken the target. Default: the
-    /// target stays.
+    /// Discards the target, so that the next [`connect`](Self::connect) starts a new one. The suite
+    /// calls it after a failed case, since the case may have broken the target. Default: keeps the
+    /// target.
     fn replace(&self) {}
 
-    /// How the end of a command by a signal arrives. Default: by its number.
+    /// How the end of a command by a signal is reported. Default: by its number.
     fn signals(&self) -> Signals {
         Signals::Numbers
     }
 
-    /// Variables that a child of the test program gets, for a fixture whose children must find the
-    /// same target. Default: none.
+    /// Environment variables for children of the test program, for a fixture whose children must
+    /// find the same target. Default: none.
     fn child_environment(&self) -> Vec<(String, String)> {
         Vec::new()
     }
 
-    /// What the target does not offer. Default: it offers everything.
+    /// The abilities that the target lacks. Default: none.
     fn lacks(&self) -> &[Lack] {
         &[]
     }
 }
 
-/// How a transport tells that a signal ended a command.
+/// How a transport reports that a signal ended a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
     /// As [`ExitStatus::Signal`].
@@ -56,7 +56,7 @@ pub enum Signals {
 }
 
 impl Signals {
-    /// What signal `number` has to arrive as.
+    /// Returns the status that signal `number` must arrive as.
     #[must_use]
     pub fn status(self, number: i32) -> ExitStatus {
         match self {
@@ -67,7 +67,7 @@ impl Signals {
     }
 }
 
-/// A fixture for a connector, by the name of a target.
+/// A fixture for a connector, with the name of a target.
 pub struct ConnectorFixture {
     name: String,
     registry: Registry,
@@ -79,7 +79,8 @@ pub struct ConnectorFixture {
 }
 
 impl ConnectorFixture {
-    /// The target `target` (`@local`) of a connector, as the column `name`.
+    /// Returns a fixture for the target `target` (such as `@local`) of a connector, as the column
+    /// `name`.
     pub fn new(name: &str, connector: Arc<dyn Connector>, target: &str) -> Self {
         let mut registry = Registry::new();
         registry.register(connector);
@@ -94,7 +95,7 @@ impl ConnectorFixture {
         }
     }
 
-    /// As another column.
+    /// Renames the column.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self }
@@ -113,19 +114,19 @@ impl ConnectorFixture {
         Self { data, ..self }
     }
 
-    /// Puts a connection of the testkit around each link.
+    /// Wraps each link in a connection of the testkit.
     #[must_use]
     pub fn wrapped(self, wrap: fn(Link) -> Box<dyn Connection>) -> Self {
         Self { wrap: Some(wrap), ..self }
     }
 
-    /// How the transport tells of signals.
+    /// Sets how the transport reports signals.
     #[must_use]
     pub fn with_signals(self, signals: Signals) -> Self {
         Self { signals, ..self }
     }
 
-    /// Declares what the target does not offer, beyond what was declared before.
+    /// Declares abilities that the target lacks, in addition to earlier ones.
     #[must_use]
     pub fn lacking(mut self, lacks: &[Lack]) -> Self {
         self.lacks.extend_from_slice(lacks);

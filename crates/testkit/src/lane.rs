@@ -1,4 +1,4 @@
-//! The cases of one fixture: how many run at the same time, and what follows when one has broken
+//! The cases of one fixture: how many run at the same time, and what happens after one has broken
 //! the target.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ const WIDTH: u32 = 6;
 pub(crate) struct Lane {
     fixture: Arc<dyn Fixture>,
     turns: Arc<Semaphore>,
-    /// They check what cases did. A case has one for itself, and hands it on.
+    /// They check what cases did. A case has one to itself, and returns it at the end.
     witnesses: Mutex<Vec<Witness>>,
     /// The case that may have broken the target.
     suspect: Mutex<Option<String>>,
@@ -40,14 +40,14 @@ impl Lane {
         &self.fixture
     }
 
-    /// Starts the target by a first link.
+    /// Starts the target by opening a first link.
     pub(crate) async fn start(&self) -> anyhow::Result<()> {
         let link = self.fixture.connect(&Context::default()).await?;
         lock(&self.witnesses).push(Witness::new(link));
         Ok(())
     }
 
-    /// Closes the links that are left when there are no more cases, and ends the target, which may
+    /// Closes the remaining links when there are no more cases, and stops the target, which may
     /// take seconds.
     pub(crate) async fn finish(self: Arc<Self>) -> anyhow::Result<()> {
         let left: Vec<_> = lock(&self.witnesses).drain(..).collect();
@@ -59,7 +59,7 @@ impl Lane {
 
     /// Waits until a case with these needs may use the fixture.
     ///
-    /// A target that a case may have broken is replaced before, once no other case uses it.
+    /// A target that a case may have broken is replaced first, once no other case uses it.
     pub(crate) async fn turn(self: &Arc<Self>, needs: &[Ability]) -> Turn {
         let alone = needs.contains(&Ability::Alone);
         let mut permit = self.permit(if alone { WIDTH } else { 1 }).await;
@@ -80,7 +80,7 @@ impl Lane {
     }
 
     fn replace(&self) {
-        // Another case that waited for its turn may have done it.
+        // Another case that waited for its turn may have replaced it.
         let Some(case) = lock(&self.suspect).take() else { return };
         let name = self.fixture.name();
         println!("{name}: the target is replaced, as {name}::{case} has failed on it");
@@ -88,7 +88,7 @@ impl Lane {
         self.fixture.replace();
     }
 
-    /// Says that this case has failed, and may have broken the target.
+    /// Records that this case has failed and may have broken the target.
     pub(crate) fn suspect(&self, case: &str) {
         lock(&self.suspect).get_or_insert_with(|| case.to_owned());
     }
@@ -99,7 +99,7 @@ impl Turn {
         &*self.lane.fixture
     }
 
-    /// A witness that a case has handed on, or a new one.
+    /// Returns a witness that an earlier case returned, or a new one.
     pub(crate) async fn witness(&self) -> Result<Witness> {
         let kept = lock(&self.lane.witnesses).pop();
         match kept {
@@ -108,8 +108,8 @@ impl Turn {
         }
     }
 
-    /// Leaves a witness to the next case.
-    pub(crate) fn hand_on(&self, witness: Witness) {
+    /// Keeps a witness for the next case.
+    pub(crate) fn return_witness(&self, witness: Witness) {
         lock(&self.lane.witnesses).push(witness);
     }
 }

@@ -10,20 +10,20 @@ use crate::ability::{Ability, Lack, Verdict, decisive};
 use crate::cases::Case;
 use crate::fixture::Fixture;
 
-/// The page as Markdown.
+/// Renders the page as Markdown.
 pub(crate) fn render(fixtures: &[&dyn Fixture], cases: &[Case]) -> String {
     let mut text = String::from(
         "# What every connector does\n\n\
          Written by `cargo xtask test --bless`.\n\n\
          ## Fixtures\n\n\
-         A test `fixture::case` exists for every fixture and every case below, except for what the last column says. \
+         A test `fixture::case` exists for every fixture and every case below, except for those in the last column. \
          A case that fails is run as well, and has to fail.\n\n\
          | fixture | passes | fails, as declared | is not run |\n|---|---|---|---|\n",
     );
     for fixture in fixtures {
         text += &row(*fixture, cases);
     }
-    text += "\n## Cases\n\nWhat a case needs of its target is in parentheses.\n\n";
+    text += "\n## Cases\n\nAbilities that a case needs are in parentheses.\n\n";
     for case in cases {
         let _ = writeln!(text, "- {}{}", case.sentence(), needs(case));
     }
@@ -58,7 +58,7 @@ fn needs(case: &Case) -> String {
     if needs.is_empty() { String::new() } else { format!(" ({})", needs.join(", ")) }
 }
 
-/// Compares with the committed file, or rewrites it where that is asked for.
+/// Compares with the committed file, or rewrites it if `HOSTLINK_BLESS` is set.
 pub(crate) fn compare(path: &Path, text: &str) -> anyhow::Result<ExitCode> {
     compare_or_bless(path, text, std::env::var_os("HOSTLINK_BLESS").is_some())
 }

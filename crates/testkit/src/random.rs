@@ -1,8 +1,8 @@
-//! Bytes and names that nobody else has.
+//! Unique bytes and names.
 
 use std::io::Read;
 
-/// Random bytes: no two cases look for the same, and nothing compresses or guesses them.
+/// Returns random bytes: no two cases use the same, and they cannot be compressed or guessed.
 pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     let mut source = std::fs::File::open("/dev/urandom").expect("every Unix has /dev/urandom");
@@ -10,12 +10,12 @@ pub(crate) fn bytes(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// 16 random hexadecimal digits.
+/// Returns 16 random hexadecimal digits.
 pub(crate) fn word() -> String {
     bytes(8).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Seconds for a `sleep` that outlasts every test, and by which its process can be found.
+/// Returns seconds for a `sleep` that outlasts every test, and by which its process can be found.
 pub(crate) fn seconds() -> String {
     let number = bytes(4).iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
     format!("1{:09}", number % 1_000_000_000)

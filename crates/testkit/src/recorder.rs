@@ -1,20 +1,20 @@
-//! A reporter that remembers.
+//! A reporter that records events.
 
 use std::sync::Mutex;
 
 use hostlink_core::{Event, OutputLine, Reporter};
 
-/// Remembers every event as text, with the kind in front.
+/// Records every event as text, prefixed with its kind.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder(Mutex<Vec<String>>);
 
 impl Recorder {
-    /// What was told so far.
+    /// Returns the events so far.
     pub(crate) fn events(&self) -> Vec<String> {
         self.0.lock().expect("nothing panics while it records").clone()
     }
 
-    /// The same without what only `-v` shows: how a connection goes about it is its own.
+    /// Returns the events without those that only `-v` shows: they differ between connections.
     pub(crate) fn events_without_details(&self) -> Vec<String> {
         let mut events = self.events();
         events.retain(|event| !event.contains(": detail "));

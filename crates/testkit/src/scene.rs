@@ -1,4 +1,4 @@
-//! What a case is given.
+//! What a case receives.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,61 +14,61 @@ use crate::fixture::Fixture;
 use crate::lane::Turn;
 use crate::recorder::Recorder;
 use crate::settings::plain;
-use crate::witness::{Seen, Witness};
+use crate::witness::{ShellOutput, Witness};
 
-/// How many bytes of a file go to the target as words of a command.
+/// How many bytes of a file are sent to the target as words of a command.
 const SHORT: usize = 4096;
 
-/// A link to try, a second one to check with, and a scratch directory at each end.
+/// A link to test, a second one to check with, and a scratch directory on each machine.
 pub(crate) struct Scene {
-    /// The fixture belongs to the case while this lives.
+    /// Reserves the fixture for the case.
     turn: Turn,
-    /// The link that is tried.
+    /// The link under test.
     pub(crate) link: Link,
-    /// Looks at what the first one did. What only one link sees is not on the target.
+    /// Checks what the link under test did. What only one link sees is not on the target.
     witness: Witness,
-    /// What the link that is tried has reported.
+    /// The events that the link under test has reported.
     pub(crate) recorder: Arc<Recorder>,
     there: String,
     here: TempDir,
 }
 
 impl Scene {
-    /// Opens the links and makes the scratch directories, on a fixture whose turn has come.
+    /// Opens the links and makes the scratch directories.
     pub(crate) async fn open(turn: Turn) -> anyhow::Result<Self> {
         let recorder = Arc::new(Recorder::default());
         let context = Context { reporter: recorder.clone(), ..Context::default() };
         let link = turn.fixture().connect(&context).await?;
         let witness = turn.witness().await?;
         let here = tempfile::Builder::new().prefix("hl-case-").tempdir()?;
-        let made = witness.look("/", b"mktemp -d /tmp/hl-case-XXXXXXXX").await?.check()?;
+        let made = witness.sh("/", b"mktemp -d /tmp/hl-case-XXXXXXXX").await?.check()?;
         let there = String::from_utf8(made.stdout)?.trim().to_owned();
         Ok(Self { turn, link, witness, recorder, there, here })
     }
 
-    /// Removes the scratch directories, closes the link and hands the witness on to the next case.
+    /// Removes the scratch directories, closes the link and returns the witness for the next case.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.link.disconnect().await?;
-        // A directory without write permission cannot be emptied, except by root.
+        // Only root can empty a directory without write permission.
         let line = format!("chmod -R u+rwx {0} 2>/dev/null; rm -rf {0}", self.there);
-        self.witness.look("/", line.as_bytes()).await?.check()?;
-        self.turn.hand_on(self.witness);
+        self.witness.sh("/", line.as_bytes()).await?.check()?;
+        self.turn.return_witness(self.witness);
         Ok(())
     }
 
-    /// What the suite is run against.
+    /// The fixture of the scene.
     pub(crate) fn fixture(&self) -> &dyn Fixture {
         self.turn.fixture()
     }
 
-    /// Whether the fixture does not declare that it lacks this.
+    /// Whether the fixture has this ability.
     pub(crate) fn has(&self, ability: Ability) -> bool {
         self.fixture().lacks().iter().all(|lack| lack.ability != ability)
     }
 
-    /// Variants of one thing to try: all of them where a fixture's data path is its own; elsewhere
-    /// every fourth, from a place that depends on the fixture's name, so that all fixtures together
-    /// try all of them.
+    /// Selects variants to test: all of them if the fixture has its own data path, otherwise every
+    /// fourth. The start depends on the fixture's name, so that all fixtures together test all
+    /// variants.
     pub(crate) fn sample<T>(&self, variants: impl IntoIterator<Item = T>) -> Vec<T> {
         if self.has(Ability::OwnDataPath) {
             return variants.into_iter().collect();
@@ -77,17 +77,17 @@ impl Scene {
         variants.into_iter().skip(first).step_by(4).collect()
     }
 
-    /// A second link of its own, as a caller opens it.
+    /// Opens a second link, as a caller would.
     pub(crate) async fn another_link(&self) -> Result<Link> {
         self.fixture().connect(&Context::default()).await
     }
 
-    /// Runs a line on the link that is tried.
+    /// Runs a line on the link under test.
     pub(crate) async fn run(&self, line: impl Into<StringCommand>) -> Result<CommandOutput> {
         self.run_with(line, &plain()).await
     }
 
-    /// The same, with arguments.
+    /// Runs a line on the link under test, with arguments.
     pub(crate) async fn run_with(
         &self,
         line: impl Into<StringCommand>,
@@ -96,74 +96,76 @@ impl Scene {
         self.link.run_shell_command(&line.into(), arguments).await
     }
 
-    /// A path in the scratch directory of the target.
+    /// Returns a path in the scratch directory of the target.
     pub(crate) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.there)
     }
 
-    /// The scratch directory of the target.
+    /// Returns the scratch directory of the target.
     pub(crate) fn directory(&self) -> &str {
         &self.there
     }
 
-    /// A path in the scratch directory of this machine.
+    /// Returns a path in the scratch directory of this machine.
     pub(crate) fn here(&self, name: &str) -> PathBuf {
         self.here.path().join(name)
     }
 
-    /// A file of this machine with this content.
+    /// Makes a file on this machine with this content.
     pub(crate) fn file_here(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
         let path = self.here(name);
         std::fs::write(&path, content)?;
         Ok(path)
     }
 
-    /// What a line of shell prints that the witness runs in the scratch directory.
-    pub(crate) async fn look(&self, line: &str) -> anyhow::Result<Vec<u8>> {
-        let seen = self.sees(line).await?.check();
+    /// Returns the output of a line of shell that the witness runs in the scratch directory.
+    pub(crate) async fn sh(&self, line: &str) -> anyhow::Result<Vec<u8>> {
+        let seen = self.try_sh(line).await?.check();
         Ok(seen.with_context(|| format!("the witness ran: {line}"))?.stdout)
     }
 
-    /// The same as text, without white space around it.
-    pub(crate) async fn look_text(&self, line: &str) -> anyhow::Result<String> {
-        Ok(String::from_utf8(self.look(line).await?)?.trim().to_owned())
+    /// Returns the output as text, without surrounding white space.
+    pub(crate) async fn sh_text(&self, line: &str) -> anyhow::Result<String> {
+        Ok(String::from_utf8(self.sh(line).await?)?.trim().to_owned())
     }
 
-    /// Whether the witness finds that `line` succeeds.
+    /// Whether a line of shell that the witness runs succeeds.
     pub(crate) async fn holds(&self, line: &str) -> anyhow::Result<bool> {
-        Ok(self.sees(line).await?.code == 0)
+        Ok(self.try_sh(line).await?.code == 0)
     }
 
-    /// Lets the witness run a line of shell in the scratch directory, whether it succeeds or not.
-    pub(crate) async fn sees(&self, line: &str) -> anyhow::Result<Seen> {
-        self.witness.look(&self.there, line.as_bytes()).await
+    /// Runs a line of shell in the scratch directory through the witness, whether it succeeds or
+    /// not.
+    pub(crate) async fn try_sh(&self, line: &str) -> anyhow::Result<ShellOutput> {
+        self.witness.sh(&self.there, line.as_bytes()).await
     }
 
-    /// What a command prints that the witness runs in the scratch directory.
-    pub(crate) async fn look_by(&self, command: StringCommand) -> anyhow::Result<Vec<u8>> {
-        let seen = self.witness.look(&self.there, &command.get_raw_value()).await?;
+    /// Returns the output of a command that the witness runs in the scratch directory.
+    pub(crate) async fn witness_run(&self, command: StringCommand) -> anyhow::Result<Vec<u8>> {
+        let seen = self.witness.sh(&self.there, &command.get_raw_value()).await?;
         Ok(seen.check()?.stdout)
     }
 
-    /// The content of a file of the target.
+    /// Returns the content of a file on the target.
     pub(crate) async fn content(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        self.look_by(StringCommand::from_words(["cat", "--", path])).await
+        self.witness_run(StringCommand::from_words(["cat", "--", path])).await
     }
 
-    /// The checksum of a file of the target, by md5sum(1), to compare with [`checksum_here`].
+    /// Returns the checksum of a file on the target, by md5sum(1), to compare with
+    /// [`checksum_here`].
     pub(crate) async fn checksum(&self, path: &str) -> anyhow::Result<String> {
-        let printed = self.look_by(StringCommand::shell("md5sum <").arg(path)).await?;
+        let printed = self.witness_run(StringCommand::shell("md5sum <").arg(path)).await?;
         Ok(String::from_utf8(printed)?.trim().to_owned())
     }
 
-    /// Makes a file of the target in the scratch directory, without the code for files; returns its
-    /// path.
+    /// Makes a file in the scratch directory of the target, without the library's file transfer.
+    /// Returns its path.
     pub(crate) async fn plant(&self, name: &str, content: &[u8]) -> anyhow::Result<String> {
         let path = self.path(name);
         if content.len() <= SHORT {
             let escaped: String = content.iter().map(|byte| format!("\\0{byte:03o}")).collect();
             let command = StringCommand::from_words(["printf", "%b", &escaped]);
-            self.look_by(command.raw(">").arg(&path)).await?;
+            self.witness_run(command.raw(">").arg(&path)).await?;
             return Ok(path);
         }
         let link = self.another_link().await?;
@@ -174,15 +176,15 @@ impl Scene {
         Ok(path)
     }
 
-    /// Makes a FIFO of the target whose writer stops midway, and can be found by its argument
+    /// Makes a FIFO on the target whose writer stops midway, and can be found by its argument
     /// `seconds`.
     pub(crate) async fn plant_endless(&self, name: &str, seconds: &str) -> anyhow::Result<()> {
         let writer = "exec >$0 2>/dev/null; head -c 100000 /dev/zero; exec sleep $1";
-        self.look(&format!("mkfifo {name}; sh -c '{writer}' {name} {seconds} &")).await?;
+        self.sh(&format!("mkfifo {name}; sh -c '{writer}' {name} {seconds} &")).await?;
         Ok(())
     }
 
-    /// Fails if a file of the target has another content than `wanted`.
+    /// Fails if the content of a file on the target is not `wanted`.
     pub(crate) async fn expect_content(&self, path: &str, wanted: &[u8]) -> anyhow::Result<()> {
         let found = self.content(path).await?;
         ensure!(
@@ -203,14 +205,14 @@ impl Scene {
         Ok(())
     }
 
-    /// The temporary files of ours in the scratch directory of the target.
+    /// Returns hostlink's temporary files in the scratch directory of the target.
     pub(crate) async fn leftovers(&self) -> anyhow::Result<Vec<String>> {
-        let found = self.look_text("find . -name '.*.hostlink-*' 2>/dev/null || :").await?;
+        let found = self.sh_text("find . -name '.*.hostlink-*' 2>/dev/null || :").await?;
         Ok(found.lines().map(str::to_owned).collect())
     }
 }
 
-/// The checksum of a file of this machine, by md5sum(1).
+/// Returns the checksum of a file on this machine, by md5sum(1).
 pub(crate) async fn checksum_here(path: &Path) -> anyhow::Result<String> {
     let file = std::fs::File::open(path)?;
     let output = tokio::process::Command::new("md5sum").stdin(file).output().await?;
@@ -218,7 +220,7 @@ pub(crate) async fn checksum_here(path: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The temporary files of ours in a directory of this machine.
+/// Returns hostlink's temporary files in a directory of this machine.
 pub(crate) fn leftovers_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(directory)?.collect::<std::io::Result<Vec<_>>>()?;
     let ours = |path: &PathBuf| path.to_string_lossy().contains(".hostlink-");

@@ -1,13 +1,13 @@
-//! What holds for everything that the suite runs.
+//! Settings for everything that the suite runs.
 
 use std::time::Duration;
 
 use hostlink_core::ConnectorArguments;
 
-/// How long a thing that must happen may take. Generous: a busy machine is no bug.
+/// Time limit for an event that must happen. It is generous: a busy machine is not a bug.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Arguments that say nothing.
+/// Default arguments, without reports of input and output.
 pub(crate) fn plain() -> ConnectorArguments {
     ConnectorArguments::new()
 }

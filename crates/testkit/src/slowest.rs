@@ -1,9 +1,9 @@
-//! Which cases took longest.
+//! The cases that took longest.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How many are shown.
+/// How many are listed.
 const SHOWN: usize = 10;
 
 /// Collects how long cases took, from the start of their turns.
@@ -18,7 +18,7 @@ impl Slowest {
         kept.truncate(SHOWN);
     }
 
-    /// A line for each, the slowest first.
+    /// Returns one line per case, the slowest first.
     pub(crate) fn lines(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().map(|(took, name)| format!("{:>7.1} s  {name}\n", took.as_secs_f64())).collect()

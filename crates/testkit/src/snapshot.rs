@@ -11,7 +11,7 @@ use anyhow::ensure;
 
 use crate::random;
 
-/// What an entry is, and what it holds. The time of a symlink is left out: not every target can set
+/// The kind and content of an entry. The time of a symlink is left out: not every target can set
 /// it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -20,7 +20,7 @@ pub(crate) enum Entry {
     Symlink(PathBuf),
 }
 
-/// Everything below `root`, by its path.
+/// Returns everything below `root`, by path.
 pub(crate) fn of(root: &Path) -> anyhow::Result<BTreeMap<PathBuf, Entry>> {
     let mut entries = BTreeMap::new();
     add(root, Path::new(""), &mut entries)?;
@@ -68,7 +68,7 @@ fn brief(entry: Option<&Entry>) -> String {
 }
 
 /// Fills `root` with `count` files in directories, with symlinks, odd names, modes and times.
-pub(crate) fn grow(root: &Path, count: usize) -> anyhow::Result<()> {
+pub(crate) fn fill(root: &Path, count: usize) -> anyhow::Result<()> {
     let folders = ["plain", "with space", "-dash", "it's $HOME", "new\nline", ".hidden", "ünï"];
     for folder in folders {
         fs::create_dir_all(root.join(folder).join("deeper"))?;
@@ -126,7 +126,7 @@ mod tests {
         for (number, change) in changes.iter().enumerate() {
             let [one, two] = [(), ()].map(|()| tempfile::tempdir().unwrap());
             for root in [&one, &two] {
-                grow(root.path(), 0).unwrap();
+                fill(root.path(), 0).unwrap();
                 fs::write(root.path().join("plain/f"), "one").unwrap();
                 for path in ["plain/f", "plain"] {
                     set_time(&root.path().join(path), 7).unwrap();

@@ -13,25 +13,25 @@ use crate::lane::Lane;
 use crate::trials::{self, Run};
 use crate::{cases, child, matrix};
 
-/// Before the number of times that each case is run.
+/// The argument before the number of times to run each case.
 const REPEAT: &str = "--repeat";
 
 /// How many cases run at the same time, on all fixtures, unless `--test-threads` says otherwise.
-/// Most of them wait most of their time: for a process, a limit, a silence.
+/// Most of them wait most of the time.
 const THREADS: usize = 16;
 
-/// The exit status where no case was run, because of what was asked for or what the machine lacks.
+/// The exit status if no case was run, because of the arguments or because the machine lacks
+/// something.
 const NOTHING_RUN: u8 = 2;
 
-/// The behaviour suite: every fixture goes through every case, in one process.
+/// The behavior suite: runs every case against every fixture, in one process.
 ///
-/// [`main`](Self::main) is the whole `main` of a test without a harness. It understands what
-/// libtest does, so `cargo test` and `cargo nextest` run it, and two arguments of its own:
-/// `--matrix`, which prints which fixture passes which case, and `--repeat N`, which runs each case
-/// `N` times.
+/// [`main`](Self::main) is the whole `main` of a test without a harness. It understands libtest's
+/// arguments, so `cargo test` and `cargo nextest` run it, and two more: `--matrix` prints which
+/// fixture passes which case, and `--repeat N` runs each case `N` times.
 ///
-/// Each fixture is started once, and its cases share it. A case that fails may have broken it: the
-/// fixture is replaced before the next case, and the output says so.
+/// Each fixture is started once, and its cases share it. A failed case may have broken the fixture:
+/// it is replaced before the next case, and the output says so.
 #[derive(Default)]
 pub struct Suite {
     lanes: Vec<Arc<Lane>>,
@@ -39,7 +39,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// A suite without fixtures.
+    /// Returns a suite without fixtures.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -52,13 +52,14 @@ impl Suite {
         self
     }
 
-    /// The committed file that `--matrix` compares with, and rewrites if `HOSTLINK_BLESS` is set.
+    /// Sets the committed file that `--matrix` compares with, and rewrites if `HOSTLINK_BLESS` is
+    /// set.
     #[must_use]
     pub fn with_matrix(self, path: impl Into<PathBuf>) -> Self {
         Self { matrix: Some(path.into()), ..self }
     }
 
-    /// Does what the program's arguments ask for.
+    /// Runs what the program's arguments select.
     ///
     /// The exit status is 0 if every case that was run has passed, 101 if one has failed, and 2 if
     /// none was run: a fixture does not start, or the arguments are wrong.
@@ -73,7 +74,7 @@ impl Suite {
             _ => self.run_cases(arguments),
         };
         done.unwrap_or_else(|error| {
-            // One line, whatever an engine has to say.
+            // One line, even if an engine reports several.
             let text = format!("{error:#}");
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             eprintln!("error: {}", lines.collect::<Vec<_>>().join("; "));
@@ -106,7 +107,7 @@ impl Suite {
     }
 }
 
-/// Takes `--repeat N` out of the arguments, as libtest does not know it.
+/// Removes `--repeat N` from the arguments, as libtest does not know it.
 fn take_repeat(words: &mut Vec<String>) -> anyhow::Result<usize> {
     let Some(at) = words.iter().position(|word| word == REPEAT) else { return Ok(1) };
     let removed: Vec<String> = words.drain(at..words.len().min(at + 2)).collect();

@@ -1,4 +1,4 @@
-//! Commands that are ended by their time-out, on machines that may be busy.
+//! Commands that run into their timeout, on machines that may be busy.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use hostlink_core::{ConnectorArguments, Error, ErrorKind, RunOptions};
 
 use crate::scene::Scene;
 
-/// What a command writes once it has started all that it starts.
+/// What a command prints once it has started all its processes.
 const STARTED: &str = "started";
 
-/// The time-outs that are tried, in seconds.
+/// The timeouts to try, in seconds.
 const TRIED: [u64; 5] = [1, 2, 4, 8, 16];
 
-/// A line of shell by which a command for [`time_out`] says that it has started all that it starts.
-pub(crate) fn say(scene: &Scene) -> String {
+/// Returns a line of shell by which a command for [`time_out`] reports that it has started all its
+/// processes.
+pub(crate) fn announce(scene: &Scene) -> String {
     format!("echo >{}", scene.path(STARTED))
 }
 
-/// Has a command ended by its time-out, and returns the error.
+/// Runs a command into its timeout, and returns the error.
 ///
-/// A busy machine may not start the command before a short time-out is over. So a longer one is
-/// tried until the command has said that it has started; whatever the length, the error has to be
-/// right.
+/// On a busy machine a short timeout may expire before the command has started. So longer ones are
+/// tried until the command reports that it has started. The error must be right for every timeout.
 pub(crate) async fn time_out(
     scene: &Scene,
     line: String,
@@ -31,7 +31,7 @@ pub(crate) async fn time_out(
     time_out_with(scene, line, arguments, &RunOptions::default()).await
 }
 
-/// As [`time_out`], with options.
+/// Runs a command into its timeout, with options.
 pub(crate) async fn time_out_with(
     scene: &Scene,
     line: String,
@@ -42,7 +42,7 @@ pub(crate) async fn time_out_with(
     for seconds in TRIED {
         let arguments = arguments.clone().with_timeout(Duration::from_secs(seconds));
         let run = scene.link.run_shell_command_with(&command, &arguments, options).await;
-        let Err(error) = run else { bail!("it was not ended") };
+        let Err(error) = run else { bail!("it was not killed") };
         ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
         if scene.holds(&format!("[ -e {STARTED} ]")).await? {
             return Ok(error);

@@ -1,4 +1,4 @@
-//! The cells of cases and fixtures, as tests that libtest-mimic runs.
+//! The combinations of cases and fixtures, as tests that libtest-mimic runs.
 
 use std::panic::{AssertUnwindSafe, set_hook, take_hook};
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::lane::{Lane, Turn};
 use crate::scene::Scene;
 use crate::slowest::Slowest;
 
-/// For a case, and for what comes before and after it. A library that hangs must not hang the
+/// Time limit for a case, and for the setup and cleanup. A library that hangs must not hang the
 /// suite.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What is known of a run beyond which cases have passed.
+/// Totals of a run beyond those of libtest-mimic.
 #[derive(Clone, Default)]
 pub(crate) struct Run(Arc<Record>);
 
@@ -34,7 +34,7 @@ struct Record {
 }
 
 impl Run {
-    /// What is printed at the end.
+    /// Returns what is printed at the end.
     pub(crate) fn summary(&self) -> String {
         let slowest = self.0.slowest.lines();
         let declared = self.0.declared.load(Ordering::Relaxed);
@@ -49,8 +49,8 @@ impl Run {
     }
 }
 
-/// The result of a case, or why there is none: the scene could not be set or cleared, or the case
-/// hung or panicked. No lack excuses that.
+/// The result of a case. The outer error means that there is none: setup or cleanup failed, or the
+/// case hung or panicked. No lack excuses that.
 type Outcome = anyhow::Result<anyhow::Result<()>>;
 
 /// One case on one fixture.
@@ -60,8 +60,8 @@ struct Cell {
     lack: Option<Lack>,
 }
 
-/// The tests, in an order in which fixtures take turns, and no two are at the same case: some cases
-/// need much memory.
+/// Returns the tests in an order in which fixtures take turns, and no two fixtures are at the same
+/// case: some cases need much memory.
 pub(crate) fn of(lanes: &[Arc<Lane>], cases: &[Case], times: usize, run: &Run) -> Vec<Trial> {
     let distance = cases.len().div_ceil(lanes.len().max(1));
     let rounds = 0..times * cases.len();
@@ -79,11 +79,11 @@ pub(crate) fn is_wanted(arguments: &Arguments, name: &str) -> bool {
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
 }
 
-/// Starts the fixtures that have a test among those that are wanted.
+/// Starts the fixtures of the selected tests.
 ///
 /// # Errors
 ///
-/// The first fixture that does not start.
+/// Returns the error of the first fixture that does not start.
 pub(crate) async fn start(
     lanes: &[Arc<Lane>],
     is_wanted: impl Fn(&str) -> bool,
@@ -107,7 +107,7 @@ pub(crate) async fn start(
 }
 
 impl Cell {
-    /// Nothing where the fixture declares that the case is not to be run.
+    /// Returns `None` if the fixture declares that the case is not run.
     fn new(lane: &Arc<Lane>, case: Case) -> Option<Self> {
         let lack = decisive(lane.fixture().lacks(), case.needs).copied();
         let is_run = lack.is_none_or(|lack| lack.verdict != Verdict::NotRun);
@@ -126,7 +126,7 @@ impl Cell {
         })
     }
 
-    /// Also returns how long it took, without the wait for its turn.
+    /// Runs the case. Also returns how long it took, without the wait for its turn.
     async fn run(&self) -> (Outcome, Duration) {
         let turn = self.lane.turn(self.case.needs).await;
         let begun = Instant::now();
@@ -143,13 +143,13 @@ impl Cell {
         match (&self.lack, result) {
             (None, Ok(Ok(()))) => Ok(()),
             (None, Ok(Err(error))) | (_, Err(error)) => {
-                Err(format!("{error:#}{}", alone(&self.name())).into())
+                Err(format!("{error:#}{}", rerun_hint(&self.name())).into())
             }
             (Some(lack), Ok(Ok(()))) => {
                 let Lack { ability, reason, .. } = lack;
                 Err(format!(
                     "the fixture declares that it lacks {ability:?} ({reason}), but the case passed: \
-                     declare that no longer, or drop the need of the case"
+                     remove the declaration, or the need from the case"
                 )
                 .into())
             }
@@ -162,8 +162,8 @@ impl Cell {
     }
 }
 
-/// How to run a test by itself, for the end of a message.
-fn alone(name: &str) -> String {
+/// Returns how to run one test, for the end of a message.
+fn rerun_hint(name: &str) -> String {
     let program = std::env::args().next().unwrap_or_default();
     let command =
         std::env::var("HOSTLINK_TEST_COMMAND").unwrap_or_else(|_| format!("{program} --exact"));
@@ -171,9 +171,9 @@ fn alone(name: &str) -> String {
 }
 
 async fn run_case(turn: Turn, case: Case) -> Outcome {
-    let scene = in_time(Scene::open(turn)).await?.context("the scene could not be set")?;
+    let scene = in_time(Scene::open(turn)).await?.context("the setup failed")?;
     let result = in_time(AssertUnwindSafe((case.run)(&scene)).catch_unwind()).await;
-    let closed = in_time(scene.close()).await.flatten().context("the scene could not be cleared");
+    let closed = in_time(scene.close()).await.flatten().context("the cleanup failed");
     match result? {
         Ok(Err(error)) if closed.is_err() => Err(error),
         Ok(result) => closed.map(|()| result),

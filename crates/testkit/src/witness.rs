@@ -1,8 +1,8 @@
-//! Checks what a case did on the target, through another link than the one that is tried.
+//! Checks what a case did on the target, through a second link.
 //!
-//! A command of its own for each look would take most of the time of the suite: in a container it
-//! costs ten times what a shell needs that is there already. So a witness keeps shells, writes each
-//! look to the standard input of one, and reads its output up to a mark.
+//! A new command for each check would take most of the suite's time: in a container it costs ten
+//! times as much as a shell that runs already. So a witness keeps shells, writes each line to the
+//! standard input of one, and reads its output up to a mark.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,15 +19,15 @@ use crate::random;
 use crate::settings::PATIENCE;
 use crate::settings::plain;
 
-/// A link with shells that wait for something to look at.
+/// A link with idle shells.
 pub(crate) struct Witness {
     link: Link,
     idle: Mutex<Vec<Shell>>,
 }
 
-/// What a look has found.
+/// The result of a line of shell.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ShellOutput {
     pub(crate) code: i32,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
@@ -42,11 +42,11 @@ impl Witness {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the line may go on, and its shell ends with it.
-    pub(crate) async fn look(&self, directory: &str, line: &[u8]) -> anyhow::Result<Seen> {
+    /// If the future is dropped, the line may continue; its shell ends with it.
+    pub(crate) async fn sh(&self, directory: &str, line: &[u8]) -> anyhow::Result<ShellOutput> {
         let kept = self.idle().pop();
         let mut shell = kept.unwrap_or_else(|| Shell::start(&self.link));
-        let seen = shell.look(directory, line).await?;
+        let seen = shell.sh(directory, line).await?;
         self.idle().push(shell);
         Ok(seen)
     }
@@ -65,7 +65,7 @@ impl Witness {
     }
 }
 
-impl Seen {
+impl ShellOutput {
     /// Fails unless the line has succeeded.
     pub(crate) fn check(self) -> anyhow::Result<Self> {
         let Self { code, stderr, .. } = &self;
@@ -74,11 +74,11 @@ impl Seen {
     }
 }
 
-/// A shell that takes lines. It ends when its input does.
+/// A shell that reads lines from its input. It ends when its input does.
 struct Shell {
     input: DuplexStream,
     output: UnboundedReceiver<(Stream, Vec<u8>)>,
-    /// What no line and no output has in it.
+    /// A text that is in no line and no output.
     mark: String,
     running: JoinHandle<()>,
 }
@@ -91,21 +91,21 @@ impl Shell {
         let running = tokio::spawn(async move {
             let arguments = plain().with_stdin(Stdin::reader(read));
             let options = RunOptions::default().with_output_limit(0);
-            // How it ends is seen by who looks: its output ends early.
+            // An error shows as the early end of its output.
             let _ =
                 link.run_streaming(&"sh".into(), &arguments, &options, &mut Sender(sender)).await;
         });
-        Self { input, output, mark: format!("hl-look-{}", random::word()), running }
+        Self { input, output, mark: format!("hl-mark-{}", random::word()), running }
     }
 
-    /// Ends its input, and waits until it has ended.
+    /// Closes the shell's input, and waits until the shell has ended.
     async fn end(self) -> anyhow::Result<()> {
         drop(self.input);
         let ended = timeout(PATIENCE, self.running).await;
         Ok(ended.context("a shell of the witness does not end")??)
     }
 
-    async fn look(&mut self, directory: &str, line: &[u8]) -> anyhow::Result<Seen> {
+    async fn sh(&mut self, directory: &str, line: &[u8]) -> anyhow::Result<ShellOutput> {
         let (mark, directory) = (self.mark.as_bytes(), quote::shell(directory.as_bytes()));
         let line = quote::shell(line);
         let parts: [&[u8]; 9] = [
@@ -124,18 +124,18 @@ impl Shell {
     }
 
     /// Reads both streams up to the mark.
-    async fn read(&mut self) -> anyhow::Result<Seen> {
+    async fn read(&mut self) -> anyhow::Result<ShellOutput> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mark = self.mark.as_bytes();
         loop {
             if stderr.ends_with(b"\n")
-                && let Some(code) = code_behind(&stdout, mark)
-                && let Some(end) = last_place(&stderr, mark)
+                && let Some(code) = code_after(&stdout, mark)
+                && let Some(end) = last_position(&stderr, mark)
             {
-                let start = last_place(&stdout, mark).expect("there is a code behind it");
+                let start = last_position(&stdout, mark).expect("a code follows it");
                 stdout.truncate(start);
                 stderr.truncate(end);
-                return Ok(Seen { code, stdout, stderr });
+                return Ok(ShellOutput { code, stdout, stderr });
             }
             match self.output.recv().await {
                 Some((Stream::Stdout, bytes)) => stdout.extend(bytes),
@@ -149,19 +149,19 @@ impl Shell {
     }
 }
 
-/// The exit code that a shell has written behind the mark, once it has come whole.
-fn code_behind(stdout: &[u8], mark: &[u8]) -> Option<i32> {
-    let written = &stdout[last_place(stdout, mark)? + mark.len()..];
+/// Returns the exit code that a shell has written after the mark, once all of it has arrived.
+fn code_after(stdout: &[u8], mark: &[u8]) -> Option<i32> {
+    let written = &stdout[last_position(stdout, mark)? + mark.len()..];
     std::str::from_utf8(written.strip_suffix(b"\n")?).ok()?.trim().parse().ok()
 }
 
-fn last_place(text: &[u8], mark: &[u8]) -> Option<usize> {
-    // It is near the end, or nowhere: a code has three digits at the most.
+fn last_position(text: &[u8], mark: &[u8]) -> Option<usize> {
+    // The mark is near the end or nowhere: a code has at most three digits.
     let from = text.len().saturating_sub(mark.len() + 8);
     memmem::rfind(&text[from..], mark).map(|place| from + place)
 }
 
-/// Hands output to who reads it.
+/// Sends output to the reader of a shell.
 struct Sender(UnboundedSender<(Stream, Vec<u8>)>);
 
 #[async_trait]
@@ -188,31 +188,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_look_is_told_whole_and_leaves_nothing_to_the_next() {
+    async fn a_line_returns_all_output_and_leaves_no_state() {
         let witness = witness().await;
         let line = b"x=1; cd /; umask 0; printf \"it's\\0\"; echo oops >&2; cat; exit 7";
-        let seen = witness.look("/tmp", line).await.unwrap();
+        let seen = witness.sh("/tmp", line).await.unwrap();
         assert_eq!((seen.code, &*seen.stdout, &*seen.stderr), (7, &b"it's\0"[..], &b"oops\n"[..]));
-        let seen = witness.look("/tmp", b"pwd; echo \"<$x>\"; umask").await.unwrap();
+        let seen = witness.sh("/tmp", b"pwd; echo \"<$x>\"; umask").await.unwrap();
         let text = String::from_utf8(seen.stdout).unwrap();
         assert!(text.starts_with("/tmp\n<>\n") && !text.ends_with("\n0000\n"), "{text}");
-        assert_eq!(witness.idle().len(), 1, "the second look went through the first one's shell");
+        assert_eq!(witness.idle().len(), 1, "the second line ran in the first one's shell");
         witness.close().await.unwrap();
     }
 
     #[tokio::test]
-    async fn looks_at_the_same_time_do_not_wait_for_each_other() {
+    async fn concurrent_lines_do_not_wait_for_each_other() {
         let witness = witness().await;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_str().unwrap();
-        let waiting = witness.look(path, b"until [ -e go ]; do sleep 0.05; done; echo went");
-        let (waited, made) = tokio::join!(waiting, witness.look(path, b">go"));
+        let waiting = witness.sh(path, b"until [ -e go ]; do sleep 0.05; done; echo went");
+        let (waited, made) = tokio::join!(waiting, witness.sh(path, b">go"));
         assert_eq!((waited.unwrap().stdout, made.unwrap().code), (b"went\n".to_vec(), 0));
     }
 
     #[tokio::test]
     async fn a_shell_that_ends_is_an_error() {
-        let error = witness().await.look("/", b"kill -KILL $$").await.unwrap_err();
+        let error = witness().await.sh("/", b"kill -KILL $$").await.unwrap_err();
         assert!(error.to_string().contains("has ended"), "{error:#}");
     }
 }

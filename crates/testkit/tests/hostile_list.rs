@@ -1,4 +1,4 @@
-//! A target without tar that lies about what is in a directory.
+//! A target without tar that sends a false directory listing.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,14 +15,14 @@ use hostlink_core::{
     Result, Script, SpawnOptions, Stream,
 };
 
-/// Answers the scripts that read a directory file by file; `list` is what it says is in there.
+/// Answers the scripts that read a directory file by file; `list` is the listing it sends.
 #[derive(Debug)]
 struct Liar {
     list: String,
 }
 
 impl Liar {
-    /// Entries of kind, mode, path and symlink target.
+    /// Takes entries of kind, mode, path and symlink target.
     fn new(entries: &[(&str, &str, &str, &str)]) -> Self {
         let entry = |(kind, mode, path, link): &(&str, &str, &str, &str)| {
             format!("{kind} {mode} 1000000000\0{path}\0{link}\0")
@@ -68,7 +68,7 @@ async fn get(entries: &[(&str, &str, &str, &str)]) -> (tempfile::TempDir, Result
 
 async fn expect_refusal(entries: &[(&str, &str, &str, &str)]) {
     let (root, got) = get(entries).await;
-    let error = got.expect_err("it was taken");
+    let error = got.expect_err("it was accepted");
     assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");
     assert!(error.to_string().contains("is refused"), "{error}");
     assert_eq!(fs::read(root.path().join("outside")).unwrap(), b"old");

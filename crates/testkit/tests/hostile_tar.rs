@@ -1,6 +1,6 @@
-//! A target that lies: what it sends must not reach beyond the directory that was asked for.
+//! A hostile target: what it sends must not reach beyond the destination directory.
 //!
-//! Its `tar` is not what it seems.
+//! Its `tar` prints an archive of the test's.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use hostlink_testkit::SpawnOnly;
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
-/// Makes an archive that no `tar` makes: the path and the link are written as they are.
+/// Builds an archive that `tar` would not make: paths and links are written unchanged.
 struct Archive(Builder<Vec<u8>>);
 
 impl Archive {
@@ -32,11 +32,11 @@ impl Archive {
         header.set_mode(mode);
         header.set_mtime(1_000_000_000);
         header.set_size(content.len() as u64);
-        let gnu = header.as_gnu_mut().expect("it was made as one");
+        let gnu = header.as_gnu_mut().expect("the header was made as GNU's");
         gnu.name[..path.len()].copy_from_slice(path.as_bytes());
         gnu.linkname[..link.len()].copy_from_slice(link.as_bytes());
         header.set_cksum();
-        self.0.append(&header, content).expect("a vector takes everything");
+        self.0.append(&header, content).expect("writing to a vector cannot fail");
         self
     }
 
@@ -49,18 +49,18 @@ impl Archive {
     }
 
     fn bytes(self) -> Vec<u8> {
-        self.0.into_inner().expect("a vector takes everything")
+        self.0.into_inner().expect("writing to a vector cannot fail")
     }
 }
 
-/// A directory with a destination's parent, something beside it, and an archive.
+/// A directory with a destination's parent, a sibling of it, and an archive.
 struct Scene {
     root: TempDir,
     link: Link,
 }
 
 impl Scene {
-    /// A target whose `tar` prints `archive`, whatever it is asked for.
+    /// Returns a target whose `tar` prints `archive`, whatever its arguments are.
     fn new(archive: Archive) -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("parent")).unwrap();
@@ -83,7 +83,7 @@ impl Scene {
         self.root.path().join("parent/new")
     }
 
-    /// Everything below the root, for comparing.
+    /// Returns everything below the root, for comparing.
     fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         list(self.root.path(), &mut names);
@@ -105,7 +105,7 @@ fn list(directory: &Path, names: &mut Vec<String>) {
 async fn expect_refusal(archive: Archive) {
     let scene = Scene::new(archive);
     let before = scene.names();
-    let error = scene.get().await.expect_err("it was taken");
+    let error = scene.get().await.expect_err("it was accepted");
     assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");
     assert!(error.to_string().contains("is refused"), "{error}");
     assert_eq!(scene.names(), before, "something was made");
@@ -170,7 +170,7 @@ async fn a_hard_link_to_what_is_outside_is_refused() {
     for target in ["../../outside", "/etc/passwd"] {
         expect_refusal(Archive::new().link(EntryType::Link, "hard", target)).await;
     }
-    // Through a symlink of the archive's own, too.
+    // Also through a symlink of the archive.
     let soft = Archive::new().link(EntryType::Symlink, "soft", "../../outside");
     expect_refusal(soft.link(EntryType::Link, "hard", "soft").file("hard")).await;
 }
@@ -182,7 +182,7 @@ async fn devices_and_pipes_are_refused() {
     }
 }
 
-/// A file of holes needs no bytes on the way, and would fill the disk here.
+/// Sparse files need no bytes in transit, and would fill the disk here.
 #[tokio::test]
 async fn sparse_files_are_refused() {
     expect_refusal(Archive::new().entry(EntryType::GNUSparse, "holes", "", 0o644)).await;
@@ -202,7 +202,7 @@ async fn names_without_end_are_refused() {
     }
 }
 
-/// The control of the two above: names that are only long, in both ways of saying so, are taken.
+/// The control for the two tests above: names that are merely long are accepted, in both encodings.
 #[tokio::test]
 async fn long_names_are_taken() {
     let name = "long/".repeat(40) + "name";
@@ -269,7 +269,7 @@ async fn an_archive_that_is_cut_off_leaves_nothing() {
         let scene = Scene::new(Archive::new());
         fs::write(scene.root.path().join("archive"), &whole[..length]).unwrap();
         let before = scene.names();
-        assert!(scene.get().await.is_err(), "{length} bytes were taken for whole");
+        assert!(scene.get().await.is_err(), "{length} bytes were accepted as complete");
         assert_eq!(scene.names(), before, "{length}");
     }
 }

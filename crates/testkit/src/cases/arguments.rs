@@ -16,7 +16,7 @@ cases![
     a_shell_line_is_left_to_the_shell,
 ];
 
-/// Words that one shell or another reads in a special way.
+/// Words with characters that are special in one shell or another.
 pub(super) const ODD: [&str; 24] = [
     "",
     " ",

@@ -8,12 +8,12 @@ use crate::settings::plain;
 
 cases![
     chdir_is_where_the_command_runs,
-    chdir_takes_odd_names,
+    chdir_accepts_odd_names,
     chdir_into_a_missing_directory_fails_and_runs_nothing,
 ];
 
 async fn chdir_is_where_the_command_runs(scene: &Scene) -> anyhow::Result<()> {
-    let wanted = scene.look_text("pwd -P").await?;
+    let wanted = scene.sh_text("pwd -P").await?;
     let output = scene.run_with("pwd -P", &plain().with_chdir(scene.directory())).await?;
     ensure!(output.stdout_lines() == [wanted], "{:?}", output.stdout_lines());
     let start = scene.run("pwd -P").await?;
@@ -21,13 +21,13 @@ async fn chdir_is_where_the_command_runs(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn chdir_takes_odd_names(scene: &Scene) -> anyhow::Result<()> {
+async fn chdir_accepts_odd_names(scene: &Scene) -> anyhow::Result<()> {
     let start = scene.run("pwd -P").await?.stdout_lines().remove(0);
     let up = "../".repeat(start.matches('/').count());
     for name in scene.sample(["-dash", "with space", "it's", "$HOME", "new\nline", "*", "~"]) {
         let path = scene.path(name);
         let command = StringCommand::from_words(["mkdir", "--", &path]);
-        scene.look_by(command).await?;
+        scene.witness_run(command).await?;
         for directory in [path.clone(), format!("{up}{}", &path[1..]), format!("{path}/")] {
             let arguments = plain().with_chdir(&*directory);
             let output = scene.run_with("pwd; echo x >here", &arguments).await?.check()?;

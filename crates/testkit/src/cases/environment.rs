@@ -13,7 +13,7 @@ use crate::settings::plain;
 cases![
     variables_of_any_characters_arrive_intact,
     secret_variables_arrive_and_stdin_follows: Printenv,
-    a_name_that_is_no_variable_is_refused_and_nothing_is_started,
+    an_invalid_variable_name_is_refused_and_nothing_is_started,
     a_variable_ends_with_its_command,
     no_child_inherits_the_secrets_of_hostlink,
 ];
@@ -28,7 +28,7 @@ async fn variables_of_any_characters_arrive_intact(scene: &Scene) -> anyhow::Res
         wanted.extend_from_slice(&[value.as_bytes(), b"\0"].concat());
     }
     let words: String = (0..=ODD.len()).map(|number| format!(" \"$HL_{number}\"")).collect();
-    // A second shell: the variables have to be exported.
+    // A second shell sees only variables that are exported.
     let line = format!("sh -c 'printf \"%s\\0\" {words}'");
     let output = scene.run_with(line, &arguments).await?.check()?;
     ensure!(output.stdout() == wanted, "{:?}", String::from_utf8_lossy(&output.stdout()));
@@ -44,13 +44,13 @@ async fn secret_variables_arrive_and_stdin_follows(scene: &Scene) -> anyhow::Res
     Ok(())
 }
 
-async fn a_name_that_is_no_variable_is_refused_and_nothing_is_started(
+async fn an_invalid_variable_name_is_refused_and_nothing_is_started(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let line = format!("echo ran >{}", scene.path("ran"));
     for name in ["", "1A", "A-B", "A B", "A=B", "A;id", "Ä"] {
         let result = scene.run_with(&*line, &plain().with_env_var(name, "x")).await;
-        let Err(error) = result else { anyhow::bail!("{name:?} was taken") };
+        let Err(error) = result else { anyhow::bail!("{name:?} was accepted") };
         ensure!(error.kind() == ErrorKind::Data, "{name:?}: {error:?}");
         ensure!(error.to_string().contains(&format!("{name:?}")), "{error}");
     }
@@ -68,15 +68,14 @@ async fn a_variable_ends_with_its_command(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The suite's own environment has none of them, so the environment is only looked through for
-/// their names.
+/// The suite's own environment has none of the secrets, so searching for their names is enough.
 async fn no_child_inherits_the_secrets_of_hostlink(scene: &Scene) -> anyhow::Result<()> {
     let variables = scene.run("env").await?.stdout_lines();
     let found = |name: &str| variables.iter().any(|line| line.starts_with(&format!("{name}=")));
     for name in SECRET_VARIABLES {
         ensure!(!found(name), "{name} was inherited");
     }
-    ensure!(found("PATH"), "the environment is not seen");
+    ensure!(found("PATH"), "the search does not see the environment");
     let leaks = scene.run("env | grep -c '_hl_'").await?;
     ensure!(leaks.stdout().trim_ascii() == b"0", "variables of the script are exported");
     Ok(())

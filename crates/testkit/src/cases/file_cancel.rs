@@ -1,4 +1,4 @@
-//! Transfers that are given up midway.
+//! Transfers that are cancelled midway.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ cases![
     a_put_that_runs_out_of_time_leaves_the_old_file_and_nothing_else: SecondSession,
     dropping_a_get_leaves_the_old_file_and_nothing_else: SecondSession,
     a_get_that_runs_out_of_time_leaves_the_old_file_and_nothing_else: SecondSession,
-    dropping_a_put_leaves_a_temporary_of_somebody_elses_alone: SecondSession,
+    dropping_a_put_keeps_a_file_named_like_the_temporary: SecondSession,
 ];
 
-/// Of unknown and of known length; neither ever ends.
+/// Returns sources of unknown and of known length, neither of which ever ends.
 fn endless() -> [Source; 2] {
     [Source::reader(drip()), Source::sized_reader(drip(), 1 << 40)]
 }
@@ -41,7 +41,7 @@ async fn dropping_a_put_leaves_the_old_file_and_nothing_else(scene: &Scene) -> a
     Ok(())
 }
 
-/// Cleaning up goes on after the drop, and a disconnect would wait for it.
+/// Waits until the cleanup is done. It continues after the drop; a disconnect would wait for it.
 async fn expect_cleared(scene: &Scene) -> anyhow::Result<()> {
     until("the temporary file goes", || async { Ok(scene.leftovers().await?.is_empty()) }).await?;
     scene.expect_content(&scene.path("file"), b"old").await
@@ -82,7 +82,7 @@ async fn a_put_that_runs_out_of_time_leaves_the_old_file_and_nothing_else(
     Ok(())
 }
 
-/// A file of the target that never ends: a FIFO whose writer stops midway.
+/// Makes a file on the target that never ends: a FIFO whose writer stops midway.
 async fn endless_there(scene: &Scene) -> anyhow::Result<String> {
     let seconds = random::seconds();
     scene.plant_endless("fifo", &seconds).await?;
@@ -122,10 +122,8 @@ async fn a_get_that_runs_out_of_time_leaves_the_old_file_and_nothing_else(
     scene.expect_no_leftovers().await
 }
 
-/// Until the target has said that it made it, what bears the name of the temporary is not ours.
-async fn dropping_a_put_leaves_a_temporary_of_somebody_elses_alone(
-    scene: &Scene,
-) -> anyhow::Result<()> {
+/// Until the target reports that it made the temporary file, a file of that name is not ours.
+async fn dropping_a_put_keeps_a_file_named_like_the_temporary(scene: &Scene) -> anyhow::Result<()> {
     let temporary = scene.plant("precious", b"kept").await?;
     for wait in [0, 1, 2, 3, 4, 6, 8, 12] {
         let options =

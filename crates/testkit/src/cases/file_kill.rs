@@ -28,7 +28,7 @@ async fn a_put_of_unknown_length_that_is_killed_leaves_the_old_file(
     kill_put(scene, "unknown").await
 }
 
-/// Kills the program as nothing can prepare for: with SIGKILL.
+/// Kills the program with SIGKILL, which it cannot handle.
 async fn kill_put(scene: &Scene, length: &str) -> anyhow::Result<()> {
     let path = scene.plant("file", b"old").await?;
     let mut child = child::start(scene, "put-slowly", &[&path, length])?;
@@ -43,11 +43,11 @@ async fn kill_put(scene: &Scene, length: &str) -> anyhow::Result<()> {
     expect_one_leftover(scene).await
 }
 
-/// Fails if more than one temporary file is left. Beside it may be an empty file, by which SFTP
-/// learns the umask; the temporary file itself is still empty then.
+/// Fails if more than one temporary file is left. An empty file may be there too: SFTP makes one to
+/// learn the umask. The temporary file itself is still empty then.
 async fn expect_one_leftover(scene: &Scene) -> anyhow::Result<()> {
     let left = scene.leftovers().await?;
-    let empty = scene.look_text("find . -name '.*.hostlink-*' -size 0").await?.lines().count();
+    let empty = scene.sh_text("find . -name '.*.hostlink-*' -size 0").await?.lines().count();
     ensure!(left.len() <= 2 && left.len() - empty <= 1, "{left:?}, {empty} of them empty");
     Ok(())
 }
@@ -58,7 +58,7 @@ async fn a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one(
     let from = scene.file_here("from", &random::bytes(32 * 1024 * 1024))?;
     let new = checksum_here(&from).await?;
     for wait in [0, 20, 60] {
-        scene.look("rm -f ./.*.hostlink-*").await?;
+        scene.sh("rm -f ./.*.hostlink-*").await?;
         let path = scene.plant("file", b"old").await?;
         let old = scene.checksum(&path).await?;
         let arguments = [&*from.to_string_lossy(), &*path];
@@ -81,7 +81,7 @@ async fn a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one(
     Ok(())
 }
 
-/// What a killed program left running ends with its input.
+/// Waits until nothing of the killed program runs on the target. It ends when its input does.
 async fn until_quiet(scene: &Scene) -> anyhow::Result<()> {
     until("nothing writes any more", || {
         scene_holds(scene, "a=$(ls -lA); sleep 1; [ \"$a\" = \"$(ls -lA)\" ]")

@@ -51,7 +51,7 @@ async fn a_put_whose_input_ends_early_leaves_the_old_file_and_nothing_else(
 async fn a_put_whose_link_is_lost_leaves_the_old_file(scene: &Scene) -> anyhow::Result<()> {
     for (number, after) in [0, SIZE / 2, SIZE - 1].into_iter().enumerate() {
         for source in sources() {
-            scene.look("rm -f ./.*.hostlink-*").await?;
+            scene.sh("rm -f ./.*.hostlink-*").await?;
             let path = scene.plant(&format!("file{number}"), b"old").await?;
             let link = cut(scene, Loss::Link, after).await?;
             let put = link.put_file(source, &path, &PutOptions::default()).await;
@@ -61,7 +61,7 @@ async fn a_put_whose_link_is_lost_leaves_the_old_file(scene: &Scene) -> anyhow::
             })
             .await?;
             scene.expect_content(&path, b"old").await?;
-            // There is no way left to the temporary file.
+            // No connection is left through which the temporary file could be removed.
             ensure!(scene.leftovers().await?.len() <= 1, "{:?}", scene.leftovers().await?);
             link.disconnect().await?;
         }
@@ -73,7 +73,7 @@ async fn a_get_whose_output_ends_early_leaves_the_old_file_and_nothing_else(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let path = scene.plant("file", &random::bytes(SIZE)).await?;
-    // The announcements and the file's header stand before its bytes, and a line behind them.
+    // The announcements and the file's header come before its bytes, and a line after them.
     for after in [300, 1000, SIZE / 2, SIZE, SIZE + 100] {
         let to = scene.file_here("to", b"old")?;
         let link = cut(scene, Loss::Output, after).await?;
@@ -97,7 +97,7 @@ fn tree(path: &Path) -> anyhow::Result<()> {
 async fn a_directory_whose_input_ends_early_does_not_appear(scene: &Scene) -> anyhow::Result<()> {
     let from = scene.here("tree");
     tree(&from)?;
-    // Without tar each file has an input of its own.
+    // Without tar each file has its own input.
     for after in [0, 512, SIZE / 2, SIZE - 1] {
         let link = cut(scene, Loss::Input, after).await?;
         let put = link.put_dir(&from, &scene.path("new"), &PutOptions::default()).await;
@@ -110,7 +110,7 @@ async fn a_directory_whose_input_ends_early_does_not_appear(scene: &Scene) -> an
 }
 
 async fn a_directory_whose_output_ends_early_does_not_appear(scene: &Scene) -> anyhow::Result<()> {
-    scene.look(&format!("mkdir tree; head -c {SIZE} /dev/zero >tree/a; cp tree/a tree/b")).await?;
+    scene.sh(&format!("mkdir tree; head -c {SIZE} /dev/zero >tree/a; cp tree/a tree/b")).await?;
     for after in [300, 1500, SIZE / 2, SIZE - 1] {
         let (link, to) = (cut(scene, Loss::Output, after).await?, scene.here("new"));
         let got = link.get_dir(&scene.path("tree"), &to, &GetOptions::default()).await;

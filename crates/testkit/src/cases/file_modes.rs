@@ -15,18 +15,18 @@ cases![
     an_existing_destination_keeps_its_mode_and_owner,
     a_new_file_has_the_bits_of_its_source_less_the_umask,
     bytes_and_readers_make_files_of_0666_less_the_umask,
-    preserve_takes_mode_and_time_there,
-    preserve_takes_mode_and_time_back,
-    a_file_that_is_got_keeps_the_mode_it_has_here,
-    a_new_file_that_is_got_has_the_remote_bits_less_the_umask,
+    preserve_keeps_mode_and_time_of_a_put,
+    preserve_keeps_mode_and_time_of_a_get,
+    a_get_keeps_the_mode_of_the_local_file,
+    a_new_local_file_has_the_remote_bits_less_the_umask,
 ];
 
 async fn stat(scene: &Scene, name: &str, format: &str) -> anyhow::Result<String> {
-    scene.look_text(&format!("stat -c '{format}' {name}")).await
+    scene.sh_text(&format!("stat -c '{format}' {name}")).await
 }
 
 async fn umask_there(scene: &Scene) -> anyhow::Result<u32> {
-    Ok(u32::from_str_radix(&scene.look_text("umask").await?, 8)?)
+    Ok(u32::from_str_radix(&scene.sh_text("umask").await?, 8)?)
 }
 
 fn umask_here(scene: &Scene) -> anyhow::Result<u32> {
@@ -59,7 +59,7 @@ async fn a_mode_that_is_asked_for_is_set(scene: &Scene) -> anyhow::Result<()> {
 
 async fn an_existing_destination_keeps_its_mode_and_owner(scene: &Scene) -> anyhow::Result<()> {
     let from = source(scene, 0o755)?;
-    // Only root may give a file away; without root the owner is ours before and after.
+    // Only root may give a file away. Without root the owner is ours before and after.
     let given = "[ \"$(id -u)\" != 0 ] || chown 12345:23456 file";
     let cases = [
         (Source::path(from.clone()), given),
@@ -67,7 +67,7 @@ async fn an_existing_destination_keeps_its_mode_and_owner(scene: &Scene) -> anyh
         (Source::path(from), ":"),
     ];
     for (from, owner) in cases {
-        scene.look(&format!("rm -f file; echo old >file; chmod 640 file; {owner}")).await?;
+        scene.sh(&format!("rm -f file; echo old >file; chmod 640 file; {owner}")).await?;
         let before = stat(scene, "file", "%a %u:%g").await?;
         scene.link.put_file(from, &scene.path("file"), &PutOptions::default()).await?;
         let after = stat(scene, "file", "%a %u:%g").await?;
@@ -100,7 +100,7 @@ async fn bytes_and_readers_make_files_of_0666_less_the_umask(scene: &Scene) -> a
     Ok(())
 }
 
-async fn preserve_takes_mode_and_time_there(scene: &Scene) -> anyhow::Result<()> {
+async fn preserve_keeps_mode_and_time_of_a_put(scene: &Scene) -> anyhow::Result<()> {
     let options = PutOptions::default().with_preserve(true);
     scene.plant("file", b"old").await?;
     for name in ["new", "file"] {
@@ -112,9 +112,9 @@ async fn preserve_takes_mode_and_time_there(scene: &Scene) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn preserve_takes_mode_and_time_back(scene: &Scene) -> anyhow::Result<()> {
+async fn preserve_keeps_mode_and_time_of_a_get(scene: &Scene) -> anyhow::Result<()> {
     let path = scene.plant("file", b"content").await?;
-    scene.look("chmod 751 file; TZ=UTC0 touch -t 200109090146.41 file").await?;
+    scene.sh("chmod 751 file; TZ=UTC0 touch -t 200109090146.41 file").await?;
     scene.file_here("old", b"old")?;
     for name in ["new", "old"] {
         let to = scene.here(name);
@@ -126,9 +126,9 @@ async fn preserve_takes_mode_and_time_back(scene: &Scene) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn a_file_that_is_got_keeps_the_mode_it_has_here(scene: &Scene) -> anyhow::Result<()> {
+async fn a_get_keeps_the_mode_of_the_local_file(scene: &Scene) -> anyhow::Result<()> {
     let path = scene.plant("file", b"content").await?;
-    scene.look("chmod 755 file").await?;
+    scene.sh("chmod 755 file").await?;
     let to = source(scene, 0o640)?;
     scene.link.get_file(&path, &*to, &GetOptions::default()).await?;
     ensure!(mode(&to)? == 0o640, "{:o}", mode(&to)?);
@@ -136,13 +136,11 @@ async fn a_file_that_is_got_keeps_the_mode_it_has_here(scene: &Scene) -> anyhow:
     Ok(())
 }
 
-async fn a_new_file_that_is_got_has_the_remote_bits_less_the_umask(
-    scene: &Scene,
-) -> anyhow::Result<()> {
+async fn a_new_local_file_has_the_remote_bits_less_the_umask(scene: &Scene) -> anyhow::Result<()> {
     let umask = umask_here(scene)?;
     let path = scene.plant("file", b"content").await?;
     for bits in [0o777, 0o640, 0o4755] {
-        scene.look(&format!("chmod {bits:o} file")).await?;
+        scene.sh(&format!("chmod {bits:o} file")).await?;
         let to = scene.here(&format!("to{bits:o}"));
         scene.link.get_file(&path, &*to, &GetOptions::default()).await?;
         ensure!(mode(&to)? == bits & 0o777 & !umask, "{bits:o} became {:o}", mode(&to)?);

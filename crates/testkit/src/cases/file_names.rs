@@ -8,14 +8,14 @@ use crate::scene::Scene;
 use crate::settings::plain;
 
 cases![
-    files_of_odd_names_go_there_and_back,
-    a_file_of_the_longest_name_goes_there_and_back,
+    files_with_odd_names_round_trip,
+    a_file_with_the_longest_name_round_trips,
     a_relative_path_starts_from_chdir,
-    a_path_that_cannot_be_one_is_refused,
+    an_invalid_path_is_refused,
     a_temporary_file_goes_where_it_is_asked_for: SecondSession,
 ];
 
-async fn there_and_back(scene: &Scene, name: &str) -> anyhow::Result<()> {
+async fn round_trip(scene: &Scene, name: &str) -> anyhow::Result<()> {
     let path = scene.path(name);
     let from = scene.file_here("from", b"from a file")?;
     for (source, wanted) in
@@ -32,7 +32,7 @@ async fn there_and_back(scene: &Scene, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn files_of_odd_names_go_there_and_back(scene: &Scene) -> anyhow::Result<()> {
+async fn files_with_odd_names_round_trip(scene: &Scene) -> anyhow::Result<()> {
     let names = [
         "a b",
         "it's",
@@ -55,20 +55,20 @@ async fn files_of_odd_names_go_there_and_back(scene: &Scene) -> anyhow::Result<(
         "%s",
     ];
     for name in scene.sample(names) {
-        there_and_back(scene, name).await?;
+        round_trip(scene, name).await?;
     }
     scene.expect_no_leftovers().await
 }
 
-async fn a_file_of_the_longest_name_goes_there_and_back(scene: &Scene) -> anyhow::Result<()> {
+async fn a_file_with_the_longest_name_round_trips(scene: &Scene) -> anyhow::Result<()> {
     for name in ["l".repeat(200), "l".repeat(201), "l".repeat(255), "ü".repeat(127)] {
-        there_and_back(scene, &name).await?;
+        round_trip(scene, &name).await?;
     }
     scene.expect_no_leftovers().await
 }
 
 async fn a_relative_path_starts_from_chdir(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkdir ./-d").await?;
+    scene.sh("mkdir ./-d").await?;
     let arguments = plain().with_chdir(scene.path("-d"));
     let put = PutOptions::default().with_arguments(arguments.clone());
     let get = GetOptions::default().with_arguments(arguments);
@@ -86,7 +86,7 @@ async fn a_relative_path_starts_from_chdir(scene: &Scene) -> anyhow::Result<()> 
     scene.expect_no_leftovers().await
 }
 
-async fn a_path_that_cannot_be_one_is_refused(scene: &Scene) -> anyhow::Result<()> {
+async fn an_invalid_path_is_refused(scene: &Scene) -> anyhow::Result<()> {
     for path in ["", "a\0b"] {
         let put = scene.link.put_file(b"x".to_vec(), path, &PutOptions::default()).await;
         let kind = put.err().map(|error| error.kind());
@@ -99,7 +99,7 @@ async fn a_path_that_cannot_be_one_is_refused(scene: &Scene) -> anyhow::Result<(
 }
 
 async fn a_temporary_file_goes_where_it_is_asked_for(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkdir temporary destination").await?;
+    scene.sh("mkdir temporary destination").await?;
     let path = scene.path("destination/file");
     let arguments = plain().with_temp_dir(scene.path("temporary"));
     let elsewhere = PutOptions::default().with_arguments(arguments);
@@ -109,14 +109,14 @@ async fn a_temporary_file_goes_where_it_is_asked_for(scene: &Scene) -> anyhow::R
     };
     for options in [elsewhere, named] {
         let source = Source::reader(crate::child::drip());
-        // One whose name was given counts as ours once the target has said that it made it, before
-        // it is filled.
-        let look = crate::watch::until("a temporary file with content", || async {
+        // A temporary whose name was given counts as ours once the target reports that it made it,
+        // which is before it is filled.
+        let check = crate::watch::until("a temporary file with content", || async {
             scene.holds("[ \"$(find temporary -name '.*.hostlink-*' -size +100k)\" ]").await
         });
         tokio::select! {
             put = scene.link.put_file(source, &path, &options) => anyhow::bail!("it ended: {put:?}"),
-            seen = look => seen?,
+            checked = check => checked?,
         }
         crate::watch::until("the temporary file goes", || async {
             Ok(scene.leftovers().await?.is_empty())
@@ -124,7 +124,7 @@ async fn a_temporary_file_goes_where_it_is_asked_for(scene: &Scene) -> anyhow::R
         .await?;
         scene.link.put_file(b"new".to_vec(), &path, &options).await?;
         scene.expect_content(&path, b"new").await?;
-        ensure!(scene.look_text("ls -A temporary; rm destination/file").await?.is_empty());
+        ensure!(scene.sh_text("ls -A temporary; rm destination/file").await?.is_empty());
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ cases![
     a_symlink_at_the_destination_is_followed_and_stays,
     a_dangling_symlink_at_the_destination_makes_its_target,
     a_symlink_is_replaced_when_it_is_not_to_be_followed,
-    a_circle_of_symlinks_is_an_error,
+    a_loop_of_symlinks_is_an_error,
     a_symlink_is_followed_when_a_file_is_got,
     a_fifo_is_written_in_place,
     a_fifo_is_read_to_its_end,
@@ -22,15 +22,15 @@ fn sources() -> [Source; 2] {
 }
 
 async fn a_symlink_at_the_destination_is_followed_and_stays(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkdir d; ln -s ../d/two d/one; mkdir d/d; ln -s ./d/../three d/two").await?;
+    scene.sh("mkdir d; ln -s ../d/two d/one; mkdir d/d; ln -s ./d/../three d/two").await?;
     let from = scene.file_here("from", b"content")?;
     for source in sources().into_iter().chain([Source::path(from)]) {
-        scene.look("echo old >d/three; chmod 640 d/three").await?;
+        scene.sh("echo old >d/three; chmod 640 d/three").await?;
         scene.link.put_file(source, &scene.path("d/one"), &PutOptions::default()).await?;
-        let links = scene.look_text("readlink d/one; readlink d/two").await?;
+        let links = scene.sh_text("readlink d/one; readlink d/two").await?;
         ensure!(links == "../d/two\n./d/../three", "{links:?}");
         scene.expect_content(&scene.path("d/three"), b"content").await?;
-        ensure!(scene.look_text("stat -c %a d/three").await? == "640");
+        ensure!(scene.sh_text("stat -c %a d/three").await? == "640");
     }
     scene.expect_no_leftovers().await
 }
@@ -40,9 +40,9 @@ async fn a_dangling_symlink_at_the_destination_makes_its_target(
 ) -> anyhow::Result<()> {
     let from = scene.file_here("from", b"content")?;
     for source in sources().into_iter().chain([Source::path(from)]) {
-        scene.look("rm -f target; ln -sf target link").await?;
+        scene.sh("rm -f target; ln -sf target link").await?;
         scene.link.put_file(source, &scene.path("link"), &PutOptions::default()).await?;
-        ensure!(scene.look_text("readlink link").await? == "target");
+        ensure!(scene.sh_text("readlink link").await? == "target");
         scene.expect_content(&scene.path("target"), b"content").await?;
     }
     scene.expect_no_leftovers().await
@@ -54,7 +54,7 @@ async fn a_symlink_is_replaced_when_it_is_not_to_be_followed(scene: &Scene) -> a
     for target in ["target", "missing", "directory"] {
         for source in sources().into_iter().chain([Source::path(&from)]) {
             scene
-                .look(&format!(
+                .sh(&format!(
                     "mkdir -p directory; echo old >target; rm -f link; ln -s {target} link"
                 ))
                 .await?;
@@ -68,24 +68,24 @@ async fn a_symlink_is_replaced_when_it_is_not_to_be_followed(scene: &Scene) -> a
     scene.expect_no_leftovers().await
 }
 
-async fn a_circle_of_symlinks_is_an_error(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("ln -s b a; ln -s a b").await?;
+async fn a_loop_of_symlinks_is_an_error(scene: &Scene) -> anyhow::Result<()> {
+    scene.sh("ln -s b a; ln -s a b").await?;
     let from = scene.file_here("from", b"content")?;
     for source in sources().into_iter().chain([Source::path(from)]) {
         let put = scene.link.put_file(source, &scene.path("a"), &PutOptions::default()).await;
         ensure!(put.is_err(), "it was stored: {put:?}");
     }
-    ensure!(scene.look_text("readlink a; readlink b").await? == "b\na");
+    ensure!(scene.sh_text("readlink a; readlink b").await? == "b\na");
     scene.expect_no_leftovers().await
 }
 
 async fn a_symlink_is_followed_when_a_file_is_got(scene: &Scene) -> anyhow::Result<()> {
     scene.plant("target", b"content").await?;
-    scene.look("ln -s target link").await?;
+    scene.sh("ln -s target link").await?;
     let to = scene.here("to");
     scene.link.get_file(&scene.path("link"), &*to, &GetOptions::default()).await?;
     ensure!(std::fs::read(&to)? == b"content" && !to.is_symlink());
-    // A link here is followed too.
+    // A symlink on this machine is followed too.
     let link = scene.here("link");
     std::os::unix::fs::symlink("to", &link)?;
     scene.plant("target", b"other").await?;
@@ -95,13 +95,13 @@ async fn a_symlink_is_followed_when_a_file_is_got(scene: &Scene) -> anyhow::Resu
 }
 
 async fn a_fifo_is_written_in_place(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkfifo fifo").await?;
+    scene.sh("mkfifo fifo").await?;
     let from = scene.file_here("from", b"content")?;
     for source in sources().into_iter().chain([Source::path(from)]) {
         let options = PutOptions::default();
-        let (path, reader) = (scene.path("fifo"), scene.look("cat fifo"));
+        let (path, reader) = (scene.path("fifo"), scene.sh("cat fifo"));
         let (put, read) = tokio::join!(scene.link.put_file(source, &path, &options), reader);
-        ensure!(put?.in_place, "a FIFO is said to be replaced");
+        ensure!(put?.in_place, "the result says that the FIFO was replaced");
         ensure!(read? == b"content");
         ensure!(scene.holds("[ -p fifo ]").await?, "the FIFO was replaced");
     }
@@ -109,38 +109,37 @@ async fn a_fifo_is_written_in_place(scene: &Scene) -> anyhow::Result<()> {
 }
 
 async fn a_fifo_is_read_to_its_end(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkfifo fifo").await?;
+    scene.sh("mkfifo fifo").await?;
     let (path, mut buffer, to) = (scene.path("fifo"), Vec::new(), scene.here("to"));
     let write = "echo one >fifo; sleep 0.2";
     let options = GetOptions::default();
     let (got, written) =
-        tokio::join!(scene.link.get_file(&path, &mut buffer, &options), scene.look(write));
+        tokio::join!(scene.link.get_file(&path, &mut buffer, &options), scene.sh(write));
     written?;
     ensure!(got?.bytes == 4 && buffer == b"one\n");
-    let (got, written) =
-        tokio::join!(scene.link.get_file(&path, &*to, &options), scene.look(write));
+    let (got, written) = tokio::join!(scene.link.get_file(&path, &*to, &options), scene.sh(write));
     written?;
     ensure!(got?.bytes == 4 && std::fs::read(to)? == b"one\n");
     Ok(())
 }
 
 async fn a_device_is_written_in_place_and_stays(scene: &Scene) -> anyhow::Result<()> {
-    // A device of our own where that may be made: a library that replaces it must not harm the
+    // Uses a device of our own where one can be made: a library that replaces it must not harm the
     // machine.
-    scene.look("mknod null c 1 3 2>/dev/null || ln -s /dev/null null").await?;
+    scene.sh("mknod null c 1 3 2>/dev/null || ln -s /dev/null null").await?;
     let from = scene.file_here("from", b"content")?;
     for source in sources().into_iter().chain([Source::path(from)]) {
         let put = scene.link.put_file(source, &scene.path("null"), &PutOptions::default()).await?;
-        ensure!(put.in_place, "a device is said to be replaced");
+        ensure!(put.in_place, "the result says that the device was replaced");
         ensure!(scene.holds("[ -c null ]").await?, "the device was replaced");
     }
     scene.expect_no_leftovers().await
 }
 
 async fn a_file_that_is_a_mount_point_is_written_in_place(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("echo old >file; echo mounted >other; mount --bind other file").await?;
+    scene.sh("echo old >file; echo mounted >other; mount --bind other file").await?;
     let tried = put_on_mount_point(scene).await;
-    scene.look("umount file").await?;
+    scene.sh("umount file").await?;
     tried?;
     scene.expect_content(&scene.path("file"), b"old\n").await?;
     scene.expect_no_leftovers().await
@@ -151,7 +150,7 @@ async fn put_on_mount_point(scene: &Scene) -> anyhow::Result<()> {
     for source in sources().into_iter().chain([Source::path(from)]) {
         scene.plant("other", b"a longer text than the new one").await?;
         let put = scene.link.put_file(source, &scene.path("file"), &PutOptions::default()).await?;
-        ensure!(put.in_place, "a mount point is said to be replaced");
+        ensure!(put.in_place, "the result says that the mount point was replaced");
         scene.expect_content(&scene.path("other"), b"content").await?;
     }
     Ok(())

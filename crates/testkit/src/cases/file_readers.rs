@@ -1,4 +1,4 @@
-//! Readers that do not keep their word.
+//! Readers and writers that fail or lie about their length.
 
 use std::io;
 use std::pin::Pin;
@@ -72,7 +72,7 @@ async fn a_writer_that_fails_ends_the_transfer(scene: &Scene) -> anyhow::Result<
     Ok(())
 }
 
-/// Can neither be read nor written.
+/// A reader and writer whose every operation fails.
 struct Broken;
 
 fn broken<T>() -> Poll<io::Result<T>> {

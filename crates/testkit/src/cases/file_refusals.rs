@@ -1,4 +1,4 @@
-//! Transfers that cannot be done, and say why.
+//! Transfers that are refused, with a reason.
 
 use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions, Source, Transferred};
@@ -11,12 +11,12 @@ use crate::watch::until;
 cases![
     a_directory_at_the_destination_is_an_error_and_stays: UnreadInput,
     a_missing_directory_is_an_error: UnreadInput,
-    a_place_that_takes_no_file_is_an_error: UnreadInput,
+    a_directory_that_takes_no_file_is_an_error: UnreadInput,
     a_source_that_is_missing_or_a_directory_is_an_error,
     getting_what_is_missing_or_a_directory_leaves_the_old_file,
     getting_into_a_missing_directory_is_an_error,
-    a_temporary_of_somebody_elses_is_left_alone,
-    a_temporary_of_our_own_choice_is_used_and_gone,
+    an_existing_file_named_like_the_temporary_is_kept,
+    a_temporary_chosen_by_the_caller_is_used_and_removed,
     a_put_whose_temporary_is_removed_leaves_the_old_file_or_the_new_one,
     the_search_for_leftovers_finds_one,
 ];
@@ -41,7 +41,7 @@ async fn put(scene: &Scene, source: Source, path: &str) -> anyhow::Result<ErrorK
 }
 
 async fn a_directory_at_the_destination_is_an_error_and_stays(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkdir d; ln -s d link").await?;
+    scene.sh("mkdir d; ln -s d link").await?;
     for name in ["d", "d/", "link", "new/"] {
         for source in sources(scene)? {
             let kind = put(scene, source, &scene.path(name)).await?;
@@ -57,13 +57,13 @@ async fn a_missing_directory_is_an_error(scene: &Scene) -> anyhow::Result<()> {
         let kind = put(scene, source, &scene.path("missing/file")).await?;
         ensure!(kind == ErrorKind::NotFound, "{kind}");
     }
-    ensure!(scene.look_text("ls -A").await?.is_empty(), "something was made");
+    ensure!(scene.sh_text("ls -A").await?.is_empty(), "something was made");
     Ok(())
 }
 
-async fn a_place_that_takes_no_file_is_an_error(scene: &Scene) -> anyhow::Result<()> {
+async fn a_directory_that_takes_no_file_is_an_error(scene: &Scene) -> anyhow::Result<()> {
     for source in sources(scene)? {
-        // Not even root makes a file there.
+        // Not even root can create a file there.
         let kind = put(scene, source, "/proc/hl-nope").await?;
         ensure!([ErrorKind::PermissionDenied, ErrorKind::NotFound].contains(&kind), "{kind}");
     }
@@ -121,7 +121,7 @@ async fn a_put_whose_temporary_is_removed_leaves_the_old_file_or_the_new_one(
     let meddle = async move {
         writer.write_all(b"n").await?;
         until("a temporary file", || async { Ok(!scene.leftovers().await?.is_empty()) }).await?;
-        scene.look("rm -f ./.*.hostlink-*").await?;
+        scene.sh("rm -f ./.*.hostlink-*").await?;
         anyhow::Ok(writer.write_all(b"ew").await?)
     };
     let (put, meddled) = tokio::join!(put, meddle);
@@ -139,29 +139,29 @@ async fn the_search_for_leftovers_finds_one(scene: &Scene) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Whatever goes wrong, what stood under the name that the caller chose is not ours to remove.
-async fn a_temporary_of_somebody_elses_is_left_alone(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkdir precious d; echo kept >precious/file; echo kept >file").await?;
+/// Whatever goes wrong, a file that already had the name chosen by the caller is not removed.
+async fn an_existing_file_named_like_the_temporary_is_kept(scene: &Scene) -> anyhow::Result<()> {
+    scene.sh("mkdir precious d; echo kept >precious/file; echo kept >file").await?;
     for (taken, path) in [("precious", "new"), ("file", "new"), ("precious", "d"), ("file", "d")] {
         for source in sources(scene)? {
             let temporary = Some(scene.path(taken));
             let options = PutOptions { remote_temp_filename: temporary, ..PutOptions::default() };
             kind(scene.link.put_file(source, &scene.path(path), &options).await)?;
-            let kept = scene.look_text("cat precious/file file; ls new 2>&1 | wc -l").await?;
+            let kept = scene.sh_text("cat precious/file file; ls new 2>&1 | wc -l").await?;
             ensure!(kept == "kept\nkept\n1", "{taken}, {path}: {kept:?}");
         }
     }
     Ok(())
 }
 
-async fn a_temporary_of_our_own_choice_is_used_and_gone(scene: &Scene) -> anyhow::Result<()> {
-    scene.look("mkdir place").await?;
+async fn a_temporary_chosen_by_the_caller_is_used_and_removed(scene: &Scene) -> anyhow::Result<()> {
+    scene.sh("mkdir place").await?;
     for source in sources(scene)? {
         let temporary = Some(scene.path("place/temporary"));
         let options = PutOptions { remote_temp_filename: temporary, ..PutOptions::default() };
         scene.link.put_file(source, &scene.path("new"), &options).await?;
-        ensure!(scene.look_text("cat new; ls place").await? == "content");
-        scene.look("rm new").await?;
+        ensure!(scene.sh_text("cat new; ls place").await? == "content");
+        scene.sh("rm new").await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Files there and back.
+//! Files put and got back.
 
 use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source};
@@ -7,7 +7,7 @@ use crate::random;
 use crate::scene::Scene;
 
 cases![
-    files_of_any_size_go_there_and_back_unchanged,
+    files_of_any_size_round_trip_unchanged,
     every_kind_of_source_is_stored,
     every_kind_of_sink_is_filled,
     an_existing_file_is_replaced,
@@ -15,7 +15,7 @@ cases![
     the_new_file_is_hidden_and_private_until_it_is_whole: SecondSession,
 ];
 
-async fn files_of_any_size_go_there_and_back_unchanged(scene: &Scene) -> anyhow::Result<()> {
+async fn files_of_any_size_round_trip_unchanged(scene: &Scene) -> anyhow::Result<()> {
     for size in [0, 1, 65_536, 65_537, 3 * 1024 * 1024] {
         let bytes = random::bytes(size);
         let (from, to) = (scene.file_here("from", &bytes)?, scene.here("to"));
@@ -76,7 +76,7 @@ async fn an_existing_file_is_replaced(scene: &Scene) -> anyhow::Result<()> {
 async fn a_reader_of_the_destination_never_sees_a_part(scene: &Scene) -> anyhow::Result<()> {
     let contents = [vec![b'b'; 1_000_000], vec![b'a'; 100_000]];
     let path = scene.plant("file", &contents[1]).await?;
-    let watch = scene.look("while [ ! -e stop ]; do md5sum <file; done | sort | uniq");
+    let watch = scene.sh("while [ ! -e stop ]; do md5sum <file; done | sort | uniq");
     let write = async {
         let mut whole = Vec::new();
         for number in 0..4 {
@@ -98,7 +98,7 @@ async fn a_reader_of_the_destination_never_sees_a_part(scene: &Scene) -> anyhow:
     let (seen, mut whole) = (String::from_utf8(seen?)?, whole?);
     whole.sort();
     let seen: Vec<_> = seen.lines().map(str::trim).collect();
-    ensure!(seen == whole, "the reader saw {seen:?}, and not just both contents, {whole:?}");
+    ensure!(seen == whole, "the reader saw {seen:?}, not only the two contents {whole:?}");
     scene.expect_no_leftovers().await
 }
 
@@ -106,10 +106,10 @@ async fn the_new_file_is_hidden_and_private_until_it_is_whole(scene: &Scene) -> 
     let path = scene.plant("file", b"old").await?;
     let source = Source::reader(crate::child::drip());
     let options = PutOptions::default().with_mode(0o666);
-    let look = async {
-        // One that is not filled may be a question, what the umask leaves of all bits.
+    let check = async {
+        // An empty one may be SFTP's probe of the umask.
         let modes =
-            || scene.look_text("find . -name '.*.hostlink-*' -size +0c -exec stat -c %a {} +");
+            || scene.sh_text("find . -name '.*.hostlink-*' -size +0c -exec stat -c %a {} +");
         crate::watch::until("a temporary file with content", || async {
             Ok(!modes().await?.is_empty())
         })
@@ -119,6 +119,6 @@ async fn the_new_file_is_hidden_and_private_until_it_is_whole(scene: &Scene) -> 
     };
     tokio::select! {
         put = scene.link.put_file(source, &path, &options) => anyhow::bail!("it ended: {put:?}"),
-        looked = look => looked,
+        checked = check => checked,
     }
 }

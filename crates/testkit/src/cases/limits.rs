@@ -1,4 +1,4 @@
-//! Commands that are ended by force.
+//! Commands that are killed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use hostlink_core::{RunOptions, Secret};
 use crate::random;
 use crate::scene::Scene;
 use crate::settings::plain;
-use crate::time_out::{say, time_out, time_out_with};
+use crate::time_out::{announce, time_out, time_out_with};
 use crate::watch::until;
 
 cases![
@@ -26,14 +26,15 @@ cases![
 async fn timeout_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
     let line =
-        format!("sleep {seconds} & exec >/dev/null 2>&1; {}; sleep {seconds}; :", say(scene));
+        format!("sleep {seconds} & exec >/dev/null 2>&1; {}; sleep {seconds}; :", announce(scene));
     time_out(scene, line, &plain()).await?;
     scene.expect_gone(&seconds).await
 }
 
 async fn timeout_ends_what_ignores_signals(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    let line = format!("trap '' TERM INT HUP; {}; sleep {seconds}; sleep {seconds}", say(scene));
+    let line =
+        format!("trap '' TERM INT HUP; {}; sleep {seconds}; sleep {seconds}", announce(scene));
     time_out(scene, line, &plain()).await?;
     scene.expect_gone(&seconds).await
 }
@@ -43,7 +44,7 @@ async fn timeout_of_a_command_sent_over_stdin_leaves_no_process_behind(
 ) -> anyhow::Result<()> {
     let seconds = random::seconds();
     let arguments = plain().with_env_var("HL_SECRET", Secret::from("hunter2"));
-    let line = format!("sleep {seconds} & {}; sleep {seconds}", say(scene));
+    let line = format!("sleep {seconds} & {}; sleep {seconds}", announce(scene));
     let error = time_out(scene, line, &arguments).await?;
     ensure!(!format!("{error:?}").contains("hunter2"));
     scene.expect_gone(&seconds).await
@@ -52,7 +53,7 @@ async fn timeout_of_a_command_sent_over_stdin_leaves_no_process_behind(
 async fn a_timeout_carries_the_output_so_far_and_proof_of_the_kill(
     scene: &Scene,
 ) -> anyhow::Result<()> {
-    let line = format!("echo before; echo error >&2; {}; sleep 600", say(scene));
+    let line = format!("echo before; echo error >&2; {}; sleep 600", announce(scene));
     let error = time_out(scene, line, &plain()).await?;
     let Some(output) = error.output() else { anyhow::bail!("no output") };
     ensure!(output.stdout() == b"before\n" && output.stderr() == b"error\n");
@@ -65,7 +66,7 @@ async fn a_timeout_carries_the_output_so_far_and_proof_of_the_kill(
 async fn a_timeout_holds_for_a_command_that_keeps_writing(scene: &Scene) -> anyhow::Result<()> {
     let word = random::word();
     let options = RunOptions::default().with_output_limit(1000);
-    let line = format!("yes {word} | head -c 2000; {}; yes {word}", say(scene));
+    let line = format!("yes {word} | head -c 2000; {}; yes {word}", announce(scene));
     let error = time_out_with(scene, line, &plain(), &options).await?;
     ensure!(error.output().is_some_and(|output| output.truncated()));
     scene.expect_gone(&word).await
@@ -82,7 +83,8 @@ async fn dropping_the_future_kills_the_command(scene: &Scene) -> anyhow::Result<
     scene.expect_gone(&seconds).await
 }
 
-/// It may be dropped before it has said that it runs: then nobody knows yet whom to kill.
+/// The command may be dropped before it has announced its pid: then the library does not know yet
+/// what to kill.
 async fn a_command_dropped_at_any_moment_leaves_no_process_behind(
     scene: &Scene,
 ) -> anyhow::Result<()> {
@@ -93,7 +95,7 @@ async fn a_command_dropped_at_any_moment_leaves_no_process_behind(
         let _ = tokio::time::timeout(Duration::from_micros(microseconds), run).await;
     }
     scene.expect_gone(&seconds).await?;
-    // What was on its way there when the first look was taken would be there by now.
+    // A process that was still starting at the first check is there by now.
     scene.run("sleep 0.2").await?;
     scene.expect_gone(&seconds).await
 }
@@ -119,7 +121,7 @@ async fn a_kill_reaches_no_other_command(scene: &Scene) -> anyhow::Result<()> {
     let line = format!("while [ ! -e {} ]; do sleep 0.05; done; exit 3", scene.path("go"));
     let other = scene.run(line);
     let killed = async {
-        time_out(scene, format!("{}; sleep 600", say(scene)), &plain()).await?;
+        time_out(scene, format!("{}; sleep 600", announce(scene)), &plain()).await?;
         scene.plant("go", b"").await?;
         until("the file is there", || scene.holds("[ -e go ]")).await
     };

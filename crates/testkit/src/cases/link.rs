@@ -8,13 +8,13 @@ use crate::scene::Scene;
 use crate::settings::plain;
 
 cases![
-    fifty_commands_run_at_once_on_one_link: SecondSession | Alone,
+    fifty_commands_run_concurrently_on_one_link: SecondSession | Alone,
     a_link_is_disconnected_twice_without_error,
     two_links_do_not_know_each_other: SecondSession,
     the_target_has_what_the_fixture_says,
 ];
 
-async fn fifty_commands_run_at_once_on_one_link(scene: &Scene) -> anyhow::Result<()> {
+async fn fifty_commands_run_concurrently_on_one_link(scene: &Scene) -> anyhow::Result<()> {
     let runs = (0..50).map(async |number: i32| {
         let arguments = plain().with_stdin(format!("input {number}").into_bytes());
         let line = format!("sleep 0.2; cat; echo; echo e{number} >&2; exit {number}");

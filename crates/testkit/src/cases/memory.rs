@@ -1,9 +1,9 @@
-//! Memory that does not grow with what is moved.
+//! Memory use that does not grow with the amount moved.
 
 use anyhow::{Context as _, ensure};
 use tokio::io::AsyncReadExt;
 
-use crate::child::{self, MUCH};
+use crate::child::{self, LARGE};
 use crate::scene::Scene;
 
 cases![
@@ -14,10 +14,10 @@ cases![
     the_measure_of_memory_sees_an_allocation: OwnDataPath | Alone,
 ];
 
-/// KiB above what a small transfer needs: a quarter of what is moved.
+/// Limit in KiB above what a small transfer needs: a quarter of what is moved.
 const LIMIT: i64 = 16 * 1024;
 
-/// What one kind of work adds to a child's memory, in KiB.
+/// Measures by how many KiB one kind of work grows a child's memory.
 async fn growth(scene: &Scene, what: &str) -> anyhow::Result<i64> {
     let arguments = [what, &scene.path("large")];
     let mut child = child::start(scene, "measure", &arguments)?;
@@ -37,8 +37,8 @@ async fn expect_flat(scene: &Scene, what: &str) -> anyhow::Result<()> {
 }
 
 async fn expect_large(scene: &Scene) -> anyhow::Result<()> {
-    let size = scene.look_text("wc -c <large").await?;
-    ensure!(size == MUCH.to_string(), "{size} bytes arrived");
+    let size = scene.sh_text("wc -c <large").await?;
+    ensure!(size == LARGE.to_string(), "{size} bytes arrived");
     Ok(())
 }
 
@@ -57,7 +57,7 @@ async fn memory_is_flat_while_64_mebibytes_of_unknown_length_are_put(
 }
 
 async fn memory_is_flat_while_64_mebibytes_are_got(scene: &Scene) -> anyhow::Result<()> {
-    scene.look(&format!("head -c {MUCH} /dev/zero >large")).await?;
+    scene.sh(&format!("head -c {LARGE} /dev/zero >large")).await?;
     expect_flat(scene, "get").await
 }
 
@@ -69,7 +69,7 @@ async fn memory_is_flat_while_64_mebibytes_of_output_are_dropped(
 
 async fn the_measure_of_memory_sees_an_allocation(scene: &Scene) -> anyhow::Result<()> {
     let (nothing, much) = (growth(scene, "nothing").await?, growth(scene, "allocation").await?);
-    ensure!(nothing < 1024, "nothing adds {nothing} KiB");
+    ensure!(nothing < 1024, "doing nothing adds {nothing} KiB");
     ensure!(much > 90 * 1024, "100 MiB add {much} KiB");
     Ok(())
 }

@@ -1,22 +1,22 @@
-//! What every connector must do, one sentence each.
+//! What every connector must do, one sentence per case.
 
 use futures::future::BoxFuture;
 
 use crate::ability::Ability;
 use crate::scene::Scene;
 
-/// A sentence, and how it is tried.
+/// A sentence, and the function that tests it.
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
-    /// The sentence, with underscores.
+    /// The sentence, with underscores for spaces.
     pub(crate) name: &'static str,
-    /// What the target has to offer.
+    /// The abilities that the target must have.
     pub(crate) needs: &'static [Ability],
     pub(crate) run: for<'a> fn(&'a Scene) -> BoxFuture<'a, anyhow::Result<()>>,
 }
 
 impl Case {
-    /// The sentence, to be read.
+    /// Returns the sentence with spaces.
     pub(crate) fn sentence(&self) -> String {
         self.name.replace('_', " ")
     }
@@ -64,7 +64,7 @@ mod tree_conflicts;
 mod tree_oddities;
 mod trees;
 
-/// Every case, in the order of the matrix.
+/// Returns every case, in the order of the matrix.
 pub(crate) fn all() -> Vec<Case> {
     [
         status::CASES,

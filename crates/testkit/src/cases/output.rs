@@ -16,12 +16,12 @@ use crate::settings::plain;
 cases![
     the_lines_of_each_stream_arrive_in_order,
     a_last_line_without_a_newline_is_a_line,
-    carriage_returns_before_newlines_are_no_part_of_lines,
+    carriage_returns_before_newlines_are_not_part_of_lines,
     a_character_that_is_split_between_writes_arrives_whole,
     nul_bytes_in_output_arrive,
     output_arrives_while_the_command_runs,
     a_slow_reader_slows_the_command_and_loses_nothing,
-    what_an_ended_command_wrote_waits_for_a_slow_reader,
+    output_of_an_ended_command_waits_for_a_slow_reader,
     an_output_limit_keeps_the_head_and_says_so,
     a_command_may_close_its_output_early,
 ];
@@ -43,7 +43,7 @@ async fn a_last_line_without_a_newline_is_a_line(scene: &Scene) -> anyhow::Resul
     Ok(())
 }
 
-async fn carriage_returns_before_newlines_are_no_part_of_lines(
+async fn carriage_returns_before_newlines_are_not_part_of_lines(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let output = scene.run("printf 'a\\r\\nb\\rc\\r\\n\\r\\n'").await?;
@@ -70,7 +70,7 @@ async fn nul_bytes_in_output_arrive(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Hands output over to the case.
+/// Sends output to the case.
 struct Passing(UnboundedSender<Vec<u8>>);
 
 #[async_trait]
@@ -99,7 +99,7 @@ async fn output_arrives_while_the_command_runs(scene: &Scene) -> anyhow::Result<
     Ok(())
 }
 
-/// Takes nothing until it is let.
+/// Accepts no output until it is allowed to.
 struct Slow {
     bytes: usize,
     gate: Option<oneshot::Receiver<()>>,
@@ -117,16 +117,16 @@ impl OutputSink for Slow {
 }
 
 async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> anyhow::Result<()> {
-    const MUCH: usize = 64 * 1024 * 1024;
+    const LARGE: usize = 64 * 1024 * 1024;
     let written = scene.path("written");
-    let command = format!("echo x; head -c {MUCH} /dev/zero; echo done >{written}").into();
+    let command = format!("echo x; head -c {LARGE} /dev/zero; echo done >{written}").into();
     let (open, gate) = oneshot::channel();
     let mut sink = Slow { bytes: 0, gate: Some(gate) };
     let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
     let run = scene.link.run_streaming(&command, &plain, &options, &mut sink);
     let early = async {
-        // Time for the command to run ahead, if nothing holds it. The reader waits until we have
-        // looked.
+        // Gives the command time to run ahead if nothing holds it back. The reader waits until the
+        // check is done.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let early = scene.holds("[ -e written ]").await;
         let _ = open.send(());
@@ -134,15 +134,15 @@ async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> any
     };
     let (output, early) = tokio::join!(run, early);
     output?.check()?;
-    ensure!(!early?, "all was read ahead of a reader that takes nothing");
-    ensure!(sink.bytes == MUCH + 2, "{} bytes", sink.bytes);
-    ensure!(scene.holds("[ -e written ]").await?, "the file that tells is looked for in vain");
+    ensure!(!early?, "all output was read although the reader takes none");
+    ensure!(sink.bytes == LARGE + 2, "{} bytes", sink.bytes);
+    ensure!(scene.holds("[ -e written ]").await?, "the command did not write its file");
     Ok(())
 }
 
-/// As much as a container's engine holds: it throws the rest away some time after the command's
-/// end.
-async fn what_an_ended_command_wrote_waits_for_a_slow_reader(scene: &Scene) -> anyhow::Result<()> {
+/// Writes as much as a container engine buffers. Some time after the command's end the engine
+/// throws the rest away.
+async fn output_of_an_ended_command_waits_for_a_slow_reader(scene: &Scene) -> anyhow::Result<()> {
     for much in [1_300_000, 1_400_000] {
         let command = format!("head -c {much} /dev/zero").into();
         let (open, gate) = oneshot::channel();
@@ -150,7 +150,7 @@ async fn what_an_ended_command_wrote_waits_for_a_slow_reader(scene: &Scene) -> a
         let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
         let run = scene.link.run_streaming(&command, &plain, &options, &mut sink);
         let opening = async {
-            // Longer than Docker keeps it: 2 s. A shorter time could not lose it.
+            // Docker keeps it for 2 s. A shorter wait could not lose it.
             tokio::time::sleep(Duration::from_secs(3)).await;
             let _ = open.send(());
         };

@@ -1,4 +1,4 @@
-//! What the reporter is told.
+//! What the reporter receives.
 
 use anyhow::ensure;
 use hostlink_core::transfer::PutOptions;
@@ -11,7 +11,7 @@ cases![
     nothing_is_reported_unless_it_is_asked_for,
     print_input_reports_the_command_with_secrets_masked,
     print_output_reports_each_line_once,
-    transfers_are_reported_by_what_they_are_for,
+    transfers_are_reported_by_purpose,
 ];
 
 async fn nothing_is_reported_unless_it_is_asked_for(scene: &Scene) -> anyhow::Result<()> {
@@ -48,7 +48,7 @@ async fn print_output_reports_each_line_once(scene: &Scene) -> anyhow::Result<()
     Ok(())
 }
 
-async fn transfers_are_reported_by_what_they_are_for(scene: &Scene) -> anyhow::Result<()> {
+async fn transfers_are_reported_by_purpose(scene: &Scene) -> anyhow::Result<()> {
     let path = scene.path("f");
     let run = RunOptions::default().with_printing(true, true);
     let options = PutOptions { run, ..PutOptions::default() };

@@ -1,4 +1,4 @@
-//! Commands that are run again because the caller says so.
+//! Commands that are run again at the caller's request.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ fn retrying(retries: u32) -> ConnectorArguments {
     plain().with_retries(retries).with_retry_delay(Duration::from_millis(10))
 }
 
-/// Counts its runs in a file and exits with 1 unless it is the run number `success`.
+/// Counts its runs in a file, and exits with 1 unless it is run number `success`.
 fn counting(scene: &Scene, success: u32) -> String {
     let path = scene.path("runs");
     format!("cat >>{path}; echo run >>{path}; [ $(grep -c run {path}) -eq {success} ]")
 }
 
 async fn runs(scene: &Scene) -> anyhow::Result<usize> {
-    Ok(scene.look_text("grep -c run runs || :").await?.parse()?)
+    Ok(scene.sh_text("grep -c run runs || :").await?.parse()?)
 }
 
 async fn a_command_is_run_once_unless_retries_are_asked_for(scene: &Scene) -> anyhow::Result<()> {

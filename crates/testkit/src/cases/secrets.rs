@@ -1,4 +1,4 @@
-//! Where secrets are, and where they are not.
+//! Where secrets may appear, and where they may not.
 
 use anyhow::ensure;
 use hostlink_core::{Error, RunOptions, Secret, StringCommand};
@@ -19,9 +19,10 @@ async fn a_secret_variable_is_in_the_environment_of_its_command_alone(
 ) -> anyhow::Result<()> {
     let secret = random::word();
     let arguments = plain().with_env_var("HL_SECRET", Secret::new(&*secret));
-    // The shell stays: one that becomes its command takes what was in its arguments along.
+    // The shell stays alive: one that replaces itself by its command would take its arguments
+    // along.
     let line = format!("echo $$ >{}; (exec sleep 600); :", scene.path("pid"));
-    let look = async {
+    let check = async {
         let pid = scene.wait_for_pid("pid").await?;
         until("the command shows its environment", || async {
             Ok(!scene.with_environment(&secret).await?.is_empty())
@@ -29,13 +30,16 @@ async fn a_secret_variable_is_in_the_environment_of_its_command_alone(
         .await?;
         let holders = scene.with_environment(&secret).await?;
         let [holder] = holders[..] else { anyhow::bail!("in the environment of {holders:?}") };
-        let parent = scene.look_text(&format!("grep PPid: /proc/{holder}/status")).await?;
-        ensure!(parent.ends_with(&format!("\t{pid}")), "{holder} is no command of {pid}: {parent}");
+        let parent = scene.sh_text(&format!("grep PPid: /proc/{holder}/status")).await?;
+        ensure!(
+            parent.ends_with(&format!("\t{pid}")),
+            "{holder} is not a child of {pid}: {parent}"
+        );
         expect_nowhere_in_arguments(scene, &secret).await
     };
     tokio::select! {
         ended = scene.run_with(line, &arguments) => anyhow::bail!("it ended: {ended:?}"),
-        looked = look => looked?,
+        checked = check => checked?,
     }
     expect_search_to_work(scene).await
 }
@@ -46,7 +50,7 @@ async fn a_secret_argument_is_in_the_arguments_of_its_program_alone(
     let secret = random::word();
     let program = format!("echo $$ >{}; sleep 600; :", scene.path("pid"));
     let command = StringCommand::from_words(["sh", "-c", &program, "name"]).secret(&*secret);
-    let look = async {
+    let check = async {
         let pid = scene.wait_for_pid("pid").await?;
         let holders = scene.with_argument(&secret).await?;
         ensure!(holders == [pid], "in the arguments of {holders:?}, not only of {pid}");
@@ -55,7 +59,7 @@ async fn a_secret_argument_is_in_the_arguments_of_its_program_alone(
     };
     tokio::select! {
         ended = scene.run(command) => anyhow::bail!("it ended: {ended:?}"),
-        looked = look => looked,
+        checked = check => checked,
     }
 }
 
@@ -67,7 +71,7 @@ async fn expect_nowhere_in_arguments(scene: &Scene, secret: &str) -> anyhow::Res
     Ok(())
 }
 
-/// A search that finds nothing may be looking at nothing: this one has something to find.
+/// A search that finds nothing may search the wrong place. This one must find something.
 async fn expect_search_to_work(scene: &Scene) -> anyhow::Result<()> {
     let word = random::word();
     let (argument, variable) = (format!("a{word}"), format!("e{word}"));
@@ -102,7 +106,7 @@ async fn secrets_are_not_shown_by_anything_that_can_be_printed(
         format!("{:?}", scene.recorder.events()),
     ];
     shown.extend([output.check(), timeout, bad].into_iter().map(|result| match result {
-        Ok(_) => "a success where a failure was due".to_owned(),
+        Ok(_) => "a success where a failure was expected".to_owned(),
         Err(error) => all_of(&error),
     }));
     for text in shown {

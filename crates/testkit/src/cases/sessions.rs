@@ -1,4 +1,4 @@
-//! Commands on a terminal that somebody types at.
+//! Interactive sessions on a terminal.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,13 @@ use crate::watch::until;
 cases![
     a_session_carries_bytes_both_ways_and_nothing_else: Terminal,
     a_session_ends_with_the_exit_code_of_its_command: Terminal,
-    the_size_of_a_session_follows: Terminal,
+    a_resize_reaches_the_session: Terminal,
     a_dropped_session_leaves_no_process_behind: Terminal | SecondSession,
-    a_session_of_the_login_shell_takes_lines: Terminal,
+    a_session_of_the_login_shell_reads_lines: Terminal,
     a_session_that_cannot_start_is_an_error,
 ];
 
-/// What a session has shown.
+/// What a session has printed.
 #[derive(Clone, Default)]
 struct Shown(Arc<Mutex<Vec<u8>>>);
 
@@ -49,7 +49,7 @@ impl OutputSink for Shown {
     }
 }
 
-/// Somebody who types.
+/// A user who types.
 struct Typist {
     keyboard: DuplexStream,
     shown: Shown,
@@ -68,7 +68,7 @@ async fn open(scene: &Scene, line: &str) -> Result<Terminal> {
     scene.link.open_terminal(&line.into(), &plain(), SIZE).await
 }
 
-/// The session until its end, and who types on it.
+/// Returns the session's future, and a user who types into it.
 fn serve(terminal: Terminal) -> (impl Future<Output = Result<ExitStatus>>, Typist) {
     let (keyboard, typed) = duplex(1024);
     let shown = Shown::default();
@@ -102,7 +102,7 @@ async fn a_session_ends_with_the_exit_code_of_its_command(scene: &Scene) -> anyh
     Ok(())
 }
 
-async fn the_size_of_a_session_follows(scene: &Scene) -> anyhow::Result<()> {
+async fn a_resize_reaches_the_session(scene: &Scene) -> anyhow::Result<()> {
     let wait = "until [ \"$(stty size)\" = '30 100' ]; do sleep 0.1; done; echo arrived";
     let (serving, typist) = serve(open(scene, &format!("stty size; {wait}")).await?);
     let resizing = async {
@@ -113,11 +113,11 @@ async fn the_size_of_a_session_follows(scene: &Scene) -> anyhow::Result<()> {
     resized?;
     ensure!(status?.code() == Some(0));
     ensure!(typist.shown.text() == "20 70\r\narrived\r\n", "{:?}", typist.shown.text());
-    // It is over: nothing is to be done.
+    // The session is over: a resize does nothing and succeeds.
     Ok(typist.window.resize(SIZE).await?)
 }
 
-/// A shell with job control puts each job into a group of its own.
+/// A shell with job control puts each job into its own process group.
 async fn a_dropped_session_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
     let line =
@@ -132,19 +132,19 @@ async fn a_dropped_session_leaves_no_process_behind(scene: &Scene) -> anyhow::Re
         scene.end_processes(&seconds).await?;
     }
     drop(typist);
-    // A session that nobody serves yet is ended as well.
+    // A session that is not served yet is ended as well.
     let terminal = open(scene, &format!("sleep {seconds}; :")).await?;
     let seen = scene.expect_processes(&seconds, 2).await;
     drop(terminal);
     gone.and(seen).and(scene.expect_gone(&seconds).await)
 }
 
-async fn a_session_of_the_login_shell_takes_lines(scene: &Scene) -> anyhow::Result<()> {
+async fn a_session_of_the_login_shell_reads_lines(scene: &Scene) -> anyhow::Result<()> {
     let command = StringCommand::login_shell();
     let terminal = scene.link.open_terminal(&command, &plain(), SIZE).await?;
     let (serving, mut typist) = serve(terminal);
     let typing = async {
-        // What the echo shows has the quotes.
+        // The echo of the input shows the quotes, the output does not.
         typist.types("echo it-''works; exit 9\r").await?;
         typist.shown.wait_for("it-works").await
     };
@@ -157,7 +157,7 @@ async fn a_session_of_the_login_shell_takes_lines(scene: &Scene) -> anyhow::Resu
 async fn a_session_that_cannot_start_is_an_error(scene: &Scene) -> anyhow::Result<()> {
     let refused = ConnectorArguments::new().with_env_var("X", hostlink_core::Secret::new("s3cret"));
     let opened = scene.link.open_terminal(&"true".into(), &refused, SIZE).await;
-    let Err(error) = opened else { anyhow::bail!("a secret was taken") };
+    let Err(error) = opened else { anyhow::bail!("a secret was accepted") };
     ensure!(error.kind() == ErrorKind::Unsupported, "{error:?}");
     Ok(())
 }

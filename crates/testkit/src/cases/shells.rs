@@ -1,4 +1,4 @@
-//! Other shells than `sh`.
+//! Shells other than `sh`.
 
 use anyhow::ensure;
 use hostlink_core::{Secret, StringCommand};

@@ -10,8 +10,8 @@ use crate::settings::plain;
 cases![
     exit_codes_0_to_255_arrive_unchanged: SecondSession,
     a_signal_is_reported_as_the_signal,
-    a_signal_behind_a_waiting_shell_stays_a_code,
-    a_missing_program_is_127_and_one_that_is_no_program_126,
+    a_signal_to_a_child_of_the_shell_is_a_code,
+    a_missing_program_is_127_and_a_file_that_cannot_run_126,
     success_exit_codes_decide_what_is_a_success,
     a_failed_check_is_an_error_with_the_last_line_of_stderr,
 ];
@@ -37,13 +37,13 @@ async fn a_signal_is_reported_as_the_signal(scene: &Scene) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn a_signal_behind_a_waiting_shell_stays_a_code(scene: &Scene) -> anyhow::Result<()> {
+async fn a_signal_to_a_child_of_the_shell_is_a_code(scene: &Scene) -> anyhow::Result<()> {
     let output = scene.run("sh -c 'kill -TERM $$; :'; exit $?").await?;
     ensure!(output.status() == Some(ExitStatus::Code(143)), "{:?}", output.status());
     Ok(())
 }
 
-async fn a_missing_program_is_127_and_one_that_is_no_program_126(
+async fn a_missing_program_is_127_and_a_file_that_cannot_run_126(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let missing = scene.run("hl-no-such-program").await?;

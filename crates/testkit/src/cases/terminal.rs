@@ -8,7 +8,7 @@ use hostlink_core::{ErrorKind, Stdin, StringCommand};
 use crate::random;
 use crate::scene::Scene;
 use crate::settings::plain;
-use crate::time_out::{say, time_out};
+use crate::time_out::{announce, time_out};
 
 cases![
     get_pty_gives_a_controlling_terminal: Terminal,
@@ -41,10 +41,10 @@ async fn a_terminal_merges_both_streams(scene: &Scene) -> anyhow::Result<()> {
 
 async fn a_command_on_a_terminal_reads_its_stdin_to_the_end(scene: &Scene) -> anyhow::Result<()> {
     let mut bytes = random::bytes(1024 * 1024);
-    // Whatever means something to a terminal, in one place too.
+    // Every byte that is special to a terminal, also in a row.
     bytes.extend(0..=255);
     let file = scene.file_here("input", &bytes)?;
-    // Of unknown length, too.
+    // Also with unknown length.
     let reader = Stdin::reader(std::io::Cursor::new(bytes.clone()));
     for stdin in [Stdin::bytes(bytes.clone()), Stdin::file(file), reader] {
         let arguments = plain().with_get_pty(true).with_stdin(stdin);
@@ -94,8 +94,8 @@ async fn without_get_pty_there_is_no_terminal(scene: &Scene) -> anyhow::Result<(
 
 async fn timeout_on_a_terminal_leaves_no_process_behind(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
-    // A shell becomes its last command, if it likes.
-    let line = format!("sleep {seconds} & {}; sleep {seconds}; :", say(scene));
+    // A shell may replace itself by its last command.
+    let line = format!("sleep {seconds} & {}; sleep {seconds}; :", announce(scene));
     time_out(scene, line, &plain().with_get_pty(true)).await?;
     scene.expect_gone(&seconds).await
 }
@@ -114,7 +114,7 @@ async fn a_secret_on_a_terminal_is_refused_and_nothing_is_started(
     expect_refusal(scene, command).await
 }
 
-/// A command that leaves a trace, and takes one more word.
+/// Returns a command that creates a file, and takes one more word.
 fn touch(scene: &Scene) -> StringCommand {
     StringCommand::shell("touch").arg(scene.path("ran")).raw("; :")
 }

@@ -1,4 +1,4 @@
-//! Directories whose transfer is given up midway.
+//! Transfers of directories that are cancelled midway.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ cases![
 /// Milliseconds after which a transfer is dropped.
 const WAITS: [u64; 6] = [0, 3, 10, 30, 60, 100];
 
-/// 50 files, 30 MB: more than any buffer on the way.
+/// Makes 50 files, 30 MB in all: more than any buffer on the way holds.
 fn tree(scene: &Scene) -> anyhow::Result<PathBuf> {
     let from = scene.here("from");
     std::fs::create_dir(&from)?;
@@ -48,7 +48,7 @@ async fn dropping_a_put_of_a_directory_leaves_all_or_nothing(scene: &Scene) -> a
         let put = scene.link.put_dir(&from, &path, &options);
         let _ = timeout(Duration::from_millis(wait), put).await;
         until_cleared_there(scene).await?;
-        let count = scene.look_text("[ ! -e tree ] || ls tree | wc -l; rm -rf tree").await?;
+        let count = scene.sh_text("[ ! -e tree ] || ls tree | wc -l; rm -rf tree").await?;
         ensure!(count.is_empty() || count == "50", "{count} files after {wait} ms");
     }
     Ok(())
@@ -86,7 +86,7 @@ async fn a_put_of_a_directory_that_runs_out_of_time_leaves_nothing(
 async fn a_get_of_a_directory_that_runs_out_of_time_leaves_nothing(
     scene: &Scene,
 ) -> anyhow::Result<()> {
-    scene.look("mkdir tree; head -c 300000000 /dev/zero >tree/a").await?;
+    scene.sh("mkdir tree; head -c 300000000 /dev/zero >tree/a").await?;
     let options =
         GetOptions::default().with_arguments(plain().with_timeout(Duration::from_millis(20)));
     let to = scene.here("to");

@@ -1,4 +1,4 @@
-//! Directories that go where something is already.
+//! Directories that are put where something exists already.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -12,17 +12,17 @@ use crate::scene::Scene;
 
 cases![
     a_directory_that_is_there_is_merged_and_keeps_its_mode,
-    a_symlink_in_the_place_of_a_directory_is_refused_and_nothing_moves,
-    a_file_and_a_directory_in_the_place_of_each_other_are_refused,
+    a_symlink_instead_of_a_directory_is_refused_and_nothing_moves,
+    a_file_instead_of_a_directory_and_the_reverse_are_refused,
     a_symlink_to_a_directory_at_the_destination_is_followed,
     a_file_at_the_destination_of_a_directory_is_refused: UnreadInput,
     sockets_and_pipes_are_left_out_with_a_warning,
-    a_directory_that_is_got_is_merged_and_keeps_its_mode,
-    a_symlink_here_in_the_place_of_a_directory_is_refused_and_nothing_moves,
+    a_local_directory_is_merged_and_keeps_its_mode,
+    a_local_symlink_instead_of_a_directory_is_refused_and_nothing_moves,
     getting_a_directory_that_is_missing_or_a_file_makes_nothing,
 ];
 
-/// `sub/file` and `file`, new.
+/// Makes a directory with new files `sub/file` and `file`.
 fn tree(scene: &Scene) -> anyhow::Result<PathBuf> {
     let from = scene.here("from");
     fs::create_dir_all(from.join("sub"))?;
@@ -46,35 +46,35 @@ async fn a_directory_that_is_there_is_merged_and_keeps_its_mode(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let from = tree(scene)?;
-    scene.look("mkdir -p tree/sub; for f in file other sub/file sub/other; do echo old >tree/$f; done; chmod 710 tree; ln -s other tree/link").await?;
+    scene.sh("mkdir -p tree/sub; for f in file other sub/file sub/other; do echo old >tree/$f; done; chmod 710 tree; ln -s other tree/link").await?;
     put(scene, &from).await?;
-    let found = scene.look_text("cd tree; cat file other sub/file sub/other").await?;
+    let found = scene.sh_text("cd tree; cat file other sub/file sub/other").await?;
     ensure!(found == "newold\nnewold", "{found:?}");
-    ensure!(scene.look_text("stat -c %a tree; readlink tree/link").await? == "710\nfile");
+    ensure!(scene.sh_text("stat -c %a tree; readlink tree/link").await? == "710\nfile");
     scene.expect_no_leftovers().await
 }
 
-async fn a_symlink_in_the_place_of_a_directory_is_refused_and_nothing_moves(
+async fn a_symlink_instead_of_a_directory_is_refused_and_nothing_moves(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let from = tree(scene)?;
-    scene.look("mkdir tree elsewhere; ln -s ../elsewhere tree/sub; echo old >tree/file").await?;
+    scene.sh("mkdir tree elsewhere; ln -s ../elsewhere tree/sub; echo old >tree/file").await?;
     expect_refusal(scene, &from).await?;
     ensure!(
-        scene.look_text("cat tree/file; ls -A elsewhere; readlink tree/sub").await?
+        scene.sh_text("cat tree/file; ls -A elsewhere; readlink tree/sub").await?
             == "old\n../elsewhere"
     );
     Ok(())
 }
 
-async fn a_file_and_a_directory_in_the_place_of_each_other_are_refused(
+async fn a_file_instead_of_a_directory_and_the_reverse_are_refused(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let from = tree(scene)?;
     for prepare in ["echo old >tree/sub", "mkdir tree/sub tree/file"] {
-        scene.look(&format!("rm -rf tree; mkdir tree; {prepare}; ls -A tree >before")).await?;
+        scene.sh(&format!("rm -rf tree; mkdir tree; {prepare}; ls -A tree >before")).await?;
         expect_refusal(scene, &from).await?;
-        ensure!(scene.look_text("ls -A tree >after; cmp before after").await?.is_empty());
+        ensure!(scene.sh_text("ls -A tree >after; cmp before after").await?.is_empty());
     }
     Ok(())
 }
@@ -83,11 +83,9 @@ async fn a_symlink_to_a_directory_at_the_destination_is_followed(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     let from = tree(scene)?;
-    scene.look("mkdir real; echo old >real/other; ln -s real tree").await?;
+    scene.sh("mkdir real; echo old >real/other; ln -s real tree").await?;
     put(scene, &from).await?;
-    ensure!(
-        scene.look_text("readlink tree; cat real/sub/file real/other").await? == "real\nnewold"
-    );
+    ensure!(scene.sh_text("readlink tree; cat real/sub/file real/other").await? == "real\nnewold");
     let (real, to) = (scene.here("real"), scene.here("to"));
     fs::create_dir(&real)?;
     symlink("real", &to)?;
@@ -102,7 +100,7 @@ async fn a_file_at_the_destination_of_a_directory_is_refused(scene: &Scene) -> a
     expect_refusal(scene, &from).await?;
     scene.expect_content(&path, b"old").await?;
     let file = scene.file_here("to", b"old")?;
-    scene.look("mkdir directory").await?;
+    scene.sh("mkdir directory").await?;
     let got = scene.link.get_dir(&scene.path("directory"), &file, &GetOptions::default()).await;
     ensure!(got.is_err() && fs::read(file)? == b"old");
     scene.expect_no_leftovers().await
@@ -112,7 +110,7 @@ async fn sockets_and_pipes_are_left_out_with_a_warning(scene: &Scene) -> anyhow:
     let from = tree(scene)?;
     let _socket = std::os::unix::net::UnixListener::bind(from.join("socket"))?;
     put(scene, &from).await?;
-    ensure!(scene.look_text("ls -A tree").await? == "file\nlink\nsub");
+    ensure!(scene.sh_text("ls -A tree").await? == "file\nlink\nsub");
     let events = scene.recorder.events();
     ensure!(
         events.iter().any(|event| event.contains("warning") && event.contains("socket")),
@@ -121,7 +119,7 @@ async fn sockets_and_pipes_are_left_out_with_a_warning(scene: &Scene) -> anyhow:
     Ok(())
 }
 
-async fn a_directory_that_is_got_is_merged_and_keeps_its_mode(scene: &Scene) -> anyhow::Result<()> {
+async fn a_local_directory_is_merged_and_keeps_its_mode(scene: &Scene) -> anyhow::Result<()> {
     put(scene, &tree(scene)?).await?;
     let to = scene.here("to");
     fs::create_dir_all(to.join("sub"))?;
@@ -139,7 +137,7 @@ async fn a_directory_that_is_got_is_merged_and_keeps_its_mode(scene: &Scene) -> 
     scene.expect_no_leftovers().await
 }
 
-async fn a_symlink_here_in_the_place_of_a_directory_is_refused_and_nothing_moves(
+async fn a_local_symlink_instead_of_a_directory_is_refused_and_nothing_moves(
     scene: &Scene,
 ) -> anyhow::Result<()> {
     put(scene, &tree(scene)?).await?;

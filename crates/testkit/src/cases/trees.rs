@@ -1,4 +1,4 @@
-//! Directories there and back.
+//! Directories put and got back.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,24 +13,24 @@ use crate::settings::plain;
 use crate::snapshot::{self, set_time};
 
 cases![
-    a_thousand_files_go_there_and_back_and_compare_equal,
-    names_that_are_not_utf_8_go_there_and_back: Tar,
-    an_empty_directory_goes_there_and_back,
+    a_thousand_files_round_trip_and_compare_equal,
+    names_that_are_not_utf_8_round_trip: Tar,
+    an_empty_directory_round_trips,
     a_new_directory_has_the_mode_and_time_of_its_source,
     a_mode_that_is_asked_for_is_that_of_the_new_directory,
     a_relative_directory_starts_from_chdir,
-    directories_of_odd_names_go_there_and_back,
+    directories_with_odd_names_round_trip,
 ];
 
 fn tree(scene: &Scene, count: usize) -> anyhow::Result<PathBuf> {
     let from = scene.here("from");
     fs::create_dir(&from)?;
-    snapshot::grow(&from, count)?;
+    snapshot::fill(&from, count)?;
     Ok(from)
 }
 
-async fn a_thousand_files_go_there_and_back_and_compare_equal(scene: &Scene) -> anyhow::Result<()> {
-    // Without tar each file is a round trip of its own.
+async fn a_thousand_files_round_trip_and_compare_equal(scene: &Scene) -> anyhow::Result<()> {
+    // Without tar each file is a round trip.
     let count = if scene.has(Ability::Tar) { 1000 } else { 100 };
     let from = tree(scene, count)?;
     let path = scene.path("tree");
@@ -38,7 +38,7 @@ async fn a_thousand_files_go_there_and_back_and_compare_equal(scene: &Scene) -> 
     let size: u64 = (0..count).map(|number| number as u64 % 2000).sum();
     ensure!(put.bytes == size && !put.in_place, "{put:?}, not {size}");
     let lines = "cd tree; find . -type f -exec stat -c '%a %Y %s %n' {} +";
-    ensure!(sorted(&scene.look_text(lines).await?) == manifest(&from)?, "it differs there");
+    ensure!(sorted(&scene.sh_text(lines).await?) == manifest(&from)?, "the trees differ");
     let back = scene.here("back");
     let got = scene.link.get_dir(&path, &back, &GetOptions::default()).await?;
     ensure!(got.bytes == size, "{got:?}, not {size}");
@@ -46,7 +46,8 @@ async fn a_thousand_files_go_there_and_back_and_compare_equal(scene: &Scene) -> 
     scene.expect_no_leftovers().await
 }
 
-/// The same lines that `stat` writes, of a directory of this machine. A name may make two of them.
+/// Returns the lines that `stat` prints, for a directory of this machine. A name may span two
+/// lines.
 fn manifest(root: &std::path::Path) -> anyhow::Result<Vec<String>> {
     let files = snapshot::of(root)?.into_iter().filter_map(|(path, entry)| match entry {
         snapshot::Entry::File { mode, time, content } => {
@@ -63,7 +64,7 @@ fn sorted(text: &str) -> Vec<String> {
     lines
 }
 
-async fn names_that_are_not_utf_8_go_there_and_back(scene: &Scene) -> anyhow::Result<()> {
+async fn names_that_are_not_utf_8_round_trip(scene: &Scene) -> anyhow::Result<()> {
     let from = tree(scene, 0)?;
     snapshot::add_bytes_name(&from)?;
     let back = scene.here("back");
@@ -72,11 +73,11 @@ async fn names_that_are_not_utf_8_go_there_and_back(scene: &Scene) -> anyhow::Re
     snapshot::expect_equal(&from, &back)
 }
 
-async fn an_empty_directory_goes_there_and_back(scene: &Scene) -> anyhow::Result<()> {
+async fn an_empty_directory_round_trips(scene: &Scene) -> anyhow::Result<()> {
     let (from, back) = (scene.here("from"), scene.here("back"));
     fs::create_dir(&from)?;
     scene.link.put_dir(&from, &scene.path("tree"), &PutOptions::default()).await?;
-    ensure!(scene.look_text("ls -A tree").await?.is_empty());
+    ensure!(scene.sh_text("ls -A tree").await?.is_empty());
     scene.link.get_dir(&scene.path("tree"), &back, &GetOptions::default()).await?;
     ensure!(fs::read_dir(back)?.next().is_none());
     scene.expect_no_leftovers().await
@@ -87,7 +88,7 @@ async fn a_new_directory_has_the_mode_and_time_of_its_source(scene: &Scene) -> a
     fs::set_permissions(&from, fs::Permissions::from_mode(0o751))?;
     set_time(&from, 1_000_000_001)?;
     scene.link.put_dir(&from, &scene.path("tree"), &PutOptions::default()).await?;
-    let found = scene.look_text("stat -c '%a %Y' tree").await?;
+    let found = scene.sh_text("stat -c '%a %Y' tree").await?;
     ensure!(found == "751 1000000001", "there: {found}");
     let back = scene.here("back");
     scene.link.get_dir(&scene.path("tree"), &back, &GetOptions::default()).await?;
@@ -102,7 +103,7 @@ async fn a_mode_that_is_asked_for_is_that_of_the_new_directory(
     let from = tree(scene, 5)?;
     let options = PutOptions::default().with_mode(0o700);
     scene.link.put_dir(&from, &scene.path("tree"), &options).await?;
-    let found = scene.look_text("stat -c %a tree").await?;
+    let found = scene.sh_text("stat -c %a tree").await?;
     ensure!(found == "700", "{found}");
     Ok(())
 }
@@ -118,7 +119,7 @@ async fn a_relative_directory_starts_from_chdir(scene: &Scene) -> anyhow::Result
     snapshot::expect_equal(&from, &back)
 }
 
-async fn directories_of_odd_names_go_there_and_back(scene: &Scene) -> anyhow::Result<()> {
+async fn directories_with_odd_names_round_trip(scene: &Scene) -> anyhow::Result<()> {
     let from = scene.here("from");
     fs::create_dir(&from)?;
     fs::write(from.join("file"), "content")?;

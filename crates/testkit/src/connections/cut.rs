@@ -18,21 +18,22 @@ use tokio::sync::watch;
 /// How a [`Cut`] breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The input ends for the command, and what is written after that is swallowed. Nothing tells
-    /// the writer.
+    /// The command sees its input end, and what is written after that is discarded. The writer sees
+    /// no error.
     Input,
-    /// The rest of the output is swallowed. The reader sees its end, and the command's exit, as if
-    /// it were whole.
+    /// The rest of the output is discarded. The reader sees its end, and the command's exit status,
+    /// as if it were complete.
     Output,
-    /// The link is lost: the command sees its input end, the reader an error, and nothing can be
-    /// started any more.
+    /// The link is lost: the command sees its input end, the reader gets an error, and no command
+    /// can be started any more.
     Link,
 }
 
-/// Another link's connection that breaks after some bytes of a command's input or output.
+/// A connection that passes on another link's, and breaks after some bytes of a command's input or
+/// output.
 ///
-/// The output that counts begins with the announcements of the script. A fast path for files is
-/// hidden: it would go around the cut.
+/// The output that counts starts with the announcements of the script. The connection's own file
+/// transfer is hidden, since it would bypass the cut.
 #[derive(Debug)]
 pub struct Cut {
     link: Link,
@@ -82,7 +83,7 @@ impl Connection for Cut {
         self.link.connection().fits(script, options)
     }
 
-    /// It cuts no terminal beside pipes, and its control kills nothing once the link is cut.
+    /// Offers no terminals. Its control kills nothing once the link is cut.
     fn features(&self) -> Features {
         let max_terminal_input = self.link.connection().features().max_terminal_input;
         Features { max_terminal_input, ..Features::default() }
@@ -101,7 +102,7 @@ fn link_lost() -> Error {
     Error::new(ErrorKind::LinkLost, "the link was cut")
 }
 
-/// Resolves when the link is lost.
+/// Waits until the link is lost.
 async fn loss(mut lost: watch::Receiver<bool>) {
     if lost.wait_for(|lost| *lost).await.is_err() {
         std::future::pending::<()>().await;
@@ -149,7 +150,7 @@ fn shortened(
     cut.boxed()
 }
 
-/// Passes `left` bytes on, then closes what it wrote to.
+/// Passes on `left` bytes, then closes its output.
 struct CutInput {
     stdin: Option<BoxWrite>,
     left: u64,
@@ -192,7 +193,7 @@ impl AsyncWrite for CutInput {
     }
 }
 
-/// A lost link kills nothing.
+/// Kills nothing once the link is lost.
 struct CutControl {
     inner: Box<dyn ProcessControl>,
     lost: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! Connections that try the library, rather than a target.
+//! Connections that test the library rather than a target.
 
 mod cut;
 mod spawn_only;

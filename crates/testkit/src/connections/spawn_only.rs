@@ -1,4 +1,4 @@
-//! The least that a connector can be.
+//! The smallest possible connector.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -18,29 +18,29 @@ use hostlink_core::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// The connector `@spawnonly`: this machine, through a [`SpawnOnly`] connection.
+/// The connector `@spawnonly`: this machine through a [`SpawnOnly`] connection.
 #[derive(Clone, Debug, Default)]
 pub struct SpawnOnlyConnector {
     missing: Vec<OsString>,
     busybox: bool,
     sh: Option<PathBuf>,
-    /// What the first connection made, for all others.
+    /// The directory that the first connection made, for all others.
     programs: Arc<Mutex<Option<Arc<TempDir>>>>,
 }
 
 impl SpawnOnlyConnector {
-    /// A connector whose targets lack these programs.
+    /// Returns a connector whose targets lack these programs.
     pub fn without<P: Into<OsString>>(programs: impl IntoIterator<Item = P>) -> Self {
         Self { missing: programs.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// A connector whose targets have nothing but busybox, its `sh` included.
+    /// Returns a connector whose targets have nothing but busybox, including its `sh`.
     #[must_use]
     pub fn busybox() -> Self {
         Self { busybox: true, ..Self::default() }
     }
 
-    /// A connector whose targets have this shell as their `sh`.
+    /// Returns a connector whose targets have this shell as their `sh`.
     pub fn with_sh(path: impl Into<PathBuf>) -> Self {
         Self { missing: vec!["sh".into()], sh: Some(path.into()), ..Self::default() }
     }
@@ -88,22 +88,21 @@ impl SpawnOnlyConnector {
     }
 }
 
-/// A connection to this machine that implements nothing but `spawn`, and that with pipes only.
+/// A connection to this machine that implements nothing but `spawn`, and only with pipes.
 ///
-/// It does not even kill: all that a link can do beyond starting a script is the library's own
-/// work. Its programs are found in one directory of symlinks, which is why some of them can be
-/// missing, or others than they seem.
+/// It does not even kill: all that a link does beyond starting a script is done by the library. Its
+/// `PATH` is one directory of symlinks, so programs can be missing or replaced.
 #[derive(Debug)]
 pub struct SpawnOnly {
     programs: Arc<TempDir>,
 }
 
 impl SpawnOnly {
-    /// A connection on which these programs are not found.
+    /// Returns a connection whose `PATH` lacks these programs.
     ///
     /// # Errors
     ///
-    /// The directory cannot be made.
+    /// Fails if the directory cannot be made.
     pub fn without<P: AsRef<OsStr>>(programs: &[P]) -> Result<Self> {
         let missing: Vec<&OsStr> = programs.iter().map(AsRef::as_ref).collect();
         let made = link_programs(&missing);
@@ -111,18 +110,18 @@ impl SpawnOnly {
         Ok(Self { programs: Arc::new(made.map_err(failed)?) })
     }
 
-    /// A connection on which there is nothing but the applets of busybox.
+    /// Returns a connection whose `PATH` has only busybox's applets.
     ///
     /// # Errors
     ///
-    /// There is no busybox, or the directory cannot be made.
+    /// Fails if there is no busybox, or if the directory cannot be made.
     pub fn busybox() -> Result<Self> {
         let failed = |error| Error::from_io("busybox cannot be set up", error);
         let programs = link_applets().map_err(failed)?;
         Ok(Self { programs: Arc::new(programs) })
     }
 
-    /// The directory in which programs are found. What is put into it is found too.
+    /// The directory that is the connection's `PATH`. Programs that are added to it are found.
     #[must_use]
     pub fn programs(&self) -> &Path {
         self.programs.path()
@@ -137,7 +136,7 @@ fn link_programs(missing: &[&OsStr]) -> std::io::Result<TempDir> {
             let entry = entry?;
             let name = entry.file_name();
             let link = directory.path().join(&name);
-            // The first of a name wins, as in PATH.
+            // The first program of a name wins, as in PATH.
             if !missing.contains(&&*name) && std::fs::symlink_metadata(&link).is_err() {
                 symlink(entry.path(), link)?;
             }

@@ -1,4 +1,4 @@
-//! A connection without a way of its own to move files.
+//! A connection without its own file transfer.
 
 use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
@@ -6,12 +6,13 @@ use hostlink_core::{
     Connection, Features, Link, Process, Result, Script, Slot, Sockets, SpawnOptions,
 };
 
-/// Another link's connection, with its `file_transfer` hidden: files go through commands.
+/// A connection that passes on another link's with its `file_transfer` hidden: files go through
+/// commands.
 #[derive(Debug)]
 pub struct WithoutFastPaths(Link);
 
 impl WithoutFastPaths {
-    /// Hides what the connection of `link` has.
+    /// Hides the file transfer of the connection of `link`.
     #[must_use]
     pub fn new(link: Link) -> Self {
         Self(link)

@@ -9,11 +9,11 @@ use hostlink_core::{Connection, Connector, Context, NameData, Result, Target};
 use super::connection::FakeConnection;
 use super::rule::{Answer, Matcher, Rule};
 
-/// The connector `@fake`, whose targets answer commands as they were told to, and keep files in
+/// The connector `@fake`, whose targets give scripted answers to commands, and keep files in
 /// memory.
 ///
-/// `@fake` is one target; `@fake/a,b` is two, `@fake/a` and `@fake/b`. A command that no rule is
-/// for succeeds without output. Clones share what was run and stored.
+/// `@fake` is one target; `@fake/a,b` is two, `@fake/a` and `@fake/b`. A command that matches no
+/// rule succeeds without output. Clones share the recorded commands and the files.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct FakeConnector {
     targets: Arc<Mutex<BTreeMap<String, FakeTarget>>>,
 }
 
-/// What is known of one target.
+/// The state of one target.
 #[derive(Debug, Default)]
 pub(super) struct FakeTarget {
     pub(super) commands: Vec<String>,
@@ -47,40 +47,40 @@ pub(super) struct FakeTarget {
 }
 
 impl FakeConnector {
-    /// A connector on whose targets every command succeeds.
+    /// Returns a connector on whose targets every command succeeds.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a rule. Of several for a command the first holds.
+    /// Adds a rule. The first rule that matches a command applies.
     #[must_use]
     pub fn with_rule(mut self, matcher: impl Into<Matcher>, answer: Answer) -> Self {
         self.rules.push(Rule { matcher: matcher.into(), answer });
         self
     }
 
-    /// The commands that a target has run, in order, as they are shown: `sh -c 'apt-get update'`,
-    /// secrets masked.
+    /// Returns the commands that a target has run, in order, as they are displayed: `sh -c 'apt-get
+    /// update'`, secrets masked.
     #[must_use]
     pub fn commands(&self, target: &str) -> Vec<String> {
         self.targets().get(target).map(|known| known.commands.clone()).unwrap_or_default()
     }
 
-    /// The content of a file of a target.
+    /// Returns the content of a file on a target.
     #[must_use]
     pub fn file(&self, target: &str, path: &str) -> Option<Vec<u8>> {
         self.targets().get(target)?.files.get(path).cloned()
     }
 
-    /// Gives a target a file.
+    /// Puts a file on a target.
     pub fn store(&self, target: &str, path: &str, content: impl Into<Vec<u8>>) {
         let mut targets = self.targets();
         let files = &mut targets.entry(target.to_owned()).or_default().files;
         files.insert(path.to_owned(), content.into());
     }
 
-    /// Writes a command down and finds its answer.
+    /// Records a command and returns its answer.
     pub(super) fn answer(&self, target: &str, command: &str) -> Answer {
         let mut targets = self.targets();
         targets.entry(target.to_owned()).or_default().commands.push(command.to_owned());

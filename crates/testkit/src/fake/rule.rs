@@ -1,17 +1,17 @@
-//! What a fake target answers.
+//! The answers of a fake target.
 
 use std::time::Duration;
 
 use hostlink_core::{OutputLine, Stream};
 use regex::Regex;
 
-/// Which commands a rule is for. They are compared as they are shown: `sh -c 'apt-get update'`,
-/// secrets masked.
+/// The commands that a rule matches. They are compared as they are displayed: `sh -c 'apt-get
+/// update'`, secrets masked.
 #[derive(Clone, Debug)]
 pub enum Matcher {
     /// Commands that contain this text.
     Contains(String),
-    /// Commands in which this expression is found.
+    /// Commands that match this expression.
     Regex(Regex),
 }
 
@@ -36,7 +36,7 @@ impl From<Regex> for Matcher {
     }
 }
 
-/// What a command is answered with. Default: exit code 0, at once, without output.
+/// The answer to a command. Default: exit code 0, immediately, without output.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// Lines of both outputs, in order.
@@ -48,7 +48,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A success without output.
+    /// Returns a success without output.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -84,11 +84,11 @@ impl Answer {
     }
 }
 
-/// One row of a fake target's script.
+/// One rule of a fake target's script.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The commands it is for.
+    /// The commands that the rule matches.
     pub matcher: Matcher,
-    /// What they are answered with.
+    /// The answer to them.
     pub answer: Answer,
 }
