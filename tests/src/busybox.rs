@@ -1,4 +1,4 @@
-//! A machine that has busybox and nothing else.
+//! A machine that has only busybox.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -7,10 +7,9 @@ use std::path::PathBuf;
 use crate::dropbear::{Dropbear, flags};
 use crate::keeper::{Keeper, run_tool};
 
-/// A dropbear in a root directory of its own, with busybox for all commands; root logs in with a
-/// key.
+/// A dropbear in its own root directory, with busybox for all commands. root logs in with a key.
 ///
-/// Mounts are seen by its processes only, so they go when those do.
+/// Its mounts are visible only to its processes, so they end with these.
 #[derive(Debug)]
 pub struct BusyboxOnly {
     dropbear: Dropbear,
@@ -42,11 +41,11 @@ impl BusyboxOnly {
         &self.dropbear
     }
 
-    /// Lets root in with this key.
+    /// Allows root to log in with this key.
     ///
     /// # Panics
     ///
-    /// If it cannot be written down.
+    /// If the key cannot be written.
     pub fn authorize(&self, public_key: &str) {
         let path = self.path("/root").join(".ssh/authorized_keys");
         let file = OpenOptions::new().create(true).append(true).open(&path);
@@ -54,8 +53,8 @@ impl BusyboxOnly {
         written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    /// Where this machine sees a file of that one; proc(5), `/proc/PID/root`. A symbolic link on
-    /// the way leads out.
+    /// Returns the path on this machine of a file of that one; proc(5), `/proc/PID/root`. A symlink
+    /// in the path leads outside.
     #[must_use]
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!(
@@ -66,8 +65,8 @@ impl BusyboxOnly {
     }
 }
 
-/// Arguments: the directory, the host key, dropbear's flags. A tmpfs of our own allows devices and
-/// programs wherever the test's directory is.
+/// Takes the directory, the host key, and dropbear's flags as arguments. Devices and programs need
+/// a tmpfs, as the test's directory may be mounted without them.
 fn boot_script() -> String {
     let dropbear = "/usr/sbin/dropbear";
     let libraries = libraries(&run_tool("ldd", &[dropbear])).join(" ");
@@ -103,7 +102,7 @@ exec chroot . {dropbear} "$@"
     )
 }
 
-/// The absolute paths in what ldd(1) writes.
+/// Returns the absolute paths in the output of ldd(1).
 fn libraries(said: &str) -> Vec<&str> {
     let words = said.split_whitespace().filter(|word| word.starts_with('/'));
     words.collect()

@@ -9,21 +9,21 @@ use hostlink::Data;
 use crate::container::{BUSYBOX, DEBIAN};
 use crate::rootfs::Rootfs;
 
-/// A user of these roots whom this machine does not have.
+/// A user of these roots that this machine does not have.
 const INSIDER: &str = "insider:x:4711:4711::/srv:/bin/sh\n";
 
-/// A root directory of a test's own, which ends with this value.
+/// A root directory for one test, which is removed when this value is dropped.
 #[derive(Debug)]
 pub struct Root(Rootfs);
 
 impl Root {
-    /// One with busybox for all commands.
+    /// Makes a root with busybox for all commands.
     #[must_use]
     pub fn busybox() -> Self {
         Self::of(BUSYBOX)
     }
 
-    /// One with the programs of a small Debian, and users for sudo.
+    /// Makes a root with the programs of a small Debian, and users for sudo.
     #[must_use]
     pub fn debian() -> Self {
         Self::of(DEBIAN)
@@ -31,7 +31,7 @@ impl Root {
 
     /// # Panics
     ///
-    /// If it cannot be made.
+    /// If the root cannot be made.
     fn of(image: &str) -> Self {
         let root = Self(Rootfs::of(image));
         fs::create_dir_all(root.path("srv")).expect("the directory is ours");
@@ -41,32 +41,32 @@ impl Root {
         root
     }
 
-    /// Where it is on this machine.
+    /// Returns the root's path on this machine.
     #[must_use]
     pub fn dir(&self) -> PathBuf {
         self.0.path()
     }
 
-    /// Where this machine sees a file of it. A symbolic link on the way leads out.
+    /// Returns the path on this machine of a file in the root. A symlink in the path leads outside.
     #[must_use]
     pub fn path(&self, inside: &str) -> PathBuf {
         self.0.at(inside)
     }
 
-    /// The target's name.
+    /// Returns the target's name.
     #[must_use]
     pub fn target(&self) -> String {
         target(&self.dir())
     }
 }
 
-/// The name of the target whose root is this directory of this machine.
+/// Returns the name of the target whose root is this directory of this machine.
 #[must_use]
 pub fn target(root: &Path) -> String {
     format!("@chroot/{}", root.display())
 }
 
-/// Data that give commands mounts of their own.
+/// Returns data that give commands their own mounts.
 #[must_use]
 pub fn with_mounts() -> Data {
     Data::new().with("chroot_mounts", true)

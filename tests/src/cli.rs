@@ -1,4 +1,4 @@
-//! Drives the command `hostlink` as a user's shell does, and looks at what it leaves running.
+//! Runs the command `hostlink` as a user's shell does, and checks which processes it leaves.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 
 use hostlink::SECRET_VARIABLES;
 
-/// No wait of a test is longer; a machine that is busy may need a good part of it.
+/// The limit of every wait. A busy machine may need a large part of it.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// The command `hostlink` with these words, its outputs piped and its input empty.
+/// Returns the command `hostlink` with these arguments, its outputs piped and its input empty.
 pub fn hostlink<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Command {
     command(&crate::binary(), words)
 }
 
-/// Terraform asks nobody on the internet for newer versions of itself.
+/// Keeps Terraform from looking for newer versions of itself on the internet.
 pub const NO_CHECKPOINT: (&str, &str) = ("CHECKPOINT_DISABLE", "1");
 
-/// As [`hostlink()`], of another program.
+/// Does the work of [`hostlink()`] for another program.
 pub fn command<W: AsRef<OsStr>>(program: &Path, words: impl IntoIterator<Item = W>) -> Command {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -32,28 +32,28 @@ pub fn command<W: AsRef<OsStr>>(program: &Path, words: impl IntoIterator<Item = 
     command
 }
 
-/// What it gave, once it has ended.
+/// Runs a command to its end, and returns its output.
 ///
 /// # Panics
 ///
-/// If it cannot be started.
+/// If the command cannot be started.
 #[must_use]
 pub fn run(mut command: Command) -> Output {
     command.output().expect("the command starts")
 }
 
-/// As [`run()`], with these bytes on standard input.
+/// Runs a command like [`run()`], with these bytes on standard input.
 ///
 /// # Panics
 ///
-/// If it cannot be started.
+/// If the command cannot be started.
 #[must_use]
 pub fn run_with_input(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).spawn().expect("the command starts");
-    let mut stdin = child.stdin.take().expect("it was asked to be a pipe");
+    let mut stdin = child.stdin.take().expect("it is a pipe");
     let input = input.to_vec();
     let writer = std::thread::spawn(move || {
-        // A command that fails early reads no more.
+        // A command that fails early stops reading.
         let _ = stdin.write_all(&input);
     });
     let output = child.wait_with_output().expect("it can be waited for");
@@ -65,7 +65,7 @@ pub fn run_with_input(mut command: Command, input: &[u8]) -> Output {
 ///
 /// # Panics
 ///
-/// If a signal ended it.
+/// If a signal ended the command.
 #[must_use]
 pub fn code(output: &Output) -> i32 {
     let code = output.status.code();
@@ -109,12 +109,12 @@ pub fn count_running(program: &str, argument: &str) -> usize {
 ///
 /// # Panics
 ///
-/// If it does not come true.
+/// If the condition does not become true.
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(becomes_true(condition), "waited in vain: {what}");
+    assert!(becomes_true(condition), "timed out: {what}");
 }
 
-/// Waits for a condition; false if it does not come true in time.
+/// Waits for a condition. Returns false if it does not become true in time.
 pub fn becomes_true(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -132,7 +132,7 @@ pub fn becomes_true(mut condition: impl FnMut() -> bool) -> bool {
 ///
 /// # Panics
 ///
-/// If it does not end.
+/// If the child does not end.
 pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
     let mut status = None;
     wait_until("the command ends", || {
@@ -146,7 +146,7 @@ pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
 ///
 /// # Panics
 ///
-/// If it cannot be sent.
+/// If the signal cannot be sent.
 pub fn send_signal(child: &Child, signal: &str) {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-s", signal, &id]).status();

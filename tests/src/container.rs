@@ -1,10 +1,10 @@
-//! Containers for one test, which go when the test ends, however it ends.
+//! Containers for one test, which end when the test ends, in any way.
 //!
-//! The first process of a container waits for the end of its standard input. That is a pipe whose
-//! other end belongs to `docker run` or `podman run`, whose own standard input is a pipe of the
-//! test. So the engine ends and removes the container when the test drops it, dies, or is killed by
-//! SIGKILL. Only one that is just being started then may be left, without a process; `cargo xtask
-//! test` removes it.
+//! The first process of a container waits for the end of its standard input. That is a pipe from
+//! `docker run` or `podman run`, whose own standard input is a pipe from the test. So the engine
+//! ends and removes the container when the test drops it, dies, or is killed by SIGKILL. Only a
+//! container that is just being started then may be left, without a process; `cargo xtask test`
+//! removes it.
 //!
 //! The images are made by `cargo xtask test --provision`, which also starts the engines.
 
@@ -22,17 +22,17 @@ use crate::engine::Engine;
 
 /// Debian with bash, GNU tar, rsync, sshd, sudo, doas, and the locale `de_DE.UTF-8`.
 ///
-/// Its users have bash and no password: `plain` may not become anyone else, `sudoer` may with a
+/// Its users have bash and no password. `plain` may not become another user, `sudoer` may with a
 /// password by sudo and doas, `trusted` without one.
 pub const DEBIAN: &str = "hostlink-test-debian";
 
-/// Busybox and its links in `/bin`, and no other program.
+/// Busybox with its links in `/bin`, and no other program.
 pub const BUSYBOX: &str = "hostlink-test-busybox";
 
-/// What every container of a test is labelled with.
+/// The label of every container of a test.
 pub const LABEL: &str = "hostlink.test";
 
-/// A start takes a quarter of a second; a machine that is busy may need a good part of it.
+/// A start takes a quarter of a second. A busy machine may need a large part of this limit.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running container; dropping it removes it.
@@ -52,32 +52,33 @@ impl Container {
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the container does not start.
     #[must_use]
     pub fn start(image: &str) -> Self {
         Self::start_with(image, &[])
     }
 
-    /// As [`start()`](Self::start), with more options of `docker run`, such as `--tmpfs=/small`.
+    /// Starts a container like [`start()`](Self::start), with more options of `docker run`, such as
+    /// `--tmpfs=/small`.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the container does not start.
     #[must_use]
     pub fn start_with(image: &str, options: &[&str]) -> Self {
         Self::start_on(Engine::Docker, image, options)
     }
 
-    /// As [`start_with()`](Self::start_with), on this engine.
+    /// Starts a container like [`start_with()`](Self::start_with), on this engine.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the container does not start.
     #[must_use]
     pub fn start_on(engine: Engine, image: &str, options: &[&str]) -> Self {
         const HOLD: &str = "echo ready; exec cat";
         let name = unique_name();
-        // Nothing of this may wait for a registry, and nobody reads the log.
+        // It must not wait for a registry, and the log is not read.
         let fixed = ["run", "--rm", "--interactive", "--init", "--pull=never", "--log-driver=none"];
         let own = ["--label", LABEL, "--name", &name];
         let command = [image, "sh", "-c", HOLD];
@@ -97,23 +98,23 @@ impl Container {
         container
     }
 
-    /// What it runs on.
+    /// Returns the engine that it runs on.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// The name that the engine knows it by.
+    /// Returns its name on the engine.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its address in the network of the engine, which this machine is part of.
+    /// Returns its address in the engine's network, which this machine can reach.
     ///
     /// # Panics
     ///
-    /// If it is in no network, or in several.
+    /// If the container is in no network or in several.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         const FORMAT: &str = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
@@ -121,11 +122,12 @@ impl Container {
         text.trim().parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
     }
 
-    /// Where this machine reaches a port of it, if it was started with `--publish=127.0.0.1::PORT`.
+    /// Returns the address of a port on this machine, if the container was started with
+    /// `--publish=127.0.0.1::PORT`.
     ///
     /// # Panics
     ///
-    /// If the engine knows no such container.
+    /// If the engine has no such container.
     #[must_use]
     pub fn published(&self, port: u16) -> Option<SocketAddr> {
         let all = self.engine.say(["port", &self.name]);
@@ -133,31 +135,31 @@ impl Container {
         Some(line.parse().unwrap_or_else(|error| panic!("{line:?}: {error}")))
     }
 
-    /// A command in the container, as root, by `docker exec` or Podman's; its outputs piped and its
-    /// input empty.
+    /// Returns a command in the container, as root, by `docker exec` or Podman's; its outputs piped
+    /// and its input empty.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
         let mut command = self.engine.command(["exec", "-i", &self.name]);
         command.args(words);
         command
     }
 
-    /// What a script of `sh` prints; as root.
+    /// Runs a script of `sh` as root, and returns its output.
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// If the script fails.
     #[must_use]
     pub fn shell(&self, script: &str) -> String {
         succeed(self.command(["sh", "-c", script]), b"")
     }
 
-    /// Writes a file of root's, in place of the one that may be there; `mode` is octal.
+    /// Writes a file of root's, replacing an existing one; `mode` is octal.
     ///
-    /// Its content is in the arguments of no process.
+    /// Its content is in no argument list.
     ///
     /// # Panics
     ///
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn write_file(&self, path: &str, mode: &str, content: &[u8]) {
         const SCRIPT: &str = r#"umask 077; rm -f "$1" && cat >"$1" && chmod "$2" "$1""#;
         succeed(self.command(["sh", "-c", SCRIPT, "sh", path, mode]), content);
@@ -167,7 +169,7 @@ impl Container {
     ///
     /// # Panics
     ///
-    /// If it has no such user.
+    /// If there is no such user.
     pub fn set_password(&self, user: &str, password: &str) {
         succeed(self.command(["chpasswd"]), format!("{user}:{password}\n").as_bytes());
     }
@@ -177,7 +179,7 @@ impl Drop for Container {
     fn drop(&mut self) {
         drop(self.stdin.take());
         // The client ends once the engine has removed the container. A panic here could end the
-        // test program without telling what is wrong with the test.
+        // test program before it reports the failed test.
         let client = &mut self.client;
         let has_ended = || matches!(client.try_wait(), Ok(Some(_)) | Err(_));
         if !cli::becomes_true(has_ended) {
@@ -188,7 +190,7 @@ impl Drop for Container {
     }
 }
 
-/// What it prints.
+/// Runs a command that must succeed, and returns its output.
 pub(crate) fn succeed(command: Command, input: &[u8]) -> String {
     let text = format!("{command:?}");
     let output = if input.is_empty() { run(command) } else { run_with_input(command, input) };
@@ -196,7 +198,7 @@ pub(crate) fn succeed(command: Command, input: &[u8]) -> String {
     stdout(&output)
 }
 
-/// A process identifier comes again, but not within a nanosecond.
+/// Returns a unique name. A process ID may be used again, but not within a nanosecond.
 fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -204,7 +206,7 @@ fn unique_name() -> String {
     format!("hostlink-test-{}-{time:x}-{count}", id())
 }
 
-/// The first line, then nothing more; the rest is read all the same, so that nobody has to wait.
+/// Sends the first line. Reads on to the end, so that the writer does not block.
 fn first_line(output: ChildStdout) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! Hosts that run a container engine and are reached over SSH: this machine, by users who may do
-//! more or less on it.
+//! Hosts that run a container engine and are reached over SSH: this machine, as users with
+//! different rights.
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
@@ -17,10 +17,10 @@ use crate::ssh_host::login_data;
 use crate::sshd::{Sshd, SshdBuilder};
 use crate::user::TestUser;
 
-/// Where Docker's engine listens on the host.
+/// Docker's socket on the host.
 pub const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
-/// sshd on this machine, and one user. All but the engine ends with this value.
+/// An sshd on this machine, and one user. Dropping this value removes everything but the engine.
 #[derive(Debug)]
 pub struct DockerHost {
     sshd: Sshd,
@@ -36,20 +36,20 @@ enum Login {
 }
 
 impl DockerHost {
-    /// As root, who may do all.
+    /// Logs in as root, who may do everything.
     #[must_use]
     pub fn root() -> Self {
         Self::new(Sshd::builder(), Login::Root)
     }
 
-    /// As a user who may use the socket and has the `docker` command.
+    /// Logs in as a user who may use the socket and has the `docker` command.
     #[must_use]
     pub fn member() -> Self {
         Self::new(Sshd::builder(), Login::User(member()))
     }
 
-    /// As a user who may not use the socket, but may become root by `sudo` without a password:
-    /// `docker system dial-stdio` as root is the way in.
+    /// Logs in as a user who may not use the socket, but may become root by `sudo` without a
+    /// password. The engine is reached by `docker system dial-stdio` as root.
     ///
     /// # Panics
     ///
@@ -59,7 +59,7 @@ impl DockerHost {
         let user = TestUser::create("/bin/bash");
         let mut keeper = Keeper::start();
         let rule = format!("/etc/sudoers.d/{}", user.name());
-        // Moved into its place whole: one that cannot be read would end everybody's sudo.
+        // The rule is moved in as a whole: an unreadable file would break sudo for every user.
         let make = format!(
             "umask 337; echo '{} ALL=(ALL:ALL) NOPASSWD: ALL' >{rule}.new && mv {rule}.new {rule}",
             user.name()
@@ -68,14 +68,14 @@ impl DockerHost {
         Self { _kept: Some(keeper), ..Self::new(Sshd::builder(), Login::User(user)) }
     }
 
-    /// As a user who may neither use the socket nor become anyone else.
+    /// Logs in as a user who may neither use the socket nor become another user.
     #[must_use]
     pub fn stranger() -> Self {
         Self::new(Sshd::builder(), Login::User(TestUser::create("/bin/bash")))
     }
 
-    /// As a user who may use the socket, with a `PATH` that has all commands but those of the
-    /// engines: the forwarded socket is the way in.
+    /// Logs in as a user who may use the socket, with a `PATH` that has all commands but those of
+    /// the engines. The engine is reached through the forwarded socket.
     ///
     /// # Panics
     ///
@@ -96,8 +96,8 @@ impl DockerHost {
         Self { _kept: Some(keeper), ..Self::new(sshd, Login::User(member())) }
     }
 
-    /// As a user who has the `docker` command and may use the socket, on a server that forwards
-    /// none: `docker system dial-stdio` is the way in.
+    /// Logs in as a user who has the `docker` command and may use the socket, on a server that
+    /// forwards no sockets. The engine is reached by `docker system dial-stdio`.
     #[must_use]
     pub fn without_forwarding() -> Self {
         let sshd = Sshd::builder().config("AllowStreamLocalForwarding no");
@@ -110,13 +110,13 @@ impl DockerHost {
         Self { sshd, key, login, _kept: None }
     }
 
-    /// Its address: what stands before the colon in `@dockerssh/HOST:CONTAINER`.
+    /// Returns its address: `HOST` in `@dockerssh/HOST:CONTAINER`.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.sshd.address()
     }
 
-    /// Who logs in.
+    /// Returns the user who logs in.
     #[must_use]
     pub fn user(&self) -> &str {
         match &self.login {
@@ -125,36 +125,36 @@ impl DockerHost {
         }
     }
 
-    /// The server, whose log tells how many logins there were.
+    /// Returns the server, whose log shows how many logins there were.
     #[must_use]
     pub fn sshd(&self) -> &Sshd {
         &self.sshd
     }
 
-    /// All that is needed to log in with a key.
+    /// Returns the data for a login with a key.
     #[must_use]
     pub fn data(&self) -> Data {
         login_data(self.user(), self.sshd.port(), self.key.path(), &self.sshd.known_hosts())
     }
 
-    /// What a line of shell does there, by OpenSSH's own client.
+    /// Runs a line of shell on the host through OpenSSH's own client.
     #[must_use]
     pub fn ssh(&self, line: &str) -> Output {
         cli::run(self.client().run(self.user(), self.address(), self.sshd.port(), line))
     }
 
-    /// Whether a line of shell succeeds there.
+    /// Returns whether a line of shell succeeds on the host.
     #[must_use]
     pub fn can(&self, line: &str) -> bool {
         self.ssh(line).status.success()
     }
 
-    /// What the engine answers to a ping through a forwarded socket, by OpenSSH's own client;
-    /// nothing if it cannot.
+    /// Returns the engine's answer to a ping through a socket that OpenSSH's own client forwards;
+    /// empty if that fails.
     ///
     /// # Panics
     ///
-    /// If the client can neither start nor be ended.
+    /// If the client can neither be started nor stopped.
     #[must_use]
     pub fn ping_through_forwarded_socket(&self) -> String {
         let keeper = Keeper::start();
@@ -164,7 +164,7 @@ impl DockerHost {
         let client = self.client().flags(&["-L", &forward]);
         let mut ssh = client.run(self.user(), self.address(), self.sshd.port(), "cat");
         let mut ssh = ssh.stdin(std::process::Stdio::piped()).spawn().expect("there is ssh");
-        // Between bind(2) and listen(2) there is a socket that refuses.
+        // Between bind(2) and listen(2) the socket refuses connections.
         let mut stream = None;
         cli::wait_until("ssh listens", || {
             stream = UnixStream::connect(&socket).ok();
@@ -181,21 +181,24 @@ impl DockerHost {
     }
 }
 
-/// A user in the group that the socket belongs to.
+/// Makes a user in the group of the socket.
 fn member() -> TestUser {
-    assert!(env::var_os("DOCKER_HOST").is_none_or(|it| it.is_empty()), "the engine is elsewhere");
+    assert!(
+        env::var_os("DOCKER_HOST").is_none_or(|host| host.is_empty()),
+        "the engine is elsewhere"
+    );
     let gid = fs::metadata(DOCKER_SOCKET).expect("an engine listens there").gid();
     let user = TestUser::create("/bin/bash");
     user.join_group(gid);
     user
 }
 
-/// The first line of the answer, and whatever else there is.
+/// Returns the first line of the answer, and the rest.
 fn ping(mut stream: UnixStream) -> String {
     use std::io::{Read, Write};
     let mut said = Vec::new();
     let request = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";
-    // A forward that is refused is a connection that ends.
+    // A refused forward shows as the end of the connection.
     let _ = stream.write_all(request).and_then(|()| stream.read_to_end(&mut said));
     String::from_utf8_lossy(&said).into_owned()
 }

@@ -1,4 +1,4 @@
-//! A target of `@docker`, and what is told about it.
+//! A target of `@docker`, and the notices and warnings about it.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -13,20 +13,20 @@ use crate::cli;
 use crate::container::{LABEL, succeed};
 use crate::keeper::unique_name;
 
-/// A target's name, its data, and what is told about it.
+/// The name and data of a target, and the notices and warnings about it.
 #[derive(Clone, Debug)]
 pub struct DockerTarget {
     /// The name.
     pub name: String,
     /// The data.
     pub data: Data,
-    /// What connecting is given.
+    /// The context for connecting.
     pub context: Context,
     told: Arc<Told>,
 }
 
 impl DockerTarget {
-    /// A container, or an image, of the machine's engine.
+    /// Returns a target for a container, or an image, of the machine's engine.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let told = Arc::new(Told::default());
@@ -34,39 +34,39 @@ impl DockerTarget {
         Self { name: format!("@docker/{name}"), data: Data::new(), context, told }
     }
 
-    /// Adds to the data.
+    /// Adds a value to the data.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.data.insert(key, value);
         self
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.context.environment.insert(name.to_owned(), value.into());
         self
     }
 
-    /// A link to it.
+    /// Connects to the target.
     ///
     /// # Errors
     ///
-    /// The connector's.
+    /// Returns the connector's error.
     pub async fn try_connect(&self) -> Result<Link> {
         builtin_registry().connect(&self.name, &self.data, &self.context).await
     }
 
-    /// A link to it.
+    /// Connects to the target.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If the connector fails.
     pub async fn connect(&self) -> Link {
         self.try_connect().await.unwrap_or_else(|error| panic!("{error:?}"))
     }
 
-    /// The image that was made at the end.
+    /// Returns the image that was committed at the end.
     #[must_use]
     pub fn committed(&self) -> Option<String> {
         let told = self.told();
@@ -74,51 +74,51 @@ impl DockerTarget {
         line.split(' ').next().map(str::to_owned)
     }
 
-    /// What was told that is no detail.
+    /// Returns the notices and warnings.
     ///
     /// # Panics
     ///
     /// Never.
     #[must_use]
     pub fn told(&self) -> Vec<String> {
-        self.told.0.lock().expect("nobody panics with it").clone()
+        self.told.0.lock().expect("no panic while it is held").clone()
     }
 }
 
-/// Keeps notices and warnings.
+/// Records notices and warnings.
 #[derive(Debug, Default)]
 struct Told(Mutex<Vec<String>>);
 
 impl Reporter for Told {
     fn report(&self, _target: &str, event: Event<'_>) {
         if let Event::Notice(text) | Event::Warning(text) = event {
-            self.0.lock().expect("nobody panics with it").push(text.to_owned());
+            self.0.lock().expect("no panic while it is held").push(text.to_owned());
         }
     }
 }
 
-/// Runs a line for the shell.
+/// Runs a line of shell.
 ///
 /// # Panics
 ///
-/// If it cannot be run. How it ends is for the caller to see.
+/// If it cannot be run. The caller checks how it ends.
 pub async fn ran(link: &Link, line: &str) -> CommandOutput {
     let arguments = ConnectorArguments::new();
     let output = link.run_shell_command(&StringCommand::shell(line), &arguments).await;
     output.unwrap_or_else(|error| panic!("{line}: {error:?}"))
 }
 
-/// What the docker command prints, trimmed.
+/// Runs the docker command, and returns its output, trimmed.
 ///
 /// # Panics
 ///
-/// If it fails.
+/// If the command fails.
 pub fn docker<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     succeed(cli::command(Path::new("docker"), words), b"").trim().to_owned()
 }
 
-/// The containers of this engine with a label, whether they run or not: their IDs, with the label's
-/// value. It is one look, since those of other tests come and go.
+/// Returns the containers of this engine with a label, running or not: their IDs, with the label's
+/// value. It is one query, since containers of other tests come and go.
 #[must_use]
 pub fn labelled(label: &str) -> Vec<(String, String)> {
     let filter = format!("label={label}");
@@ -129,16 +129,16 @@ pub fn labelled(label: &str) -> Vec<(String, String)> {
     lines.map(|(id, value)| (id.to_owned(), value.to_owned())).collect()
 }
 
-/// A container that somebody else has made, by its name or ID; it goes with this value.
+/// A container that hostlink has not made, by its name or ID. Dropping this value removes it.
 #[derive(Debug)]
-pub struct Theirs(pub String);
+pub struct ForeignContainer(pub String);
 
-impl Theirs {
-    /// Runs one with these words: options, the image and a command.
+impl ForeignContainer {
+    /// Runs a container with these arguments: options, the image and a command.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the container does not start.
     #[must_use]
     pub fn new(words: &[&str]) -> Self {
         let name = unique_name();
@@ -147,29 +147,29 @@ impl Theirs {
         Self(name)
     }
 
-    /// The engine's word for how it is.
+    /// Returns the engine's name for its state.
     ///
     /// # Panics
     ///
-    /// If it is gone.
+    /// If the container is gone.
     #[must_use]
     pub fn state(&self) -> String {
         docker(["inspect", "--format", "{{.State.Status}}", &self.0])
     }
 }
 
-impl Drop for Theirs {
+impl Drop for ForeignContainer {
     fn drop(&mut self) {
         let remove = ["rm", "--force", "--volumes", &self.0];
         let _ = cli::run(cli::command(Path::new("docker"), remove));
     }
 }
 
-/// An image that goes with this value.
+/// Removes an image when dropped.
 #[derive(Debug)]
-pub struct Removed(pub String);
+pub struct RemovedImage(pub String);
 
-impl Drop for Removed {
+impl Drop for RemovedImage {
     fn drop(&mut self) {
         let remove = ["image", "rm", "--force", &self.0];
         let _ = cli::run(cli::command(Path::new("docker"), remove));

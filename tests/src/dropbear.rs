@@ -1,4 +1,4 @@
-//! A real dropbear of a test's own: the SSH server of small machines.
+//! A real dropbear for one test: the SSH server of small machines.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use crate::keeper::{Keeper, run_tool};
 use crate::ports::free_port;
 
-/// Another port is tried this often.
+/// How many ports are tried.
 const TRIES: usize = 20;
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// A running dropbear on 127.0.0.1, with this machine's users and files; it and all that its
-/// sessions started end with this value, and with the test's process.
+/// A running dropbear on 127.0.0.1, with this machine's users and files. It and all that its
+/// sessions started end when this value is dropped or the test's process ends.
 ///
-/// It reads the `~/.ssh/authorized_keys` of users, so keys are for
+/// It reads `~/.ssh/authorized_keys` of the users, so keys are installed by
 /// [`TestUser::authorize()`](crate::user::TestUser::authorize).
 #[derive(Debug)]
 pub struct Dropbear {
@@ -24,11 +24,11 @@ pub struct Dropbear {
 }
 
 impl Dropbear {
-    /// Starts it, with an Ed25519 host key.
+    /// Starts a server with an Ed25519 host key.
     ///
     /// # Panics
     ///
-    /// If it does not start, with what it said.
+    /// If it does not start; the message has its log.
     #[must_use]
     pub fn start() -> Self {
         let keeper = Keeper::start();
@@ -36,43 +36,43 @@ impl Dropbear {
         Self::serve(keeper, |port| format!("exec dropbear {}", flags(&dir, port)))
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         ADDRESS
     }
 
-    /// The port that it listens on.
+    /// Returns the port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The process that listens.
+    /// Returns the process that listens.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// A known_hosts file with its key, for every name and address at its port.
+    /// Returns a known_hosts file with its key, for every name and address at its port.
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.keeper.dir().join("known_hosts")
     }
 
-    /// All that it said.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.keeper.log()
     }
 
-    /// How many logins it has accepted.
+    /// Returns how many logins it has accepted.
     #[must_use]
     pub fn logins(&self) -> usize {
         self.log().matches(" auth succeeded for ").count()
     }
 
-    /// Makes the host key, and runs what `command` says for a port until one is free.
+    /// Makes the host key, and runs `command` with one port after the other until one is free.
     pub(crate) fn serve(mut keeper: Keeper, command: impl Fn(u16) -> String) -> Self {
         let key = keeper.dir().join("host_key");
         let key = key.to_str().expect("our names are ASCII");
@@ -82,7 +82,7 @@ impl Dropbear {
         for _ in 0..TRIES {
             let port = free_port(&[ADDRESS]);
             let pid = keeper.run(&command(port));
-            // It is said after the port was bound.
+            // The line is logged after the port was bound.
             if keeper.wait_until_ready(|| keeper.log().contains("Not backgrounding")) {
                 keeper.write("known_hosts", 0o644, &format!("[*]:{port} {public}\n"));
                 return Self { keeper, port, pid };
@@ -93,7 +93,7 @@ impl Dropbear {
     }
 }
 
-/// In the foreground, logging to standard error, with a PID file of its own.
+/// Returns flags to run in the foreground, log to standard error, and write its own PID file.
 pub(crate) fn flags(dir: &str, port: u16) -> String {
     format!("-F -E -p {ADDRESS}:{port} -r {dir}/host_key -P {dir}/pid")
 }

@@ -1,4 +1,4 @@
-//! The container engines of the tests; `cargo xtask test --provision` starts them.
+//! The container engines for the tests; `cargo xtask test --provision` starts them.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,17 +8,16 @@ use std::process::Command;
 use crate::cli;
 use crate::container::{LABEL, succeed};
 
-/// Where the service of the tests' own Podman listens; its storage is not that of the machine's
-/// Podman.
+/// The socket of the Podman service for the tests. Its storage is not that of the machine's Podman.
 pub const PODMAN_SOCKET: &str = "/var/lib/hostlink-tests/podman.sock";
 
-/// One kind of engine. Both have the same images.
+/// A kind of engine. Both have the same images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// The one that the `docker` command finds.
+    /// The engine that the `docker` command uses.
     #[default]
     Docker,
-    /// The one at [`PODMAN_SOCKET`].
+    /// The engine at [`PODMAN_SOCKET`].
     Podman,
 }
 
@@ -26,7 +25,7 @@ impl Engine {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::Docker, Self::Podman];
 
-    /// The engine's own command, connected to it; its outputs piped and its input empty.
+    /// Returns the engine's own command, connected to it; its outputs piped and its input empty.
     pub fn command<W: AsRef<OsStr>>(self, words: impl IntoIterator<Item = W>) -> Command {
         let url = format!("unix://{PODMAN_SOCKET}");
         let mut command = match self {
@@ -37,16 +36,16 @@ impl Engine {
         command
     }
 
-    /// What its command prints.
+    /// Runs its command, and returns the output.
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// If the command fails.
     pub fn say<W: AsRef<OsStr>>(self, words: impl IntoIterator<Item = W>) -> String {
         succeed(self.command(words), b"")
     }
 
-    /// The names of the tests' containers whose name contains this, running or not.
+    /// Returns the names of the tests' containers whose name contains this, running or not.
     ///
     /// # Panics
     ///

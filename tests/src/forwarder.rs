@@ -1,4 +1,4 @@
-//! Forwards ports where both sides are this machine, for connectors of tests.
+//! Forwards ports where both ends are this machine, for connectors in tests.
 
 use async_trait::async_trait;
 use hostlink::{Endpoint, Error, ErrorKind, Forward, Forwarding, Result};
@@ -7,8 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// A forward between two TCP sockets of this machine. Whoever connects and sends `LOSE` at once
-/// breaks it.
+/// A forward between two TCP sockets of this machine. A client breaks it by sending `LOSE` first.
 #[derive(Debug)]
 pub struct Forwarder {
     listen: Endpoint,
@@ -21,7 +20,7 @@ impl Forwarder {
     ///
     /// # Errors
     ///
-    /// The port is taken, or it is no TCP port.
+    /// Fails if the port is taken, or if the endpoint is not a TCP port.
     pub async fn open(forward: &Forward) -> Result<Self> {
         let (listen, to) = match forward {
             Forward::Local { listen, to } | Forward::Remote { listen, to } => (listen, Some(to)),
@@ -83,7 +82,7 @@ fn address(endpoint: &Endpoint) -> Result<(String, u16)> {
     }
 }
 
-/// Serves one client; true if it wants the link to be lost.
+/// Serves one client. Returns true if the client asks to lose the link.
 async fn serve(mut client: TcpStream, to: Option<(String, u16)>) -> Option<bool> {
     let to = match to {
         Some(to) => to,

@@ -1,4 +1,4 @@
-//! Drives `hostlink TARGET forward` on any target that is this machine.
+//! Runs `hostlink TARGET forward` on any target that is this machine.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::cli::{command, send_signal, wait_for_exit, wait_until};
 
-/// No wait for a line or for bytes is longer.
+/// The limit of every wait for a line or for bytes.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running `hostlink TARGET forward`.
@@ -24,12 +24,12 @@ impl Forwards {
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
+    /// If the command cannot be started.
     #[must_use]
     pub fn start(program: &Path, target: &str, data: &[&str], specs: &[&str]) -> Self {
         let words = [data, &[target, "forward"], specs].concat();
         let mut child = command(program, words).spawn().expect("the command starts");
-        let stderr = BufReader::new(child.stderr.take().expect("it was asked to be a pipe"));
+        let stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
@@ -41,21 +41,21 @@ impl Forwards {
         Self { child, lines }
     }
 
-    /// The next line of standard error.
+    /// Returns the next line of standard error.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If there is no line.
     #[must_use]
     pub fn line(&self) -> String {
         self.lines.recv_timeout(LIMIT).expect("a line is written")
     }
 
-    /// The port that the next line says something listens at.
+    /// Returns the port in the next line, which reports a listener.
     ///
     /// # Panics
     ///
-    /// If it says none.
+    /// If the line has no port.
     #[must_use]
     pub fn port(&self) -> u16 {
         let line = self.line();
@@ -69,16 +69,16 @@ impl Forwards {
     ///
     /// # Panics
     ///
-    /// If it cannot be sent.
+    /// If the signal cannot be sent.
     pub fn signal(&self, signal: &str) {
         send_signal(&self.child, signal);
     }
 
-    /// How it ended.
+    /// Waits for the end of the command.
     ///
     /// # Panics
     ///
-    /// If it does not end.
+    /// If the command does not end.
     pub fn ended(mut self) -> ExitStatus {
         wait_for_exit(&mut self.child)
     }
@@ -91,11 +91,12 @@ impl Drop for Forwards {
     }
 }
 
-/// A server on this machine that sends back what it gets; its port. It lives as long as the test.
+/// Starts a server on this machine that sends back what it receives, and returns its port. It lives
+/// as long as the test.
 ///
 /// # Panics
 ///
-/// If no port can be had.
+/// If no port is free.
 #[must_use]
 pub fn echo_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -119,25 +120,25 @@ pub fn echo_server() -> u16 {
 ///
 /// # Panics
 ///
-/// If nobody listens.
+/// If there is no listener.
 #[must_use]
 pub fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
-    stream.set_read_timeout(Some(LIMIT)).expect("a socket has a limit");
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("there is a listener");
+    stream.set_read_timeout(Some(LIMIT)).expect("a socket has a timeout");
     stream
 }
 
-/// Whether somebody listens at this port of this machine.
+/// Returns whether there is a listener at this port of this machine.
 #[must_use]
 pub fn listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
-/// Checks that what is sent comes back.
+/// Checks that bytes come back.
 ///
 /// # Panics
 ///
-/// If it does not.
+/// If they do not.
 pub fn expect_echo(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).expect("it can be sent");
     let mut back = vec![0; text.len()];
@@ -145,11 +146,11 @@ pub fn expect_echo(stream: &mut TcpStream, text: &str) {
     assert_eq!(String::from_utf8_lossy(&back), text);
 }
 
-/// Asks a SOCKS 5 proxy (RFC 1928) for a port of the other side.
+/// Asks a SOCKS 5 proxy (RFC 1928) to connect to a port of the other side.
 ///
 /// # Panics
 ///
-/// If it refuses.
+/// If the proxy refuses.
 pub fn ask_proxy(stream: &mut TcpStream, port: u16) {
     stream.write_all(&[5, 1, 0]).expect("it can be sent");
     let mut chosen = [0; 2];
@@ -162,12 +163,12 @@ pub fn ask_proxy(stream: &mut TcpStream, port: u16) {
     assert_eq!(reply[..2], [5, 0], "{reply:?}");
 }
 
-/// All three kinds at once carry bytes, say where they listen, and are gone after each signal.
-/// `target` must be this machine, also as seen from there.
+/// Checks that forwards of all three kinds carry bytes at the same time, report where they listen,
+/// and are gone after each signal. `target` must be this machine, also seen from the target.
 ///
 /// # Panics
 ///
-/// If one of it does not hold.
+/// If a check fails.
 pub fn forwards_carry_bytes_and_leave_nothing(program: &Path, target: &str, data: &[&str]) {
     let echo = echo_server();
     let to_echo = format!("127.0.0.1:0:127.0.0.1:{echo}");
@@ -185,15 +186,15 @@ pub fn forwards_carry_bytes_and_leave_nothing(program: &Path, target: &str, data
         assert!(ports.into_iter().all(listens), "the control: they listen");
         forwards.signal(signal);
         assert_eq!(forwards.ended().code(), Some(expected), "{signal}");
-        wait_until("nobody listens any more", || !ports.into_iter().any(listens));
+        wait_until("no listener is left", || !ports.into_iter().any(listens));
     }
 }
 
-/// Where one cannot be had, none is: exit status 255, and the first does not listen.
+/// Checks that one failed forward fails all: exit status 255, and the first has no listener.
 ///
 /// # Panics
 ///
-/// If one of it does not hold.
+/// If a check fails.
 pub fn one_that_fails_leaves_nothing(program: &Path, target: &str, data: &[&str]) {
     let taken = echo_server();
     let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");

@@ -1,8 +1,8 @@
 //! A directory and the processes in it that end with the test, however the test ends.
 //!
-//! What no `Drop` can do after a SIGKILL, the program `hostlink-keeper` does: it is blocked on a
-//! pipe from the test. Before anything is made that would stay, the command that takes it away
-//! stands in `DIR/undo`; `cargo xtask test --provision` runs those of keepers that were killed
+//! The program `hostlink-keeper` cleans up after a SIGKILL, when no `Drop` runs: it is blocked on a
+//! pipe from the test. Before the test makes anything that would stay, it writes the command that
+//! removes it to `DIR/undo`. `cargo xtask test --provision` runs those of keepers that were killed
 //! themselves.
 
 use std::fs::{self, File, Permissions};
@@ -16,10 +16,10 @@ use rustix::process::Signal;
 
 use crate::processes::signal;
 
-/// No start takes longer, on a machine that is busy as well.
+/// The limit of every start, for a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A directory that everyone may read, and what runs for a test.
+/// A world-readable directory, and the processes that run for a test.
 #[derive(Debug)]
 pub struct Keeper {
     dir: PathBuf,
@@ -34,7 +34,7 @@ impl Keeper {
     ///
     /// # Panics
     ///
-    /// If the program `hostlink-keeper` was not built, or cannot work.
+    /// If the program `hostlink-keeper` was not built or cannot work.
     #[must_use]
     pub fn start() -> Self {
         // Eight digits leave room for a socket's name (108 bytes).
@@ -43,26 +43,27 @@ impl Keeper {
         command.arg(&dir).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("hostlink-keeper starts");
         let commands = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().expect("it was asked to be a pipe"));
+        let answers = BufReader::new(child.stdout.take().expect("it is a pipe"));
         let mut keeper = Self { dir, child, commands, answers, undo: Vec::new() };
         assert_eq!(keeper.answer(), "ready", "hostlink-keeper");
         keeper
     }
 
-    /// The directory.
+    /// Returns the directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Writes a file of the directory.
+    /// Writes a file in the directory.
     ///
     /// # Panics
     ///
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, name: &str, mode: u32, content: &str) -> PathBuf {
         let path = self.dir.join(name);
-        // With its mode from the start: it may hold a secret, and everyone may read the directory.
+        // Sets the mode from the start: the file may hold a secret, and the directory is
+        // world-readable.
         let file = File::options().write(true).create(true).truncate(true).mode(mode).open(&path);
         let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
         written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -70,13 +71,13 @@ impl Keeper {
         path
     }
 
-    /// Makes something of the machine's that would stay, by a script that sees no other one of ours
-    /// at its work. Before that, what takes it away is noted; it is run also if not all was made,
-    /// and says nothing unless it fails. False if the script fails; its outputs are the log.
+    /// Changes something on the machine that would stay, by a script. Such scripts run one at a
+    /// time. The undo script is stored first; it also runs if only part was made, and prints
+    /// nothing unless it fails. Returns false if the script fails; its output is in the log.
     ///
     /// # Panics
     ///
-    /// If the keeper cannot work, or [`Keeper::run()`] came before.
+    /// If the keeper cannot work, or after [`Keeper::run()`].
     #[must_use]
     pub fn make(&mut self, script: &str, undo: &str) -> bool {
         self.undo.insert(0, format!("{undo}\n"));
@@ -87,8 +88,8 @@ impl Keeper {
         self.command("make") == "exit status: 0"
     }
 
-    /// Starts a line of shell, which should `exec` its program, with an empty log; gives its
-    /// process number.
+    /// Starts a line of shell, which should `exec` its program, with an empty log. Returns its
+    /// process ID.
     ///
     /// # Panics
     ///
@@ -101,7 +102,7 @@ impl Keeper {
         answer.parse().unwrap_or_else(|_| panic!("hostlink-keeper: {answer}"))
     }
 
-    /// Ends what was started, with SIGKILL.
+    /// Kills the process with SIGKILL.
     ///
     /// # Panics
     ///
@@ -111,7 +112,7 @@ impl Keeper {
         crate::cli::wait_until("it ends", || self.ended().is_some());
     }
 
-    /// What was written to both outputs since the last start.
+    /// Returns the output of the process or script that was started last.
     ///
     /// # Panics
     ///
@@ -122,13 +123,13 @@ impl Keeper {
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// How the program ended, if it did.
+    /// Returns how the program ended, if it did.
     #[must_use]
     pub fn ended(&self) -> Option<String> {
         fs::read_to_string(self.dir.join("ended")).ok()
     }
 
-    /// Waits until what was started is ready; false if it ends before that.
+    /// Waits until the program is ready. Returns false if it ends before that.
     ///
     /// # Panics
     ///
@@ -139,7 +140,7 @@ impl Keeper {
             if self.ended().is_some() {
                 return false;
             }
-            assert!(Instant::now() < deadline, "it does not get ready: {}", self.log());
+            assert!(Instant::now() < deadline, "it does not become ready: {}", self.log());
             std::thread::sleep(Duration::from_millis(1));
         }
         true
@@ -165,13 +166,16 @@ impl Drop for Keeper {
         let read = self.answers.read_to_string(&mut faults);
         let ended = self.child.wait();
         if !std::thread::panicking() {
-            assert!(read.is_ok() && ended.is_ok_and(|it| it.success()), "hostlink-keeper failed");
+            assert!(
+                read.is_ok() && ended.is_ok_and(|status| status.success()),
+                "hostlink-keeper failed"
+            );
             assert!(faults.is_empty(), "left behind: {faults}");
         }
     }
 }
 
-/// Runs a program that should succeed, and gives its standard output.
+/// Runs a program that must succeed, and returns its standard output.
 ///
 /// # Panics
 ///
@@ -180,7 +184,7 @@ pub fn run_tool(program: &str, words: &[&str]) -> String {
     run_tool_with_input(program, words, "")
 }
 
-/// As [`run_tool()`], with a text on standard input.
+/// Runs a program like [`run_tool()`], with a text on standard input.
 ///
 /// # Panics
 ///
@@ -189,8 +193,8 @@ pub fn run_tool_with_input(program: &str, words: &[&str], input: &str) -> String
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
-    let mut stdin = child.stdin.take().expect("it was asked to be a pipe");
-    // One that reads nothing may have closed it.
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    // A program that does not read may have closed it.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().expect("it can be waited for");
@@ -199,13 +203,12 @@ pub fn run_tool_with_input(program: &str, words: &[&str], input: &str) -> String
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// useradd(8), ip-netns(8) and others fail or get in each other's way when several work at once.
+/// Serializes scripts: useradd(8), ip-netns(8) and others fail if several run at the same time.
 fn locked(script: &str) -> String {
     format!("exec 9>>/run/hostlink-tests.lock; flock 9\n{script}\n")
 }
 
-/// A name that no other test has; as the name of a user, a namespace or a directory it is short
-/// enough.
+/// Returns a unique name, short enough for a user, a namespace or a directory.
 ///
 /// # Panics
 ///
@@ -215,7 +218,7 @@ pub fn unique_name() -> String {
     format!("hl-{:08x}", getrandom::u32().expect("the kernel has random numbers"))
 }
 
-/// Beside the program itself or, for a test, beside the directory of its own binary.
+/// Looks beside the program itself or, for a test, beside the directory of its own binary.
 fn program() -> PathBuf {
     let own = std::env::current_exe().expect("a program has a path");
     let mut dirs = own.ancestors().skip(1).take(2);

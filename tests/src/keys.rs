@@ -1,4 +1,4 @@
-//! Client keys, certificates and agents, made on the fly by OpenSSH's own tools.
+//! Client keys, certificates and agents, made by OpenSSH's own tools.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use crate::keeper::{Keeper, run_tool, unique_name};
 
-/// A type of key; RSA takes a good part of a second to make.
+/// A type of key. RSA takes a large part of a second to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
     /// Ed25519.
     Ed25519,
     /// ECDSA with 256 bits.
     Ecdsa,
-    /// RSA with 2048 bits, the least that OpenSSH still makes in Debian's configuration.
+    /// RSA with 2048 bits, the minimum that OpenSSH makes in Debian's configuration.
     Rsa,
 }
 
@@ -31,13 +31,13 @@ impl KeyType {
     fn bits(self) -> &'static str {
         match self {
             Self::Rsa => "2048",
-            // ssh-keygen(1): a key of this type has one length, and the flag is not looked at.
+            // ssh-keygen(1): a key of this type has one length, and the flag is ignored.
             Self::Ed25519 | Self::Ecdsa => "256",
         }
     }
 }
 
-/// A directory of keys; it lives as long as this value or one of its keys.
+/// A directory of keys. It exists as long as this value or one of its keys.
 #[derive(Clone, Debug)]
 pub struct Keys {
     keeper: Arc<Keeper>,
@@ -51,20 +51,20 @@ pub struct Key {
 }
 
 impl Keys {
-    /// An empty directory.
+    /// Makes an empty directory.
     #[must_use]
     pub fn new() -> Self {
         Self { keeper: Arc::new(Keeper::start()) }
     }
 
-    /// A key without a passphrase.
+    /// Makes a key without a passphrase.
     #[must_use]
     pub fn make(&self, key_type: KeyType) -> Key {
         self.make_with_passphrase(key_type, "")
     }
 
-    /// A key with a passphrase of at least five characters. It stands in the argument list of
-    /// ssh-keygen for a moment, so it is one that is good for nothing else.
+    /// Makes a key with a passphrase of at least five characters. It is briefly in the argument
+    /// list of ssh-keygen, so use it for nothing else.
     #[must_use]
     pub fn make_with_passphrase(&self, key_type: KeyType, passphrase: &str) -> Key {
         let path = self.keeper.dir().join(unique_name());
@@ -80,14 +80,14 @@ impl Default for Keys {
 }
 
 impl Key {
-    /// The file with the private key; ssh finds the public one beside it, and the certificate if
-    /// there is one.
+    /// Returns the file of the private key. ssh finds the public key beside it, and the certificate
+    /// if there is one.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The public key, as one line.
+    /// Returns the public key, as one line.
     ///
     /// # Panics
     ///
@@ -98,14 +98,14 @@ impl Key {
         text.expect("ssh-keygen wrote it").trim_end().to_owned()
     }
 
-    /// Has this key certified by another one for these users, from now on and for an hour; gives
-    /// the certificate's file.
+    /// Has this key certified by another one for these users, from now for an hour. Returns the
+    /// certificate's file.
     #[must_use]
     pub fn certify(&self, authority: &Key, users: &[&str]) -> PathBuf {
         let public = self.path.with_extension("pub");
         let public = public.to_str().expect("our names are ASCII");
         let authority = authority.path.to_str().expect("our names are ASCII");
-        // From a minute ago (ssh-keygen -V), for a clock that is set back.
+        // From a minute ago (ssh-keygen -V), in case the clock is set back.
         let words = ["-q", "-s", authority, "-I", "test", "-n", &users.join(","), "-V", "-1m:+1h"];
         run_tool("ssh-keygen", &[&words[..], &[public]].concat());
         let name = self.path.file_name().expect("it has a name").to_string_lossy();
@@ -113,18 +113,18 @@ impl Key {
     }
 }
 
-/// An ssh-agent of a test's own.
+/// An ssh-agent for one test.
 #[derive(Debug)]
 pub struct Agent {
     keeper: Keeper,
 }
 
 impl Agent {
-    /// Starts one and gives it these keys, which have no passphrase, in this order.
+    /// Starts an agent and adds these keys, which have no passphrase, in this order.
     ///
     /// # Panics
     ///
-    /// If it does not take them.
+    /// If it does not accept them.
     #[must_use]
     pub fn start(keys: &[&Key]) -> Self {
         let mut keeper = Keeper::start();
@@ -139,7 +139,7 @@ impl Agent {
         agent
     }
 
-    /// What `SSH_AUTH_SOCK` is to say.
+    /// Returns the value for `SSH_AUTH_SOCK`.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.keeper.dir().join("agent")
@@ -153,10 +153,10 @@ impl Agent {
     }
 }
 
-/// Makes a key pair; an empty passphrase is none.
+/// Makes a key pair; an empty passphrase means none.
 pub(crate) fn generate(path: &Path, key_type: KeyType, passphrase: &str) {
     let path = path.to_str().expect("our names are ASCII");
-    // One round of the key derivation: a test's passphrase is not worth 0.1 s of CPU each time.
+    // One round of key derivation: a test's passphrase is not worth 0.1 s of CPU each time.
     let words = ["-q", "-t", key_type.name(), "-b", key_type.bits(), "-a", "1"];
     run_tool("ssh-keygen", &[&words[..], &["-N", passphrase, "-C", "test", "-f", path]].concat());
 }

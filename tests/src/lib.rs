@@ -1,4 +1,4 @@
-//! What the whole-system tests share; the tests themselves are in `tests/`.
+//! What the whole-system tests share. The tests themselves are in `tests/`.
 
 pub mod bench;
 pub mod busybox;
@@ -36,12 +36,12 @@ pub mod vagrant;
 
 use std::path::PathBuf;
 
-/// The command `hostlink`, as `cargo xtask test` builds it: beside the directory of the test's own
-/// binary, or where `HOSTLINK_BIN` says.
+/// Returns the command `hostlink` that `cargo xtask test` builds: beside the directory of the
+/// test's own binary, or at `HOSTLINK_BIN`.
 ///
 /// # Panics
 ///
-/// If it is not there.
+/// If the command does not exist.
 #[must_use]
 pub fn binary() -> PathBuf {
     let beside = || {

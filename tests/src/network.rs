@@ -1,23 +1,23 @@
 //! Networks behind a bastion, as network namespaces of this machine (network_namespaces(7)).
 //!
-//! Users, files and processes are this machine's. What listens on 127.0.0.1 in a namespace is
-//! reached from inside it only.
+//! Users, files and processes are those of this machine. A listener on 127.0.0.1 in a namespace is
+//! reached only from inside it.
 
 use std::net::Ipv4Addr;
 
 use crate::keeper::{Keeper, unique_name};
 
-/// Other prefixes are tried this often.
+/// How many other prefixes are tried.
 const TRIES: usize = 50;
 
-/// One or two namespaces in a row; they end with this value, and with the test's process.
+/// One or two namespaces in a row. They end when this value is dropped or the test's process ends.
 #[derive(Debug)]
 pub struct Network {
     namespaces: Vec<Namespace>,
     _keeper: Keeper,
 }
 
-/// A network of its own, with a loopback and an address.
+/// A network namespace with a loopback and an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     name: String,
@@ -25,14 +25,14 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// What `ip netns exec` calls it.
+    /// Returns its name for `ip netns exec`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its address, which the side before it reaches: this machine for the first, the first for the
-    /// second.
+    /// Returns its address, which the previous side reaches: this machine for the first namespace,
+    /// the first namespace for the second.
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {
         self.address
@@ -40,29 +40,29 @@ impl Namespace {
 }
 
 impl Network {
-    /// One namespace, which this machine reaches.
+    /// Makes one namespace, which this machine reaches.
     #[must_use]
     pub fn one() -> Self {
         Self::start(1)
     }
 
-    /// Two; this machine reaches the first, and only the first reaches the second.
+    /// Makes two. This machine reaches the first, and only the first reaches the second.
     #[must_use]
     pub fn two() -> Self {
         Self::start(2)
     }
 
-    /// The namespace that this machine reaches.
+    /// Returns the namespace that this machine reaches.
     #[must_use]
     pub fn first(&self) -> &Namespace {
         &self.namespaces[0]
     }
 
-    /// The namespace behind the first.
+    /// Returns the second namespace, which only the first reaches.
     ///
     /// # Panics
     ///
-    /// If it was not asked for.
+    /// If there is only one.
     #[must_use]
     pub fn second(&self) -> &Namespace {
         self.namespaces.get(1).expect("Network::two() makes it")
@@ -72,7 +72,7 @@ impl Network {
         (0..TRIES).find_map(|_| Self::try_start(count)).expect("some prefix of 10.0.0.0/8 is free")
     }
 
-    /// Nothing if the addresses are another network's.
+    /// Returns `None` if another network has the addresses.
     fn try_start(count: u8) -> Option<Self> {
         let mut keeper = Keeper::start();
         let [second, third, ..] = getrandom::u32().expect("there is randomness").to_le_bytes();
@@ -95,12 +95,12 @@ impl Network {
     }
 }
 
-/// A namespace, and the cable to the one before it.
+/// Makes a namespace, and the cable to the previous one.
 fn link(namespaces: &[Namespace], index: usize) -> String {
     let Namespace { name, address } = &namespaces[index];
     let [a, b, c, last] = address.octets();
     let outer = Ipv4Addr::new(a, b, c, last - 1);
-    // Without a route of its own, a packet for it would leave this machine by the default one.
+    // Without a route of its own, a packet for it would leave this machine by the default route.
     let hide = match index {
         0 => String::new(),
         _ => format!("ip route add unreachable {}\n", prefix(*address)),
@@ -125,8 +125,8 @@ fn prefix(address: Ipv4Addr) -> String {
     format!("{}/30", Ipv4Addr::new(a, b, c, last & !3))
 }
 
-/// A cable goes with either end; a namespace that a process is still in has lost its name, and ends
-/// with the process.
+/// Removes the cables, which go with either end. A namespace that a process is still in loses its
+/// name, and ends with the process.
 fn removal(namespaces: &[Namespace]) -> String {
     let first = &namespaces[0].name;
     let mut script = format!("ip link del {first}a 2>/dev/null\n");

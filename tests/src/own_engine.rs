@@ -1,7 +1,7 @@
-//! A Docker engine of a test's own, which can be stopped, and goes with the test.
+//! A Docker engine for one test, which can be stopped, and ends with the test.
 //!
-//! It runs in a network namespace: an engine without a bridge deletes `docker0`, which is
-//! another's.
+//! It runs in a network namespace: an engine without a bridge deletes `docker0`, which belongs to
+//! the machine's engine.
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;
@@ -16,11 +16,11 @@ use crate::keeper::{Keeper, run_tool};
 use crate::network::Network;
 use crate::processes::signal;
 
-/// An engine with directories and a socket of its own, and without networks.
+/// An engine with its own directories and socket, and without networks.
 #[derive(Debug)]
 pub struct OwnEngine {
     keeper: Keeper,
-    /// It ends after the engine.
+    /// Dropped after the engine.
     _network: Network,
     host: String,
     /// The directory of the client's certificates.
@@ -29,7 +29,7 @@ pub struct OwnEngine {
 }
 
 impl OwnEngine {
-    /// Starts one on a socket, and waits until it answers.
+    /// Starts an engine on a socket, and waits until it answers.
     ///
     /// # Panics
     ///
@@ -41,11 +41,11 @@ impl OwnEngine {
         Self::run(keeper, network, host, None, "")
     }
 
-    /// Starts one that listens on a port, with TLS, and wants to see a certificate.
+    /// Starts an engine that listens on a port with TLS, and requires a client certificate.
     ///
     /// # Panics
     ///
-    /// If it does not answer, or openssl fails.
+    /// If it does not answer, or if openssl fails.
     #[must_use]
     pub fn start_with_tls() -> Self {
         let (keeper, network) = (Keeper::start(), Network::one());
@@ -74,7 +74,7 @@ impl OwnEngine {
              while read -r it; do umount -l \"$it\"; done"
         );
         assert!(keeper.make(":", &undo), "{}", keeper.log());
-        // Not `ip netns exec`, which hides the control groups.
+        // `ip netns exec` would hide the control groups.
         let namespace = network.first().name();
         let line = format!(
             "exec nsenter --net=/run/netns/{namespace} \
@@ -88,23 +88,23 @@ impl OwnEngine {
         engine
     }
 
-    /// As `DOCKER_HOST` has it.
+    /// Returns the value for `DOCKER_HOST`.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Where `ca.pem`, `cert.pem` and `key.pem` are, for one with TLS.
+    /// Returns the directory of `ca.pem`, `cert.pem` and `key.pem` of an engine with TLS.
     ///
     /// # Panics
     ///
-    /// If it has none.
+    /// If it has no TLS.
     #[must_use]
     pub fn certificates(&self) -> &Path {
         self.certificates.as_deref().expect("it was started with TLS")
     }
 
-    /// The docker command for it.
+    /// Returns the docker command for it.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
         let mut command = cli::command(Path::new("docker"), words);
         command.env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT");
@@ -114,45 +114,45 @@ impl OwnEngine {
         command
     }
 
-    /// What the docker command prints.
+    /// Runs the docker command, and returns its output.
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// If the command fails.
     #[must_use]
     pub fn docker<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> String {
         succeed(self.command(words), b"")
     }
 
-    /// Gives it an image of the machine's engine.
+    /// Loads an image from the machine's engine.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If there is no such image.
     pub fn load(&self, image: &str) {
         let mut save = Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn();
         let save = save.as_mut().expect("there is docker");
         let mut load = self.command(["load"]);
-        load.stdin(save.stdout.take().expect("it was asked to be a pipe"));
+        load.stdin(save.stdout.take().expect("it is a pipe"));
         let loaded = cli::run(load);
-        assert!(save.wait().is_ok_and(|it| it.success()), "docker save {image}");
+        assert!(save.wait().is_ok_and(|status| status.success()), "docker save {image}");
         assert!(loaded.status.success(), "{}", cli::stderr(&loaded));
     }
 
-    /// Ends it as its own users do, and waits for that.
+    /// Stops it with SIGTERM, and waits for its end.
     pub fn stop(&self) {
         signal(self.pid, Signal::TERM);
         cli::wait_until("the engine ends", || self.keeper.ended().is_some());
     }
 
-    /// Ends it by force; what runs in its containers runs on until the test ends.
+    /// Kills it. Processes in its containers run on until the test ends.
     pub fn kill(&self) {
         self.keeper.stop(self.pid);
     }
 }
 
 impl Drop for OwnEngine {
-    /// One that ends by itself leaves no mounts and no control groups.
+    /// An engine that ends by itself leaves no mounts and no control groups.
     fn drop(&mut self) {
         if self.keeper.ended().is_none() {
             signal(self.pid, Signal::TERM);
@@ -161,7 +161,7 @@ impl Drop for OwnEngine {
     }
 }
 
-/// An authority, and a certificate for the engine and one for its client that it has signed.
+/// Makes an authority, and certificates signed by it for the engine and for its client.
 fn make_certificates(dir: &Path, address: Ipv4Addr) {
     const SCRIPT: &str = r#"set -e; mkdir "$1"; cd "$1"; umask 077
 new='req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'

@@ -1,7 +1,7 @@
-//! Ports that are free.
+//! Free ports.
 //!
-//! A port may be taken between the look and the use, so who uses one tries again with another. All
-//! are below the range from which the kernel takes the ports of outgoing connections (ip(7),
+//! A port may be taken between the check and its use, so the user tries again with another one. All
+//! ports are below the range from which the kernel takes those of outgoing connections (ip(7),
 //! `ip_local_port_range`).
 
 use std::net::{IpAddr, TcpListener};
@@ -10,7 +10,7 @@ use std::ops::Range;
 const HERE: Range<u32> = 10_000..30_000;
 const INSIDE: Range<u32> = 30_000..32_000;
 
-/// A port that nothing listens on at any of these addresses of this machine.
+/// Returns a port without a listener at any of these addresses of this machine.
 ///
 /// # Panics
 ///
@@ -22,7 +22,7 @@ pub fn free_port(addresses: &[IpAddr]) -> u16 {
     found.unwrap_or_else(|| panic!("no free port at {addresses:?}"))
 }
 
-/// A port for a network namespace, at which no fixture listens outside of one.
+/// Returns a port for a network namespace, at which no fixture listens outside of one.
 #[must_use]
 pub fn inside_port() -> u16 {
     random(&INSIDE)

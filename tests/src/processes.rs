@@ -4,28 +4,28 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// One process at the time it was looked at: proc(5), `/proc/PID/stat`.
+/// The state of a process at one time: proc(5), `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessStat {
-    /// Its number.
+    /// Its process ID.
     pub pid: u32,
-    /// The number of its parent.
+    /// The process ID of its parent.
     pub parent: u32,
-    /// The name of its program, cut off after 15 bytes by the kernel.
+    /// The name of its program. The kernel cuts it off after 15 bytes.
     pub name: String,
-    /// `R`, `S`, `T` for stopped, `Z` for ended and not yet waited for …
+    /// `R`, `S`, `T` for stopped, `Z` for a zombie …
     pub state: char,
-    /// When it started, in ticks since the machine did: another one means another process.
+    /// Its start time, in ticks since boot. A different one means a different process.
     pub start: u64,
 }
 
-/// The process with this number, if there is one.
+/// Returns the process with this ID, if there is one.
 #[must_use]
 pub fn process(pid: u32) -> Option<ProcessStat> {
     parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
-/// All processes.
+/// Returns all processes.
 ///
 /// # Panics
 ///
@@ -37,8 +37,7 @@ pub fn processes() -> Vec<ProcessStat> {
     pids.filter_map(process).collect()
 }
 
-/// The children of a process, their children, and so on; those that have ended and were not waited
-/// for are in it.
+/// Returns the children of a process, their children, and so on, including zombies.
 #[must_use]
 pub fn descendants_of(pid: u32) -> Vec<ProcessStat> {
     let (mut left, mut found, mut parents) = (processes(), Vec::new(), vec![pid]);
@@ -51,11 +50,11 @@ pub fn descendants_of(pid: u32) -> Vec<ProcessStat> {
     found
 }
 
-/// Sends a signal; says whether there was such a process.
+/// Sends a signal. Returns whether there was such a process.
 ///
 /// # Panics
 ///
-/// If this process may not do that, or for pid 0.
+/// If this process may not send it, or for pid 0.
 pub fn signal(pid: u32, signal: Signal) -> bool {
     let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
     match kill_process(number.expect("a pid is positive"), signal) {
@@ -69,8 +68,8 @@ fn pids(processes: &[ProcessStat]) -> Vec<u32> {
     processes.iter().map(|it| it.pid).collect()
 }
 
-/// The name stands in parentheses and may itself hold any character, so what follows begins after
-/// the last one.
+/// The name is in parentheses and may contain any character, so the other fields start after the
+/// last closing one.
 fn parse(stat: &str) -> Option<ProcessStat> {
     let (head, tail) = stat.rsplit_once(") ")?;
     let (pid, name) = head.split_once(" (")?;
@@ -91,9 +90,12 @@ mod tests {
     #[test]
     fn a_name_may_hold_parentheses() {
         let line = "12 (a) R (b) S 7 12 12 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9";
-        let it = parse(line).expect("it is a line of /proc");
-        assert_eq!((it.pid, it.parent, it.name.as_str(), it.state), (12, 7, "a) R (b", 'S'));
-        assert_eq!(it.start, 4711);
+        let process = parse(line).expect("a line of /proc");
+        assert_eq!(
+            (process.pid, process.parent, process.name.as_str(), process.state),
+            (12, 7, "a) R (b", 'S')
+        );
+        assert_eq!(process.start, 4711);
     }
 
     #[test]

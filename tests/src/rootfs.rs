@@ -1,7 +1,7 @@
 //! Root directories for `chroot`, one for each test.
 //!
-//! `cargo xtask test --provision` unpacks each image once. A test gets an overlay above that, whose
-//! changes are in memory, so it costs a mount and no copy.
+//! `cargo xtask test --provision` unpacks each image once. A test gets an overlay on top of it,
+//! whose changes are in memory, so it costs a mount and no copy.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,24 +11,25 @@ use crate::cli::{self, run};
 use crate::container::succeed;
 use crate::keeper::Keeper;
 
-/// Where the unpacked images are, by their names; nobody writes there.
+/// The unpacked images, by name; they are never written to.
 const UNPACKED: &str = "/var/lib/hostlink-tests/roots";
 
-/// A root directory; it and its mount end with this value, and with the test's process.
+/// A root directory. It and its mount are removed when this value is dropped or the test's process
+/// ends.
 ///
 /// It has the devices of a small machine, and neither /proc nor /sys. It knows this machine's name,
-/// which sudo looks up: a name server's lost answer would cost 5 s (resolv.conf(5), `timeout`).
+/// which sudo looks up: a lost answer of a name server would cost 5 s (resolv.conf(5), `timeout`).
 #[derive(Debug)]
 pub struct Rootfs {
     keeper: Keeper,
 }
 
 impl Rootfs {
-    /// One with all that this image has, like [`BUSYBOX`](crate::container::BUSYBOX).
+    /// Makes a root with the content of this image, such as [`BUSYBOX`](crate::container::BUSYBOX).
     ///
     /// # Panics
     ///
-    /// If the image was not unpacked, or this process may not mount.
+    /// If the image was not unpacked, or if this process may not mount.
     #[must_use]
     pub fn of(image: &str) -> Self {
         let lower = Path::new(UNPACKED).join(image);
@@ -40,19 +41,19 @@ impl Rootfs {
         Self { keeper }
     }
 
-    /// The directory itself, which every user may enter.
+    /// Returns the directory itself, which every user may enter.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.keeper.dir().join("root")
     }
 
-    /// Where this machine sees a file of it. A symbolic link on the way leads out.
+    /// Returns the path on this machine of a file in the root. A symlink in the path leads outside.
     #[must_use]
     pub fn at(&self, inside: &str) -> PathBuf {
         self.path().join(inside.trim_start_matches('/'))
     }
 
-    /// Makes a symbolic link in it, like one from `/etc/x` to the machine's `/etc/passwd`.
+    /// Makes a symlink in the root, such as one from `/etc/x` to the machine's `/etc/passwd`.
     ///
     /// # Panics
     ///
@@ -61,8 +62,8 @@ impl Rootfs {
         symlink(target, self.at(inside)).unwrap_or_else(|error| panic!("{inside}: {error}"));
     }
 
-    /// A file outside of the root, with this text, and links of the root that lead to it: what a
-    /// write through any of them would change.
+    /// Makes a file outside of the root, with this text, and links in the root that lead to it: a
+    /// write through any of them would change it.
     ///
     /// # Panics
     ///
@@ -83,7 +84,7 @@ impl Rootfs {
         Trap { outside, text: text.to_owned() }
     }
 
-    /// What a script of `sh` prints inside, as root.
+    /// Runs a script of `sh` inside as root, and returns its output.
     ///
     /// # Panics
     ///
@@ -93,7 +94,7 @@ impl Rootfs {
         succeed(self.command(script), b"")
     }
 
-    /// Whether a script of `sh` succeeds inside, as root.
+    /// Returns whether a script of `sh` succeeds inside, as root.
     #[must_use]
     pub fn succeeds(&self, script: &str) -> bool {
         run(self.command(script)).status.success()
@@ -107,8 +108,8 @@ impl Rootfs {
     }
 }
 
-/// What must stay as it is. In the root, `/etc/x` and `/etc/x-up` are links to a file outside, and
-/// `/srv-link` is one to the directory that it is in.
+/// A file that must stay unchanged. In the root, `/etc/x` and `/etc/x-up` are links to it, and
+/// `/srv-link` is a link to its directory.
 #[derive(Debug)]
 pub struct Trap {
     outside: PathBuf,
@@ -116,13 +117,13 @@ pub struct Trap {
 }
 
 impl Trap {
-    /// The file outside.
+    /// Returns the file outside.
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.outside.join("file")
     }
 
-    /// Whether the file is as it was, and alone in its directory.
+    /// Returns whether the file is unchanged, and alone in its directory.
     ///
     /// # Panics
     ///
@@ -137,8 +138,7 @@ impl Trap {
     }
 }
 
-/// The upper directory is on a tmpfs, which an overlay takes on every machine, and on which devices
-/// work.
+/// The upper directory is on a tmpfs, which every overlay accepts, and on which devices work.
 fn mount_script(dir: &str, lower: &Path) -> String {
     let lower = lower.display();
     format!(
@@ -157,7 +157,7 @@ node null 1 3; node zero 1 5; node full 1 7; node random 1 8; node urandom 1 9; 
     )
 }
 
-/// Lazily, because a process of the test may still be in there; it goes with its last one.
+/// Unmounts lazily: a process of the test may still be in there. The mount goes with its last one.
 fn unmount_script(dir: &str) -> String {
     format!(
         r#"for it in root memory; do

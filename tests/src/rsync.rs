@@ -1,7 +1,7 @@
-//! What `hostlink TARGET rsync` has to do on every target, as checks that take the target.
+//! Checks of `hostlink TARGET rsync` for any target.
 //!
-//! They look at the target through the command itself, so it may be another machine; those that
-//! look at its processes are in `rsync_stop`.
+//! They look at the target through the command itself, so it may be another machine. Checks of its
+//! processes are in `rsync_stop`.
 
 #![expect(clippy::unwrap_used, reason = "these are checks of tests")]
 
@@ -23,20 +23,20 @@ pub struct Far {
 }
 
 impl Far {
-    /// The target of this name, reached by the command `hostlink`.
+    /// Returns the target of this name, reached by the command `hostlink`.
     #[must_use]
     pub fn new(target: &str) -> Self {
         Self { program: crate::binary(), words: vec![target.into()] }
     }
 
-    /// Adds options that every command has: host data, privilege.
+    /// Adds options to every command: host data, privilege.
     #[must_use]
     pub fn with_options<W: Into<OsString>>(mut self, options: impl IntoIterator<Item = W>) -> Self {
         self.words.splice(0..0, options.into_iter().map(Into::into));
         self
     }
 
-    /// Another program in the place of `hostlink`.
+    /// Uses another program instead of `hostlink`.
     #[must_use]
     pub fn with_program(self, program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), ..self }
@@ -55,7 +55,7 @@ impl Far {
         command
     }
 
-    /// Copies, and has to succeed without a word.
+    /// Copies. It must succeed without output.
     fn copies(&self, source: impl AsRef<OsStr>, destination: impl AsRef<OsStr>, flags: &[&str]) {
         let command = self.rsync(source, destination, flags);
         let shown = format!("{command:?}");
@@ -64,7 +64,7 @@ impl Far {
         assert_eq!(said, (0, String::new(), String::new()), "{shown}");
     }
 
-    /// What a line for the target's shell wrote; it has to succeed.
+    /// Runs a line in the target's shell, which must succeed, and returns its output.
     fn said(&self, line: &str) -> String {
         let mut command = cli::command(&self.program, &self.words);
         let output = run(command_with_line(&mut command, line));
@@ -72,7 +72,7 @@ impl Far {
         stdout(&output)
     }
 
-    /// A directory on the target.
+    /// Makes a directory on the target.
     #[must_use]
     pub fn directory(&self) -> FarDirectory {
         let path = self.said("mktemp -d").trim_end().to_owned();
@@ -85,7 +85,7 @@ fn command_with_line(command: &mut Command, line: &str) -> Command {
     std::mem::replace(command, Command::new("true"))
 }
 
-/// A directory on a target that is removed in the end.
+/// A directory on a target that is removed when dropped.
 #[derive(Debug)]
 pub struct FarDirectory {
     far: Far,
@@ -93,7 +93,7 @@ pub struct FarDirectory {
 }
 
 impl FarDirectory {
-    /// What is below it, as SRC or DEST.
+    /// Returns the path of an entry, as SRC or DEST.
     #[must_use]
     pub fn at(&self, name: impl AsRef<OsStr>) -> OsString {
         let mut path = OsString::from(format!(":{}/", self.path));
@@ -101,19 +101,19 @@ impl FarDirectory {
         path
     }
 
-    /// Its path on the target.
+    /// Returns its path on the target.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// How much there is in it, at any depth.
+    /// Returns how many entries it has, at any depth.
     fn count(&self) -> usize {
         let line = format!("find {} -mindepth 1 -print0 | tr -cd '\\0' | wc -c", self.path);
         self.far.said(&line).trim().parse().unwrap()
     }
 
-    /// The sorted names in it, as `ls -A` gives them.
+    /// Returns the sorted names in it, as `ls -A` prints them.
     fn names(&self) -> Vec<String> {
         let names = self.far.said(&format!("LC_ALL=C ls -A {}", self.path));
         names.lines().map(str::to_owned).collect()
@@ -123,12 +123,12 @@ impl FarDirectory {
 impl Drop for FarDirectory {
     fn drop(&mut self) {
         let mut command = cli::command(&self.far.program, &self.far.words);
-        // A failed check is told of already.
+        // A failed check has been reported already.
         let _ = run(command_with_line(&mut command, &format!("rm -rf {}", self.path)));
     }
 }
 
-/// Names that a shell, or a command line, would take for something else.
+/// Names that a shell or a command line would misread.
 const ODD_NAMES: [&str; 14] = [
     "a b",
     " ",
@@ -146,12 +146,12 @@ const ODD_NAMES: [&str; 14] = [
     "ünï",
 ];
 
-/// A tree goes there and back, and is then what it was.
+/// Checks that a tree that is put and got is unchanged.
 ///
 /// # Panics
 ///
 /// If it is not.
-pub fn a_tree_goes_there_and_back(far: &Far) {
+pub fn a_tree_round_trips(far: &Far) {
     let (here, there) = (tempfile::tempdir().unwrap(), far.directory());
     let tree = here.path().join("tree");
     grow(&tree);
@@ -160,15 +160,15 @@ pub fn a_tree_goes_there_and_back(far: &Far) {
     far.copies(there.at("copy/"), slashed(&back), &["-rlpt"]);
     let found = listing(&back);
     assert_eq!(found, listing(&tree));
-    // The directory itself is counted there, too.
+    // The directory itself is counted on the target, too.
     assert_eq!(there.count(), found.len() + 1);
 }
 
-/// `--delete` reaches the other side, and nothing is deleted without it.
+/// Checks that `--delete` reaches the other side, and that nothing is deleted without it.
 ///
 /// # Panics
 ///
-/// If it does not.
+/// If a check fails.
 pub fn what_is_gone_is_deleted_on_demand(far: &Far) {
     let (here, there) = (tempfile::tempdir().unwrap(), far.directory());
     let source = slashed(here.path());
@@ -186,7 +186,7 @@ pub fn what_is_gone_is_deleted_on_demand(far: &Far) {
     assert_eq!(listing(here.path()).len(), 1);
 }
 
-/// Names arrive as they are in both directions, as paths of their own and over the protocol.
+/// Checks that names arrive unchanged in both directions, as path arguments and over the protocol.
 ///
 /// # Panics
 ///
@@ -205,7 +205,7 @@ pub fn odd_names_arrive(far: &Far) {
                 fs::create_dir(folder).unwrap();
             }
             fs::write(from.join(name), &content).unwrap();
-            // The name is the last part of the path on either side, and a relative path of its own.
+            // The name is the last part of the path on either side, and a relative path.
             let local = operand(name);
             let mut put = far.rsync(&local, there.at(name), flags);
             let output = run(in_directory(&mut put, &from));
@@ -221,11 +221,12 @@ pub fn odd_names_arrive(far: &Far) {
     assert_eq!(there.count(), names.len());
 }
 
-/// A path on the target that begins with a dash, and a wildcard with and without a backslash.
+/// Checks a path on the target that starts with a dash, and a wildcard with and without a
+/// backslash.
 ///
 /// # Panics
 ///
-/// If they are read in another way than rsync reads them.
+/// If they are not read as rsync reads them.
 pub fn paths_are_read_as_rsync_reads_them(far: &Far) {
     let (here, there) = (tempfile::tempdir().unwrap(), far.directory());
     far.said(&format!("cd {} && echo 1 >'a*b' && echo 2 >axb && echo 3 >./-dash", there.path()));
@@ -241,7 +242,7 @@ pub fn paths_are_read_as_rsync_reads_them(far: &Far) {
     assert_eq!(got(":axb".into(), &["--chdir", there.path()]), ["axb"]);
 }
 
-/// Exit statuses are rsync's own.
+/// Checks that exit statuses are rsync's own.
 ///
 /// # Panics
 ///
@@ -260,11 +261,11 @@ pub fn a_missing_source_is_rsync_s_own_failure(far: &Far) {
     assert_eq!(code(&output), 1, "{}", stderr(&output));
 }
 
-/// A target without rsync is told apart, in both directions.
+/// Checks that a target without rsync gets its own error, in both directions.
 ///
 /// # Panics
 ///
-/// If it is not.
+/// If it does not.
 pub fn a_target_without_rsync_is_told_apart(far: &Far) {
     let here = tempfile::tempdir().unwrap();
     for (source, destination) in
@@ -281,7 +282,7 @@ fn in_directory(command: &mut Command, directory: &Path) -> Command {
     std::mem::replace(command, Command::new("true"))
 }
 
-/// The name as a path of a command line: what begins with a dash would be an option of hostlink's.
+/// Returns the name as a path argument: a leading dash would make it an option of hostlink's.
 fn operand(name: &OsStr) -> OsString {
     let is_option = name.as_bytes().starts_with(b"-");
     if is_option { Path::new(".").join(name).into_os_string() } else { name.to_owned() }

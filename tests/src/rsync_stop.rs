@@ -1,6 +1,5 @@
-//! What `hostlink TARGET rsync` leaves running and lying about when it is ended, and how much
-//! memory it takes. The targets of these checks have to be this machine: its processes are looked
-//! at.
+//! What `hostlink TARGET rsync` leaves behind when it is ended, and how much memory it takes. The
+//! targets of these checks must be this machine, since its processes are checked.
 
 #![expect(clippy::unwrap_used, reason = "these are checks of tests")]
 
@@ -14,8 +13,8 @@ use std::process::{Child, Command, Output};
 use crate::cli::{code, send_signal, stderr, wait_for_exit, wait_until};
 use crate::rsync::{Far, FarDirectory};
 
-/// A signal in the middle of a copy ends all processes of both sides, and leaves neither a
-/// temporary file nor a socket.
+/// Checks that a signal in the middle of a copy ends all processes of both sides, and leaves
+/// neither a temporary file nor a socket.
 ///
 /// # Panics
 ///
@@ -43,14 +42,15 @@ fn terminate(child: &Child) {
     send_signal(child, "TERM");
 }
 
-/// A terminal sends the signal to everything in the foreground: hostlink, its rsync, and the relay.
+/// Sends SIGINT to the whole foreground group, as a terminal does: hostlink, its rsync, and the
+/// relay.
 fn press_control_c(child: &Child) {
     let group = format!("-{}", child.id());
     let sent = Command::new("kill").args(["-s", "INT", "--", &group]).status();
     assert!(sent.unwrap().success());
 }
 
-/// Also when it cannot do anything about it any more.
+/// Checks that SIGKILL, which hostlink cannot handle, leaves no process.
 ///
 /// # Panics
 ///
@@ -65,7 +65,7 @@ pub fn a_kill_leaves_nothing_running(far: &Far) {
     }
 }
 
-/// The end of the local rsync ends the rest, and the status tells of it.
+/// Checks that the end of the local rsync ends the rest, and that the exit status reports it.
 ///
 /// # Panics
 ///
@@ -82,7 +82,7 @@ pub fn a_killed_rsync_ends_the_other_side(far: &Far) {
     }
 }
 
-/// A signal is heeded also when only the local rsync is left.
+/// Checks that a signal works also when only the local rsync is left.
 ///
 /// # Panics
 ///
@@ -90,12 +90,12 @@ pub fn a_killed_rsync_ends_the_other_side(far: &Far) {
 pub fn a_signal_reaches_an_rsync_that_is_left_alone(far: &Far) {
     let scene = Scene::start(far, Direction::There);
     let [rsync] = children(&scene.child)[..] else { panic!("one child: the local rsync") };
-    // One that is stopped notices nothing.
+    // A stopped process notices nothing.
     signal(rsync, "STOP");
     for server in scene.rest().servers() {
         signal(server, "KILL");
     }
-    wait_until("the relay has its answer", || scene.rest().running() == 2);
+    wait_until("the relay has its reply", || scene.rest().running() == 2);
     interrupt(&scene.child);
     let (scene, output) = scene.ended();
     assert_eq!(code(&output), 130, "{}", stderr(&output));
@@ -103,7 +103,7 @@ pub fn a_signal_reaches_an_rsync_that_is_left_alone(far: &Far) {
     assert_eq!(count(&scene.temporary), 0);
 }
 
-/// A time-out ends it all, too, and has the status of one.
+/// Checks that a timeout ends everything too, with the exit status of a timeout.
 ///
 /// # Panics
 ///
@@ -111,7 +111,7 @@ pub fn a_signal_reaches_an_rsync_that_is_left_alone(far: &Far) {
 pub fn a_time_out_leaves_nothing(far: &Far) {
     let far = far.clone().with_options(["--timeout", "3"]);
     for direction in [Direction::There, Direction::Back] {
-        // It may well come before anything has moved.
+        // It may come before anything has moved.
         let (scene, output) = Scene::spawn(&far, direction).ended();
         assert_eq!(code(&output), 124, "{direction:?}: {}", stderr(&output));
         scene.nothing_runs();
@@ -119,7 +119,7 @@ pub fn a_time_out_leaves_nothing(far: &Far) {
     }
 }
 
-/// Memory does not grow with what is copied.
+/// Checks that memory use does not grow with what is copied.
 ///
 /// # Panics
 ///
@@ -151,13 +151,13 @@ enum Direction {
     Back,
 }
 
-/// A copy under way that would take hours.
+/// A copy in progress that would take hours.
 struct Scene {
     child: Child,
     rest: Option<Rest>,
 }
 
-/// What is looked at when it has ended.
+/// The state to check after the end.
 struct Rest {
     here: tempfile::TempDir,
     there: FarDirectory,
@@ -165,17 +165,17 @@ struct Rest {
 }
 
 impl Scene {
-    /// Waits until it moves.
+    /// Waits until the copy makes progress.
     fn start(far: &Far, direction: Direction) -> Self {
         let scene = Self::spawn(far, direction);
         let rest = scene.rest();
-        // The controls: what is to be gone can be seen.
+        // The controls: what must vanish is visible before.
         wait_until("the copy is under way", || rest.partial(direction) == 1);
         assert!(
             rest.running() >= 3,
             "hostlink, the local rsync, its relay or the rsync of the target"
         );
-        // The connector may have one too.
+        // The connector may have its own directory there.
         assert!(count(&rest.temporary) >= 1, "the socket's directory");
         scene
     }
@@ -184,7 +184,7 @@ impl Scene {
         let (here, there) = (tempfile::tempdir().unwrap(), far.directory());
         let temporary = tempfile::tempdir().unwrap();
         let source = tempfile::tempdir_in(here.path()).unwrap().keep();
-        // Whoever the target's rsync runs as has to be able to read it.
+        // The user whom the target's rsync runs as must be able to read it.
         for path in [here.path(), &source] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
@@ -201,7 +201,7 @@ impl Scene {
                 far.rsync(remote, to.join(""), &flags)
             }
         };
-        // In a group of its own, as a shell starts it.
+        // In its own process group, as a shell starts it.
         let child = command.env("TMPDIR", temporary.path()).process_group(0).spawn().unwrap();
         let rest = Rest { here, there, temporary };
         Self { child, rest: Some(rest) }
@@ -220,7 +220,7 @@ impl Scene {
     }
 }
 
-/// A check that fails leaves nothing running either.
+/// A failed check also leaves nothing running.
 impl Drop for Scene {
     fn drop(&mut self) {
         if let Some(rest) = &self.rest {
@@ -231,7 +231,7 @@ impl Drop for Scene {
 }
 
 impl Rest {
-    /// Unfinished files.
+    /// Returns how many unfinished files there are.
     fn partial(&self, direction: Direction) -> usize {
         let directory = match direction {
             Direction::There => Path::new(self.there.path()).to_owned(),
@@ -253,14 +253,15 @@ impl Rest {
         self.lines().len()
     }
 
-    /// The rsyncs that were started for a target.
+    /// Returns the rsyncs that were started for a target.
     fn servers(&self) -> Vec<u32> {
         let lines = self.lines().into_iter();
         let servers = lines.filter(|(_, line)| line.starts_with("rsync\0--server\0"));
         servers.map(|(id, _)| id).collect()
     }
 
-    /// Processes whose command line names one of the directories: their ids and command lines.
+    /// Returns the processes whose command line names one of the directories: their IDs and command
+    /// lines.
     fn lines(&self) -> Vec<(u32, String)> {
         let [here, there] = [self.here.path().to_str().unwrap(), self.there.path()];
         let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -277,7 +278,7 @@ fn count(directory: &tempfile::TempDir) -> usize {
     fs::read_dir(directory.path()).unwrap().count()
 }
 
-/// The ids of a process's children (proc(5), `ppid` of stat) that are called rsync.
+/// Returns the IDs of a process's children (proc(5), `ppid` of stat) that are named rsync.
 fn children(parent: &Child) -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
@@ -292,7 +293,7 @@ fn children(parent: &Child) -> Vec<u32> {
 }
 
 fn signal(id: u32, signal: &str) {
-    // It may have ended meanwhile.
+    // It may have ended already.
     let _ = Command::new("kill").args(["-s", signal, &id.to_string()]).output();
 }
 

@@ -1,15 +1,16 @@
-//! Looks for secrets where other users could read them, or where they would stay.
+//! Searches for secrets where other users could read them, or where they would stay.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Longer files are no place that a password is written to by accident.
+/// A password is not written to a longer file by accident.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
 const DEEPEST: usize = 3;
 
-/// The arguments and environments of this machine's processes that hold one of the texts.
+/// Returns the arguments and environments of this machine's processes that contain one of the
+/// texts.
 ///
 /// # Panics
 ///
@@ -21,15 +22,15 @@ pub fn processes_with(secrets: &[String]) -> Vec<PathBuf> {
     places.filter(|place| holds(place, secrets)).collect()
 }
 
-/// The files in these directories that hold one of the texts, in their content or name. What was
-/// last changed before `since` was there without the secrets, and is left out, and so is what lies
-/// deeper than three directories.
+/// Returns the files in these directories that contain one of the texts, in their content or name.
+/// Files that were last changed before `since` are skipped, and those deeper than three
+/// directories.
 #[must_use]
 pub fn files_with(roots: &[&Path], since: SystemTime, secrets: &[String]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories: Vec<_> = roots.iter().map(|root| (root.to_path_buf(), 0)).collect();
     while let Some((directory, depth)) = directories.pop() {
-        // Other tests remove theirs meanwhile.
+        // Other tests remove their files at the same time.
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else { continue };
             let shown = path.to_string_lossy();
@@ -52,7 +53,7 @@ fn holds(place: &Path, secrets: &[String]) -> bool {
     secrets.iter().any(|it| bytes.windows(it.len()).any(|window| window == it.as_bytes()))
 }
 
-/// A text that stands nowhere yet.
+/// Returns a text that occurs nowhere yet.
 ///
 /// # Panics
 ///

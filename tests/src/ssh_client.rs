@@ -1,5 +1,5 @@
-//! OpenSSH's own `ssh`, with nothing of the user's: no configuration, no agent, no keys but those
-//! that a test names.
+//! OpenSSH's own `ssh`, isolated from the user: no configuration, no agent, no keys but those that
+//! a test adds.
 
 use std::fmt::{Display, Write};
 use std::net::IpAddr;
@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 use crate::keeper::Keeper;
 use crate::keys::Key;
 
-/// Settings for `ssh`, which hold for jumps too, since they stand in a file of its own
-/// (ssh_config(5)).
+/// Settings for `ssh`. They are written to a file (ssh_config(5)), so they also apply to jumps.
 #[derive(Debug)]
 pub struct SshClient {
     keeper: Keeper,
@@ -21,7 +20,7 @@ pub struct SshClient {
 }
 
 impl SshClient {
-    /// One that knows no host and has no key.
+    /// Returns a client that knows no host and has no key.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -40,15 +39,15 @@ impl SshClient {
         self
     }
 
-    /// Adds words to the command line, like `-J` and hosts, which as a setting would hold for those
-    /// hosts too.
+    /// Adds words to the command line, such as `-J` and hosts. As a setting, they would also apply
+    /// to those hosts.
     #[must_use]
     pub fn flags(mut self, words: &[&str]) -> Self {
         self.flags.extend(words.iter().map(ToString::to_string));
         self
     }
 
-    /// Believes the host keys in this file, beside earlier ones.
+    /// Accepts the host keys in this file, in addition to earlier ones.
     #[must_use]
     pub fn knows(mut self, known_hosts: &Path) -> Self {
         self.known_hosts.push(known_hosts.display().to_string());
@@ -61,16 +60,17 @@ impl SshClient {
         self.set("IdentityFile", key.path().display())
     }
 
-    /// Answers a prompt that contains this text, which has no characters that are special in a
-    /// shell; others get an empty answer.
+    /// Answers a prompt that contains this text, which must have no characters that are special in
+    /// a shell. Other prompts get an empty answer.
     #[must_use]
     pub fn answer(mut self, prompt: &str, answer: &str) -> Self {
         let quoted = answer.replace('\'', r"'\''");
-        writeln!(self.answers, "*'{prompt}'*) printf '%s\\n' '{quoted}';;").expect("it is memory");
+        writeln!(self.answers, "*'{prompt}'*) printf '%s\\n' '{quoted}';;")
+            .expect("writing to a String cannot fail");
         self
     }
 
-    /// `ssh`, `scp` or `sftp` with these settings, and no other words yet.
+    /// Returns `ssh`, `scp` or `sftp` with these settings, and no other arguments yet.
     ///
     /// # Panics
     ///
@@ -81,7 +81,7 @@ impl SshClient {
         if !self.known_hosts.is_empty() {
             text.push_str(&format!("UserKnownHostsFile {}\n", self.known_hosts.join(" ")));
         }
-        // The default key exchange of OpenSSH 9 takes ten times the CPU.
+        // The default key exchange of OpenSSH 9 takes ten times the CPU time.
         text.push_str(
             "UserKnownHostsFile none\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\n\
              IdentityAgent none\nIdentitiesOnly yes\nIdentityFile none\nNumberOfPasswordPrompts 1\n\
@@ -105,7 +105,7 @@ impl SshClient {
         command
     }
 
-    /// `ssh` that runs this line of shell there.
+    /// Returns an `ssh` that runs this line of shell on the host.
     #[must_use]
     pub fn run(&self, user: &str, address: IpAddr, port: u16, line: &str) -> Command {
         let mut command = self.command("ssh");

@@ -1,4 +1,4 @@
-//! A container that can be reached by SSH, with keys that belong to one test.
+//! A container that is reached by SSH, with keys for one test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::ssh_host::login_data;
 
 const PORT: u16 = 22;
 
-/// Reads `sshd_config(5)`, in which the first value of a keyword counts.
+/// Settings of `sshd_config(5)`, where the first value of a keyword applies.
 const SETTINGS: &str = "
 HostKey /etc/ssh/hostlink_host_key
 AuthorizedKeysFile /etc/ssh/hostlink_authorized_keys
@@ -32,9 +32,9 @@ LogLevel VERBOSE
 Subsystem sftp /usr/lib/openssh/sftp-server
 ";
 
-/// sshd in a container of [`DEBIAN`], with a host key of its own; dropping it removes it.
+/// An sshd in a container of [`DEBIAN`], with its own host key. Dropping it removes the container.
 ///
-/// One key, in [`identity()`](Self::identity), logs in as root and as each user of the image.
+/// The key at [`identity()`](Self::identity) logs in as root and as each user of the image.
 #[derive(Debug)]
 pub struct SshContainer {
     container: Container,
@@ -53,8 +53,8 @@ impl SshContainer {
         Self::start_with("", &[])
     }
 
-    /// As [`start()`](Self::start), with lines of `sshd_config(5)` that go before the usual ones,
-    /// and more options of `docker run`.
+    /// Starts a container like [`start()`](Self::start), with lines of `sshd_config(5)` before the
+    /// usual ones, and more options of `docker run`.
     ///
     /// # Panics
     ///
@@ -64,7 +64,8 @@ impl SshContainer {
         Self::start_on(Engine::Docker, settings, options)
     }
 
-    /// As [`start()`](Self::start), with a port of this machine's in front of sshd's.
+    /// Starts a container like [`start()`](Self::start), with sshd's port published on this
+    /// machine.
     ///
     /// # Panics
     ///
@@ -74,7 +75,7 @@ impl SshContainer {
         Self::start_on(engine, "", &["--publish=127.0.0.1::22"])
     }
 
-    /// As [`start_with()`](Self::start_with), on this engine.
+    /// Starts a container like [`start_with()`](Self::start_with), on this engine.
     ///
     /// # Panics
     ///
@@ -98,19 +99,19 @@ impl SshContainer {
         it
     }
 
-    /// The container that sshd runs in.
+    /// Returns the container that sshd runs in.
     #[must_use]
     pub fn container(&self) -> &Container {
         &self.container
     }
 
-    /// Where sshd listens.
+    /// Returns the address that sshd listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         (self.address, PORT).into()
     }
 
-    /// Where sshd is reached by a port of this machine's, if it was started with one.
+    /// Returns the address of sshd's published port on this machine, if it has one.
     ///
     /// # Panics
     ///
@@ -120,26 +121,26 @@ impl SshContainer {
         self.container.published(PORT)
     }
 
-    /// A file with the private key that every user accepts; it has no passphrase.
+    /// Returns the file of the private key that every user accepts. It has no passphrase.
     #[must_use]
     pub fn identity(&self) -> PathBuf {
         self.files.path().join("identity")
     }
 
-    /// All that is needed to log in as this user of the image, or of the test's.
+    /// Returns the data for a login as this user of the image, or of the test's.
     #[must_use]
     pub fn data(&self, user: &str) -> Data {
         login_data(user, PORT, &self.identity(), &self.known_hosts())
     }
 
-    /// A file that knows this host, and no other.
+    /// Returns a known_hosts file with only this host.
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.files.path().join("known_hosts")
     }
 
-    /// Has [`known_hosts()`](Self::known_hosts) know the host by the container's ID too, as
-    /// hostlink looks for one that an engine has told it of.
+    /// Adds the container's ID to [`known_hosts()`](Self::known_hosts): hostlink looks a container
+    /// up by the ID that the engine reports.
     ///
     /// # Panics
     ///
@@ -153,24 +154,24 @@ impl SshContainer {
         written.expect("the folder can be written");
     }
 
-    /// The public host key, as in a file of known hosts: its type and the key.
+    /// Returns the public host key as in a known_hosts file: its type and the key.
     ///
     /// # Panics
     ///
-    /// If its file has been removed.
+    /// If its file was removed.
     #[must_use]
     pub fn host_key(&self) -> String {
         let text = self.read_file("host_key.pub");
         text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// A command by plain `ssh` that reads no configuration of this machine; its outputs piped and
-    /// its input empty.
+    /// Returns a command by plain `ssh` that reads no configuration of this machine; its outputs
+    /// piped and its input empty.
     pub fn ssh<W: AsRef<OsStr>>(&self, user: &str, words: impl IntoIterator<Item = W>) -> Command {
         self.ssh_at(self.address(), user, words)
     }
 
-    /// As [`ssh()`](Self::ssh), by this address of the container, such as
+    /// Returns a command like [`ssh()`](Self::ssh), at this address of the container, such as
     /// [`published()`](Self::published).
     pub fn ssh_at<W: AsRef<OsStr>>(
         &self,
@@ -189,7 +190,7 @@ impl SshContainer {
         command
     }
 
-    /// What sshd has logged.
+    /// Returns sshd's log.
     ///
     /// # Panics
     ///
@@ -200,8 +201,9 @@ impl SshContainer {
     }
 
     fn start_sshd(&self, settings: &str) {
-        // One command does it all, as each costs a third of what the container costs. The private
-        // key comes by its input, because arguments can be read by every user of the machine.
+        // One command does everything, as each costs a third of what the container costs. The
+        // private key is sent on its input, because arguments are visible to every user of the
+        // machine.
         const SCRIPT: &str = r#"
             umask 077
             cat >/etc/ssh/hostlink_host_key
@@ -223,7 +225,7 @@ impl SshContainer {
         assert!(accepts, "sshd at {} does not accept: {}", self.address(), self.logs());
     }
 
-    /// The beginning of what sshd says first; nothing if it says nothing.
+    /// Returns the start of sshd's banner; empty if there is none.
     fn banner(&self) -> String {
         let mut text = [0; 4];
         let read = TcpStream::connect_timeout(&self.address(), Duration::from_secs(5))

@@ -1,4 +1,4 @@
-//! Hosts over SSH as hostlink's own data names them: a server, who logs in on it, and how.
+//! Hosts over SSH as in hostlink's data: a server, its user, and the login.
 
 use std::any::Any;
 use std::fmt;
@@ -14,7 +14,8 @@ use crate::sshd::Sshd;
 use crate::sudoer::Sudoer;
 use crate::user::TestUser;
 
-/// A host that a test can connect to. The server, the user and the keys end with this value.
+/// A host that a test can connect to. Dropping this value removes the server, the user and the
+/// keys.
 #[derive(Debug)]
 pub struct SshHost {
     /// The target's name.
@@ -26,19 +27,19 @@ pub struct SshHost {
     _kept: Box<dyn Kept>,
 }
 
-/// What lives as long as the host.
+/// A value that lives as long as the host.
 trait Kept: Any + Send + Sync + fmt::Debug {}
 
 impl<T: Any + Send + Sync + fmt::Debug> Kept for T {}
 
 impl SshHost {
-    /// OpenSSH's server on this machine, as root.
+    /// Starts OpenSSH's server on this machine, and logs in as root.
     #[must_use]
     pub fn root() -> Self {
         Self::on(Sshd::builder().start())
     }
 
-    /// The same with a server of the caller's.
+    /// Logs in as root on the caller's server.
     #[must_use]
     pub fn on(sshd: Sshd) -> Self {
         let key = new_key();
@@ -53,13 +54,13 @@ impl SshHost {
         }
     }
 
-    /// OpenSSH's server on this machine, as a user with this login shell.
+    /// Starts OpenSSH's server on this machine, and logs in as a user with this login shell.
     #[must_use]
     pub fn with_shell(shell: &str) -> Self {
         Self::with_shell_on(Sshd::builder().start(), shell)
     }
 
-    /// The same with a server of the caller's.
+    /// Logs in on the caller's server as a user with this login shell.
     #[must_use]
     pub fn with_shell_on(sshd: Sshd, shell: &str) -> Self {
         let user = TestUser::create(shell);
@@ -67,8 +68,8 @@ impl SshHost {
         Self { user: user.name().into(), _kept: Box::new((host._kept, user)), ..host }
     }
 
-    /// OpenSSH's server on this machine, as a user who may do everything with sudo, and is asked
-    /// for no password.
+    /// Starts OpenSSH's server on this machine, and logs in as a user who may do everything with
+    /// sudo, without a password.
     #[must_use]
     pub fn sudoer() -> Self {
         let user = TestUser::create("/bin/bash");
@@ -77,7 +78,7 @@ impl SshHost {
         Self { user: user.name().into(), _kept: Box::new((host._kept, user, sudoer)), ..host }
     }
 
-    /// dropbear on this machine, as a user whose login shell is bash.
+    /// Starts dropbear on this machine, and logs in as a user whose login shell is bash.
     #[must_use]
     pub fn dropbear() -> Self {
         let (server, user, key) = (Dropbear::start(), TestUser::create("/bin/bash"), new_key());
@@ -92,7 +93,7 @@ impl SshHost {
         }
     }
 
-    /// dropbear on a machine that has busybox and nothing else, as root.
+    /// Starts dropbear on a machine that has only busybox, and logs in as root.
     #[must_use]
     pub fn busybox() -> Self {
         let (machine, key) = (BusyboxOnly::start(), new_key());
@@ -107,7 +108,7 @@ impl SshHost {
         }
     }
 
-    /// OpenSSH's server in a container, as root.
+    /// Starts OpenSSH's server in a container, and logs in as root.
     #[must_use]
     pub fn container() -> Self {
         let server = SshContainer::start();
@@ -121,7 +122,8 @@ impl SshHost {
         }
     }
 
-    /// The same, by the container's name: the engine knows where the server is.
+    /// Starts OpenSSH's server in a container that is named as the target: the engine knows the
+    /// address.
     ///
     /// # Panics
     ///
@@ -140,7 +142,7 @@ impl SshHost {
         }
     }
 
-    /// All that is needed to log in with a key.
+    /// Returns the data for a login with a key.
     #[must_use]
     pub fn data(&self) -> Data {
         login_data(&self.user, self.port, &self.key, &self.known_hosts)
@@ -151,8 +153,7 @@ fn new_key() -> Key {
     Keys::new().make(KeyType::Ed25519)
 }
 
-/// Nothing of the machine that the test runs on is used, and no more than a key exchange that costs
-/// little.
+/// Returns data that use nothing of the test's machine, and a cheap key exchange.
 pub(crate) fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) -> Data {
     let path = |path: &Path| Value::from(path.display().to_string());
     Data::new()

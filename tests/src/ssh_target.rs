@@ -1,4 +1,4 @@
-//! An sshd of a test's own, and the login on it as hostlink's data names it.
+//! An sshd for one test, and the login on it as in hostlink's data.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -13,29 +13,29 @@ use crate::processes::processes;
 use crate::ssh_host::login_data;
 use crate::sshd::{Sshd, SshdBuilder};
 
-/// A line for sshd_config(5), with which shells find no start-up files.
+/// A line of sshd_config(5) with which shells find no start-up files.
 pub const NO_HOME: &str = "SetEnv HOME=/nonexistent";
 
-/// A server and a key that it lets in. Both end with this value.
+/// A server and a key that it accepts. Both end when this value is dropped.
 #[derive(Debug)]
 pub struct SshTarget {
     /// The server.
     pub sshd: Sshd,
-    /// All that is needed to log in.
+    /// The data for a login.
     pub data: Data,
     /// The key.
     pub key: Key,
 }
 
 impl SshTarget {
-    /// This server, and root on it, whose shell finds none of the start-up files that root has on
-    /// this machine: they may take long, and wait for one another.
+    /// Logs in as root on this server, whose shell finds none of root's start-up files on this
+    /// machine: they may take long, and wait for each other.
     #[must_use]
     pub fn start(builder: SshdBuilder) -> Self {
         Self::as_user("root", builder.config(NO_HOME))
     }
 
-    /// This server, and somebody on it.
+    /// Logs in as this user on this server.
     #[must_use]
     pub fn as_user(user: &str, builder: SshdBuilder) -> Self {
         let (sshd, key) = (builder.start(), Keys::new().make(KeyType::Ed25519));
@@ -44,44 +44,44 @@ impl SshTarget {
         Self { sshd, data, key }
     }
 
-    /// Adds to the data.
+    /// Adds a value to the data.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.data.insert(key, value);
         self
     }
 
-    /// The target's name.
+    /// Returns the target's name.
     #[must_use]
     pub fn name(&self) -> String {
         self.sshd.address().to_string()
     }
 
-    /// A link to it.
+    /// Connects to it.
     ///
     /// # Panics
     ///
-    /// If there is none, with what the server said.
+    /// If that fails, with the server's log.
     pub async fn connect(&self) -> Link {
         let link = self.connect_in(&Context::default()).await;
         link.unwrap_or_else(|error| panic!("{error:?}\n{}", self.sshd.log()))
     }
 
-    /// A link to it, over a connector of its own.
+    /// Connects to it through a new connector.
     ///
     /// # Errors
     ///
-    /// The connector's.
+    /// Returns the connector's error.
     pub async fn connect_in(&self, context: &Context) -> Result<Link> {
         builtin_registry().connect(&self.name(), &self.data, context).await
     }
 
-    /// What the command `hostlink` is given to reach it.
+    /// Returns the arguments by which the command `hostlink` reaches it.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let text = |value: &Value| match value {
             Value::String(text) => text.clone(),
-            // A list is shown as JSON has it.
+            // A list is formatted as JSON.
             value => value.to_string(),
         };
         let pairs = self.data.iter().map(|(key, value)| format!("{key}={}", text(value)));
@@ -89,7 +89,7 @@ impl SshTarget {
     }
 }
 
-/// What a line for the shell writes to its standard output.
+/// Runs a line of shell, and returns its standard output.
 ///
 /// # Panics
 ///
@@ -102,13 +102,12 @@ pub async fn said(link: &Link, line: &str) -> String {
     String::from_utf8_lossy(&output.stdout()).into_owned()
 }
 
-/// The directory that the masters of a test are kept in, by which they are told from those of all
-/// others.
+/// The directory of a test's masters, which tells them apart from those of other tests.
 #[derive(Debug)]
 pub struct Traces(tempfile::TempDir);
 
 impl Traces {
-    /// An empty one.
+    /// Makes an empty directory.
     ///
     /// # Panics
     ///
@@ -117,22 +116,22 @@ impl Traces {
     pub fn new() -> Self {
         // The name must be short: sockets go into it.
         let directory = tempfile::Builder::new().prefix("hlt-").tempdir_in("/tmp");
-        Self(directory.expect("everybody may write /tmp"))
+        Self(directory.expect("/tmp is writable"))
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// A context whose masters are kept in it.
+    /// Returns a context whose masters are kept in it.
     #[must_use]
     pub fn context(&self) -> Context {
         Context { runtime_directory: Some(self.path().to_owned()), ..Context::default() }
     }
 
-    /// What is in it.
+    /// Returns its entries.
     ///
     /// # Panics
     ///
@@ -143,7 +142,8 @@ impl Traces {
         entries.flatten().map(|entry| entry.path()).collect()
     }
 
-    /// The processes that have it in their arguments: watchers, masters, the proxies below them.
+    /// Returns the processes that have it in their arguments: watchers, masters, the proxies below
+    /// them.
     #[must_use]
     pub fn processes(&self) -> Vec<String> {
         let mark = self.path().display().to_string();
@@ -153,7 +153,7 @@ impl Traces {
         lines.filter(|line| line.contains(&mark)).collect()
     }
 
-    /// Whether there is nothing of either.
+    /// Returns whether there are neither files nor processes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files().is_empty() && self.processes().is_empty()
@@ -166,25 +166,25 @@ impl Default for Traces {
     }
 }
 
-/// Keeps what is told at the level of details.
+/// Records reports at the level of details.
 #[derive(Clone, Debug, Default)]
 pub struct Details(Arc<Mutex<Vec<String>>>);
 
 impl Details {
-    /// A context that tells it.
+    /// Returns a context that reports to it.
     #[must_use]
     pub fn context(&self) -> Context {
         Context { reporter: Arc::new(self.clone()), ..Context::default() }
     }
 
-    /// All that was told with these words in it.
+    /// Returns all reports that contain these words.
     ///
     /// # Panics
     ///
     /// Never.
     #[must_use]
     pub fn with(&self, words: &str) -> Vec<String> {
-        let told = self.0.lock().expect("nobody panics with it");
+        let told = self.0.lock().expect("no panic while it is held");
         told.iter().filter(|line| line.contains(words)).cloned().collect()
     }
 }
@@ -192,7 +192,7 @@ impl Details {
 impl Reporter for Details {
     fn report(&self, _target: &str, event: Event<'_>) {
         if let Event::Detail(text) = event {
-            self.0.lock().expect("nobody panics with it").push(text.to_owned());
+            self.0.lock().expect("no panic while it is held").push(text.to_owned());
         }
     }
 }

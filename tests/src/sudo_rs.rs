@@ -1,5 +1,5 @@
-//! sudo-rs, which `cargo xtask test --provision` builds from crates.io, since Debian 12 has no
-//! package of it.
+//! sudo-rs, which `cargo xtask test --provision` builds from crates.io, since Debian 12 does not
+//! package it.
 
-/// Where it is: `bin/sudo` below, without the bits that make it act as root.
+/// Its directory: `bin/sudo` below it, without the setuid bit.
 pub const DIRECTORY: &str = "/var/lib/hostlink-tests/sudo-rs";

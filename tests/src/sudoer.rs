@@ -2,36 +2,36 @@
 
 use crate::keeper::{Keeper, unique_name};
 
-/// What sudo allows a user, until this value ends.
+/// A rule of sudo for a user, until this value is dropped.
 #[derive(Debug)]
 pub struct Sudoer {
     _keeper: Keeper,
 }
 
 impl Sudoer {
-    /// Everything, as whoever it is, without a password.
+    /// Allows everything, as any user, without a password.
     #[must_use]
     pub fn without_password(user: &str) -> Self {
         Self::allowed(&format!("{user} ALL=(ALL:ALL) NOPASSWD: ALL"))
     }
 
-    /// Everything, as whoever it is, with the user's password.
+    /// Allows everything, as any user, with the user's password.
     #[must_use]
     pub fn with_password(user: &str) -> Self {
         Self::allowed(&format!("{user} ALL=(ALL:ALL) ALL"))
     }
 
-    /// What this line of sudoers(5) allows.
+    /// Adds this line of sudoers(5).
     ///
     /// # Panics
     ///
-    /// If it cannot be written down, or is no such line.
+    /// If it cannot be written, or if it is not valid.
     #[must_use]
     pub fn allowed(line: &str) -> Self {
         let mut keeper = Keeper::start();
         let new = keeper.write("sudoers", 0o440, &format!("{line}\n"));
         let file = format!("/etc/sudoers.d/{}", unique_name());
-        // sudo reads no file with a dot in its name, and never sees half a file.
+        // sudo ignores files with a dot in their name, so it never sees half a file.
         let script = format!(
             "visudo -cq -f {0} && cp -p {0} {file}.new && mv {file}.new {file}",
             new.display()

@@ -1,4 +1,4 @@
-//! A real terminal with a program on it, for tests that type.
+//! A real terminal with a program on it, for interactive tests.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,9 +12,9 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use crate::cli::{command, wait_for_exit, wait_until};
 
-/// A program on a terminal of its own, under a shell that leads its session as a user's does. When
-/// the program has ended, the shell says `[status N]` and stays: the terminal can still be looked
-/// at.
+/// A program on its own terminal, under a shell that leads its session as a user's does. When the
+/// program has ended, the shell prints `[status N]` and stays, so the terminal can still be
+/// examined.
 pub struct Terminal {
     pty: Arc<Pty>,
     shell: Child,
@@ -25,7 +25,7 @@ pub struct Terminal {
 const SHELL: &str = r#""$@"; echo "[status $?]"; exec cat >/dev/null"#;
 
 impl Terminal {
-    /// Starts `program` with these words and variables, on 24 lines of 80 characters.
+    /// Starts `program` with these arguments and variables, on 24 lines of 80 characters.
     ///
     /// # Panics
     ///
@@ -73,7 +73,7 @@ impl Terminal {
         (&*self.pty).write_all(text.as_bytes()).expect("the terminal is there");
     }
 
-    /// All that has appeared so far.
+    /// Returns all output so far.
     #[must_use]
     pub fn shown(&self) -> String {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,11 +89,11 @@ impl Terminal {
         self.wait_for_count(text, 1)
     }
 
-    /// The same for so many times.
+    /// Waits until this text has appeared `count` times, and returns all output.
     ///
     /// # Panics
     ///
-    /// If it does not appear so often.
+    /// If it does not appear as often.
     pub fn wait_for_count(&self, text: &str, count: usize) -> String {
         let mut shown = String::new();
         let what = format!("{text:?} appears {count} times");
@@ -124,31 +124,31 @@ impl Terminal {
         status.expect("it was waited for")
     }
 
-    /// Gives the terminal another size, which its programs are told.
+    /// Resizes the terminal, which notifies its programs.
     pub fn resize(&self, rows: u16, columns: u16) {
         resize(&self.pty, rows, columns);
     }
 
-    /// Whether the terminal's modes are those that it had in the beginning.
+    /// Returns whether the terminal's modes are the initial ones.
     #[must_use]
     pub fn has_first_modes(&self) -> bool {
         modes(&self.pty) == self.modes_before
     }
 
-    /// Waits until a raw terminal shows that somebody has taken it over.
+    /// Waits until a program has changed the terminal's modes.
     ///
     /// # Panics
     ///
-    /// If nobody does.
+    /// If no program does.
     pub fn wait_until_taken_over(&self) {
         wait_until("the terminal's modes are changed", || !self.has_first_modes());
     }
 
-    /// The process id of the program, which is the shell's only child.
+    /// Returns the process ID of the program, which is the shell's only child.
     ///
     /// # Panics
     ///
-    /// If it is not there.
+    /// If it does not exist.
     #[must_use]
     pub fn program(&self) -> u32 {
         let mut found = None;
@@ -168,13 +168,13 @@ impl fmt::Debug for Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // With the leader of its session the terminal hangs up, and all that is on it.
+        // When the leader of its session ends, the terminal hangs up, and all processes on it.
         let _ = self.shell.kill();
         wait_for_exit(&mut self.shell);
     }
 }
 
-/// The first process whose parent (proc(5), ppid) is this one.
+/// Returns the first process whose parent (proc(5), ppid) is this one.
 fn child_of(parent: u32) -> Option<u32> {
     let entries = std::fs::read_dir("/proc").ok()?.flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -191,7 +191,7 @@ fn resize(pty: &Pty, rows: u16, columns: u16) {
     tcsetwinsize(pty, size).expect("a terminal has a size");
 }
 
-/// Both ends of a pseudo-terminal have the same.
+/// Returns the modes, which both ends of a pseudo-terminal share.
 fn modes(pty: &Pty) -> String {
     format!("{:?}", tcgetattr(pty).expect("a terminal has modes"))
 }

@@ -1,4 +1,4 @@
-//! Hosts that do not answer, each in its own way.
+//! Hosts that do not answer, in different ways.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Blackhole {
 }
 
 impl Blackhole {
-    /// An address at which nothing is ever answered: connecting takes until somebody gives up.
+    /// Returns an address that never answers: a connection attempt ends only by a timeout.
     ///
     /// # Panics
     ///
@@ -29,7 +29,7 @@ impl Blackhole {
         Self::drop_packets(address, &[format!("-d {address}")])
     }
 
-    /// Cuts the link to a server that runs: neither side hears of the other any more.
+    /// Cuts the connection to a running server in both directions.
     ///
     /// # Panics
     ///
@@ -41,7 +41,7 @@ impl Blackhole {
         Self::drop_packets(address, &[there, back])
     }
 
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
@@ -49,11 +49,12 @@ impl Blackhole {
 
     fn drop_packets(address: IpAddr, rules: &[String]) -> Self {
         let mut keeper = Keeper::start();
-        // Where packets arrive: a packet that is not let out would be an error to who sends it.
-        let make = rules.iter().map(|it| format!("iptables -w -I INPUT {it} -j DROP || exit\n"));
-        let undo = rules
-            .iter()
-            .map(|it| format!("while iptables -w -D INPUT {it} -j DROP 2>/dev/null; do :; done\n"));
+        // Incoming packets are dropped. Dropping outgoing ones would be an error for the sender.
+        let make =
+            rules.iter().map(|rule| format!("iptables -w -I INPUT {rule} -j DROP || exit\n"));
+        let undo = rules.iter().map(|rule| {
+            format!("while iptables -w -D INPUT {rule} -j DROP 2>/dev/null; do :; done\n")
+        });
         let made = keeper.make(&make.collect::<String>(), &undo.collect::<String>());
         assert!(made, "iptables: {}", keeper.log());
         Self { address, _keeper: keeper }
@@ -66,7 +67,7 @@ impl Default for Blackhole {
     }
 }
 
-/// A port that takes connections and never says a word.
+/// A port that accepts connections and never sends a byte.
 #[derive(Debug)]
 pub struct Silent {
     address: SocketAddr,
@@ -90,7 +91,7 @@ impl Silent {
         Self { address, ends, thread: Some(thread) }
     }
 
-    /// Address and port.
+    /// Returns address and port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -118,8 +119,8 @@ fn hold(listener: &TcpListener, ends: &AtomicBool) {
     }
 }
 
-/// A port that never accepts: its queue is full, so the kernel drops who comes, and connecting
-/// takes until somebody gives up.
+/// A port that never accepts: its queue is full, so the kernel drops new connections, and an
+/// attempt ends only by a timeout.
 #[derive(Debug)]
 pub struct Full {
     listener: TcpListener,
@@ -143,7 +144,7 @@ impl Full {
         Self { listener, _queue: queue }
     }
 
-    /// Address and port.
+    /// Returns address and port.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Users of a test's own.
+//! Users for one test.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::keeper::{Keeper, run_tool, run_tool_with_input, unique_name};
 
-/// A user with a home directory; user, home and all processes of the user's end with this value,
-/// and with the test's process.
+/// A user with a home directory. User, home and all processes of the user are removed when this
+/// value is dropped or the test's process ends.
 #[derive(Debug)]
 pub struct TestUser {
     keeper: Keeper,
@@ -16,7 +16,7 @@ pub struct TestUser {
 }
 
 impl TestUser {
-    /// Makes one with this login shell, without a password.
+    /// Makes a user with this login shell, without a password.
     ///
     /// # Panics
     ///
@@ -31,19 +31,19 @@ impl TestUser {
         Self { keeper, name, uid }
     }
 
-    /// The name, like `hl-1a2b3c4d`.
+    /// Returns the name, such as `hl-1a2b3c4d`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The user's number; the group has the same name and a number of its own.
+    /// Returns the user ID. The group has the same name and its own ID.
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.uid
     }
 
-    /// The home directory, of mode 0755, with the files that new users of the machine get.
+    /// Returns the home directory, of mode 0755, with the files that new users of the machine get.
     #[must_use]
     pub fn home(&self) -> PathBuf {
         self.keeper.dir().join("home")
@@ -61,7 +61,7 @@ impl TestUser {
         run_tool_with_input("flock", &words, &line);
     }
 
-    /// Adds a line to the user's `~/.ssh/authorized_keys`, for servers that have no other list.
+    /// Adds a line to the user's `~/.ssh/authorized_keys`, for servers that read no other list.
     ///
     /// # Panics
     ///
@@ -76,8 +76,7 @@ impl TestUser {
         self.write(".ssh/authorized_keys", 0o600, &format!("{old}{}\n", public_key.trim()));
     }
 
-    /// Makes the user a member of this group, beside the user's own; sessions that begin later know
-    /// it.
+    /// Makes the user a member of this group, in addition to the user's own. New sessions see it.
     ///
     /// # Panics
     ///
@@ -101,8 +100,8 @@ impl TestUser {
     }
 
     /// Sets up the second question of [`two_prompts()`](crate::sshd::SshdBuilder::two_prompts),
-    /// `Verification code: `; gives the right answer, which may be used again and again for twenty
-    /// minutes.
+    /// `Verification code: `. Returns the right answer, which is valid for twenty minutes, any
+    /// number of times.
     #[must_use]
     pub fn second_factor(&self) -> String {
         let secret: Vec<u8> = (0..4)
@@ -110,15 +109,17 @@ impl TestUser {
             .map(|byte| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte) % 32])
             .collect();
         let secret = String::from_utf8(secret).expect("these are letters and digits");
-        // google-authenticator(1): codes of 30 s, of which that many around now are right.
+        // google-authenticator(1): codes change every 30 s; this many around the current one are
+        // accepted.
         let file = format!("{secret}\n\" WINDOW_SIZE 80\n\" TOTP_AUTH\n");
         self.write(".google_authenticator", 0o400, &file);
         run_tool("oathtool", &["--totp", "--base32", &secret]).trim().to_owned()
     }
 }
 
-/// `*` in the place of a password is none; the `!` of useradd would be a locked account to sshd
-/// without PAM. Another program may hold the lock of the list of users, which is an error at once.
+/// Returns a script. `*` as a password means none; useradd's `!` would be a locked account to sshd
+/// without PAM. Another program may hold the lock of the list of users, which is an immediate
+/// error.
 fn creation(name: &str, home: &Path, shell: &str) -> String {
     let home = home.display();
     format!(
@@ -129,8 +130,8 @@ fn creation(name: &str, home: &Path, shell: &str) -> String {
     )
 }
 
-/// A process may start others while it is being killed. Ended ones that nobody waits for are left
-/// out (`pkill -r`), and those in containers, whose users have the same numbers by chance.
+/// Returns a script. A process may start others while it is being killed. Zombies are left out
+/// (`pkill -r`), and so are processes in containers, whose users have the same IDs by chance.
 fn removal(name: &str) -> String {
     format!(
         "n=0 ours=\"-KILL -r D,R,S,T,t,I --ns $$ --nslist pid\"\n\

@@ -10,7 +10,7 @@ use crate::keys::Key;
 use crate::ssh_client::SshClient;
 use crate::sshd::Sshd;
 
-/// An `ssh -M -N`, which ends with this value.
+/// An `ssh -M -N`, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct UsersMaster {
     client: SshClient,
@@ -23,7 +23,7 @@ impl UsersMaster {
     ///
     /// # Panics
     ///
-    /// If it does not.
+    /// If that fails.
     #[must_use]
     pub fn start(sshd: &Sshd, key: &Key, socket: &Path) -> Self {
         let client = SshClient::new().knows(&sshd.known_hosts()).key(key);
@@ -35,13 +35,13 @@ impl UsersMaster {
         Self { client, child, socket: socket.to_owned() }
     }
 
-    /// The data that reaches the host over it.
+    /// Returns the data that reach the host through it.
     #[must_use]
     pub fn data(&self) -> Data {
         Data::new().with("ssh_control_path", self.socket.display().to_string())
     }
 
-    /// Whether it does what `ssh -S SOCKET -O ORDER` says.
+    /// Returns whether `ssh -S SOCKET -O ORDER` succeeds.
     #[must_use]
     pub fn answers(&self, order: &str) -> bool {
         let mut command = self.client.command("ssh");
@@ -49,7 +49,7 @@ impl UsersMaster {
         run(command).status.success()
     }
 
-    /// Whether its process is there.
+    /// Returns whether its process runs.
     ///
     /// # Panics
     ///

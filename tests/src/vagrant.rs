@@ -1,6 +1,6 @@
-//! A Vagrant project of a test's own, whose machines are containers.
+//! A Vagrant project for one test, whose machines are containers.
 //!
-//! `cargo xtask test --provision` brings Vagrant and the machines' image.
+//! `cargo xtask test --provision` installs Vagrant and makes the machines' image.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::engine::Engine;
 use crate::keeper::{Keeper, unique_name};
 use crate::ports::free_port;
 
-/// Debian with an SSH server, and the user whom Vagrant logs in as.
+/// Debian with an SSH server, and the user that Vagrant logs in as.
 pub const IMAGE: &str = "hostlink-test-vagrant";
 
-/// A directory, and a home of Vagrant beside it. Machines that are left go with this value.
+/// A directory with a Vagrant home beside it. Dropping this value removes machines that are left.
 #[derive(Debug)]
 pub struct VagrantProject {
     keeper: Keeper,
@@ -26,8 +26,8 @@ pub struct VagrantProject {
 }
 
 impl VagrantProject {
-    /// One whose Vagrantfile has this text. Before anything else, each process that reads it writes
-    /// down its number.
+    /// Makes a project whose Vagrantfile has this text. Each process that reads it first records
+    /// its ID.
     ///
     /// # Panics
     ///
@@ -48,7 +48,8 @@ impl VagrantProject {
         project
     }
 
-    /// One with machines of these names; `more` are lines of Ruby for each, about `machine`.
+    /// Makes a project with machines of these names; `more` are lines of Ruby for each, about
+    /// `machine`.
     #[must_use]
     pub fn with_machines(machines: &[(&str, &str)]) -> Self {
         let project = Self::new("");
@@ -78,13 +79,13 @@ impl VagrantProject {
         project
     }
 
-    /// Where its Vagrantfile is. Vagrant has to quote what is in it.
+    /// Returns the directory of its Vagrantfile. Vagrant has to quote its name.
     #[must_use]
     pub fn directory(&self) -> PathBuf {
         self.keeper.dir().join("a project")
     }
 
-    /// Writes a file of it.
+    /// Writes a file of the project.
     ///
     /// # Panics
     ///
@@ -93,7 +94,7 @@ impl VagrantProject {
         fs::write(self.directory().join(name), text).expect("the directory is ours");
     }
 
-    /// What Vagrant does with these words; a machine is started or stopped within seconds.
+    /// Runs Vagrant with these arguments; a machine is started or stopped within seconds.
     #[must_use]
     pub fn vagrant(&self, words: &[&str]) -> Output {
         let mut command = cli::command(Path::new("vagrant"), words);
@@ -101,7 +102,7 @@ impl VagrantProject {
         cli::run(command)
     }
 
-    /// As [`vagrant()`](Self::vagrant), of something that should succeed.
+    /// Runs Vagrant with these arguments, which must succeed.
     ///
     /// # Panics
     ///
@@ -111,7 +112,7 @@ impl VagrantProject {
         assert!(output.status.success(), "vagrant {words:?}: {output:?}");
     }
 
-    /// The command `hostlink` in its directory.
+    /// Runs the command `hostlink` in its directory.
     #[must_use]
     pub fn hostlink(&self, words: &[&str]) -> Output {
         let mut command = cli::hostlink(words);
@@ -119,7 +120,7 @@ impl VagrantProject {
         cli::run(command)
     }
 
-    /// What the connector is told: where it is, and an environment with its home of Vagrant.
+    /// Returns a context with its directory, and an environment with its Vagrant home.
     ///
     /// # Panics
     ///
@@ -135,14 +136,14 @@ impl VagrantProject {
         Context { environment, settings, ..Context::default() }
     }
 
-    /// Its containers, those that do not run too.
+    /// Returns how many containers it has, running or not.
     #[must_use]
     pub fn containers(&self) -> usize {
         let filter = format!("label={}", self.label);
         Engine::Docker.say(["ps", "--all", "--quiet", "--filter", &filter]).lines().count()
     }
 
-    /// How many processes have read the Vagrantfile.
+    /// Returns how many processes have read the Vagrantfile.
     #[must_use]
     pub fn calls(&self) -> usize {
         let numbers = fs::read_to_string(self.calls_file()).unwrap_or_default();

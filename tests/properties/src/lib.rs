@@ -1,8 +1,8 @@
-//! What must hold for every text that an inventory is read from.
+//! Properties that hold for every text that an inventory is read from.
 //!
-//! Each [`Target`] is a reader, its property, and its corpus in `fuzz/corpus`. libFuzzer looks for
-//! texts that break the property (`fuzz/`), and so does [`Search`] on a stable compiler, with less
-//! cunning.
+//! Each [`Target`] is a reader with its property and its corpus in `fuzz/corpus`. libFuzzer looks
+//! for texts that break the property (`fuzz/`); [`Search`] does the same on a stable compiler, less
+//! cleverly.
 
 mod memory;
 mod mutation;
@@ -18,16 +18,16 @@ use std::path::{Path, PathBuf};
 pub use same::{prints_and_parses_to_the_same, written_again};
 pub use search::{Found, Search, Seen};
 
-/// What a reader made of a text.
+/// What a reader did with a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was read.
+    /// The text was read.
     Accepted,
-    /// It was refused, with an error as errors have to be.
+    /// The text was refused, with a well-formed error.
     Rejected,
 }
 
-/// What came of a text, or which property it breaks.
+/// The verdict on a text, or the property that it breaks.
 pub type Outcome = Result<Verdict, String>;
 
 /// A reader of texts.
@@ -35,9 +35,9 @@ pub type Outcome = Result<Verdict, String>;
 pub struct Target {
     /// The name of its fuzz target, and of the directory of its corpus.
     pub name: &'static str,
-    /// What must hold.
+    /// The property that must hold.
     pub property: fn(&str) -> Outcome,
-    /// Words that mean something to it.
+    /// Words that are special to the reader.
     pub words: &'static [&'static str],
 }
 
@@ -262,18 +262,18 @@ impl Target {
     pub const ALL: [Self; 6] =
         [Self::NAMES, Self::RANGES, Self::INI, Self::TOML, Self::YAML, Self::JSON];
 
-    /// Where its corpus is.
+    /// The directory of its corpus.
     #[must_use]
     pub fn corpus(&self) -> PathBuf {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
         root.expect("this crate is two folders below the root").join("fuzz/corpus").join(self.name)
     }
 
-    /// For fuzzers, which know a fault by a panic.
+    /// Checks the property, for fuzzers, which detect a fault by a panic.
     ///
     /// # Panics
     ///
-    /// The text breaks the property.
+    /// If the text breaks the property.
     pub fn check(&self, text: &str) {
         if let Err(fault) = (self.property)(text) {
             panic!("{}: {fault}", self.name);

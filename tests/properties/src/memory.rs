@@ -1,6 +1,6 @@
-//! What this process had in use at most.
+//! The peak memory use of this process.
 
-/// The peak in bytes (VmHWM, proc(5)); `None` where there is no /proc.
+/// Returns the peak in bytes (VmHWM, proc(5)), or `None` without /proc.
 pub(crate) fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

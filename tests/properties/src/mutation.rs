@@ -1,6 +1,6 @@
-//! Texts that are a little different from given ones.
+//! Texts that differ slightly from given ones.
 
-/// Longer texts are cut off: they take time, and show little that shorter ones do not.
+/// Longer texts are cut off: they take time, and reveal little more than shorter ones.
 const LONGEST: usize = 16 << 10;
 
 const CHARACTERS: [char; 20] = [
@@ -23,11 +23,11 @@ const NUMBERS: [&str; 11] = [
     "18446744073709551616",
 ];
 
-/// Few, or more than lists and maps may be in one another. In between, ranges are slow and show
-/// nothing else.
+/// A few repetitions, or more than the nesting limit of lists and maps. Numbers in between are slow
+/// for ranges and reveal nothing else.
 const REPEATED: [usize; 4] = [1, 2, 3, 70];
 
-/// Numbers that depend on nothing but a seed (`splitmix64`).
+/// Numbers that depend only on a seed (`splitmix64`).
 #[derive(Clone, Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -40,7 +40,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// Returns a number below `end`, which is not 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX);
         usize::try_from(self.next() % end).unwrap_or_default()
@@ -51,7 +51,7 @@ impl Random {
     }
 }
 
-/// A text of the pool after a few changes.
+/// Returns a text of the pool after a few changes.
 pub(crate) fn mutated(random: &mut Random, pool: &[String], words: &[&str]) -> String {
     let mut text: Vec<u8> = random.of(pool).clone().into_bytes();
     for _ in 0..=random.below(4) {

@@ -7,14 +7,14 @@ use hostlink_inventory::{MOST_NAMES, Pattern, Word, words};
 
 use crate::{Outcome, Verdict, one_line};
 
-/// Those that a name may go through here.
+/// The connectors that a name may go through.
 const CONNECTORS: [&str; 5] = ["ssh", "docker", "chroot", "local", "dockerssh"];
 
-/// Longer lists are not read again: that they are no longer than they may be is looked at.
+/// Longer lists are not read again; only their length is checked.
 const READ_AGAIN: usize = 10_000;
 
-/// A list that was read and joined by commas is the same list; its names are read and joined to the
-/// same names; the same text as a limit is read or refused.
+/// A list that is read and joined by commas is the same list. Its names are read and joined to the
+/// same names. The text as a limit is read or refused.
 pub(crate) fn property(text: &str) -> Outcome {
     if let Err(error) = Pattern::parse(text) {
         one_line::rejected(&error)?;
@@ -24,7 +24,7 @@ pub(crate) fn property(text: &str) -> Outcome {
         Err(error) => return one_line::rejected(&error),
     };
     if read.len() > MOST_NAMES.max(text.len()) {
-        return Err(format!("{text:?} stands for {} names", read.len()));
+        return Err(format!("{text:?} gives {} names", read.len()));
     }
     for word in read.iter().take(READ_AGAIN) {
         if let Word::Name(name) = word {
@@ -49,7 +49,7 @@ fn shown(word: &Word) -> Option<&str> {
     }
 }
 
-/// A name's links, written one after the other, are that name.
+/// The links of a name, joined, are that name.
 fn chain(name: &str) -> Result<(), String> {
     let parsed = match parse(name) {
         Ok(parsed) => parsed,

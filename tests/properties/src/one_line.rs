@@ -1,10 +1,10 @@
-//! Errors as users get them.
+//! Errors as users see them.
 
 use hostlink_core::Error;
 
 use crate::{Outcome, Verdict};
 
-/// An error is one line, and says something.
+/// Checks that an error is one nonempty line.
 pub(crate) fn rejected(error: &Error) -> Outcome {
     let told = error.to_string();
     if told.is_empty() || told.contains(char::is_control) {

@@ -1,34 +1,34 @@
-//! A parsed and printed inventory parses to the same.
+//! An inventory that is printed and parsed is the same.
 
 use hostlink_core::{Result, Value};
 use hostlink_inventory::{Definition, Format, HostDefinition};
 
-/// The longest key that YAML takes without a `?` in front (YAML 1.2.2, 7.4.2), which JSON does not
+/// The longest key that YAML accepts without a leading `?` (YAML 1.2.2, 7.4.2), which JSON does not
 /// have.
 const LONGEST_KEY: usize = 1024;
 
-/// Above so many hosts, only the number of them is looked at.
-const MOST_PRINTED: usize = 10_000;
+/// With more hosts than this, only their number is compared.
+const MAX_PRINTED: usize = 10_000;
 
-/// Whether a definition that is printed is the same when it is read, as JSON and as YAML.
+/// Checks that a definition is the same after printing and parsing it, as JSON and as YAML.
 ///
 /// # Errors
 ///
-/// What is different.
+/// Returns the difference.
 pub fn prints_and_parses_to_the_same(definition: &Definition) -> Result<(), String> {
     written_again(definition, Definition::read)
 }
 
-/// As [`prints_and_parses_to_the_same`], with another reader.
+/// Does the work of [`prints_and_parses_to_the_same`] with a given reader.
 ///
 /// # Errors
 ///
-/// What is different.
+/// Returns the difference.
 pub fn written_again(
     definition: &Definition,
     read: impl Fn(&str, Format, &str) -> Result<Definition>,
 ) -> Result<(), String> {
-    if hosts(definition).count() > MOST_PRINTED {
+    if hosts(definition).count() > MAX_PRINTED {
         return Ok(());
     }
     let printed = definition.to_json();
@@ -37,7 +37,7 @@ pub fn written_again(
             continue;
         }
         let again = read(&printed, format, "printed")
-            .map_err(|error| format!("{printed} is no {format:?}: {error}"))?;
+            .map_err(|error| format!("{printed} is not valid {format:?}: {error}"))?;
         if !are_same(definition, &again) || again.to_json() != printed {
             return Err(format!("{printed} is {} when it is read as {format:?}", again.to_json()));
         }
@@ -49,7 +49,7 @@ fn hosts(definition: &Definition) -> impl Iterator<Item = &HostDefinition> {
     definition.hosts.iter().chain(definition.groups.values().flat_map(|group| &group.hosts))
 }
 
-/// Where things stand is no part of it.
+/// Whether two definitions are the same, apart from positions in files.
 fn are_same(one: &Definition, other: &Definition) -> bool {
     let of_host =
         |host: &HostDefinition| (host.name.clone(), host.target.clone(), host.data.clone());

@@ -1,4 +1,4 @@
-//! Looks for texts that break a property.
+//! A search for texts that break a property.
 
 use std::any::Any;
 use std::fmt;
@@ -11,26 +11,26 @@ use std::time::{Duration, Instant};
 use crate::mutation::{Random, mutated};
 use crate::{Outcome, Verdict, memory};
 
-/// How many texts are kept that others are made of.
+/// How many texts are kept as material for new ones.
 const POOL: usize = 1000;
 
-/// Texts that take longer are tried, and none are made of them.
+/// Texts that take longer are tried, but not used as material.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// How long a text that breaks the property is made shorter.
+/// How long to shorten a text that breaks the property.
 const REDUCING: Duration = Duration::from_secs(5);
 
-/// What is looked for, and for how long.
+/// The limits of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
-    /// Of it alone depends what is tried.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How long texts are made, after the given ones have been tried.
+    /// How long to make new texts, after the given ones have been tried.
     pub time: Duration,
-    /// How long the property may take with one text.
+    /// The time limit of the property for one text.
     pub longest: Duration,
-    /// What the process may have in use at its peak, in bytes.
-    pub most_memory: u64,
+    /// The limit of the process's peak memory, in bytes.
+    pub max_memory: u64,
 }
 
 impl Default for Search {
@@ -38,30 +38,30 @@ impl Default for Search {
         Self {
             seed: 0,
             time: Duration::from_secs(5),
-            // A million names take a second or two on a slow machine, in a build for debugging.
+            // A million names take a second or two on a slow machine, in a debug build.
             longest: Duration::from_secs(120),
-            // Tests may share a process, and names may take 256 MiB, and half as much while they
-            // are made.
-            most_memory: 2 << 30,
+            // Tests may share a process. Names may take 256 MiB, and half as much while they are
+            // made.
+            max_memory: 2 << 30,
         }
     }
 }
 
-/// What was tried.
+/// What a search has tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
-    /// Texts that were read.
+    /// How many texts were read.
     pub accepted: usize,
-    /// Texts that were refused.
+    /// How many texts were refused.
     pub rejected: usize,
 }
 
 /// A text that breaks the property.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The text, made shorter where that was possible.
+    /// The text, shortened if possible.
     pub text: String,
-    /// How it breaks it.
+    /// How the text breaks the property.
     pub fault: String,
 }
 
@@ -72,16 +72,16 @@ impl fmt::Display for Found {
 }
 
 impl Search {
-    /// Tries the given texts, and then others that are made of them and of `words`.
+    /// Tries the given texts, and then new ones made of them and of `words`.
     ///
     /// # Errors
     ///
-    /// The first text that breaks the property: it panics, says so, takes too long or too much
-    /// memory.
+    /// Returns the first text that breaks the property: the reader reports it, panics, or takes too
+    /// much time or memory.
     ///
     /// # Panics
     ///
-    /// If there are no texts, or no words.
+    /// If there are no texts or no words.
     pub fn run<P>(
         self,
         property: P,
@@ -95,10 +95,10 @@ impl Search {
         let (sender, receiver) = channel();
         let tried = Arc::new(Mutex::new((Instant::now(), String::new())));
         let being_tried = tried.clone();
-        // In a thread, so that a text that is never done with can be told.
+        // In a thread, so that a text that never ends is detected.
         thread::spawn(move || {
             let work = Work { search: self, property, tried: being_tried };
-            // Nobody listens any more if a text took too long.
+            // The receiver is gone if a text took too long.
             let _ = sender.send(work.run(texts, words));
         });
         loop {
@@ -139,7 +139,7 @@ impl<P: Fn(&str) -> Outcome> Work<P> {
             let text = mutated(&mut random, &pool, words);
             let tried = Instant::now();
             let verdict = self.count(&text, &mut seen)?;
-            // What is read leads on to more that is read.
+            // A text that was read leads to more that can be read.
             if verdict == Verdict::Accepted && tried.elapsed() < SLOW && random.below(8) == 0 {
                 if pool.len() < given + POOL {
                     pool.push(text);
@@ -159,8 +159,8 @@ impl<P: Fn(&str) -> Outcome> Work<P> {
             Verdict::Rejected => seen.rejected += 1,
         }
         let peak = memory::peak().unwrap_or(0);
-        if peak > self.search.most_memory {
-            let fault = format!("{} MiB are in use at the peak", peak >> 20);
+        if peak > self.search.max_memory {
+            let fault = format!("peak memory is {} MiB", peak >> 20);
             return Err(Found { text: text.to_owned(), fault });
         }
         Ok(verdict)
@@ -173,7 +173,7 @@ impl<P: Fn(&str) -> Outcome> Work<P> {
             .unwrap_or_else(|panic| Err(format!("it panics: {}", message(&*panic))))
     }
 
-    /// Leaves out whatever is not needed to break the property.
+    /// Removes parts of the text that are not needed to break the property.
     fn reduced(&self, text: &str, fault: String) -> Found {
         let mut found = Found { text: text.to_owned(), fault };
         let start = Instant::now();

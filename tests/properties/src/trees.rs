@@ -6,7 +6,7 @@ use hostlink_inventory::{Definition, Format, expand};
 use crate::{Outcome, Verdict, one_line, prints_and_parses_to_the_same};
 
 /// How many hosts are printed and read again.
-const MOST_PRINTED: usize = 20_000;
+const MAX_PRINTED: usize = 20_000;
 
 pub(crate) fn ini(text: &str) -> Outcome {
     of_definition(Definition::read(text, Format::Ini, "fuzz"))
@@ -24,7 +24,7 @@ pub(crate) fn json(text: &str) -> Outcome {
     of_definition(Definition::read(text, Format::Json, "fuzz"))
 }
 
-/// What is read is printed, and parses to the same; its hosts have names, which stand for
+/// An inventory that was read is printed and parses to the same. Its hosts have names, which give
 /// themselves.
 fn of_definition(read: Result<Definition>) -> Outcome {
     let definition = match read {
@@ -36,12 +36,12 @@ fn of_definition(read: Result<Definition>) -> Outcome {
     for host in hosts.take(1000) {
         match expand(&host.name) {
             Ok(names) if names == [host.name.as_str()] && !host.name.is_empty() => {}
-            other => return Err(format!("the host {:?} stands for {other:?}", host.name)),
+            other => return Err(format!("the host {:?} gives {other:?}", host.name)),
         }
     }
-    // A million hosts of one range would be printed and read for a minute without optimizations,
-    // and differ in nothing but their numbers.
-    if count <= MOST_PRINTED {
+    // In a debug build a million hosts of one range would take a minute to print and read, and they
+    // differ only in their numbers.
+    if count <= MAX_PRINTED {
         prints_and_parses_to_the_same(&definition)?;
     }
     Ok(Verdict::Accepted)

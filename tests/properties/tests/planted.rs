@@ -1,4 +1,4 @@
-//! The search finds what is wrong: each kind of fault is planted, and has to be found.
+//! The search finds planted faults of each kind.
 
 use std::hint::black_box;
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use hostlink_core::Result;
 use hostlink_inventory::{Definition, Format, expand};
 use hostlink_properties::{Found, Outcome, Search, Target, Verdict, written_again};
 
-/// Long enough for a slow machine; all of it is taken only if nothing is found.
+/// Long enough for a slow machine; it runs to the end only if nothing is found.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn found(
@@ -21,7 +21,7 @@ fn found(
     search.run(property, texts, target.words).expect_err("the planted fault was not found")
 }
 
-/// Loses every host behind the second one of a list.
+/// Loses every host after the second one of a list.
 fn forgetful(text: &str, format: Format, source: &str) -> Result<Definition> {
     let mut definition = Definition::read(text, format, source)?;
     definition.hosts.truncate(2);
@@ -72,7 +72,7 @@ fn a_text_that_takes_too_much_memory_is_found() {
         }
         Ok(Verdict::Accepted)
     };
-    let search = Search { time: LIMIT, most_memory: 256 << 20, ..Search::default() };
+    let search = Search { time: LIMIT, max_memory: 256 << 20, ..Search::default() };
     let found = search.run(property, vec!["web[1-3]".into()], Target::RANGES.words).unwrap_err();
-    assert!(found.fault.contains("MiB are in use"), "{found}");
+    assert!(found.fault.contains("peak memory is"), "{found}");
 }

@@ -1,5 +1,5 @@
-//! Every target with its corpus, and with what is made of that for a while. libFuzzer does the same
-//! for longer (`fuzz/`).
+//! Runs every target with its corpus, and with texts made of that for a while. libFuzzer does the
+//! same for longer (`fuzz/`).
 
 use std::collections::hash_map::RandomState;
 use std::fs;
@@ -13,15 +13,15 @@ use proptest::collection::{hash_map, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 
-/// For all targets together; `HOSTLINK_FUZZ_SECONDS` says another number.
+/// For all targets together; `HOSTLINK_FUZZ_SECONDS` overrides it.
 const SECONDS: u64 = 30;
 
-/// Fewer files than that are no corpus.
+/// A smaller corpus is an error.
 const FEWEST: usize = 20;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
 }
 
 fn corpus(target: &Target) -> Vec<String> {
@@ -48,7 +48,7 @@ fn search(target: Target) {
     let seen = Search { seed, time, ..Search::default() }.run(target.property, texts, target.words);
     let seen = seen.unwrap_or_else(|found| panic!("{name}, HOSTLINK_FUZZ_SEED={seed}: {found}"));
     println!("{name}: {} texts were read, {} refused", seen.accepted, seen.rejected);
-    // Texts that are all refused, or all read, show nothing.
+    // If all texts are refused, or all are read, the test shows nothing.
     assert!(seen.accepted > given / 4 && seen.rejected > given / 10, "{seen:?}");
 }
 
@@ -88,7 +88,7 @@ fn values() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>()
-            .prop_filter("JSON has no such number", |it| it.is_finite())
+            .prop_filter("JSON has no such number", |number| number.is_finite())
             .prop_map(Value::from),
         any::<String>().prop_map(Value::from),
         "[ -~]{0,12}".prop_map(Value::from),

@@ -1,25 +1,25 @@
-//! How much memory this process has in use.
+//! The memory use of this process.
 
 use std::fs;
 use std::io;
 
 use super::Failure;
 
-/// The file beside which a large one is moved.
+/// The size of the file that a large one is compared with.
 pub const SMALL: u64 = 64 << 20;
 
-/// The peaks of moving one file there and back, in MiB.
+/// The peaks of putting and getting one file, in MiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Peaks {
-    /// Of putting it.
+    /// While putting it.
     pub put: f64,
-    /// Of getting it.
+    /// While getting it.
     pub get: f64,
 }
 
-/// The line that sets a large file's peaks beside those of [`SMALL`].
+/// Returns the line that compares a large file's peaks with those of [`SMALL`].
 #[must_use]
-pub fn told(small: Peaks, large: Peaks, size: u64) -> String {
+pub fn comparison(small: Peaks, large: Peaks, size: u64) -> String {
     let (one, other) = (SMALL >> 20, size >> 20);
     format!(
         "Peak memory of the process: put of {one} MiB {:.1} MiB, of {other} MiB {:.1} MiB; get of {one} MiB {:.1} MiB, \
@@ -28,16 +28,16 @@ pub fn told(small: Peaks, large: Peaks, size: u64) -> String {
     )
 }
 
-/// From now on, the peak is what there is now (proc(5), `clear_refs`).
+/// Resets the peak to the current use (proc(5), `clear_refs`).
 ///
 /// # Errors
 ///
 /// There is no /proc.
-pub fn forget_peak() -> io::Result<()> {
+pub fn reset_peak() -> io::Result<()> {
     fs::write("/proc/self/clear_refs", "5")
 }
 
-/// The peak in MiB (VmHWM, proc(5)).
+/// Returns the peak in MiB (VmHWM, proc(5)).
 ///
 /// # Errors
 ///

@@ -1,5 +1,4 @@
-//! What the benchmarks share: work that is done in turns, the table of it, and the page around
-//! that.
+//! What the benchmarks share: measuring programs in turns, the table, and the page around it.
 
 pub mod memory;
 pub mod table;
@@ -16,7 +15,7 @@ use self::table::Row;
 /// Why something cannot be measured.
 pub type Failure = Box<dyn std::error::Error>;
 
-/// What a benchmark with several parts is asked for: `[--quick] [PART…]`.
+/// The arguments of a benchmark with several parts: `[--quick] [PART…]`.
 #[derive(Debug)]
 pub struct Wanted {
     /// Small sizes, which prove nothing.
@@ -26,11 +25,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Reads the words, and how busy the machine is before anything is measured.
+    /// Parses the arguments, and reads the load of the machine before anything is measured.
     ///
     /// # Errors
     ///
-    /// A flag or a part that there is not.
+    /// Fails on an unknown flag or part.
     pub fn read(words: &[String], known: &[&'static str]) -> Result<Self, Failure> {
         let (flags, parts): (Vec<_>, Vec<_>) =
             words.iter().cloned().partition(|word| word.starts_with("--"));
@@ -45,12 +44,13 @@ impl Wanted {
         Ok(Self { is_quick: !flags.is_empty(), parts, load: load()? })
     }
 
-    /// What is to be measured, in the order of the table: all parts, unless some are named.
+    /// Returns the parts to measure, in the order of the table: those that are named, by default
+    /// all.
     pub fn parts(&self) -> impl Iterator<Item = &'static str> {
         self.parts.iter().copied()
     }
 
-    /// Prints the table, the notes, and how busy the machine was.
+    /// Prints the table, the notes, and the load of the machine.
     ///
     /// # Errors
     ///
@@ -71,7 +71,8 @@ impl Wanted {
 /// The rows of a table, and the notes below it.
 pub type Measured = (Vec<Row>, Vec<String>);
 
-/// A benchmark with several parts as a program: measures what `words` ask for and prints it.
+/// Runs a benchmark with several parts as a program: measures the parts that `words` name, and
+/// prints the result.
 pub async fn program(
     name: &str,
     words: &[String],
@@ -92,17 +93,17 @@ pub async fn program(
     }
 }
 
-/// Over one minute. A run on a machine that does other things is no measurement.
+/// Returns the load over one minute. A run on a busy machine is no measurement.
 fn load() -> Result<String, Failure> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').next().unwrap_or_default().to_owned())
 }
 
-/// How long a command takes that succeeds; its standard output goes nowhere.
+/// Returns how long a command takes, which must succeed; its standard output is discarded.
 ///
 /// # Errors
 ///
-/// It does not start, or fails.
+/// Fails if the command does not start or fails.
 pub fn time(command: &mut Command) -> Result<Duration, Failure> {
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
@@ -113,11 +114,11 @@ pub fn time(command: &mut Command) -> Result<Duration, Failure> {
     }
 }
 
-/// How long a line of shell takes that succeeds.
+/// Returns how long a line of shell takes, which must succeed.
 ///
 /// # Errors
 ///
-/// It fails.
+/// Fails if the line fails.
 pub fn time_shell(line: &str) -> Result<Duration, Failure> {
     time(Command::new("sh").args(["-c", line]))
 }
@@ -131,7 +132,7 @@ pub fn shown(path: &Path) -> Result<&str, Failure> {
     path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
 }
 
-/// Writes a new file of so many random bytes.
+/// Writes a new file of this many random bytes.
 ///
 /// # Errors
 ///
@@ -140,11 +141,11 @@ pub fn write_random(path: &Path, length: u64) -> Result<(), Failure> {
     time_shell(&format!("head -c {length} /dev/urandom >'{}'", path.display())).map(drop)
 }
 
-/// Makes a directory of so many files of 1 KiB.
+/// Makes a directory of this many files of 1 KiB.
 ///
 /// # Errors
 ///
-/// It is there, or cannot be written.
+/// Fails if the directory exists or cannot be written.
 pub fn write_tree(path: &Path, files: usize) -> Result<(), Failure> {
     fs::create_dir(path)?;
     for index in 0..files {
@@ -153,11 +154,11 @@ pub fn write_tree(path: &Path, files: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes away a file that must have arrived whole.
+/// Removes a file, and checks that it has arrived whole.
 ///
 /// # Errors
 ///
-/// It is not there, or has another length.
+/// Fails if the file does not exist or has a different length.
 pub fn take_file(path: &Path, length: u64) -> Result<(), Failure> {
     let arrived = fs::metadata(path)?.len();
     if arrived != length {
@@ -166,11 +167,11 @@ pub fn take_file(path: &Path, length: u64) -> Result<(), Failure> {
     Ok(fs::remove_file(path)?)
 }
 
-/// Takes away a directory of which all files must have arrived.
+/// Removes a directory, and checks that all its files have arrived.
 ///
 /// # Errors
 ///
-/// It is not there, or has another number of files.
+/// Fails if the directory does not exist or has a different number of files.
 pub fn take_tree(path: &Path, files: usize) -> Result<(), Failure> {
     let arrived = fs::read_dir(path)?.count();
     if arrived != files {
@@ -179,11 +180,11 @@ pub fn take_tree(path: &Path, files: usize) -> Result<(), Failure> {
     Ok(fs::remove_dir_all(path)?)
 }
 
-/// Why a file of this size, moved twice over, has no place in a directory; `None` if it has.
+/// Returns why two copies of a file of this size do not fit in a directory; `None` if they do.
 ///
 /// # Errors
 ///
-/// Nobody knows how much is free.
+/// Fails if the free space is unknown.
 pub fn too_large_for(directory: &Path, size: u64) -> Result<Option<String>, Failure> {
     let it = statvfs(directory)?;
     let (free, needed) = (it.f_bavail * it.f_frsize, size + size / 2);

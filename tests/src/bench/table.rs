@@ -1,15 +1,15 @@
-//! Runs that are measured in turns, and the table of what came of it.
+//! Runs that are measured in turns, and the table of the results.
 
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use super::Failure;
 
-/// Measurements of one thing.
+/// Measurements of one program.
 #[derive(Clone, Debug, Default)]
 pub struct Series(Vec<f64>);
 
-/// What a [`Series`] counts.
+/// The unit of a [`Series`].
 #[derive(Clone, Copy, Debug)]
 pub enum Unit {
     /// Time, added as seconds.
@@ -21,21 +21,21 @@ pub enum Unit {
 /// One line of the table.
 #[derive(Debug)]
 pub struct Row {
-    /// What is done.
+    /// The work that is measured.
     pub work: String,
-    /// Who else does it.
+    /// The other program.
     pub peer: &'static str,
-    /// What hostlink takes.
+    /// The values of hostlink.
     pub ours: Series,
-    /// What the peer takes.
+    /// The values of the peer.
     pub theirs: Series,
-    /// Of both.
+    /// The unit of both.
     pub unit: Unit,
-    /// The ratio that it should not be above.
+    /// The highest ratio that we aim for.
     pub aim: Option<f64>,
 }
 
-/// Another program that does the same work. It says how long that took.
+/// Another program that does the same work, and measures its own time.
 pub struct Peer<'a> {
     name: &'static str,
     aim: Option<f64>,
@@ -52,23 +52,23 @@ impl fmt::Debug for Peer<'_> {
 }
 
 impl<'a> Peer<'a> {
-    /// The name is markdown.
+    /// The name is Markdown.
     pub fn new(name: &'static str, run: impl FnMut() -> Result<Duration, Failure> + 'a) -> Self {
         Self { name, aim: None, run: Box::new(run) }
     }
 
-    /// The ratio of our time to this one's that we want to be at most.
+    /// Sets the highest ratio of our time to this one's that we aim for.
     #[must_use]
     pub fn aim(self, ratio: f64) -> Self {
         Self { aim: Some(ratio), ..self }
     }
 }
 
-/// Runs ours and the peers in turns, as often as that, and makes a row for each peer.
+/// Runs ours and the peers in turns, this many times, and makes a row for each peer.
 ///
 /// # Errors
 ///
-/// One of them fails: which, and at what.
+/// Fails if one of them fails; the error names the program and the work.
 pub async fn in_turns(
     work: &str,
     rounds: usize,
@@ -107,7 +107,7 @@ impl Series {
         self.0.sort_by(f64::total_cmp);
     }
 
-    /// The middle one.
+    /// Returns the median.
     ///
     /// # Panics
     ///
@@ -117,13 +117,13 @@ impl Series {
         self.0[self.0.len() / 2]
     }
 
-    /// The least one: what else the machine does only ever adds.
+    /// Returns the minimum: other work on the machine only ever adds to a value.
     ///
     /// # Panics
     ///
     /// If there are none.
     #[must_use]
-    pub fn least(&self) -> f64 {
+    pub fn min(&self) -> f64 {
         self.0[0]
     }
 
@@ -134,7 +134,7 @@ impl Series {
         (self.0[tenth], self.0[last - tenth])
     }
 
-    /// The median, and the spread around it where there are several.
+    /// Returns the median, with the spread if there are several values.
     ///
     /// # Panics
     ///
@@ -163,7 +163,7 @@ impl Display for Shown {
     }
 }
 
-/// The table as markdown; nothing without rows.
+/// Returns the table as Markdown; empty without rows.
 ///
 /// # Panics
 ///
@@ -183,7 +183,7 @@ pub fn render(rows: &[Row]) -> String {
         };
         let (ours, theirs) = (ours.shown(unit), theirs.shown(unit));
         writeln!(text, "| {work} | {ours} | {peer} {theirs} | {ratio:.2} × | {aim} |")
-            .expect("a String takes everything");
+            .expect("writing to a String cannot fail");
     }
     text
 }

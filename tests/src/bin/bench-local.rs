@@ -1,8 +1,8 @@
 //! `cargo xtask bench local`: hostlink on this machine beside the bare tools, in one run, as
 //! ratios.
 //!
-//! Each pair is measured in turns, so that what else the machine does falls on both; the medians
-//! are compared.
+//! Each pair is measured in turns, so that other load on the machine affects both. The medians are
+//! compared.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,10 +18,10 @@ use hostlink_tests::bench::{
     Failure, Wanted, shown, take_file, take_tree, time, time_shell, write_random, write_tree,
 };
 
-/// The one large file.
+/// The size of the large file.
 const FILE: u64 = 256 << 20;
 
-/// How many small files.
+/// The number of small files.
 const FILES: usize = 1000;
 
 #[tokio::main]

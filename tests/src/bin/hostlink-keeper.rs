@@ -1,14 +1,13 @@
-//! Keeps what a test starts, and undoes it when the test ends, by SIGKILL too.
+//! Keeps what a test starts, and undoes it when the test ends, also after SIGKILL.
 //!
 //! `hostlink-keeper DIR` makes DIR, and reads lines. At `make` it runs `sh DIR/make` to its end,
 //! even if the test is killed meanwhile, and answers with the exit status. At `run` it starts `sh
-//! DIR/run` and answers with its process number; when that ends, `DIR/ended` says how. The outputs
-//! of both are in `DIR/log`. At the end of the lines, which comes when the test has ended in
-//! whichever way, it kills all processes that came of it, runs `sh DIR/undo`, removes DIR, and
-//! answers with what went wrong.
+//! DIR/run` and answers with its process ID; when that process ends, `DIR/ended` has its status.
+//! The output of both is in `DIR/log`. At the end of its input, which comes when the test has ended
+//! in any way, it kills all descendants of these scripts, runs `sh DIR/undo`, removes DIR, and
+//! answers with the errors.
 //!
-//! It is a subreaper (prctl(2)), so that a process that left its session and its parent is still
-//! found.
+//! It is a subreaper (prctl(2)), so that it finds a process that left its session and its parent.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -23,7 +22,7 @@ use std::time::{Duration, Instant};
 use hostlink_tests::processes::{descendants_of, process, signal};
 use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, setsid, wait};
 
-/// A process that SIGKILL does not end within this is in the hands of the kernel.
+/// A process that survives SIGKILL for this long is stuck in the kernel.
 const KILL_LIMIT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -33,7 +32,7 @@ fn main() -> ExitCode {
     };
     let mut keeper = Keeper { dir, main: Arc::default(), reapers: Vec::new() };
     if let Err(error) = keeper.prepare() {
-        // The directory may be somebody else's.
+        // The directory may belong to another program.
         answer(&error.to_string());
         return ExitCode::FAILURE;
     }
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Nobody may be there to read it.
+/// Writes an answer. Its reader may be gone.
 fn answer(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -58,7 +57,7 @@ struct Keeper {
 
 impl Keeper {
     fn prepare(&self) -> io::Result<()> {
-        // Neither Ctrl-C nor the end of a process group of tests may reach it.
+        // Neither Ctrl-C nor a signal to the tests' process group may reach it.
         setsid()?;
         set_child_subreaper(Some(getpid()))?;
         std::env::set_current_dir("/")?;
@@ -81,7 +80,7 @@ impl Keeper {
     }
 
     fn make(&self) -> io::Result<()> {
-        // A reaper would take the status away.
+        // A reaper would take the exit status away.
         if !self.reapers.iter().all(JoinHandle::is_finished) {
             return Err(io::Error::other("make after run"));
         }
@@ -106,7 +105,7 @@ impl Keeper {
         Ok(command)
     }
 
-    /// Kills, undoes, removes; each whatever became of the one before.
+    /// Kills, undoes and removes. A failed step does not skip the next one.
     fn end(self) -> Result<(), String> {
         let mut faults = self.kill_all();
         faults.push_str(&undo(&self.dir.join("undo")));
@@ -123,7 +122,7 @@ impl Keeper {
         let deadline = Instant::now() + KILL_LIMIT;
         loop {
             let left = descendants_of(std::process::id());
-            // A reaper that has gone leaves the undo script's own process alone.
+            // Once the reaper has ended, it cannot reap the undo script's process.
             if left.is_empty() && self.reapers.iter().all(JoinHandle::is_finished) {
                 return String::new();
             }
@@ -138,17 +137,17 @@ impl Keeper {
     }
 }
 
-/// Waits for the main process and for the orphans that came to us, until there are none.
+/// Waits for the main process and for adopted orphans, until there are none.
 fn reap(main: &AtomicU32, ended: &Path) {
     while let Ok(Some((pid, status))) = wait(WaitOptions::empty()) {
         if u32::try_from(pid.as_raw_pid()) == Ok(main.load(Ordering::SeqCst)) {
-            // Nobody misses it in a directory that is gone.
+            // The directory may be gone; then nothing reads the status.
             let _ = fs::write(ended, format!("{status:?}\n"));
         }
     }
 }
 
-/// Runs the script if there is one; gives what it said, which is nothing if all went well.
+/// Runs the script if there is one. Returns its output, which is empty on success.
 fn undo(script: &Path) -> String {
     if !script.exists() {
         return String::new();

@@ -1,5 +1,5 @@
 //! The command `hostlink` with a connector that reads the data of a login. `@login/…` is this
-//! machine; what becomes of the data depends on the name.
+//! machine; how the data are treated depends on the name.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const FIELDS: &[DataField] = &[
     field("ssh_key_password", true),
 ];
 
-/// The one right password, and the one right passphrase.
+/// The right password and the right passphrase.
 const RIGHT: [&str; 2] = ["correct horse", "battery staple"];
 
 #[async_trait]
@@ -56,7 +56,7 @@ impl Connector for Login {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let local = LocalConnector.connect(target, context).await?;
         match target.name.as_str() {
-            "@login/tell" => Err(Error::new(ErrorKind::Connect, told(target))),
+            "@login/tell" => Err(Error::new(ErrorKind::Connect, formatted(target))),
             "@login/open" => Ok(local),
             "@login/forwards" => Ok(Box::new(Forwards(local))),
             name => {
@@ -72,8 +72,8 @@ impl Connector for Login {
     }
 }
 
-/// The data, but for the secrets, which are judged.
-fn told(target: &Target) -> String {
+/// Formats the data. Secrets are shown as right or wrong.
+fn formatted(target: &Target) -> String {
     let mut reader = DataReader::new(&target.data);
     let texts: Vec<String> = FIELDS
         .iter()
@@ -96,7 +96,7 @@ fn judged(given: Option<Secret>, right: &str) -> &'static str {
     }
 }
 
-/// A connection whose two sides are this machine.
+/// A connection that forwards ports from this machine to this machine.
 #[derive(Debug)]
 struct Forwards(Box<dyn Connection>);
 

@@ -1,6 +1,6 @@
-//! The command `hostlink` with one more connector: `@multi/a` is this machine under another name,
-//! and `@multi` is two of them. `@spawnonly` is this machine without rsync. A connector of your own
-//! is added to the command in the same way.
+//! The command `hostlink` with two more connectors. `@multi/a` is this machine under another name,
+//! and `@multi` is two of them. `@spawnonly` is this machine without rsync. Your own connector is
+//! added to the command in the same way.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,19 +52,19 @@ impl Connector for Multi {
             "@multi/refuse" => Err(Error::new(ErrorKind::Connect, "nobody is at home")),
             "@multi/never" => std::future::pending().await,
             "@multi/clings" => {
-                Ok(Box::new(Clinging(LocalConnector.connect(target, context).await?)))
+                Ok(Box::new(NeverDisconnects(LocalConnector.connect(target, context).await?)))
             }
             _ => LocalConnector.connect(target, context).await,
         }
     }
 }
 
-/// A connection that takes for ever to close.
+/// A connection whose `disconnect` never ends.
 #[derive(Debug)]
-struct Clinging(Box<dyn Connection>);
+struct NeverDisconnects(Box<dyn Connection>);
 
 #[async_trait]
-impl Connection for Clinging {
+impl Connection for NeverDisconnects {
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
         self.0.spawn(script, options).await
     }

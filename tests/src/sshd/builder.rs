@@ -1,4 +1,4 @@
-//! How a test says what server it wants.
+//! The settings of a test's server.
 
 use std::fs;
 use std::net::IpAddr;
@@ -17,10 +17,10 @@ const SSHD: &str = "/usr/sbin/sshd";
 /// The basename by which sshd finds `/etc/pam.d/sshd-hostlink`, which asks a second question.
 const SSHD_WITH_QUESTION: &str = "sshd-hostlink";
 
-/// Another port is tried this often.
+/// How many ports are tried.
 const TRIES: usize = 20;
 
-/// What is asked of an [`Sshd`]; see [`Sshd::builder()`].
+/// The settings of an [`Sshd`]; see [`Sshd::builder()`].
 #[derive(Clone, Debug, Default)]
 pub struct SshdBuilder {
     settings: Settings,
@@ -30,66 +30,67 @@ pub struct SshdBuilder {
 }
 
 impl SshdBuilder {
-    /// Listens here, in the place of 127.0.0.1 alone; may be said again. Behind 0.0.0.0, 127.0.1.1,
-    /// 127.0.1.2 … are as many hosts.
+    /// Listens here instead of on 127.0.0.1. Can be repeated. With 0.0.0.0, the addresses
+    /// 127.0.1.1, 127.0.1.2 … are as many hosts.
     ///
     /// # Panics
     ///
-    /// If this is no IP address.
+    /// If this is not an IP address.
     #[must_use]
     pub fn listen(mut self, address: &str) -> Self {
         self.addresses.push(address.parse().expect("an IP address"));
         self
     }
 
-    /// Listens at this port, in the place of one that is free.
+    /// Listens at this port instead of a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// Has these host keys, in the place of one of type Ed25519.
+    /// Uses these host keys instead of one of type Ed25519.
     #[must_use]
     pub fn host_keys(mut self, types: &[KeyType]) -> Self {
         self.settings.host_keys = types.to_vec();
         self
     }
 
-    /// A line of sshd_config(5), which counts before the fixture's own.
+    /// Adds a line of sshd_config(5), which overrides the fixture's.
     #[must_use]
     pub fn config(mut self, line: &str) -> Self {
         self.settings.lines.push(line.to_owned());
         self
     }
 
-    /// Lines of sshd_config(5) for the connections that match, like `User root`.
+    /// Adds lines of sshd_config(5) for connections that match, such as `User root`.
     #[must_use]
     pub fn config_where(mut self, criteria: &str, lines: &str) -> Self {
         self.settings.blocks.push(format!("Match {criteria}\n{lines}"));
         self
     }
 
-    /// At most so many channels a connection; sshd's own default is 10.
+    /// Limits the channels per connection; sshd's own default is 10.
     #[must_use]
     pub fn max_sessions(self, count: usize) -> Self {
         self.config(&format!("MaxSessions {count}"))
     }
 
-    /// `start:rate:full` connections that have not logged in; sshd's own default is `10:30:100`.
+    /// Sets `start:rate:full` for connections that have not logged in; sshd's own default is
+    /// `10:30:100`.
     #[must_use]
     pub fn max_startups(self, limits: &str) -> Self {
         self.config(&format!("MaxStartups {limits}"))
     }
 
-    /// What answers SFTP.
+    /// Sets what serves SFTP.
     #[must_use]
     pub fn subsystem(mut self, subsystem: Subsystem) -> Self {
         self.settings.subsystem = subsystem;
         self
     }
 
-    /// Accounts and sessions go through PAM, as in Debian's own configuration.
+    /// Uses PAM for accounts and sessions, as Debian's own configuration does.
     #[must_use]
     pub fn pam(mut self) -> Self {
         self.settings.methods.pam = true;
@@ -111,26 +112,26 @@ impl SshdBuilder {
         self.pam()
     }
 
-    /// As [`SshdBuilder::keyboard_interactive()`], and then asks for a code: see
-    /// [`TestUser::second_factor()`](crate::user::TestUser::second_factor).
+    /// Accepts the password like [`SshdBuilder::keyboard_interactive()`], and then asks for a code:
+    /// see [`TestUser::second_factor()`](crate::user::TestUser::second_factor).
     #[must_use]
     pub fn two_prompts(mut self) -> Self {
         self.settings.methods.second_factor = true;
         self.keyboard_interactive()
     }
 
-    /// Runs in a network namespace, where its port is one that nothing has outside.
+    /// Runs in a network namespace, at a port that is unused outside.
     #[must_use]
     pub fn in_namespace(mut self, namespace: &Namespace) -> Self {
         self.namespace = Some(namespace.name().to_owned());
         self
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts the server, and waits until it listens.
     ///
     /// # Panics
     ///
-    /// If it does not, with what it said.
+    /// If it does not; the message has its log.
     #[must_use]
     pub fn start(mut self) -> Sshd {
         if self.addresses.is_empty() {
@@ -149,7 +150,8 @@ impl SshdBuilder {
     }
 
     fn prepare(&self, keeper: &Keeper) {
-        // On a tmpfs, so it is gone after a reboot; sshd(8) wants it to be there and empty.
+        // The directory is on a tmpfs, so it is gone after a reboot. sshd(8) requires that it
+        // exists and is empty.
         fs::create_dir_all("/run/sshd").expect("tests run as root");
         for name in ["authorized_keys", "authorities"] {
             keeper.write(name, 0o644, "");
@@ -162,7 +164,7 @@ impl SshdBuilder {
         }
     }
 
-    /// Nothing if an address is in use.
+    /// Returns `None` if an address is in use.
     fn try_start(&self, keeper: &mut Keeper) -> Option<(u32, u16)> {
         let free = || match self.namespace {
             Some(_) => inside_port(),
@@ -186,7 +188,7 @@ impl SshdBuilder {
         Some((pid, port))
     }
 
-    /// It starts itself again for every connection, so it must be called by an absolute path.
+    /// sshd starts itself again for every connection, so it must be called by an absolute path.
     fn command(&self, keeper: &Keeper) -> String {
         let dir = keeper.dir().display();
         let program = match self.settings.methods.second_factor {
@@ -209,11 +211,12 @@ impl SshdBuilder {
     }
 }
 
-/// Settings that older servers do not know. Since 9.8 a source that fails is shut out for a while,
-/// which is wrong where failures are tested, and the program's name is the PAM service no longer.
+/// Returns settings that older servers do not know. Since 9.8 an address whose logins fail is
+/// blocked for a while, which breaks tests of failures, and the program's name is no longer the PAM
+/// service.
 fn version_lines(second_factor: bool) -> String {
     static SAID: OnceLock<String> = OnceLock::new();
-    // One that does not know the flag says its version, and fails.
+    // A version that does not know the flag prints its version, and fails.
     let said = SAID.get_or_init(|| run_tool("sh", &["-c", "/usr/sbin/sshd -V 2>&1 || :"]));
     let mut lines = String::new();
     if version(said) >= Some((9, 8)) {
@@ -225,7 +228,7 @@ fn version_lines(second_factor: bool) -> String {
     lines
 }
 
-/// Reads `OpenSSH_9.2p1 Debian-2, …`.
+/// Parses `OpenSSH_9.2p1 Debian-2, …`.
 fn version(said: &str) -> Option<(u32, u32)> {
     let (_, rest) = said.split_once("OpenSSH_")?;
     let (major, rest) = rest.split_once('.')?;

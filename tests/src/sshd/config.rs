@@ -1,4 +1,4 @@
-//! What a test's sshd is told (sshd_config(5)), and what it tells.
+//! The configuration of a test's sshd (sshd_config(5)), and its log.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::keys::KeyType;
 
-/// What a client that asks for SFTP gets.
+/// What serves SFTP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Subsystem {
     /// The program `sftp-server`, as Debian has it.
@@ -14,7 +14,7 @@ pub enum Subsystem {
     SftpServer,
     /// The server inside sshd.
     InternalSftp,
-    /// Any command, like `/bin/false`.
+    /// Any command, such as `/bin/false`.
     Command(String),
     /// A refusal.
     None,
@@ -31,7 +31,7 @@ impl Subsystem {
     }
 }
 
-/// How users show who they are, beside keys.
+/// The login methods, in addition to keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Methods {
     pub(super) pam: bool,
@@ -40,7 +40,7 @@ pub(super) struct Methods {
     pub(super) second_factor: bool,
 }
 
-/// All but addresses and port.
+/// All settings but addresses and port.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     pub(super) methods: Methods,
@@ -50,12 +50,12 @@ pub(super) struct Settings {
     pub(super) blocks: Vec<String>,
 }
 
-/// Keeps root's shells from the start-up files that they find at home: what stands there is the
-/// machine's, may take its time, and leaves its locks when a test kills it.
+/// Keeps root's shells from root's start-up files: those are the machine's, may be slow, and leave
+/// their locks when a test kills the shell.
 const ROOT: &str = "Match User root\nSetEnv HOME=/nonexistent";
 
-/// The file. The first value that sshd finds counts, so the test's own lines come first, and its
-/// `Match` blocks last.
+/// Renders the file. The first value that sshd finds applies, so the test's own lines come first,
+/// and its `Match` blocks last.
 pub(super) fn render(it: &Settings, dir: &Path, addresses: &[IpAddr], port: u16) -> String {
     let dir = dir.display();
     let mut text = String::new();
@@ -90,10 +90,11 @@ pub(super) fn render(it: &Settings, dir: &Path, addresses: &[IpAddr], port: u16)
 }
 
 fn add(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("a String takes everything");
+    writeln!(text, "{line}").expect("writing to a String cannot fail");
 }
 
-/// `Accepted key … found at …` stands in the log before a login, and says nothing of its end.
+/// Counts logins. `Accepted key … found at …` is logged before a login, and does not mean that it
+/// succeeded.
 pub(super) fn logins(log: &str) -> usize {
     let is_login = |line: &&str| {
         line.starts_with("Accepted ") && line.contains(" for ") && line.contains(" ssh2")

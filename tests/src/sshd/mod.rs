@@ -1,4 +1,4 @@
-//! A real OpenSSH server of a test's own.
+//! A real OpenSSH server for one test.
 
 mod builder;
 mod config;
@@ -16,8 +16,8 @@ pub use config::Subsystem;
 use crate::keeper::Keeper;
 use crate::processes::{ProcessStat, descendants_of, process, signal};
 
-/// A running sshd; it and all that its sessions started end with this value, and with the test's
-/// process.
+/// A running sshd. It and all that its sessions started end when this value is dropped or the
+/// test's process ends.
 #[derive(Debug)]
 pub struct Sshd {
     keeper: Keeper,
@@ -27,103 +27,103 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// A server for keys on 127.0.0.1, without PAM.
+    /// Returns a builder for a server on 127.0.0.1 that accepts keys, without PAM.
     #[must_use]
     pub fn builder() -> SshdBuilder {
         SshdBuilder::default()
     }
 
-    /// The first address that it listens on; 127.0.0.1 if that is 0.0.0.0.
+    /// Returns the first address that it listens on; 127.0.0.1 if that is 0.0.0.0.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         let first = self.addresses[0];
         if first.is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { first }
     }
 
-    /// The port that it listens on.
+    /// Returns the port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its directory, which every user may read.
+    /// Returns its directory, which every user may read.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.keeper.dir()
     }
 
-    /// A known_hosts file with its keys, for every name and address at its port.
+    /// Returns a known_hosts file with its keys, for every name and address at its port.
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.dir().join("known_hosts")
     }
 
-    /// Lets everyone in who has this key, a line of a `.pub` file, as whichever user.
+    /// Accepts this key, a line of a `.pub` file, for every user.
     ///
     /// # Panics
     ///
-    /// If it cannot be written down.
+    /// If it cannot be written.
     pub fn authorize(&self, public_key: &str) {
         append(&self.dir().join("authorized_keys"), public_key);
     }
 
-    /// Lets one user in who has this key. Options, like `command="…"`, may stand before it.
+    /// Accepts this key for one user. Options such as `command="…"` may precede the key.
     ///
     /// # Panics
     ///
-    /// If it cannot be written down.
+    /// If it cannot be written.
     pub fn authorize_user(&self, user: &str, public_key: &str) {
         append(&self.dir().join(format!("authorized_keys.{user}")), public_key);
     }
 
-    /// Believes certificates that this key signed, for the users that they name.
+    /// Accepts certificates that this key signed, for the users that they name.
     ///
     /// # Panics
     ///
-    /// If it cannot be written down.
+    /// If it cannot be written.
     pub fn trust_authority(&self, public_key: &str) {
         append(&self.dir().join("authorities"), public_key);
     }
 
-    /// All that it said, at its log level VERBOSE.
+    /// Returns its log, at level VERBOSE.
     #[must_use]
     pub fn log(&self) -> String {
         self.keeper.log()
     }
 
-    /// How many logins it has accepted. A client may hear of its login a moment before it is in the
-    /// log; once a command runs, it is.
+    /// Returns how many logins it has accepted. A login is logged a moment after the client is
+    /// logged in, but before a command runs.
     #[must_use]
     pub fn logins(&self) -> usize {
         config::logins(&self.log())
     }
 
-    /// How many passwords and answers it has refused; those of a connection that is still there may
-    /// not be in the log yet, see [`Sshd::wait_until_idle()`].
+    /// Returns how many passwords and answers it has refused. Those of an open connection may not
+    /// be logged yet, see [`Sshd::wait_until_idle()`].
     #[must_use]
     pub fn refused_passwords(&self) -> usize {
         config::refused_passwords(&self.log())
     }
 
-    /// The process that listens.
+    /// Returns the process that listens.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The sshd processes of connections, which are two for each logged in user but root. What they
-    /// run for the user is not in it.
+    /// Returns the sshd processes of connections: two for each logged-in user but root. The users'
+    /// commands are not included.
     #[must_use]
     pub fn session_pids(&self) -> Vec<u32> {
         self.session_processes().iter().map(|it| it.pid).collect()
     }
 
-    /// Stops the listener and all its connections, so that nothing answers any more; the kernel
-    /// still accepts connections.
+    /// Stops the listener and all its connections, so that nothing answers. The kernel still
+    /// accepts connections.
     pub fn stop(&self) {
         signal(self.pid, Signal::STOP);
         wait_for_state(self.pid, true);
-        // A process that was about to fork may have done so since they were listed.
+        // A process may have forked since they were listed.
         loop {
             let running = self.session_processes().into_iter().filter(|it| it.state != 'T');
             let running: Vec<u32> = running.map(|it| it.pid).collect();
@@ -137,7 +137,7 @@ impl Sshd {
         }
     }
 
-    /// Lets all go on after [`Sshd::stop()`].
+    /// Continues all processes after [`Sshd::stop()`].
     pub fn cont(&self) {
         for pid in self.session_pids().into_iter().chain([self.pid]) {
             signal(pid, Signal::CONT);
@@ -145,7 +145,7 @@ impl Sshd {
         }
     }
 
-    /// Ends all connections with SIGKILL, and waits until they have; what they ran lives on, and so
+    /// Kills all connections with SIGKILL, and waits for their end. Their commands live on, and so
     /// does the listener.
     ///
     /// # Panics
@@ -162,7 +162,7 @@ impl Sshd {
         });
     }
 
-    /// Waits until it has no connections, after which its log is complete.
+    /// Waits until there are no connections. The log is complete then.
     ///
     /// # Panics
     ///
@@ -171,8 +171,8 @@ impl Sshd {
         crate::cli::wait_until("sshd has no connections", || self.session_pids().is_empty());
     }
 
-    /// Everything that runs below the listener: connections, shells, commands. An orphan whose
-    /// connection has ended is not in it.
+    /// Returns all processes below the listener: connections, shells, commands. An orphan whose
+    /// connection has ended is not included.
     #[must_use]
     pub fn descendants(&self) -> Vec<ProcessStat> {
         descendants_of(self.pid)
@@ -184,7 +184,7 @@ impl Sshd {
     }
 }
 
-/// A process that has ended is in every state.
+/// A process that has ended counts as being in every state.
 fn wait_for_state(pid: u32, stopped: bool) {
     crate::cli::wait_until("the signal arrives", || {
         process(pid).is_none_or(|it| it.state == 'Z' || (it.state == 'T') == stopped)

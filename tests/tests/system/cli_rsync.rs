@@ -21,8 +21,8 @@ fn nobody() -> Far {
 }
 
 #[test]
-fn a_tree_goes_there_and_back() {
-    rsync::a_tree_goes_there_and_back(&local());
+fn a_tree_round_trips() {
+    rsync::a_tree_round_trips(&local());
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn memory_stays_flat() {
 
 #[test]
 fn a_tree_goes_to_another_user_and_back() {
-    rsync::a_tree_goes_there_and_back(&nobody());
+    rsync::a_tree_round_trips(&nobody());
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn forwards_carry_bytes() {
 #[test]
 fn rsync_copies_trees() {
     let target = target();
-    rsync::a_tree_goes_there_and_back(&far(&target));
+    rsync::a_tree_round_trips(&far(&target));
     rsync::what_is_gone_is_deleted_on_demand(&far(&target));
 }
 

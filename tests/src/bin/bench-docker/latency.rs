@@ -22,13 +22,13 @@ pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     };
     let peers = vec![
         Peer::new("`docker exec`", peer).aim(0.7),
-        // What no client of the engine can be faster than.
+        // The lower limit for every client of the engine.
         Peer::new("the engine alone, asked over its socket", || engine_alone(name)),
     ];
     in_turns("`true`", world.sizes.commands, ours, peers).await
 }
 
-/// The three calls that a command takes, with nothing around them.
+/// Makes the three calls that a command takes, without a client.
 fn engine_alone(container: &str) -> Result<Duration, Failure> {
     let begun = Instant::now();
     let what = r#"{"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Cmd":["true"]}"#;
@@ -45,7 +45,7 @@ fn engine_alone(container: &str) -> Result<Duration, Failure> {
     Ok(begun.elapsed())
 }
 
-/// One call on a connection of its own, which ends with the answer or the command.
+/// Makes one call on its own connection, which ends with the answer or the command.
 fn call(method: &str, path: &str, body: &str, header: &str) -> Result<String, Failure> {
     let mut stream = UnixStream::connect("/var/run/docker.sock")?;
     let length = body.len();

@@ -1,7 +1,7 @@
 //! `cargo xtask bench docker`: hostlink in a container beside Docker's own command, as ratios.
 //!
-//! `bench-docker [--quick] [PART…]`. All works on the same container, in turns, so that what else
-//! the machine does falls on all of it.
+//! Usage: `bench-docker [--quick] [PART…]`. All programs work on the same container, in turns, so
+//! that other load on the machine affects all of them.
 
 mod bare;
 mod files;
@@ -31,7 +31,7 @@ struct Sizes {
     files: usize,
     /// Small files where there is no tar.
     bare: usize,
-    /// The file for which memory must stay as it is, in bytes.
+    /// The size of the large file in the memory comparison, in bytes.
     large: u64,
 }
 

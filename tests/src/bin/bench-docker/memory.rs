@@ -1,10 +1,10 @@
-//! Memory while a large file goes there and comes back: it must not grow with the file.
+//! Memory use while a large file is put and got: it must not grow with the file.
 
 use std::path::Path;
 use std::process::Command;
 
 use hostlink::transfer::{GetOptions, PutOptions, Sink, Source};
-use hostlink_tests::bench::memory::{Peaks, SMALL, forget_peak, peak, told};
+use hostlink_tests::bench::memory::{Peaks, SMALL, comparison, peak, reset_peak};
 use hostlink_tests::bench::{Failure, too_large_for};
 use tokio::io::AsyncReadExt;
 
@@ -18,17 +18,17 @@ pub(crate) async fn measure(world: &World) -> Result<String, Failure> {
         return Ok(why);
     }
     eprintln!("memory …");
-    let beside = there_and_back(world, SMALL).await?;
-    Ok(told(beside, there_and_back(world, large).await?, large))
+    let beside = put_and_get(world, SMALL).await?;
+    Ok(comparison(beside, put_and_get(world, large).await?, large))
 }
 
-async fn there_and_back(world: &World, size: u64) -> Result<Peaks, Failure> {
+async fn put_and_get(world: &World, size: u64) -> Result<Peaks, Failure> {
     let path = Place::Disk.path("large");
-    forget_peak()?;
+    reset_peak()?;
     let source = Source::reader(tokio::io::repeat(b'x').take(size));
     let stored = world.link.put_file(source, &path, &PutOptions::default()).await?;
     let put = peak()?;
-    forget_peak()?;
+    reset_peak()?;
     let mut nowhere = tokio::io::sink();
     let sink = Sink::Writer(&mut nowhere);
     let got = world.link.get_file(&path, sink, &GetOptions::default()).await?;

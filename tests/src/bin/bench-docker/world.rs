@@ -1,4 +1,4 @@
-//! What all parts share: a container, hostlink's link to it, and places for files.
+//! What all parts share: a container, hostlink's link to it, and directories for files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +18,8 @@ pub(crate) struct World {
     dir: TempDir,
 }
 
-/// Where files are in the container. `docker cp` sees no tmpfs of a container, but what is mounted
-/// from this machine.
+/// Where files are in the container. `docker cp` does not see a container's tmpfs, only mounts from
+/// this machine.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     /// A volume in this machine's memory.
@@ -74,7 +74,7 @@ impl Place {
 /// `docker cp`.
 pub(crate) fn docker_cp(from: &str, to: &str) -> Command {
     let mut command = Command::new("docker");
-    // A command says what it has copied, since version 23.
+    // Since version 23 the command reports what it has copied.
     command.args(["cp", "--quiet", from, to]);
     command
 }
@@ -84,14 +84,14 @@ pub(crate) fn of(container: &Container, path: &str) -> String {
     format!("{}:{path}", container.name())
 }
 
-/// Takes away a file in a container that must have arrived as it was sent.
+/// Removes a file in a container, and checks that it has arrived as it was sent.
 pub(crate) fn take_file_in(container: &Container, path: &str, sent: &Path) -> Result<(), Failure> {
     let length = std::fs::metadata(sent)?.len();
     let arrived = container.shell(&format!("stat -c %s {path} && rm {path}"));
     same(&arrived, length, "bytes")
 }
 
-/// Takes away a directory in a container of which all files must have arrived.
+/// Removes a directory in a container, and checks that all its files have arrived.
 pub(crate) fn take_tree_in(container: &Container, path: &str, files: usize) -> Result<(), Failure> {
     let arrived = container.shell(&format!("ls {path} | wc -l && rm -r {path}"));
     same(&arrived, files as u64, "files")

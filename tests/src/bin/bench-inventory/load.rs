@@ -1,4 +1,4 @@
-//! One measurement, in a process of its own.
+//! One measurement, in its own process.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -10,17 +10,17 @@ use hostlink_tests::bench::{Failure, memory};
 
 use crate::written::HOSTS_GROUP;
 
-/// What makes this program a measurement: `--load WORK PATH`.
+/// The flag that makes this program a measurement: `--load WORK PATH`.
 pub(crate) const FLAG: &str = "--load";
 
 /// What is done with an inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// It is read, its groups are connected, and every host is resolved.
+    /// Reads it, connects its groups, and resolves every host.
     Load,
-    /// Then the data of each host are merged.
+    /// Also merges the data of each host.
     Data,
-    /// It is loaded with a limit to one group.
+    /// Loads it with a limit to one group.
     Limit,
 }
 
@@ -41,9 +41,9 @@ impl Work {
 pub(crate) struct Taken {
     /// From the path to the inventory.
     pub(crate) time: Duration,
-    /// The whole process at its peak, in bytes.
+    /// The peak of the whole process, in bytes.
     pub(crate) peak: f64,
-    /// Hosts that were chosen.
+    /// How many hosts were chosen.
     pub(crate) hosts: usize,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn measure(work: Work, path: &Path) -> Result<Taken, Failure> {
     Ok(Taken { time, peak, hosts: hosts.parse()? })
 }
 
-/// The new process: prints seconds, MiB at the peak, and the number of hosts.
+/// Runs the new process: prints seconds, peak MiB, and the number of hosts.
 pub(crate) async fn child(work: &str, path: &str) -> ExitCode {
     match measured(work, path).await {
         Ok(line) => {
@@ -76,7 +76,8 @@ pub(crate) async fn child(work: &str, path: &str) -> ExitCode {
 }
 
 async fn measured(work: &str, path: &str) -> Result<String, Failure> {
-    let work = Work::ALL.into_iter().find(|it| it.name() == work).ok_or("there is no such work")?;
+    let work =
+        Work::ALL.into_iter().find(|known| known.name() == work).ok_or("there is no such work")?;
     let start = Instant::now();
     let (registry, context) = (builtin_registry(), Context::default());
     let mut builder = Inventory::builder().path(path);

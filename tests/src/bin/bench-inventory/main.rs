@@ -1,8 +1,8 @@
-//! `cargo xtask bench inventory`: how long inventories take to load, and how much memory, beside
-//! pyinfra and Ansible.
+//! `cargo xtask bench inventory`: time and memory for loading inventories, beside pyinfra and
+//! Ansible.
 //!
-//! `bench-inventory [--quick] [PART…]`. Every measurement is a process of its own: this program
-//! again, as `bench-inventory --load …`, since a peak of memory is one of a process.
+//! Usage: `bench-inventory [--quick] [PART…]`. Every measurement is a new process, since a peak of
+//! memory is that of a process: this program again, as `bench-inventory --load …`.
 
 mod load;
 mod peers;
@@ -24,9 +24,9 @@ const PARTS: [&str; 4] = ["formats", "growth", "work", "peers"];
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
     rounds: usize,
-    /// Of inventories that grow.
+    /// Rounds for inventories that grow.
     growth_rounds: usize,
-    /// Hosts of the inventory that all formats and all work is measured with.
+    /// Hosts of the inventory for the formats and the kinds of work.
     hosts: usize,
     /// Hosts of inventories that grow.
     growth: [usize; 3],
@@ -58,7 +58,7 @@ struct World {
 }
 
 impl World {
-    /// The inventory of so many hosts in a format, written when it is first asked for.
+    /// Returns the inventory of this many hosts in a format; writes it on first use.
     fn inventory(&self, hosts: usize, layout: Layout) -> Result<PathBuf, Failure> {
         let path = self.directory.path().join(format!("{hosts}.{}", layout.ending()));
         if !path.exists() {

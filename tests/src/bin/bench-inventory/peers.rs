@@ -10,14 +10,14 @@ use crate::World;
 use crate::load::{self, Work};
 use crate::written::Layout;
 
-/// What is installed, with its version, since the figures are of that.
+/// The packages to install; the figures are of these versions.
 const PACKAGES: [&str; 2] = ["pyinfra==3.10.0", "ansible-core==2.19.14"];
 
-/// The programs of these.
+/// The programs of these packages.
 const PROGRAMS: [&str; 2] = ["pyinfra", "ansible-inventory"];
 
-/// The commands of the peers, in a virtual environment beside this program, which stays for the
-/// next run.
+/// Returns the commands of the peers, in a virtual environment beside this program. It is kept for
+/// the next run.
 fn installed() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
     let directory = program.parent().ok_or("this program is in no directory")?;
@@ -37,7 +37,7 @@ pub(crate) async fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     let ours = || async { Ok(load::measure(Work::Data, &ini)?.time) };
     let pyinfra = || {
         let mut pyinfra = Command::new(binaries.join("pyinfra"));
-        // All that it prints is on its standard error.
+        // It prints everything on standard error.
         time(pyinfra.arg(&python).arg("debug-inventory").stderr(Stdio::null()))
     };
     let ansible =

@@ -1,4 +1,4 @@
-//! Time and memory by format, by size, and by what is done.
+//! Time and memory by format, by size, and by kind of work.
 
 use hostlink_tests::bench::Failure;
 use hostlink_tests::bench::table::{Series, Unit};
@@ -9,19 +9,19 @@ use crate::written::Layout;
 
 const FORMATS: [Layout; 4] = [Layout::Yaml, Layout::Toml, Layout::Json, Layout::Ini];
 
-/// What loading 100,000 hosts may take.
-const MOST_SECONDS: f64 = 1.0;
+/// The limit for loading 100,000 hosts.
+const MAX_SECONDS: f64 = 1.0;
 const MOST_BYTES: f64 = 200e6;
-/// Of a host beside one of a tenth of the hosts: tables double, and caches stay as small as they
-/// are. What grows faster than the hosts would be far above.
-const MOST_GROWTH: f64 = 1.5;
+/// The limit for a host relative to one of an inventory of a tenth of the size: tables double, and
+/// caches do not grow. A cost that grows faster than the hosts would be far above.
+const MAX_GROWTH: f64 = 1.5;
 
 /// The lines of one table.
 #[derive(Debug, Default)]
 pub(crate) struct Table(Vec<String>);
 
 impl Table {
-    /// What stands below the rows: the table, and how it is to be read.
+    /// Returns the text below the rows: the table, and how to read it.
     pub(crate) fn notes(self) -> Vec<String> {
         if self.0.is_empty() {
             return Vec::new();
@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-/// What one work with one inventory took.
+/// What one kind of work with one inventory took.
 struct Measured {
     times: Series,
     peaks: Series,
@@ -65,7 +65,7 @@ fn measured(
     Ok(measured)
 }
 
-/// Seconds and bytes that one host takes, in the best run.
+/// Returns the seconds and bytes per host, in the best run.
 fn of_a_host(
     world: &World,
     it: &Measured,
@@ -74,7 +74,7 @@ fn of_a_host(
 ) -> Result<(f64, f64), Failure> {
     let few = load::measure(Work::Load, &world.inventory(90, layout)?)?;
     let count = hosts as f64;
-    Ok((it.times.least() / count, (it.peaks.least() - few.peak) / count))
+    Ok((it.times.min() / count, (it.peaks.min() - few.peak) / count))
 }
 
 fn line(
@@ -107,8 +107,8 @@ pub(crate) fn formats(world: &World, table: &mut Table) -> Result<(), Failure> {
         let aim = |it: &Measured, _| {
             let (seconds, bytes) = (it.times.median(), it.peaks.median());
             format!(
-                "< {MOST_SECONDS:.0} s: {}; < {:.0} MB: {}",
-                verdict(seconds < MOST_SECONDS),
+                "< {MAX_SECONDS:.0} s: {}; < {:.0} MB: {}",
+                verdict(seconds < MAX_SECONDS),
                 MOST_BYTES / 1e6,
                 verdict(bytes < MOST_BYTES)
             )
@@ -120,7 +120,7 @@ pub(crate) fn formats(world: &World, table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ten times as many hosts, and ten times as many again.
+/// Measures ten times as many hosts, and ten times as many again.
 pub(crate) fn growth(world: &World, table: &mut Table) -> Result<(), Failure> {
     for layout in FORMATS {
         let mut before: Option<(f64, f64)> = None;
@@ -129,10 +129,10 @@ pub(crate) fn growth(world: &World, table: &mut Table) -> Result<(), Failure> {
                 None => String::new(),
                 Some(before) => {
                     let (time, memory) = (now.0 / before.0, now.1 / before.1);
-                    let is_met = time <= MOST_GROWTH && memory <= MOST_GROWTH;
+                    let is_met = time <= MAX_GROWTH && memory <= MAX_GROWTH;
                     let verdict = verdict(is_met);
                     format!(
-                        "a host ≤ {MOST_GROWTH} × of the line above: {time:.2} × time, {memory:.2} × memory: {verdict}"
+                        "a host ≤ {MAX_GROWTH} × of the line above: {time:.2} × time, {memory:.2} × memory: {verdict}"
                     )
                 }
             };
@@ -145,7 +145,7 @@ pub(crate) fn growth(world: &World, table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What else is done with an inventory.
+/// Measures the other kinds of work.
 pub(crate) fn work(world: &World, table: &mut Table) -> Result<(), Failure> {
     for work in [Work::Data, Work::Limit] {
         let aim = |_: &Measured, _| String::new();

@@ -1,4 +1,4 @@
-//! Whole client programs, and what they cost with all that they start.
+//! Client programs, and their cost with all processes that they start.
 
 use std::fs;
 use std::io::Read;
@@ -13,20 +13,20 @@ use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 
 use super::world::World;
 
-/// This program as the one that starts a client: see [`serve()`].
+/// The flag that makes this program the starter of a client: see [`serve()`].
 pub(crate) const FLAG: &str = "--client";
 
 /// What one run of a client took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
-    /// Of all its processes.
+    /// The CPU time of all its processes.
     pub(crate) cpu: Duration,
 }
 
-/// Runs a client, becomes the parent of what it leaves behind (prctl(2), PR_SET_CHILD_SUBREAPER),
-/// and waits for that too: only what was waited for is in the account. Writes the two times in
-/// milliseconds.
+/// Runs a client, becomes the parent of processes that it leaves (prctl(2),
+/// PR_SET_CHILD_SUBREAPER), and waits for those too: only children that were waited for are
+/// counted. Writes the two times in milliseconds.
 pub(crate) fn serve(words: &[String]) -> ExitCode {
     match run(words) {
         Ok((wall, cpu)) => {
@@ -62,7 +62,7 @@ fn waited_for() -> Result<Duration, Failure> {
     Ok(Duration::from_millis(ticks?.iter().sum::<u64>() * 10))
 }
 
-/// What a client costs that succeeds.
+/// Returns the cost of a client, which must succeed.
 pub(crate) fn cost(command: &Command) -> Result<Cost, Failure> {
     let output = starter(command)?.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8(output.stdout)?;
@@ -74,7 +74,8 @@ pub(crate) fn cost(command: &Command) -> Result<Cost, Failure> {
     }
 }
 
-/// The most memory that a client's processes have together, in MiB, each page counted once.
+/// Returns the peak of the memory that a client's processes have together, in MiB, each page
+/// counted once.
 pub(crate) fn peak_memory(command: &Command) -> Result<f64, Failure> {
     let mut starter = starter(command)?.spawn()?;
     let mut peak = 0;
@@ -92,7 +93,7 @@ pub(crate) fn peak_memory(command: &Command) -> Result<f64, Failure> {
     }
 }
 
-/// In KiB; nothing of a process that has just ended.
+/// Returns the size in KiB, or `None` if the process has just ended.
 fn proportional_set(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
@@ -106,13 +107,13 @@ fn starter(command: &Command) -> Result<Command, Failure> {
     Ok(starter)
 }
 
-/// The command `hostlink` of the same build.
+/// Returns the path of the command `hostlink` of the same build.
 pub(crate) fn hostlink() -> Result<PathBuf, Failure> {
     let path = std::env::current_exe()?.with_file_name("hostlink");
     if path.exists() { Ok(path) } else { Err(format!("{} is not built", path.display()).into()) }
 }
 
-/// How to log in, for the command `hostlink`.
+/// Returns the host data for a login, as arguments of the command `hostlink`.
 pub(crate) fn data_words(world: &World) -> Vec<String> {
     let word = |(key, value): (&str, &Value)| {
         let text = match value {

@@ -95,7 +95,7 @@ fn peers<'a>(
     ])
 }
 
-/// The time since then; the file must be whole, and goes.
+/// Returns the elapsed time. The file must be whole, and is removed.
 fn arrived(world: &World, to: &Path, start: Instant) -> Result<Duration, Failure> {
     let took = start.elapsed();
     take_file(to, world.sizes.file)?;

@@ -1,4 +1,4 @@
-//! Many hosts: login, a command, and the end of it.
+//! Many hosts: login, a command, and the logout.
 
 use hostlink_tests::bench::Failure;
 use hostlink_tests::bench::table::{Row, Series, Unit};
@@ -48,7 +48,7 @@ pub(crate) fn measure(world: &World) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-/// All at once.
+/// hostlink, on all hosts at the same time.
 fn ours(world: &World, names: &[String]) -> Result<Command, Failure> {
     let mut command = Command::new(clients::hostlink()?);
     let parallel = names.len().to_string();
@@ -57,7 +57,7 @@ fn ours(world: &World, names: &[String]) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// All at once too.
+/// pssh, on all hosts at the same time.
 fn theirs(world: &World, names: &[String]) -> Result<Command, Failure> {
     let list = world.own_path("hosts");
     fs::write(&list, names.join("\n") + "\n")?;

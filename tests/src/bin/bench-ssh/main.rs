@@ -1,9 +1,9 @@
 //! `cargo xtask bench ssh`: hostlink over SSH beside OpenSSH's own programs, rsync and pssh, as
 //! ratios.
 //!
-//! `bench-ssh [--quick] [PART…]`, as root. The server is an sshd of its own on the loopback, and
-//! the peers go over one login that stays open, as hostlink does. They take turns, so that what
-//! else the machine does falls on all of them.
+//! Usage: `bench-ssh [--quick] [PART…]`, as root. The server is an sshd on the loopback that the
+//! benchmark starts. The peers use one login that stays open, as hostlink does. They take turns, so
+//! that other load on the machine affects all of them.
 
 mod clients;
 mod files;
@@ -36,7 +36,7 @@ struct Sizes {
     /// Output of a command, in bytes.
     output: u64,
     hosts: u8,
-    /// The file for which memory must stay as it is, in bytes.
+    /// The size of the large file in the memory comparison, in bytes.
     large: u64,
 }
 

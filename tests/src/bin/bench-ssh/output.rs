@@ -1,4 +1,4 @@
-//! A command that writes much.
+//! A command that writes much output.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use hostlink_tests::bench::{Failure, time};
 use super::clients;
 use super::world::{HOST, World};
 
-/// Counts what it drops.
+/// Counts the bytes that it drops.
 struct Count(u64);
 
 #[async_trait]

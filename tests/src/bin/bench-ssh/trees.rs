@@ -67,7 +67,7 @@ fn peers<'a>(
     ])
 }
 
-/// The time since then; all files must be there, and go.
+/// Returns the elapsed time. All files must be there, and are removed.
 fn arrived(world: &World, to: &Path, start: Instant) -> Result<Duration, Failure> {
     let took = start.elapsed();
     take_tree(to, world.sizes.files)?;

@@ -1,4 +1,4 @@
-//! What all parts share: the server, hostlink's link to it, and OpenSSH's login beside that.
+//! What all parts share: the server, hostlink's link to it, and a login of OpenSSH.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -20,11 +20,11 @@ pub(crate) const HOST: &str = "127.0.0.1";
 
 pub(crate) struct World {
     pub(crate) sizes: Sizes,
-    /// hostlink's own.
+    /// hostlink's link.
     pub(crate) link: Link,
-    /// OpenSSH's programs over the login that is open.
+    /// OpenSSH's programs through the open login.
     pub(crate) over_master: SshClient,
-    /// The same with a login of their own.
+    /// OpenSSH's programs, each with a new login.
     pub(crate) alone: SshClient,
     pub(crate) host: SshHost,
     /// In memory.
@@ -35,9 +35,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn start(sizes: Sizes) -> Result<Self, Failure> {
         let dir = tempfile::tempdir_in("/dev/shm")?;
-        // All 127.0.1.x are this server too, and may log in at once.
+        // All addresses 127.0.1.x are this server too, and may log in at the same time.
         let sshd = Sshd::builder().listen("0.0.0.0").max_startups("400:30:500").start();
-        // The shell has no start-up file that would cost more than all that is measured.
+        // The shell reads no start-up file, which would cost more than all that is measured.
         let host = SshHost::with_shell_on(sshd, "/bin/sh");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755))?;
         let files = dir.path().join("files");
@@ -60,17 +60,17 @@ impl World {
         Ok(Self { sizes, link, over_master, alone, host, dir, master })
     }
 
-    /// A path in memory that the host's user may write.
+    /// Returns a path in memory that the host's user may write.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("files").join(name)
     }
 
-    /// A path in memory that only we may write.
+    /// Returns a path in memory that only root may write.
     pub(crate) fn own_path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// `ssh` over the login that is open, for a shell: it runs what follows.
+    /// Returns `ssh` over the open login, for a shell: what follows it is run there.
     pub(crate) fn ssh_line(&self) -> Result<String, Failure> {
         let command = self.over_master.command("ssh");
         let words = command.get_args().map(|word| word.to_str().ok_or("a path that is not UTF-8"));
@@ -85,12 +85,12 @@ impl World {
     }
 }
 
-/// Makes a directory the host's user's.
+/// Changes the owner of a directory to the host's user.
 pub(crate) fn give(host: &SshHost, directory: &Path) -> Result<(), Failure> {
     time(Command::new("chown").arg(text(host, "ssh_user")?).arg(directory)).map(drop)
 }
 
-/// A value of the host's data, as ssh takes it.
+/// Returns a value of the host's data, as ssh takes it.
 fn text(host: &SshHost, key: &str) -> Result<String, Failure> {
     match host.data().get(key) {
         Some(Value::String(text)) => Ok(text.clone()),
@@ -113,7 +113,7 @@ impl Master {
 
 impl Drop for Master {
     fn drop(&mut self) {
-        // It is gone already, or goes now.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

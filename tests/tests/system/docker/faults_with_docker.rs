@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hostlink::{ConnectorArguments, Error, ErrorKind, Link, StringCommand};
 use hostlink_tests::cli::becomes_true;
 use hostlink_tests::container::{BUSYBOX, Container, LABEL};
-use hostlink_tests::docker_target::{DockerTarget, Removed, Theirs, docker, ran};
+use hostlink_tests::docker_target::{DockerTarget, ForeignContainer, RemovedImage, docker, ran};
 use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -47,7 +47,7 @@ async fn lost(running: JoinHandle<Error>) -> String {
 
 #[tokio::test]
 async fn a_container_that_is_removed_midway_is_a_lost_link() {
-    let container = Theirs::new(&[BUSYBOX, "cat"]);
+    let container = ForeignContainer::new(&[BUSYBOX, "cat"]);
     let link = DockerTarget::new(&container.0).connect().await;
     let running = under_way(&link).await;
     docker(["rm", "--force", &container.0]);
@@ -59,7 +59,7 @@ async fn a_container_that_is_removed_midway_is_a_lost_link() {
 
 #[tokio::test]
 async fn a_container_that_is_killed_midway_is_a_lost_link() {
-    let container = Theirs::new(&[BUSYBOX, "cat"]);
+    let container = ForeignContainer::new(&[BUSYBOX, "cat"]);
     let link = DockerTarget::new(&container.0).connect().await;
     let running = under_way(&link).await;
     docker(["kill", &container.0]);
@@ -70,7 +70,7 @@ async fn a_container_that_is_killed_midway_is_a_lost_link() {
 
 #[tokio::test]
 async fn a_container_that_is_started_anew_midway_is_a_lost_link() {
-    let container = Theirs::new(&[BUSYBOX, "cat"]);
+    let container = ForeignContainer::new(&[BUSYBOX, "cat"]);
     let link = DockerTarget::new(&container.0).connect().await;
     let running = under_way(&link).await;
     docker(["restart", "--time=0", &container.0]);
@@ -114,8 +114,12 @@ async fn an_engine_that_stops_midway_is_a_lost_link() {
 
 #[tokio::test]
 async fn a_stopped_container_is_started_and_stopped_again() {
-    let container =
-        Theirs::new(&[BUSYBOX, "sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]);
+    let container = ForeignContainer::new(&[
+        BUSYBOX,
+        "sh",
+        "-c",
+        "trap exit TERM; while :; do sleep 0.1; done",
+    ]);
     docker(["stop", &container.0]);
     assert_eq!(container.state(), "exited");
     let link = DockerTarget::new(&container.0).connect().await;
@@ -138,8 +142,12 @@ async fn a_stopped_container_is_started_and_stopped_again() {
 
 #[tokio::test]
 async fn a_container_that_was_started_is_not_stopped_under_another_connection() {
-    let container =
-        Theirs::new(&[BUSYBOX, "sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]);
+    let container = ForeignContainer::new(&[
+        BUSYBOX,
+        "sh",
+        "-c",
+        "trap exit TERM; while :; do sleep 0.1; done",
+    ]);
     docker(["stop", &container.0]);
     let target = DockerTarget::new(&container.0);
     let link = target.connect().await;
@@ -158,7 +166,7 @@ async fn a_container_that_was_started_is_not_stopped_under_another_connection() 
 #[tokio::test]
 async fn a_stopped_container_that_would_go_at_its_end_is_refused_and_left() {
     let words = ["create", "--rm", "--interactive", "--label", LABEL, BUSYBOX, "cat"];
-    let container = Theirs(docker(words));
+    let container = ForeignContainer(docker(words));
     let error = DockerTarget::new(&container.0).try_connect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     let words = ["is stopped, and was made to be removed at its next end (--rm): `docker start "];
@@ -174,14 +182,14 @@ async fn a_stopped_container_that_would_go_at_its_end_is_refused_and_left() {
 
 #[tokio::test]
 async fn a_container_that_cannot_run_commands_is_left_as_it_was() {
-    let paused = Theirs::new(&[BUSYBOX, "cat"]);
+    let paused = ForeignContainer::new(&[BUSYBOX, "cat"]);
     docker(["pause", &paused.0]);
     let error = DockerTarget::new(&paused.0).try_connect().await.unwrap_err();
     assert!(error.to_string().contains("is paused: `docker unpause"), "{error}");
     assert_eq!(paused.state(), "paused");
     docker(["unpause", &paused.0]);
 
-    let brief = Theirs::new(&[BUSYBOX, "sh", "-c", "exit 4"]);
+    let brief = ForeignContainer::new(&[BUSYBOX, "sh", "-c", "exit 4"]);
     docker(["wait", &brief.0]);
     let error = DockerTarget::new(&brief.0).try_connect().await;
     // It may still be there when it is looked at; then the first command finds it gone.
@@ -228,7 +236,7 @@ async fn a_short_id_is_an_image_where_one_has_this_name() {
     };
     let (short, shown) = (&id[..8], &id[..12]);
     assert!(is_container(short).await && is_container(shown).await);
-    let images = [short, shown].map(|name| Removed(format!("{name}:latest")));
+    let images = [short, shown].map(|name| RemovedImage(format!("{name}:latest")));
     for image in &images {
         docker(["tag", BUSYBOX, &image.0]);
     }

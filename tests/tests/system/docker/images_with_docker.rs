@@ -5,7 +5,9 @@ use std::fs;
 use hostlink::{ConnectorArguments, StringCommand};
 use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
 use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
-use hostlink_tests::docker_target::{DockerTarget, Removed, Theirs, docker, labelled, ran};
+use hostlink_tests::docker_target::{
+    DockerTarget, ForeignContainer, RemovedImage, docker, labelled, ran,
+};
 use hostlink_tests::keeper::unique_name;
 use tokio::task::spawn_blocking;
 
@@ -17,14 +19,14 @@ fn made_of(image: &str) -> Vec<String> {
 }
 
 /// An image of its own, so that nobody else makes containers of it.
-fn image_with(changes: &[&str]) -> Removed {
+fn image_with(changes: &[&str]) -> RemovedImage {
     let name = format!("{}:1", unique_name());
     let container = docker(["create", BUSYBOX, "true"]);
     let changes = changes.iter().flat_map(|change| ["--change", change]);
     let words = ["commit"].into_iter().chain(changes).chain([&*container, &name]);
     docker(words);
     docker(["rm", &container]);
-    Removed(name)
+    RemovedImage(name)
 }
 
 fn config_of(image: &str) -> String {
@@ -58,7 +60,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     link.disconnect().await.unwrap();
     link.disconnect().await.unwrap();
 
-    let committed = Removed(target.committed().unwrap());
+    let committed = RemovedImage(target.committed().unwrap());
     assert!(committed.0.starts_with("sha256:"), "{committed:?}");
     assert_eq!(docker(["image", "inspect", "--format", "{{.Id}}", &tag]), committed.0);
     assert_eq!(config_of(&committed.0), config_of(&origin.0));
@@ -98,7 +100,7 @@ async fn what_is_for_images_does_nothing_for_a_container_which_is_told() {
     assert!(never.told().is_empty(), "it is what happens: {:?}", never.told());
 
     // It is told before anything is done, so that it is known even if that fails.
-    let paused = Theirs::new(&[BUSYBOX, "cat"]);
+    let paused = ForeignContainer::new(&[BUSYBOX, "cat"]);
     docker(["pause", &paused.0]);
     let target = DockerTarget::new(&paused.0).with("docker_tag", "x:1");
     let error = target.try_connect().await.unwrap_err().to_string();
@@ -113,7 +115,7 @@ async fn labels_of_ours_in_an_image_are_not_handed_on() {
     let link = target.connect().await;
     assert!(ran(&link, "echo x >/x").await.success());
     link.disconnect().await.unwrap();
-    let committed = Removed(target.committed().unwrap());
+    let committed = RemovedImage(target.committed().unwrap());
     let labels = docker(["image", "inspect", "--format", "{{json .Config.Labels}}", &committed.0]);
     assert!(labels.contains(r#""theirs":"yes""#) && !labels.contains("hostlink.owner"), "{labels}");
 }
@@ -127,7 +129,7 @@ fn a_name_that_the_engine_refuses_fails_and_the_image_is_told() {
     let output = run(hostlink(words));
     let told = stderr(&output);
     let (_, id) = told.split_once("committed to ").unwrap();
-    let committed = Removed(id.lines().next().unwrap().to_owned());
+    let committed = RemovedImage(id.lines().next().unwrap().to_owned());
     assert_eq!((code(&output), stdout(&output)), (1, "done\n".to_owned()), "{told}");
     let refused = format!("the image {} is made, but cannot be named sha256:1", committed.0);
     assert!(told.contains(&refused), "{told}");
@@ -168,7 +170,7 @@ async fn an_image_with_nothing_but_busybox_keeps_its_empty_configuration() {
         let link = target.connect().await;
         assert!(ran(&link, "echo x >/x").await.success());
         link.disconnect().await.unwrap();
-        let committed = Removed(target.committed().unwrap());
+        let committed = RemovedImage(target.committed().unwrap());
         assert_eq!(config_of(&committed.0), config_of(image));
     }
 }
@@ -181,7 +183,7 @@ async fn what_failed_is_not_committed_on_success() {
         let link = target.connect().await;
         ran(&link, line).await;
         link.disconnect().await.unwrap();
-        let committed = target.committed().map(Removed);
+        let committed = target.committed().map(RemovedImage);
         assert_eq!(committed.is_some(), is_committed, "{line}: {:?}", target.told());
         assert!(made_of(&origin.0).is_empty());
     }
@@ -194,7 +196,7 @@ async fn what_failed_is_not_committed_on_success() {
     let put = link.put_file(source.path(), "/nowhere/there/x", &put).await;
     assert!(put.is_err());
     link.disconnect().await.unwrap();
-    let committed = target.committed().map(Removed);
+    let committed = target.committed().map(RemovedImage);
     assert!(committed.is_none(), "{:?}", target.told());
 }
 
@@ -204,14 +206,14 @@ async fn what_failed_in_a_root_within_is_not_committed_either() {
     let link = target.connect().await;
     assert!(ran(&link, "mkdir /r && cp -a /bin /r/").await.success());
     link.disconnect().await.unwrap();
-    let origin = Removed(target.committed().unwrap());
+    let origin = RemovedImage(target.committed().unwrap());
     for (line, is_committed) in [("true", true), ("exit 3", false)] {
         let mut target = DockerTarget::new(&origin.0).with("docker_commit", "on-success");
         target.name.push_str("/@chroot//r");
         let link = target.connect().await;
         ran(&link, line).await;
         link.disconnect().await.unwrap();
-        let committed = target.committed().map(Removed);
+        let committed = target.committed().map(RemovedImage);
         assert_eq!(committed.is_some(), is_committed, "{line}: {:?}", target.told());
     }
 }
@@ -259,7 +261,7 @@ fn the_command_tells_the_new_image_and_leaves_no_container() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let told = stderr(&output);
     let (_, id) = told.trim().split_once("committed to ").unwrap();
-    let committed = Removed(id.to_owned());
+    let committed = RemovedImage(id.to_owned());
     assert_eq!(docker(["run", "--rm", &committed.0, "cat", "/x"]), "x");
     assert!(made_of(&origin.0).is_empty());
 }

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 const PODMAN: Engine = Engine::Podman;
 
 /// An image, which goes with this value.
-struct Removed(String);
+struct RemovedImage(String);
 
-impl Drop for Removed {
+impl Drop for RemovedImage {
     fn drop(&mut self) {
         let _ = run(PODMAN.command(["image", "rm", "--force", &self.0]));
     }
@@ -26,7 +26,7 @@ impl Drop for Removed {
 
 /// An image of its own, so that nobody else makes containers of it, with a layer of its own: Podman
 /// cannot tell of an image while somebody writes another one of the same layers.
-fn image_with(changes: &[&str]) -> Removed {
+fn image_with(changes: &[&str]) -> RemovedImage {
     let name = format!("localhost/{}:1", unique_name());
     let line = format!("echo {name} >/own");
     let container = PODMAN.say(["create", BUSYBOX, "sh", "-c", &line]).trim().to_owned();
@@ -34,7 +34,7 @@ fn image_with(changes: &[&str]) -> Removed {
     let changes = changes.iter().flat_map(|change| ["--change", change]);
     PODMAN.say(["commit"].into_iter().chain(changes).chain([&*container, &name]));
     PODMAN.say(["rm", &container]);
-    Removed(name)
+    RemovedImage(name)
 }
 
 fn target(image: &str) -> DockerTarget {
@@ -87,7 +87,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
         assert!(ran(&link, "echo change >/tmp/change").await.success());
         link.disconnect().await.unwrap();
 
-        let committed = Removed(target.committed().unwrap());
+        let committed = RemovedImage(target.committed().unwrap());
         let mut made = behaviour(&committed.0);
         let labels = &mut made.last_mut().unwrap().1;
         let ours = r#""hostlink":"","hostlink.owner":"","#;

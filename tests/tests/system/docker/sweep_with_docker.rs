@@ -5,7 +5,9 @@ use std::process::Child;
 
 use hostlink_tests::cli::{self, becomes_true, hostlink, wait_until};
 use hostlink_tests::container::{BUSYBOX, LABEL};
-use hostlink_tests::docker_target::{DockerTarget, Removed, Theirs, docker, labelled, ran};
+use hostlink_tests::docker_target::{
+    DockerTarget, ForeignContainer, RemovedImage, docker, labelled, ran,
+};
 use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use hostlink_tests::processes::process;
@@ -65,28 +67,28 @@ fn neither_ctrl_c_nor_a_kill_leaves_a_container() {
 }
 
 /// Makes a container with an owner's label.
-fn plant(owner: &str, run: &str, name: &str) -> Theirs {
+fn plant(owner: &str, run: &str, name: &str) -> ForeignContainer {
     let labels = [format!("hostlink.owner={owner}"), format!("hostlink={run}")];
     let mut words = vec!["create", "--name", name, "--label", LABEL];
     words.extend(labels.iter().flat_map(|label| ["--label", label]));
     words.extend([BUSYBOX, "sleep", "600"]);
-    Theirs(docker(words))
+    ForeignContainer(docker(words))
 }
 
 /// With the name of a run.
-fn plant_run(owner: &str) -> Theirs {
+fn plant_run(owner: &str) -> ForeignContainer {
     let run = format!("planted-{}", unique_name());
     plant(owner, &run, &format!("hostlink-{run}"))
 }
 
 /// With the labels of a run, and a name of somebody's.
-fn plant_named(owner: &str) -> (Theirs, String) {
+fn plant_named(owner: &str) -> (ForeignContainer, String) {
     let run = format!("planted-{}", unique_name());
     (plant(owner, &run, &format!("mine-{run}")), run)
 }
 
 /// It has its name only when it runs: a sweep of another test's would remove it before.
-fn plant_running(owner: &str) -> Theirs {
+fn plant_running(owner: &str) -> ForeignContainer {
     let (planted, run) = plant_named(owner);
     docker(["start", &planted.0]);
     docker(["rename", &planted.0, &format!("hostlink-{run}")]);
@@ -129,7 +131,7 @@ async fn only_what_is_provably_nobodys_is_removed() {
     stays.extend([plant_named(&to_go[0]).0, plant_running(&to_go[2])]);
     let half_made = {
         let change = format!("LABEL hostlink.half-made={machine}/{boot}/{dead}/1");
-        Removed(docker(["commit", "--change", &change, &stays[0].0]))
+        RemovedImage(docker(["commit", "--change", &change, &stays[0].0]))
     };
     let second = DockerTarget::new(name).with("docker_commit", "never").connect().await;
     second.disconnect().await.unwrap();

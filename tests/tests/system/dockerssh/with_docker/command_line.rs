@@ -49,13 +49,13 @@ fn far(host: &DockerHost, data: &Data, container: &Container) -> Far {
 #[test]
 fn rsync_takes_a_tree_there_and_back() {
     let (host, container) = (DockerHost::member(), Container::start(DEBIAN));
-    rsync::a_tree_goes_there_and_back(&far(&host, &host.data(), &container));
+    rsync::a_tree_round_trips(&far(&host, &host.data(), &container));
 }
 
 #[test]
 fn rsync_goes_by_the_engines_command_too() {
     let (host, container) = (DockerHost::without_forwarding(), Container::start(DEBIAN));
-    rsync::a_tree_goes_there_and_back(&far(&host, &host.data(), &container));
+    rsync::a_tree_round_trips(&far(&host, &host.data(), &container));
 }
 
 #[test]
