@@ -20,14 +20,14 @@
 //! processes see them, so the kernel copies from file to file. `openat2` with `RESOLVE_IN_ROOT`
 //! keeps every symlink inside, and what follows is done relative to the directory that it opened:
 //! nothing is looked up twice. It is an optimization and nothing else: it steps aside (`Ok(None)`,
-//! the trait's word for it) for whoever is not wholly root in there, for what is no regular file,
-//! and on any failure, so that errors are those of the command. That the PID is the container's
-//! first process, and its root directory the one that commands get, is proved by what the kernel
-//! says of it: its cgroup names the container, its mounts have at `/` the overlay whose upper layer
-//! the engine names, and its mount namespace is not ours. An engine may be elsewhere, or in another
-//! PID namespace, behind the same socket, and a first process may have changed its root.
-//! `AtomicFile` does not serve there: it goes by paths, and a symlink of the container's would be
-//! followed on this machine.
+//! the trait's word for it) for whoever is not wholly root in there, for what is no regular file or
+//! is a mount, and on any failure, so that errors are those of the command. That the PID is the
+//! container's first process, and its root directory the one that commands get, is proved by what
+//! the kernel says of it: its cgroup names the container, its mounts have at `/` the overlay whose
+//! upper layer the engine names, and its mount namespace is not ours. An engine may be elsewhere,
+//! or in another PID namespace, behind the same socket, and a first process may have changed its
+//! root. `AtomicFile` does not serve there: it goes by paths, and a symlink of the container's
+//! would be followed on this machine.
 //!
 //! A command costs the engine's own time: `bench docker` has a row for the bare calls. Two execs at
 //! once take twice as long, so a spare one that is started ahead would save nothing; only a shell

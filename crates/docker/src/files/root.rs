@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hostlink_core::transfer::hidden_name;
 use rustix::fs::{
-    AtFlags, CWD, FileType, FsWord, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps,
-    UTIME_OMIT, Uid, fchmod, fchown, fstat, fstatfs, futimens, openat, openat2, readlinkat,
-    renameat, statat, unlinkat,
+    AtFlags, CWD, FileType, FsWord, Gid, Mode, OFlags, ResolveFlags, Stat, StatxAttributes,
+    StatxFlags, Timespec, Timestamps, UTIME_OMIT, Uid, fchmod, fchown, fstat, fstatfs, futimens,
+    openat, openat2, readlinkat, renameat, statx, unlinkat,
 };
 
 /// File systems whose files are answers to whoever asks (linux/magic.h): proc, sysfs, cgroup,
@@ -106,6 +106,30 @@ pub(super) struct Existing {
     owner: (u32, u32),
 }
 
+/// What is at a place.
+struct Found {
+    kind: FileType,
+    file: Existing,
+    /// Something is mounted here. rename(2) says EBUSY only for mounts of its caller's namespace,
+    /// and detaches those of another one.
+    is_mount: bool,
+}
+
+impl Found {
+    fn at(directory: &OwnedFd, name: &str) -> rustix::io::Result<Self> {
+        let found = statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)?;
+        let mode = u32::from(found.stx_mode);
+        let mount = StatxAttributes::MOUNT_ROOT;
+        Ok(Self {
+            kind: FileType::from_raw_mode(mode),
+            file: Existing { mode: mode & 0o7777, owner: (found.stx_uid, found.stx_gid) },
+            // Linux before 5.8 does not say.
+            is_mount: found.stx_attributes.contains(mount)
+                || !found.stx_attributes_mask.contains(mount),
+        })
+    }
+}
+
 impl Place {
     /// The place at this path; `None` if what is there is not for a new file to replace.
     pub(super) fn find(root: &Root, path: &str, follow: bool) -> Option<Self> {
@@ -119,14 +143,12 @@ impl Place {
         if ANSWERS.contains(&system) || system == TMPFS && root.limits_memory {
             return None;
         }
-        let existing = match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if is_regular(&found) => {
-                Some(Existing { mode: found.st_mode & 0o7777, owner: (found.st_uid, found.st_gid) })
-            }
-            Ok(found) if is_symlink(&found) && !follow => None,
-            Ok(_) => return None,
+        let existing = match Found::at(&directory, name) {
+            Ok(found) if found.is_mount => return None,
+            Ok(Found { kind: FileType::RegularFile, file, .. }) => Some(file),
+            Ok(found) if found.kind == FileType::Symlink && !follow => None,
             Err(rustix::io::Errno::NOENT) => None,
-            Err(_) => return None,
+            _ => return None,
         };
         Some(Self { directory, name: name.into(), existing })
     }
@@ -207,10 +229,6 @@ fn times(modified: SystemTime) -> Option<Timestamps> {
 
 fn is_regular(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
-}
-
-fn is_symlink(found: &Stat) -> bool {
-    FileType::from_raw_mode(found.st_mode) == FileType::Symlink
 }
 
 fn system_of(file: &OwnedFd) -> Option<FsWord> {

@@ -3,6 +3,7 @@
 
 mod directly_with_docker;
 mod midway_with_docker;
+mod mounts_with_docker;
 mod places_with_docker;
 mod users_with_docker;
 
