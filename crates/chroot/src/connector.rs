@@ -7,8 +7,8 @@ use hostlink_core::{
 };
 
 use crate::connection::ChrootConnection;
-use crate::probe;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
+use crate::{fields, name, probe};
 
 /// Root directories of a target: `@chroot//mnt/rootfs` on this machine,
 /// `@ssh/web1/@chroot//srv/root` on another.
@@ -34,7 +34,7 @@ impl Connector for ChrootConnector {
     }
 
     fn data_fields(&self) -> &'static [DataField] {
-        settings::FIELDS
+        fields::FIELDS
     }
 
     async fn make_names_data(
@@ -42,16 +42,7 @@ impl Connector for ChrootConnector {
         argument: Option<&str>,
         _context: &Context,
     ) -> Result<Vec<NameData>> {
-        let Some(path) = argument else {
-            let message = "@chroot stands for no directory: write @chroot/ and its absolute path";
-            return Err(Error::new(ErrorKind::Inventory, message));
-        };
-        if let Err(problem) = settings::check_path(path) {
-            let message = format!("@chroot/{path}: {problem}");
-            return Err(Error::new(ErrorKind::Inventory, message));
-        }
-        let name = format!("@chroot/{path}");
-        Ok(vec![NameData::new(name).with_data(settings::PATH.key, path)])
+        name::parse(argument).map(|name| vec![name])
     }
 
     fn check(&self, target: &Target, _context: &Context) -> Result<()> {

@@ -3,6 +3,8 @@
 mod connection;
 mod connector;
 mod entry;
+mod fields;
+mod name;
 mod probe;
 mod settings;
 

@@ -1,44 +1,10 @@
-//! The host data that `@chroot` reads.
+//! What host data says about one root, checked before anything connects.
 
 use hostlink_core::{
-    ConnectorArguments, Data, DataField, DataReader, Result, Secret, StringCommand,
-    make_unix_command,
+    ConnectorArguments, Data, DataReader, Result, StringCommand, make_unix_command,
 };
 
-/// A field without a default.
-const fn field(key: &'static str, type_name: &'static str, description: &'static str) -> DataField {
-    DataField { key, description, type_name, default: "", secret: false }
-}
-
-/// What a name stands for.
-pub(crate) const PATH: DataField =
-    field("chroot_path", "path", "The root directory: what stands behind @chroot/ in the name.");
-const DIRECTORY: DataField =
-    field("chroot_directory", "path", "Another name of chroot_path, as in pyinfra.");
-const MOUNTS: DataField = DataField {
-    default: "false",
-    ..field(
-        "chroot_mounts",
-        "true or false",
-        "Give commands /proc, /sys, /dev and /etc/resolv.conf of the target that the root is on, in mounts that only they see.",
-    )
-};
-const SUDO: DataField = DataField {
-    default: "false",
-    ..field("chroot_sudo", "true or false", "Enter the root with sudo; _sudo acts inside.")
-};
-const SUDO_USER: DataField = field(
-    "chroot_sudo_user",
-    "text",
-    "The user to enter the root as, in the place of root; it must be one who may.",
-);
-const SUDO_PASSWORD: DataField = DataField {
-    secret: true,
-    ..field("chroot_sudo_password", "text", "The password that this sudo is given when it asks.")
-};
-
-/// Every field, in the order of help texts.
-pub(crate) const FIELDS: &[DataField] = &[PATH, DIRECTORY, MOUNTS, SUDO, SUDO_USER, SUDO_PASSWORD];
+use crate::fields::{self, FIELDS, Given};
 
 /// One target's data, checked.
 #[derive(Debug)]
@@ -59,67 +25,48 @@ impl Settings {
     pub(crate) fn parse(data: &Data) -> Result<Self> {
         let mut reader = DataReader::new(data);
         reader.refuse_unknown("chroot_", FIELDS);
-        let root = root(&mut reader);
-        let mounts = reader.get(&MOUNTS).unwrap_or(false);
-        let privilege = privilege(&mut reader, data);
+        let given = Given::read(&mut reader);
+        let (root, mounts) = (root(&mut reader, &given, data), given.mounts);
+        let privilege = privilege(&mut reader, given, data);
         reader.finish()?;
         Ok(Self { root, mounts, privilege })
     }
 }
 
-/// What is wrong with the path of a root, if anything is.
-pub(crate) fn check_path(path: &str) -> Result<(), String> {
-    if !path.starts_with('/') {
-        return Err(format!("{path:?} is no absolute path: write @chroot//DIRECTORY"));
-    }
-    if path.chars().any(char::is_control) {
-        return Err(format!("{path:?} holds a control character"));
-    }
-    // A variable that is empty makes this of `@chroot/$ROOT/`, and everything would be done to the
-    // target itself.
-    if path.split('/').all(|part| part.is_empty() || part == ".") {
-        return Err(format!("{path} is the target itself: leave @chroot out to mean that"));
-    }
-    Ok(())
-}
-
-fn root(reader: &mut DataReader<'_>) -> String {
-    let paths = [PATH, DIRECTORY].map(|field| (field.key, reader.get::<String>(&field)));
-    for (key, path) in &paths {
-        if let Some(Err(problem)) = path.as_deref().map(check_path) {
-            reader.fault(*key, problem);
-        }
-    }
-    match paths.map(|(_, path)| path) {
-        [Some(path), Some(directory)] if path != directory => {
+/// Where both names of the root are given, they have to agree.
+fn root(reader: &mut DataReader<'_>, given: &Given, data: &Data) -> String {
+    match (given.path.clone(), given.directory.clone()) {
+        (Some(path), Some(directory)) if path != directory => {
             let problem = format!("{directory} is another root than chroot_path, {path}");
-            reader.fault(DIRECTORY.key, problem);
+            reader.fault(fields::DIRECTORY.key, problem);
             path
         }
-        [Some(path), _] | [None, Some(path)] => path,
-        [None, None] => {
-            reader.fault(PATH.key, "it is missing: which directory is the root?");
+        (Some(path), _) | (None, Some(path)) => path,
+        (None, None) => {
+            if [fields::PATH, fields::DIRECTORY].iter().all(|it| data.get(it.key).is_none()) {
+                reader.fault(fields::PATH.key, "it is missing: which directory is the root?");
+            }
             String::new()
         }
     }
 }
 
-fn privilege(reader: &mut DataReader<'_>, data: &Data) -> ConnectorArguments {
-    let sudo = reader.get(&SUDO);
-    for field in [&SUDO_USER, &SUDO_PASSWORD] {
-        if data.get(field.key).is_some() && sudo != Some(true) {
+fn privilege(reader: &mut DataReader<'_>, given: Given, data: &Data) -> ConnectorArguments {
+    for field in [fields::SUDO_USER, fields::SUDO_PASSWORD] {
+        if data.get(field.key).is_some() && !given.sudo {
             reader.fault(field.key, "it counts only with chroot_sudo");
         }
     }
+    let is_sudo = given.sudo;
     let privilege = ConnectorArguments {
-        sudo,
-        sudo_user: reader.get(&SUDO_USER),
-        sudo_password: reader.get::<Secret>(&SUDO_PASSWORD),
+        sudo: Some(is_sudo),
+        sudo_user: given.sudo_user,
+        sudo_password: given.sudo_password,
         ..ConnectorArguments::new()
     };
-    if make_unix_command(&StringCommand::shell(":"), &privilege).is_err() {
+    if is_sudo && make_unix_command(&StringCommand::shell(":"), &privilege).is_err() {
         let user = privilege.sudo_user.as_deref().unwrap_or_default();
-        reader.fault(SUDO_USER.key, format!("{user:?} is no name for a user"));
+        reader.fault(fields::SUDO_USER.key, format!("{user:?} is no name for a user"));
     }
     privilege
 }
@@ -154,8 +101,8 @@ mod tests {
             ),
             (
                 path("/a").with("chroot_directory", "/b").with("chroot_mounts", "perhaps"),
-                "chroot_directory: /b is another root than chroot_path, /a; \
-                 chroot_mounts: \"perhaps\" is not true or false",
+                "chroot_mounts: \"perhaps\" is not true or false; \
+                 chroot_directory: /b is another root than chroot_path, /a",
             ),
             (
                 path("/a").with("chroot_sudo_password", "hunter2").with("chroot_suod", true),

@@ -76,13 +76,8 @@ mod tests {
 
     #[test]
     fn a_field_is_described_whole() {
-        let field = DataField {
-            key: "x_password",
-            description: "The password.",
-            type_name: "text",
-            default: "none",
-            secret: true,
-        };
+        let field = DataField::new("x_password", "text", "The password.");
+        let field = DataField { default: "none", secret: true, ..field };
         let text = field_text(&field);
         assert_eq!(text, "    x_password (text, default none, secret)\n        The password.\n");
         assert_eq!(field_object(&field)["secret"], true);

@@ -82,15 +82,11 @@ impl Connector for DockerConnector {
 
     /// An engine that only root reaches is reached by a command.
     fn needs_outer(&self, data: &Data) -> bool {
-        DataReader::new(data).get(&fields::SUDO).unwrap_or(false)
+        DataReader::new(data).or_default(&fields::SUDO)
     }
 
     fn data_fields(&self) -> &'static [DataField] {
         fields::of(self.brand)
-    }
-
-    fn guarded_fields(&self) -> &'static [&'static str] {
-        &fields::GUARDED
     }
 
     async fn make_names_data(

@@ -1,101 +1,104 @@
 //! The host data that the connectors read.
 
-use hostlink_core::DataField;
+mod checks;
+
+use std::sync::LazyLock;
+
+use hostlink_core::{DataField, DataReader, FromValue, Secret, Value, data_fields};
 
 use crate::brand::Brand;
 
-macro_rules! fields {
-    ($($name:ident: $key:literal, $type_name:literal, $default:literal, $description:literal;)+) => {
-        $(pub(crate) const $name: DataField = DataField {
-            key: $key,
-            description: $description,
-            type_name: $type_name,
-            default: $default,
-            secret: false,
-        };)+
-    };
+data_fields! {
+    /// The data as they are given.
+    #[derive(Clone, Debug, PartialEq)]
+    pub(crate) struct Given from DataReader<'_>;
+
+    /// Name or ID of a container or, if there is none, of an image.
+    IDENTIFIER = "docker_identifier", "text"
+        => identifier: Option<String>, checked(checks::identifier);
+    /// Name or ID of a container that exists.
+    CONTAINER_ID = "docker_container_id", "text"
+        => container_id: Option<String>, checked(checks::identifier);
+    /// Image to make a container of.
+    IMAGE = "docker_image", "text" => image: Option<String>, checked(checks::identifier);
+    /// User in the container, USER or USER:GROUP, by name or number; the container's own if not
+    /// given.
+    USER = "docker_user", "text" => user: Option<String>, checked(checks::user);
+    /// Directory in the container that commands start in; the container's own if not given.
+    WORKDIR = "docker_workdir", "path" => workdir: Option<String>, checked(checks::workdir);
+    /// Platform of the image, OS/ARCHITECTURE[/VARIANT]; the engine's own if not given. Useless for
+    /// a container that exists.
+    PLATFORM = "docker_platform", "text" => platform: Option<String>, checked(checks::platform);
+    /// Architecture of the image, as in docker_platform.
+    ARCHITECTURE = "docker_architecture", "text"
+        => architecture: Option<String>, checked(checks::architecture);
+    /// Where the engine listens: unix:///PATH, tcp://HOST:PORT or https://HOST:PORT; as seen from
+    /// the host that it is reached through.
+    HOST = "docker_host", "text", guarded: true => host: Option<String>, get();
+    /// Socket of Podman; without it CONTAINER_HOST holds, then the usual places.
+    SOCKET = "podman_socket", "path", guarded: true => socket: Option<String>, get();
+    /// Reach the engine by its command and sudo, for users who may not open its socket.
+    SUDO = "docker_sudo", "true or false", default: "false", guarded: true
+        => sudo: bool, or_default();
+    /// The password that this sudo is given when it asks; _sudo_password is for commands in the
+    /// container.
+    SUDO_PASSWORD = "docker_sudo_password", "text", secret: true
+        => sudo_password: Option<Secret>, get();
+    /// When the container of an image is made an image in turn, at the end. A container that exists
+    /// never is.
+    COMMIT = "docker_commit", CommitPolicy::EXPECTED, default: "always"
+        => commit: CommitPolicy, or_default();
+    /// Name for the new image, NAME[:TAG]. Useless for a container that exists.
+    TAG = "docker_tag", "text" => tag: Option<(String, String)>, checked(checks::new_image);
 }
 
-fields! {
-    IDENTIFIER: "docker_identifier", "text", "",
-        "Name or ID of a container or, if there is none, of an image.";
-    CONTAINER_ID: "docker_container_id", "text", "",
-        "Name or ID of a container that exists.";
-    IMAGE: "docker_image", "text", "",
-        "Image to make a container of.";
-    USER: "docker_user", "text", "",
-        "User in the container, USER or USER:GROUP, by name or number; the container's own if not given.";
-    WORKDIR: "docker_workdir", "path", "",
-        "Directory in the container that commands start in; the container's own if not given.";
-    PLATFORM: "docker_platform", "text", "",
-        "Platform of the image, OS/ARCHITECTURE[/VARIANT]; the engine's own if not given. Useless for a container that exists.";
-    ARCHITECTURE: "docker_architecture", "text", "",
-        "Architecture of the image, as in docker_platform.";
-    HOST: "docker_host", "text", "",
-        "Where the engine listens: unix:///PATH, tcp://HOST:PORT or https://HOST:PORT; as seen from the host that it is reached through.";
-    SUDO: "docker_sudo", "true or false", "false",
-        "Reach the engine by its command and sudo, for users who may not open its socket.";
-    COMMIT: "docker_commit", "always, on-success or never", "always",
-        "When the container of an image is made an image in turn, at the end. A container that exists never is.";
-    TAG: "docker_tag", "text", "",
-        "Name for the new image, NAME[:TAG]. Useless for a container that exists.";
-    SOCKET: "podman_socket", "path", "",
-        "Socket of Podman; without it CONTAINER_HOST holds, then the usual places.";
+static DOCKER: LazyLock<Vec<DataField>> = LazyLock::new(|| all_but(&SOCKET));
+static PODMAN: LazyLock<Vec<DataField>> = LazyLock::new(|| all_but(&HOST));
+
+fn all_but(other: &DataField) -> Vec<DataField> {
+    FIELDS.iter().filter(|field| field.key != other.key).copied().collect()
 }
-
-pub(crate) const SUDO_PASSWORD: DataField = DataField {
-    key: "docker_sudo_password",
-    description: "The password that this sudo is given when it asks; _sudo_password is for commands in the container.",
-    type_name: "text",
-    default: "",
-    secret: true,
-};
-
-const DOCKER: &[DataField] = &[
-    IDENTIFIER,
-    CONTAINER_ID,
-    IMAGE,
-    USER,
-    WORKDIR,
-    PLATFORM,
-    ARCHITECTURE,
-    HOST,
-    SUDO,
-    SUDO_PASSWORD,
-    COMMIT,
-    TAG,
-];
-
-const PODMAN: &[DataField] = &[
-    IDENTIFIER,
-    CONTAINER_ID,
-    IMAGE,
-    USER,
-    WORKDIR,
-    PLATFORM,
-    ARCHITECTURE,
-    SOCKET,
-    SUDO,
-    SUDO_PASSWORD,
-    COMMIT,
-    TAG,
-];
 
 /// Every field of a connector, in the order of help texts.
 pub(crate) fn of(brand: Brand) -> &'static [DataField] {
     match brand {
-        Brand::Docker => DOCKER,
-        Brand::Podman => PODMAN,
+        Brand::Docker => &DOCKER,
+        Brand::Podman => &PODMAN,
     }
 }
-
-/// What runs sudo on this machine, or says which engine is asked with this machine's credentials.
-pub(crate) const GUARDED: [&str; 3] = [HOST.key, SUDO.key, SOCKET.key];
 
 /// The field that says where the engine is.
 pub(crate) fn place(brand: Brand) -> &'static DataField {
     match brand {
         Brand::Docker => &HOST,
         Brand::Podman => &SOCKET,
+    }
+}
+
+/// When a container that was made of an image becomes an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CommitPolicy {
+    Always,
+    /// If no command, put or get has failed.
+    OnSuccess,
+    Never,
+}
+
+impl FromValue for CommitPolicy {
+    const EXPECTED: &'static str = "always, on-success or never";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            // YAML's yes and no.
+            Value::Bool(true) => Some(Self::Always),
+            Value::Bool(false) => Some(Self::Never),
+            Value::String(text) => match text.to_ascii_lowercase().as_str() {
+                "always" | "true" | "yes" => Some(Self::Always),
+                "on-success" => Some(Self::OnSuccess),
+                "never" | "false" | "no" => Some(Self::Never),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }

@@ -11,6 +11,7 @@ mod fields;
 mod files;
 mod frames;
 mod name;
+mod reference;
 mod settings;
 mod ssh_server;
 

@@ -1,36 +1,27 @@
 //! What host data says about one container, checked before anything connects.
 
-mod reading;
 #[cfg(test)]
 mod tests;
 
-use hostlink_core::{FromValue, Result, Secret, Target, Value};
+use hostlink_core::{Data, DataField, DataReader, Result, Target};
 
-use self::reading::Reading;
 use crate::brand::Brand;
-use crate::fields;
+pub(crate) use crate::fields::CommitPolicy;
+use crate::fields::{self, Given};
+use crate::reference::may_be_container;
 
 /// Which container, and how commands run in it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) subject: Subject,
-    /// `USER[:GROUP]` in the container, if not its own.
-    pub(crate) user: Option<String>,
-    /// An absolute path in the container.
-    pub(crate) workdir: Option<String>,
     /// `OS/ARCHITECTURE[/VARIANT]`.
     pub(crate) platform: Option<String>,
     /// Where the engine is, as it was written.
     pub(crate) place: Option<String>,
-    /// The engine is reached by its command, under sudo.
-    pub(crate) sudo: bool,
-    /// What this sudo is given, and none in the container.
-    pub(crate) sudo_password: Option<Secret>,
-    pub(crate) commit: CommitPolicy,
-    /// The new image's name, and its tag.
-    pub(crate) tag: Option<(String, String)>,
     /// The keys that are given and ask for something that only images have.
     pub(crate) for_images: Vec<&'static str>,
+    /// Everything else, as it was given.
+    pub(crate) given: Given,
 }
 
 /// What the container is.
@@ -44,34 +35,6 @@ pub(crate) enum Subject {
     Either(String),
 }
 
-/// When a container that was made of an image becomes an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CommitPolicy {
-    Always,
-    /// If no command, put or get has failed.
-    OnSuccess,
-    Never,
-}
-
-impl FromValue for CommitPolicy {
-    const EXPECTED: &'static str = "always, on-success or never";
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            // YAML's yes and no.
-            Value::Bool(true) => Some(Self::Always),
-            Value::Bool(false) => Some(Self::Never),
-            Value::String(text) => match text.to_ascii_lowercase().as_str() {
-                "always" | "true" | "yes" => Some(Self::Always),
-                "on-success" => Some(Self::OnSuccess),
-                "never" | "false" | "no" => Some(Self::Never),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
 impl Settings {
     /// Reads a target's data.
     ///
@@ -79,23 +42,105 @@ impl Settings {
     ///
     /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with everything that is wrong.
     pub(crate) fn parse(target: &Target, brand: Brand) -> Result<Self> {
-        let mut reading = Reading::new(target, brand);
-        reading.unknown_keys();
-        let mut settings = Self {
-            subject: reading.subject(),
-            user: reading.user(),
-            workdir: reading.workdir(),
-            platform: reading.platform(),
-            place: reading.get(fields::place(brand)),
-            sudo: reading.get(&fields::SUDO).unwrap_or(false),
-            sudo_password: reading.get(&fields::SUDO_PASSWORD),
-            commit: reading.get(&fields::COMMIT).unwrap_or(CommitPolicy::Always),
-            tag: reading.tag(),
-            for_images: Vec::new(),
+        let mut reader = DataReader::new(&target.data);
+        reader.refuse_unknown(&format!("{}_", brand.word()), fields::of(brand));
+        let given = Given::read(&mut reader);
+        let settings = Self {
+            subject: subject(&mut reader, &given, &target.data, brand),
+            platform: platform(&mut reader, &given),
+            place: match brand {
+                Brand::Docker => given.host.clone(),
+                Brand::Podman => given.socket.clone(),
+            },
+            for_images: for_images(&target.data, given.commit),
+            given,
         };
-        settings.for_images = reading.for_images(settings.commit);
-        reading.contradictions(&settings);
-        reading.finish()?;
+        contradictions(&mut reader, &settings, &target.data);
+        reader.finish().map_err(|error| error.with_target(&target.name))?;
         Ok(settings)
+    }
+}
+
+fn subject(reader: &mut DataReader<'_>, given: &Given, data: &Data, brand: Brand) -> Subject {
+    let Given { identifier, container_id, image, .. } = given;
+    if let Some(container) = container_id.as_deref().filter(|id| !may_be_container(id)) {
+        let problem = format!("{container:?} is an image's name: is it docker_image?");
+        reader.fault(fields::CONTAINER_ID.key, problem);
+    }
+    for (field, found) in [(fields::CONTAINER_ID, container_id), (fields::IMAGE, image)] {
+        if let (Some(either), Some(found)) = (identifier, found)
+            && either != found
+        {
+            let problem =
+                format!("it is {found}, and docker_identifier is {either}: leave one out");
+            reader.fault(field.key, problem);
+        }
+    }
+    match (container_id.clone(), image.clone(), identifier.clone()) {
+        (Some(container), Some(_), _) => {
+            let problem = "there is docker_container_id too: leave one of them out";
+            reader.fault(fields::IMAGE.key, problem);
+            Subject::Container(container)
+        }
+        (Some(container), None, _) => Subject::Container(container),
+        (None, Some(image), _) => Subject::Image(image),
+        (None, None, Some(either)) => Subject::Either(either),
+        (None, None, None) => {
+            let names = [fields::IDENTIFIER, fields::CONTAINER_ID, fields::IMAGE];
+            if names.iter().all(|field| data.get(field.key).is_none()) {
+                let word = brand.word();
+                let problem = format!(
+                    "no container is named: write @{word}/NAME, docker_container_id or docker_image"
+                );
+                reader.fault(fields::IDENTIFIER.key, problem);
+            }
+            Subject::Either(String::new())
+        }
+    }
+}
+
+fn platform(reader: &mut DataReader<'_>, given: &Given) -> Option<String> {
+    let (platform, architecture) = match (given.platform.clone(), given.architecture.as_deref()) {
+        (Some(platform), Some(architecture)) => (platform, architecture),
+        (None, Some(architecture)) => return Some(format!("linux/{architecture}")),
+        (platform, None) => return platform,
+    };
+    match platform.split_once('/').map(|(_, said)| said) {
+        None => return Some(format!("{platform}/{architecture}")),
+        Some(said) if said == architecture || said.split('/').next() == Some(architecture) => {}
+        Some(said) => {
+            let problem = format!("docker_platform says {said}: leave one of them out");
+            reader.fault(fields::ARCHITECTURE.key, problem);
+        }
+    }
+    Some(platform)
+}
+
+/// A container that exists is never committed, so `docker_commit: never` asks for nothing else.
+fn for_images(data: &Data, commit: CommitPolicy) -> Vec<&'static str> {
+    let is_never = commit == CommitPolicy::Never;
+    let is_asked = |field: &DataField| field.key != fields::COMMIT.key || !is_never;
+    given_for_images(data).filter(is_asked).map(|field| field.key).collect()
+}
+
+fn given_for_images(data: &Data) -> impl Iterator<Item = DataField> {
+    let of_image = [fields::PLATFORM, fields::ARCHITECTURE, fields::COMMIT, fields::TAG];
+    of_image.into_iter().filter(|field| data.get(field.key).is_some())
+}
+
+fn contradictions(reader: &mut DataReader<'_>, settings: &Settings, data: &Data) {
+    let Settings { subject, given, .. } = settings;
+    let mut fault = |field: DataField, problem: &str| reader.fault(field.key, problem);
+    // With an image beside the container, one of the two has been refused.
+    if matches!(subject, Subject::Container(_)) && given.image.is_none() {
+        for field in given_for_images(data) {
+            fault(field, "it is for images, and docker_container_id names a container");
+        }
+    }
+    if given.sudo_password.is_some() && !given.sudo {
+        fault(fields::SUDO_PASSWORD, "it counts only with docker_sudo");
+    }
+    if given.tag.is_some() && given.commit == CommitPolicy::Never {
+        fault(fields::TAG, "docker_commit is never: there will be no image to name");
     }
 }

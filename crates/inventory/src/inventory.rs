@@ -29,7 +29,7 @@
 //!   (`ansible_become`, its method, its user) are looked at per host, after they are merged.
 //! - Secrets are looked up last, for chosen hosts only (`secrets`).
 //! - What is not trusted is told by its connector (`is_trusted`), what is dangerous by the
-//!   connector that reads it (`guarded_fields`); the registry compares. So a new key, or a new
+//!   connector that reads it (`DataField::guarded`); the registry compares. So a new key, or a new
 //!   source, has one line to add.
 //! - What such a source says of groups has its scope (`layer`), and a host that it alone names has
 //!   the same one; a host that something else names, too, has none. Where all hosts of a group are

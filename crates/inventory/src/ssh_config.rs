@@ -12,13 +12,8 @@ use crate::file;
 /// How deep files may include one another, as ssh has it (readconf.c).
 const DEEPEST: usize = 16;
 
-const CONFIG_FILE: DataField = DataField {
-    key: "ssh_config_file",
-    description: "File to read in the place of ~/.ssh/config.",
-    type_name: "path",
-    default: "",
-    secret: false,
-};
+const CONFIG_FILE: DataField =
+    DataField::new("ssh_config_file", "path", "File to read in the place of ~/.ssh/config.");
 
 /// The hosts of `~/.ssh/config`, as far as they are named and not only matched by a pattern. Each
 /// is reached over SSH by that name, so that everything that the file says of it holds.

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::connection::SshConnection;
 use crate::doors::Doors;
-use crate::fields::{FIELDS, GUARDED};
+use crate::fields::FIELDS;
 use crate::host::Host;
 use crate::master::{Run, WeakRun};
 use crate::name;
@@ -55,10 +55,6 @@ impl Connector for SshConnector {
 
     fn data_fields(&self) -> &'static [DataField] {
         FIELDS
-    }
-
-    fn guarded_fields(&self) -> &'static [&'static str] {
-        &GUARDED
     }
 
     async fn make_names_data(

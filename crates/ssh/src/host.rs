@@ -275,7 +275,7 @@ impl Door<'_> {
             retries -= 1;
             let message = format!("{}: trying again", failed.error);
             self.context.reporter.report(self.name, Event::Detail(&message));
-            let (least, most) = (self.settings.retry_min_delay, self.settings.retry_max_delay);
+            let (least, most) = self.settings.retry_delays();
             sleep(least + most.saturating_sub(least).mul_f64(random())).await;
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::document::{self, Snapshot};
 use crate::outputs::Outputs;
 use crate::process;
-use crate::settings::Source;
+use crate::source::Source;
 
 /// What contexts and their clones have asked for, and what they were told.
 #[derive(Debug, Default)]

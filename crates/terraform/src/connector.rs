@@ -6,8 +6,8 @@ use hostlink_core::{
 };
 
 use crate::cache::{Cache, Readings};
-use crate::fields::{FIELDS, GUARDED};
-use crate::settings::Source;
+use crate::fields::FIELDS;
+use crate::source::Source;
 use crate::{hosts, listing, words};
 
 /// The outputs that `@terraform` alone stands for, first one first.
@@ -46,10 +46,6 @@ impl Connector for TerraformConnector {
 
     fn data_fields(&self) -> &'static [DataField] {
         FIELDS
-    }
-
-    fn guarded_fields(&self) -> &'static [&'static str] {
-        &GUARDED
     }
 
     async fn make_names_data(

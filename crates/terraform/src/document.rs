@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use crate::outputs::Outputs;
 use crate::process::MOST;
 use crate::resources::{self, Resource};
-use crate::settings::Source;
+use crate::source::Source;
 use crate::tree::{get, text};
 
 /// The version of states that is read.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use hostlink_core::{Data, Error, ErrorKind, NameData, Result, Value};
 use indexmap::IndexMap;
 
-use crate::settings::Source;
+use crate::source::Source;
 use crate::tree::{described, get, into_entries};
 use crate::words;
 

@@ -11,7 +11,7 @@ mod outputs;
 mod process;
 mod program;
 mod resources;
-mod settings;
+mod source;
 mod tree;
 mod words;
 

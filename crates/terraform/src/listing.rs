@@ -7,7 +7,7 @@ use hostlink_core::{Context, Error, ErrorKind, Event, NameData, Result, Value};
 
 use crate::kinds::{Kind, kind};
 use crate::resources::Resource;
-use crate::settings::Source;
+use crate::source::Source;
 use crate::tree::{flat, get, text, texts};
 use crate::words;
 

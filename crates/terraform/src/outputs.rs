@@ -2,7 +2,7 @@
 
 use hostlink_core::{Error, ErrorKind, Result, Value};
 
-use crate::settings::Source;
+use crate::source::Source;
 use crate::tree::{described, get, into_entries, masked};
 use crate::words;
 

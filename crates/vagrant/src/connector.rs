@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::machines::{self, Machine, State};
-use crate::options::{FILE, Options};
-use crate::settings;
+use crate::vagrant_json::{FILE, Options};
+use crate::{directory, fields};
 
 /// What has been found out once.
 type Once<T> = Arc<OnceCell<T>>;
@@ -75,12 +75,7 @@ impl Connector for VagrantConnector {
     }
 
     fn data_fields(&self) -> &'static [DataField] {
-        settings::FIELDS
-    }
-
-    /// A Vagrantfile is a program.
-    fn guarded_fields(&self) -> &'static [&'static str] {
-        &["vagrant_directory"]
+        fields::FIELDS
     }
 
     async fn make_names_data(
@@ -96,7 +91,7 @@ impl Connector for VagrantConnector {
                 ));
             }
         }
-        let directory = settings::directory(context)?;
+        let directory = directory::find(context)?;
         // First, since its mistakes are told at once.
         let options = Options::read(&directory)?;
         let machines = self.machines(&directory, &options, context).await?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use hostlink_core::{Context, Error, ErrorKind, Result};
 use hostlink_local::{Program, Unanswered};
 
+use crate::directory::VARIABLE;
 use crate::machine_readable;
-use crate::settings::VARIABLE;
 
 /// How long one call may take. One takes 1.2 s with the docker provider; others ask a hypervisor
 /// for each machine.

@@ -5,25 +5,20 @@ mod api;
 use async_trait::async_trait;
 use hostlink_core::{
     Connector, Context, Data, DataField, DataReader, Error, ErrorKind, NameData, Result, Secret,
+    data_fields,
 };
 
 use crate::api::{Api, Server};
 
-const URL: DataField = DataField {
-    key: "cloud_url",
-    description: "Address of the API: http://HOST:PORT/PATH.",
-    type_name: "text",
-    default: "",
-    secret: false,
-};
+data_fields! {
+    /// The settings as they are given.
+    struct Given from DataReader<'_>;
 
-const TOKEN: DataField = DataField {
-    key: "cloud_token",
-    description: "Token of the account.",
-    type_name: "text",
-    default: "",
-    secret: true,
-};
+    /// Address of the API: http://HOST:PORT/PATH.
+    URL = "cloud_url", "text" => url: Option<String>, get();
+    /// Token of the account.
+    TOKEN = "cloud_token", "text", secret: true => token: Option<Secret>, get();
+}
 
 /// The servers of a cloud: `@cloud` is all of them, `@cloud/TAG` are those with a tag.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +39,7 @@ impl Connector for CloudConnector {
     }
 
     fn data_fields(&self) -> &'static [DataField] {
-        &[URL, TOKEN]
+        FIELDS
     }
 
     async fn make_names_data(
@@ -75,9 +70,8 @@ fn api(context: &Context) -> Result<Api> {
         .collect();
     data.merge(&context.settings);
     let mut reader = DataReader::new(&data);
-    reader.refuse_unknown("cloud_", &[URL, TOKEN]);
-    let url = reader.get::<String>(&URL);
-    let token = reader.get::<Secret>(&TOKEN);
+    reader.refuse_unknown("cloud_", FIELDS);
+    let Given { url, token } = Given::read(&mut reader);
     for (field, variable, is_given) in
         [(URL, "CLOUD_URL", url.is_some()), (TOKEN, "CLOUD_TOKEN", token.is_some())]
     {

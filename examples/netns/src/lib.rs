@@ -8,24 +8,18 @@ use async_trait::async_trait;
 use hostlink_core::{
     Connection, Connector, ConnectorArguments, Context, Data, DataField, DataReader, Error,
     ErrorKind, Features, Link, MAX_ARGUMENT, NameData, Process, Result, Script, Slot, SpawnOptions,
-    StringCommand, Target, make_unix_command,
+    StringCommand, Target, data_fields, make_unix_command,
 };
 
-const NAME: DataField = DataField {
-    key: "netns_name",
-    description: "The network namespace: what stands behind @netns/ in the name.",
-    type_name: "text",
-    default: "",
-    secret: false,
-};
+data_fields! {
+    /// The data as they are given.
+    struct Given from DataReader<'_>;
 
-const SUDO: DataField = DataField {
-    key: "netns_sudo",
-    description: "Enter the namespace with sudo, without a password.",
-    type_name: "true or false",
-    default: "false",
-    secret: false,
-};
+    /// The network namespace: what stands behind @netns/ in the name.
+    NAME = "netns_name", "text" => name: Option<String>, checked(namespace);
+    /// Enter the namespace with sudo, without a password.
+    SUDO = "netns_sudo", "true or false", default: "false" => sudo: bool, or_default();
+}
 
 /// Network namespaces: `@netns/blue` of this machine, `@ssh/web1/@netns/blue` of another.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +44,7 @@ impl Connector for NetnsConnector {
     }
 
     fn data_fields(&self) -> &'static [DataField] {
-        &[NAME, SUDO]
+        FIELDS
     }
 
     async fn make_names_data(
@@ -62,9 +56,9 @@ impl Connector for NetnsConnector {
             let message = "@netns stands for no namespace: write @netns/NAME";
             return Err(Error::new(ErrorKind::Inventory, message));
         };
-        if let Err(problem) = check_name(name) {
-            return Err(Error::new(ErrorKind::Inventory, format!("@netns/{name}: {problem}")));
-        }
+        namespace(name).map_err(|problem| {
+            Error::new(ErrorKind::Inventory, format!("@netns/{name}: {problem}"))
+        })?;
         Ok(vec![NameData::new(format!("@netns/{name}")).with_data(NAME.key, name)])
     }
 
@@ -94,26 +88,26 @@ struct Settings {
 impl Settings {
     fn parse(data: &Data) -> Result<Self> {
         let mut reader = DataReader::new(data);
-        reader.refuse_unknown("netns_", &[NAME, SUDO]);
-        let name: String = reader.get(&NAME).unwrap_or_default();
-        if let Err(problem) = check_name(&name) {
-            reader.fault(NAME.key, problem);
+        reader.refuse_unknown("netns_", FIELDS);
+        let Given { name, sudo } = Given::read(&mut reader);
+        if data.get(NAME.key).is_none() {
+            reader.fault(NAME.key, "it is missing: which namespace?");
         }
-        let privilege = ConnectorArguments { sudo: reader.get(&SUDO), ..ConnectorArguments::new() };
         reader.finish()?;
-        Ok(Self { name, privilege })
+        let privilege = ConnectorArguments::new().with_sudo(sudo);
+        Ok(Self { name: name.unwrap_or_default(), privilege })
     }
 }
 
 /// It is the name of a file in /run/netns, and an argument of `ip`.
-fn check_name(name: &str) -> Result<(), String> {
+fn namespace(name: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
         return Err(format!(
             "{name:?} is no name of a namespace: write letters, digits, . _ and -"
         ));
     }
-    Ok(())
+    Ok(name.to_owned())
 }
 
 /// Says where `ip` is, and enters the namespace to see whether that can be done. An ordinary user's

@@ -16,7 +16,7 @@ use hostlink_tests::forwarder::Forwarder;
 struct Login;
 
 const fn field(key: &'static str, secret: bool) -> DataField {
-    DataField { key, description: "As ssh's.", type_name: "text", default: "", secret }
+    DataField { secret, ..DataField::new(key, "text", "As ssh's.") }
 }
 
 const FIELDS: &[DataField] = &[

@@ -16,13 +16,8 @@ use hostlink_testkit::SpawnOnlyConnector;
 #[derive(Debug)]
 struct Multi;
 
-const PASSWORD: DataField = DataField {
-    key: "multi_password",
-    description: "Nothing asks for it.",
-    type_name: "text",
-    default: "",
-    secret: true,
-};
+const PASSWORD: DataField =
+    DataField { secret: true, ..DataField::new("multi_password", "text", "Nothing asks for it.") };
 
 #[async_trait]
 impl Connector for Multi {

@@ -18,7 +18,7 @@ pub struct Context {
     /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default:
     /// none.
     pub settings: Data,
-    /// Whether any listed data may set [guarded](crate::Connector::guarded_fields) keys. Default:
+    /// Whether any listed data may set [guarded](crate::DataField::guarded) keys. Default:
     /// no.
     pub trust_data: bool,
     /// The user's home directory.

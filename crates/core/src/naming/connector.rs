@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use crate::contract::connection::Connection;
 use crate::contract::context::Context;
 use crate::link::Link;
-use crate::values::data::{Data, DataField};
+use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::field::DataField;
 
 /// A kind of target: it lists the targets that a name stands for, and opens connections to them.
 #[async_trait]
@@ -42,14 +43,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         &[]
     }
 
-    /// The keys among [`data_fields`](Self::data_fields) by which data could run code, read files
-    /// or lower a guard on this machine. Data that is not [trusted](Self::is_trusted) may not set
-    /// them.
-    fn guarded_fields(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Whether the data that it lists may set [guarded](Self::guarded_fields) keys. Default: not if
+    /// Whether the data that it lists may set [guarded](DataField::guarded) keys. Default: not if
     /// it only lists hosts, since it then passes on what an API, a state or another program's
     /// output says.
     fn is_trusted(&self) -> bool {

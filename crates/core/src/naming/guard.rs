@@ -6,8 +6,9 @@ use crate::contract::context::Context;
 use crate::naming::connector::Connector;
 use crate::naming::registry::{LOCAL, Registry};
 use crate::shell::arguments::ConnectorArguments;
-use crate::values::data::{Data, DataReader};
+use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::reader::DataReader;
 use crate::values::value::Value;
 
 impl Registry {
@@ -42,12 +43,11 @@ impl Registry {
     fn is_guarded(&self, key: &str) -> bool {
         let fields = self.connectors().flat_map(|known| known.data_fields());
         let mut fields = fields.chain(ConnectorArguments::FIELDS);
-        let is_variable = key
-            .strip_suffix("_env")
-            .is_some_and(|secret| fields.any(|field| field.secret && field.key == secret));
-        is_variable
-            || ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
-            || self.connectors().any(|known| known.guarded_fields().contains(&key))
+        let secret = key.strip_suffix("_env");
+        ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
+            || fields.any(|field| {
+                field.guarded && field.key == key || field.secret && Some(field.key) == secret
+            })
     }
 
     /// Whether to reach a name is to run something on this machine, or to ask a program or a file

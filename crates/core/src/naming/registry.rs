@@ -7,8 +7,10 @@ use crate::link::Link;
 use crate::naming::connector::{Connector, GroupData, Listing, NameData, Target, only_lists};
 use crate::naming::name::{NameLink, TargetName};
 use crate::shell::arguments::ConnectorArguments;
-use crate::values::data::{Data, DataField, all_checks};
+use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::field::DataField;
+use crate::values::reader::all_checks;
 
 /// What stands in front of a connector that needs another target and is given none.
 pub(crate) const LOCAL: &str = "local";

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::values::data::{Data, DataField, DataReader};
+use crate::values::data::Data;
 use crate::values::error::Result;
+use crate::values::field::DataField;
 use crate::values::output::CommandOutput;
+use crate::values::reader::DataReader;
 use crate::values::secret::Secret;
 use crate::values::stdin::Stdin;
 use crate::values::value::{FromValue, Value};
@@ -45,11 +47,9 @@ macro_rules! connector_arguments {
             /// Every field as a key of host data, with its leading underscore, in the order of the
             /// struct.
             pub const FIELDS: &'static [DataField] = &[$(DataField {
-                key: concat!("_", stringify!($field)),
-                description: $description,
-                type_name: $type_name,
                 default: $default,
                 secret: $secret,
+                ..DataField::new(concat!("_", stringify!($field)), $type_name, $description)
             }),+];
 
             /// Reads what host data says about each field.

@@ -2,8 +2,8 @@
 
 use crate::shell::arguments::{ConnectorArguments, EnvValue};
 use crate::shell::command::StringCommand;
-use crate::values::data::{Fault, faults_to_result};
 use crate::values::error::Result;
+use crate::values::reader::{Fault, faults_to_result};
 use crate::values::secret::Secret;
 
 /// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this

@@ -1,9 +1,8 @@
-//! Host data: settings by key, described by fields, read with every fault at once.
+//! Host data: settings by key.
 
 use std::fmt;
 
-use crate::values::error::{Error, ErrorKind, Result};
-use crate::values::nearest;
+use crate::values::field::DataField;
 use crate::values::value::{FromValue, Map, Shown, Value};
 
 /// Settings of a host by key (`ssh_user`, `_sudo`, your own), in the order they were given.
@@ -81,7 +80,7 @@ impl fmt::Debug for Data {
 }
 
 /// What a key is called that holds a secret.
-fn is_secret_name(key: &str) -> bool {
+pub(crate) fn is_secret_name(key: &str) -> bool {
     let lower;
     let key = match key.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => {
@@ -143,146 +142,6 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Data {
     }
 }
 
-/// A key that a connector or an argument reads from host data.
-#[derive(Clone, Copy, Debug)]
-pub struct DataField {
-    /// The key, as users write it.
-    pub key: &'static str,
-    /// What it means, in one sentence.
-    pub description: &'static str,
-    /// The type, as help texts name it: "text", "true or false", "seconds".
-    pub type_name: &'static str,
-    /// The default as help texts show it; empty where there is none.
-    pub default: &'static str,
-    /// Whether its value is masked wherever it would be shown.
-    pub secret: bool,
-}
-
-/// Something wrong with one key of host data.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    key: String,
-    problem: String,
-}
-
-impl Fault {
-    /// `problem` says what stands there and what was expected. It must not hold a secret.
-    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: key.into(), problem: problem.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)
-    }
-}
-
-/// Reads typed values from [`Data`] and collects every fault, so that the user sees them all at
-/// once.
-#[derive(Debug)]
-pub struct DataReader<'a> {
-    data: &'a Data,
-    faults: Vec<Fault>,
-}
-
-impl<'a> DataReader<'a> {
-    /// A reader without faults yet.
-    #[must_use]
-    pub fn new(data: &'a Data) -> Self {
-        Self { data, faults: Vec::new() }
-    }
-
-    /// The value of `field`; `None` where it is not given, or does not fit (which is then a fault).
-    pub fn get<T: FromValue>(&mut self, field: &DataField) -> Option<T> {
-        self.typed(field.key, field.secret)
-    }
-
-    /// The value of a key of the user's own, likewise. A fault shows it, unless the key is called
-    /// like a secret.
-    pub fn own<T: FromValue>(&mut self, key: &str) -> Option<T> {
-        self.typed(key, is_secret_name(key))
-    }
-
-    fn typed<T: FromValue>(&mut self, key: &str, is_secret: bool) -> Option<T> {
-        let value = self.data.get(key)?;
-        let typed = T::from_value(value);
-        if typed.is_none() {
-            let shown =
-                if is_secret { crate::values::secret::MASK.to_owned() } else { value.to_string() };
-            self.fault(key, format!("{shown} is not {}", T::EXPECTED));
-        }
-        typed
-    }
-
-    /// Adds a fault for every key that begins with `prefix` and is none of `fields`, with the
-    /// nearest of these. Keys without a value, and those that have a fault already, are left out.
-    /// Values are not shown: it may be a misspelt password.
-    pub fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
-        for (key, value) in self.data.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            let is_known = fields.iter().any(|field| field.key == key);
-            if is_known || *value == Value::Null || self.faults.iter().any(|it| it.key == key) {
-                continue;
-            }
-            let hint = match nearest::hint(key, fields.iter().map(|field| field.key)) {
-                hint if hint.is_empty() => {
-                    format!(", and your own keys must not begin with {prefix}")
-                }
-                hint => hint,
-            };
-            self.fault(key, format!("there is no such key{hint}"));
-        }
-    }
-
-    /// Adds a fault that the caller found.
-    pub fn fault(&mut self, key: impl Into<String>, problem: impl Into<String>) {
-        self.faults.push(Fault::new(key, problem));
-    }
-
-    /// Ends the reading.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Data`] with every fault, if there was one.
-    pub fn finish(self) -> Result<()> {
-        faults_to_result(&self.faults)
-    }
-}
-
-pub(crate) fn faults_to_result(faults: &[Fault]) -> Result<()> {
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
-    Err(Error::new(ErrorKind::Data, all.join("; ")))
-}
-
-/// What several checks of data found wrong, in one error, so that the user sees it all at once.
-/// Another error than [`ErrorKind::Data`] is told alone.
-///
-/// # Errors
-///
-/// What the checks found, if they found anything.
-pub fn all_checks(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
-    let mut found: Vec<Error> = Vec::new();
-    for error in checks.into_iter().filter_map(Result::err) {
-        if error.kind() != ErrorKind::Data {
-            return Err(error);
-        }
-        // Two links of a chain may read the same key.
-        if found.iter().all(|known| known.message() != error.message()) {
-            found.push(error);
-        }
-    }
-    if found.len() < 2 {
-        return found.pop().map_or(Ok(()), Err);
-    }
-    let messages: Vec<&str> = found.iter().map(Error::message).collect();
-    let joined = Error::new(ErrorKind::Data, messages.join("; "));
-    let target = found.iter().find_map(Error::target);
-    Err(target.into_iter().fold(joined, Error::with_target))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,50 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn checks_are_joined_in_one_error() {
-        let data = |message: &str| Err(Error::new(ErrorKind::Data, message));
-        let joined = all_checks([Ok(()), data("a"), data("b"), data("a")]).unwrap_err();
-        assert_eq!((joined.kind(), joined.message()), (ErrorKind::Data, "a; b"));
-        let other = Err(Error::new(ErrorKind::Unsupported, "c"));
-        assert_eq!(all_checks([data("a"), other]).unwrap_err().message(), "c");
-        assert!(all_checks([Ok(()), Ok(())]).is_ok());
-    }
-
-    const PORT: DataField =
-        DataField { key: "port", description: "", type_name: "number", default: "", secret: false };
-    const WORD: DataField = DataField { key: "word", secret: true, ..PORT };
-
-    #[test]
-    fn every_fault_is_listed_and_no_secret_is_shown() {
-        let data = Data::new().with("port", "x").with("word", vec![Value::from("hunter2")]);
-        let mut reader = DataReader::new(&data);
-        assert_eq!(reader.get::<u32>(&PORT), None);
-        assert_eq!(reader.get::<String>(&WORD), None);
-        let error = reader.finish().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "port: \"x\" is not a whole number, 0 or more; word: *** is not text"
-        );
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_without_their_values() {
-        let fields = ["x_port", "x_user"].map(|key| DataField { key, ..PORT });
-        let data =
-            [("x_port", "1"), ("x_prot", "hunter2"), ("x_entirely", "hunter2"), ("y_prot", "")];
-        let data = data.into_iter().collect::<Data>().with("x_old", 1).with("x_null", Value::Null);
-        let mut reader = DataReader::new(&data);
-        reader.fault("x_old", "it is called x_port");
-        reader.refuse_unknown("x_", &fields);
-        assert_eq!(
-            reader.finish().unwrap_err().to_string(),
-            "x_old: it is called x_port; x_prot: there is no such key (did you mean x_port?); \
-             x_entirely: there is no such key, and your own keys must not begin with x_"
-        );
-    }
-
-    #[test]
     fn secrets_are_masked_whatever_they_look_like() {
+        const WORD: DataField = DataField { secret: true, ..DataField::new("word", "text", "") };
         let mut data = Data::new().with("word", 12_345_678).with("_sudo_password", "hunter2");
         data.mask_fields(&[WORD]);
         let nested = Value::Map([("API_TOKEN", "hunter2")].into_iter().collect());
@@ -362,7 +179,7 @@ mod tests {
         assert!(!shown.contains("123") && !shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("/etc/hostlink") && shown.contains("true"), "{shown}");
         assert!(!serde_json::to_string(&data.masked()).unwrap().contains("hunter2"));
-        assert_eq!(DataReader::new(&data).get::<String>(&WORD).as_deref(), Some("12345678"));
+        assert_eq!(data.get(WORD.key).and_then(String::from_value).as_deref(), Some("12345678"));
     }
 
     #[test]

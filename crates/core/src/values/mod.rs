@@ -3,11 +3,13 @@
 
 pub(crate) mod data;
 pub(crate) mod error;
+pub(crate) mod field;
 pub(crate) mod interchange;
 pub(crate) mod io;
 pub(crate) mod lines;
 pub mod nearest;
 pub(crate) mod output;
+pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod secret;
 pub(crate) mod status;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::engine::{Engine, status, told, words};
-use crate::name;
+use crate::reference;
 use crate::settings::{Settings, Subject};
 
 /// How long a registry may send nothing.
@@ -45,7 +45,7 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
         Subject::Container(name) => existing(engine, name).await.map(Found::Container),
         Subject::Image(name) => image(engine, name, settings, false).await.map(Found::Image),
         Subject::Either(name) => {
-            if name::may_be_container(name)
+            if reference::may_be_container(name)
                 && let Some(found) = container(engine, name).await?
                 && (is_meant(&found, name) || local_image(engine, name).await?.is_none())
             {
@@ -190,7 +190,7 @@ async fn no_image(
     may_be_container: bool,
     pull: Option<String>,
 ) -> Error {
-    let what = if may_be_container && name::may_be_container(name) {
+    let what = if may_be_container && reference::may_be_container(name) {
         "container or image"
     } else {
         "image"

@@ -285,7 +285,7 @@ impl Container {
     }
 
     async fn commit(&self, origin: &Image, owner: Option<&Owner>) -> Result<()> {
-        match self.settings.commit {
+        match self.settings.given.commit {
             CommitPolicy::Never => return Ok(()),
             CommitPolicy::OnSuccess if self.has_failed.load(Ordering::Relaxed) => {
                 self.tell(Event::Notice("not committed, since something failed (docker_commit)"));
@@ -308,11 +308,11 @@ impl Container {
                 volumes.join(", ")
             )));
         }
-        let named = match &self.settings.tag {
+        let named = match &self.settings.given.tag {
             None => Ok(()),
             Some(tag) => commit::name(&self.engine, &made, tag).await,
         };
-        if let (Ok(()), Some((name, tag))) = (&named, &self.settings.tag) {
+        if let (Ok(()), Some((name, tag))) = (&named, &self.settings.given.tag) {
             self.tell(Event::Notice(&format!("named {name}:{tag}")));
         }
         if let Err(error) = commit::clear(&self.engine, &made).await {

@@ -88,7 +88,7 @@ impl Search {
         data: Option<&str>,
         settings: &Settings,
     ) -> Result<Option<Engine>> {
-        let sudo = settings.sudo;
+        let sudo = settings.given.sudo;
         let said = place::there(self.brand, data)?;
         let is_said = said.is_some();
         let mut places = match said {
@@ -107,7 +107,7 @@ impl Search {
             }
         }
         let arguments = self.arguments(settings, data);
-        if sudo && settings.sudo_password.is_none() {
+        if sudo && settings.given.sudo_password.is_none() {
             self.become_root(link).await;
         }
         let with = if sudo { "sudo " } else { "" };
@@ -199,9 +199,9 @@ impl Search {
     /// How the engine's command is run. The user's `_sudo…` are for commands in the container.
     fn arguments(&self, settings: &Settings, place: Option<&str>) -> ConnectorArguments {
         let mut arguments = ConnectorArguments::new();
-        if settings.sudo {
+        if settings.given.sudo {
             arguments.sudo = Some(true);
-            arguments.sudo_password.clone_from(&settings.sudo_password);
+            arguments.sudo_password.clone_from(&settings.given.sudo_password);
         }
         if let Some(place) = place {
             let variable = match self.brand {
@@ -250,7 +250,7 @@ impl Search {
         let tried: Vec<String> =
             self.tried.iter().map(|Tried { shown, why, .. }| format!("{shown}: {why}")).collect();
         let tried = tried.join("; ");
-        if !settings.sudo && self.tried.iter().any(|it| is_denied(&it)) {
+        if !settings.given.sudo && self.tried.iter().any(|it| is_denied(&it)) {
             let group = match self.brand {
                 Brand::Docker => "join the group docker, or ",
                 Brand::Podman => "",
@@ -265,7 +265,7 @@ impl Search {
             _ => ErrorKind::Connect,
         };
         if kind == ErrorKind::Privilege {
-            let with = match settings.sudo_password {
+            let with = match settings.given.sudo_password {
                 Some(_) => "docker_sudo_password",
                 None => "docker_sudo without docker_sudo_password",
             };

@@ -96,10 +96,10 @@ async fn create(
         "Tty": terminal.is_some(),
         "Cmd": ["sh", "-c", sized.as_deref().unwrap_or(script)],
     });
-    if let Some(user) = &settings.user {
+    if let Some(user) = &settings.given.user {
         body["User"] = json!(user);
     }
-    if let Some(workdir) = &settings.workdir {
+    if let Some(workdir) = &settings.given.workdir {
         body["WorkingDir"] = json!(workdir);
     }
     let path = format!("/containers/{}/exec", container.id);

@@ -109,7 +109,7 @@ impl Files {
     /// Whether commands in the container run as its root.
     fn acts_as_root(&self, found: &ContainerInspectResponse) -> bool {
         let own = found.config.as_ref().and_then(|config| config.user.as_deref());
-        is_root(self.container.settings.user.as_deref().or(own).unwrap_or_default())
+        is_root(self.container.settings.given.user.as_deref().or(own).unwrap_or_default())
     }
 }
 

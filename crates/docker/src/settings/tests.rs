@@ -46,10 +46,10 @@ fn a_password_for_the_engine_counts_with_its_sudo_and_is_not_shown() {
     let data = Data::new().with("docker_identifier", "a").with("docker_sudo_password", "hunter2");
     assert_eq!(faults(data.clone()), "docker_sudo_password: it counts only with docker_sudo");
     let settings = parse(data.with("docker_sudo", true)).unwrap();
-    assert_eq!(settings.sudo_password, Some("hunter2".into()));
+    assert_eq!(settings.given.sudo_password, Some("hunter2".into()));
     assert!(!format!("{settings:?}").contains("hunter2"));
     for brand in [Brand::Docker, Brand::Podman] {
-        let of_sudo = |field: &&hostlink_core::DataField| field.key == "docker_sudo_password";
+        let of_sudo = |field: &&DataField| field.key == "docker_sudo_password";
         assert!(fields::of(brand).iter().find(of_sudo).is_some_and(|field| field.secret));
     }
 }
@@ -66,10 +66,10 @@ fn every_fault_is_listed() {
     assert_eq!(
         faults(data),
         "docker_sud: there is no such key (did you mean docker_sudo?); \
-         docker_image: it is b, and docker_identifier is a: leave one out; \
          docker_user: \"a b\": write USER or USER:GROUP; \
          docker_workdir: \"srv\": write a path that starts with /; \
-         docker_commit: \"maybe\" is not always, on-success or never"
+         docker_commit: \"maybe\" is not always, on-success or never; \
+         docker_image: it is b, and docker_identifier is a: leave one out"
     );
 }
 
@@ -96,7 +96,7 @@ fn architecture_and_tag_are_completed() {
         [("a", "a", "latest"), ("r:5000/a", "r:5000/a", "latest"), ("a:1", "a", "1")]
     {
         let data = Data::new().with("docker_image", "a").with("docker_tag", text);
-        assert_eq!(parse(data).unwrap().tag, Some((name.to_owned(), tag.to_owned())));
+        assert_eq!(parse(data).unwrap().given.tag, Some((name.to_owned(), tag.to_owned())));
     }
 }
 

@@ -12,12 +12,10 @@ use hostlink_core::{
 };
 use hostlink_inventory::{AnsibleConnector, Builder, Inventory, Pattern, SshConfigConnector};
 
-const FIELD: DataField =
-    DataField { key: "ssh_user", description: "", type_name: "text", default: "", secret: false };
 const FIELDS: &[DataField] = &[
-    FIELD,
-    DataField { key: "ssh_password", secret: true, ..FIELD },
-    DataField { key: "ssh_proxy_command", ..FIELD },
+    DataField::new("ssh_user", "text", ""),
+    DataField { secret: true, ..DataField::new("ssh_password", "text", "") },
+    DataField { guarded: true, ..DataField::new("ssh_proxy_command", "text", "") },
 ];
 
 /// A connector that could reach its targets.
@@ -44,10 +42,6 @@ impl Connector for Reaching {
 
     fn data_fields(&self) -> &'static [DataField] {
         if ["ssh", "chroot"].contains(&self.0) { FIELDS } else { &[] }
-    }
-
-    fn guarded_fields(&self) -> &'static [&'static str] {
-        if self.0 == "ssh" { &["ssh_proxy_command"] } else { &[] }
     }
 
     async fn make_names_data(&self, argument: Option<&str>, _: &Context) -> Result<Vec<NameData>> {
@@ -107,7 +101,7 @@ impl Connector for Cloud {
     }
 
     fn data_fields(&self) -> &'static [DataField] {
-        const { &[DataField { key: "cloud_region", ..FIELD }] }
+        const { &[DataField::new("cloud_region", "text", "")] }
     }
 
     async fn make_names_data(

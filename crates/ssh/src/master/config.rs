@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 
 use hostlink_core::{Context, Error, ErrorKind, Result};
 
+use crate::fields;
 use crate::settings::{HostKeyPolicy, Settings};
 
 use super::final_pass;
-
-/// What holds where neither the data nor a configuration of ssh says otherwise, in seconds.
-const SERVER_ALIVE_INTERVAL: u32 = 15;
 
 /// Makes ssh say where a login stands, marked with the process that says it, and nothing else: no
 /// line for each command, as `LogLevel DEBUG1` would, and no banner of the server.
@@ -109,8 +107,10 @@ fn render(directory: &Path, settings: &Settings, has_users: bool, has_final_pass
     }
     let last: &[u8] = if has_final_pass { b"Match final all\n" } else { b"Match all\n" };
     text.extend_from_slice(last);
-    text.extend(host_keys(HostKeyPolicy::AcceptNew).into_bytes());
-    text.extend(keep_alive_lines(SERVER_ALIVE_INTERVAL).into_bytes());
+    let policy = fields::STRICT_HOST_KEY_CHECKING.default_value();
+    text.extend(host_keys(policy).into_bytes());
+    let interval = fields::SERVER_ALIVE_INTERVAL.default_value();
+    text.extend(keep_alive_lines(interval).into_bytes());
     text
 }
 

@@ -2,10 +2,7 @@
 
 use hostlink_core::DataField;
 
-use super::Settings;
-use super::jump::is_none;
-use super::reading::Reading;
-use crate::fields;
+use crate::fields::{self, Reading, Settings, is_none};
 
 /// What only a login reads. A master that the user has is past it.
 const OF_LOGIN: [DataField; 8] = [
@@ -49,12 +46,13 @@ pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
         );
         reading.fault(fields::CONTROL_PATH.key, problem);
     }
-    if settings.retry_min_delay > settings.retry_max_delay {
+    let (least, most) = settings.retry_delays();
+    if least > most {
         let problem = format!(
             "{} s is more than {}, {} s",
-            settings.retry_min_delay.as_secs_f64(),
+            least.as_secs_f64(),
             fields::CONNECT_RETRY_MAX_DELAY.key,
-            settings.retry_max_delay.as_secs_f64()
+            most.as_secs_f64()
         );
         reading.fault(fields::CONNECT_RETRY_MIN_DELAY.key, problem);
     }

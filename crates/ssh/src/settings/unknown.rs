@@ -1,7 +1,6 @@
 //! Keys that `@ssh` does not have.
 
-use super::reading::Reading;
-use crate::fields::FIELDS;
+use crate::fields::{FIELDS, Reading};
 
 const PARAMIKO: &str = "ssh_paramiko_connect_kwargs";
 

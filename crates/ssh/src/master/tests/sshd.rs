@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hostlink_core::{Context, Secret};
+use hostlink_core::{Context, Data, Secret, Target};
 use tempfile::TempDir;
 
 use crate::master::{Failure, Master, Run};
-use crate::settings::{FileProtocol, HostKeyPolicy, Settings};
+use crate::settings::{HostKeyPolicy, Settings};
 
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
@@ -94,31 +94,18 @@ impl Drop for Sshd {
 
 /// Settings that reach the sshd of this directory at 127.0.0.1 as root with nothing to log in with.
 pub(super) fn settings(directory: &Path, port: u16) -> Settings {
+    let target = Target { name: "127.0.0.1".to_owned(), data: Data::new(), outer: None };
     Settings {
-        host: "127.0.0.1".to_owned(),
         port: Some(port),
         user: Some("root".to_owned()),
-        password: None,
-        key: None,
-        key_password: None,
         allow_agent: false,
         look_for_keys: false,
-        forward_agent: false,
         config_file: Some("none".into()),
         known_hosts_file: Some(directory.join("known_hosts")),
         host_keys: Some(HostKeyPolicy::AcceptNew),
         connect_timeout: Some(LIMIT),
-        connect_retries: 0,
-        retry_min_delay: Duration::ZERO,
-        retry_max_delay: Duration::ZERO,
-        file_protocol: FileProtocol::Auto,
-        proxy_jump: None,
-        proxy_jump_password: None,
-        proxy_command: None,
-        options: Vec::new(),
         server_alive_interval: Some(15),
-        control_path: None,
-        certificate: None,
+        ..Settings::parse(&target, None).unwrap()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{self, Path, PathBuf};
 
 use hostlink_core::{Context, DataReader, Error, ErrorKind, Result};
 
-use crate::fields::{self, FIELDS};
+use crate::fields::{self, FIELDS, Given};
 use crate::program;
 
 /// Where outputs and resources come from.
@@ -30,9 +30,7 @@ impl Source {
     /// [`ErrorKind::Data`]: a value does not fit, or there is no such directory or program.
     pub(crate) fn read(context: &Context) -> Result<Self> {
         let mut reader = DataReader::new(&context.settings);
-        let directory = reader.get::<String>(&fields::DIRECTORY);
-        let state = reader.get::<String>(&fields::STATE);
-        let program = reader.get::<String>(&fields::PROGRAM);
+        let Given { directory, state, program } = Given::read(&mut reader);
         reader.refuse_unknown("terraform_", FIELDS);
         if directory.is_some() && state.is_some() {
             let problem = "a file is read without a directory: leave one of the two out";

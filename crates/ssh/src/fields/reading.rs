@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use hostlink_core::{Data, DataField, DataReader, FromValue, MASK, Result, Secret, Target, Value};
 
-use super::choice::HostKeyPolicy;
-use super::{files, options};
-use crate::{destination, fields};
+use super::choice::{HostKeyPolicy, Port};
+use super::{files, jump, options};
+use crate::destination;
 
 /// Longer times are mistakes, and too long ones overflow ssh's numbers.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,70 +16,73 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_SECRET: usize = 1023;
 
 /// Reads one target's data and collects what is wrong with it.
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     target: &'a Target,
     home: Option<&'a Path>,
     reader: DataReader<'a>,
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(target: &'a Target, home: Option<&'a Path>) -> Self {
+    pub(crate) fn new(target: &'a Target, home: Option<&'a Path>) -> Self {
         Self { target, home, reader: DataReader::new(&target.data) }
     }
 
-    pub(super) fn data(&self) -> &'a Data {
+    pub(crate) fn data(&self) -> &'a Data {
         &self.target.data
     }
 
-    pub(super) fn fault(&mut self, key: &str, problem: impl Into<String>) {
+    pub(crate) fn fault(&mut self, key: &str, problem: impl Into<String>) {
         self.reader.fault(key, problem);
     }
 
-    pub(super) fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
+    pub(crate) fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
         self.reader.refuse_unknown(prefix, fields);
     }
 
     /// Ends the reading: an error that names the target and has every fault, if there was one.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         self.reader.finish().map_err(|error| error.with_target(&self.target.name))
     }
 
     /// A value of a type; one that does not fit is a fault.
-    pub(super) fn get<T: FromValue>(&mut self, field: &DataField) -> Option<T> {
+    pub(crate) fn get<T: FromValue>(&mut self, field: &DataField) -> Option<T> {
         self.reader.get(field)
     }
 
+    /// The value, or else the field's default.
+    pub(crate) fn or_default<T: FromValue>(&mut self, field: &DataField) -> T {
+        self.reader.or_default(field)
+    }
+
     /// A text as `check` makes it. What `check` says is wrong follows the value in the fault.
-    pub(super) fn checked<T>(
+    pub(crate) fn checked<T>(
         &mut self,
         field: &DataField,
         check: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text: String = self.get(field)?;
-        check(&text)
-            .map_err(|problem| {
-                let shown = self.shown(field, &text);
-                self.fault(field.key, format!("{shown} {problem}"));
-            })
-            .ok()
+        self.checked_as(field, |text| format!("{text:?}"), check)
     }
 
-    /// A part of a value for a fault: masked where the value was given as a secret.
-    fn shown(&self, field: &DataField, part: &str) -> String {
-        match self.data().get(field.key) {
-            Some(value) if holds_secret(value) => MASK.to_owned(),
-            _ if [fields::HOSTNAME.key, fields::PROXY_JUMP.key].contains(&field.key) => {
-                destination::shown(part)
-            }
-            _ => format!("{part:?}"),
-        }
+    /// The same, with another way to show the value.
+    fn checked_as<T>(
+        &mut self,
+        field: &DataField,
+        show: impl FnOnce(&str) -> String,
+        check: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let is_secret = self.data().get(field.key).is_some_and(holds_secret);
+        self.reader.checked(field, |text| {
+            check(text).map_err(|problem| {
+                let shown = if is_secret { MASK.to_owned() } else { show(text) };
+                format!("{shown} {problem}")
+            })
+        })
     }
 
     /// The host name, else the target's own name; empty where neither is one.
-    pub(super) fn host(&mut self) -> String {
-        let field = &fields::HOSTNAME;
+    pub(crate) fn host(&mut self, field: &DataField) -> String {
         if self.data().get(field.key).is_some() {
-            return self.checked(field, host).unwrap_or_default();
+            return self.checked_as(field, destination::shown, host).unwrap_or_default();
         }
         let name = &self.target.name;
         host(name).unwrap_or_else(|problem| {
@@ -89,12 +92,20 @@ impl<'a> Reading<'a> {
         })
     }
 
-    pub(super) fn user(&mut self) -> Option<String> {
-        self.checked(&fields::USER, |user| destination::check_user(user).map(|()| user.to_owned()))
+    pub(crate) fn port(&mut self, field: &DataField) -> Option<u16> {
+        self.get::<Port>(field).map(|port| port.0)
+    }
+
+    pub(crate) fn hops(&mut self, field: &DataField) -> Option<String> {
+        self.checked_as(field, destination::shown, jump::parse)
+    }
+
+    pub(crate) fn user(&mut self, field: &DataField) -> Option<String> {
+        self.checked(field, |user| destination::check_user(user).map(|()| user.to_owned()))
     }
 
     /// A password or passphrase that ssh can be told.
-    pub(super) fn secret(&mut self, field: &DataField) -> Option<Secret> {
+    pub(crate) fn secret(&mut self, field: &DataField) -> Option<Secret> {
         let secret: Secret = self.get(field)?;
         if secret.expose().contains(['\n', '\r', '\0']) {
             self.fault(field.key, "it holds a line break or a NUL, which ssh cannot read");
@@ -107,7 +118,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A path, made absolute, that `check` finds nothing wrong with.
-    pub(super) fn file(
+    pub(crate) fn file(
         &mut self,
         field: &DataField,
         check: impl FnOnce(&Path) -> Result<(), String>,
@@ -120,7 +131,7 @@ impl<'a> Reading<'a> {
     }
 
     /// As [`file`](Self::file), with ssh's word for "no file".
-    pub(super) fn file_or_none(
+    pub(crate) fn file_or_none(
         &mut self,
         field: &DataField,
         check: impl FnOnce(&Path) -> Result<(), String>,
@@ -131,9 +142,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn host_keys(&mut self) -> Option<HostKeyPolicy> {
-        let field = &fields::STRICT_HOST_KEY_CHECKING;
-        if matches!(self.data().get(field.key), Some(Value::String(text)) if is_ask(text)) {
+    pub(crate) fn host_keys(&mut self, field: &DataField) -> Option<HostKeyPolicy> {
+        let given = self.data().get(field.key);
+        if matches!(given, Some(Value::String(text)) if options::is_ask(text)) {
             self.fault(field.key, options::NO_ASK);
             return None;
         }
@@ -141,7 +152,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A time of at most a day.
-    pub(super) fn limited(&mut self, field: &DataField) -> Option<Duration> {
+    pub(crate) fn time(&mut self, field: &DataField) -> Option<Duration> {
         let time: Duration = self.get(field)?;
         if time > LONGEST {
             self.fault(field.key, format!("{} s is more than a day", time.as_secs_f64()));
@@ -149,16 +160,17 @@ impl<'a> Reading<'a> {
         Some(time)
     }
 
-    pub(super) fn connect_timeout(&mut self) -> Option<Duration> {
-        let time = self.limited(&fields::CONNECT_TIMEOUT)?;
+    /// A time to connect in, of at most a day.
+    pub(crate) fn limit(&mut self, field: &DataField) -> Option<Duration> {
+        let time = self.time(field)?;
         if time.is_zero() {
-            self.fault(fields::CONNECT_TIMEOUT.key, "0 s leaves no time to connect");
+            self.fault(field.key, "0 s leaves no time to connect");
         }
         Some(time)
     }
 
-    pub(super) fn whole_seconds(&mut self, field: &DataField) -> Option<u32> {
-        let time = self.limited(field)?;
+    pub(crate) fn whole_seconds(&mut self, field: &DataField) -> Option<u32> {
+        let time = self.time(field)?;
         if time.subsec_nanos() != 0 {
             let problem = format!("{} s is not a whole number of seconds", time.as_secs_f64());
             self.fault(field.key, problem);
@@ -166,12 +178,12 @@ impl<'a> Reading<'a> {
         u32::try_from(time.as_secs()).ok()
     }
 
-    pub(super) fn options(&mut self) -> Vec<String> {
-        let field = &fields::OPTIONS;
+    pub(crate) fn options(&mut self, field: &DataField) -> Vec<String> {
         let entries: Vec<String> = self.get(field).unwrap_or_default();
+        let is_secret = self.data().get(field.key).is_some_and(holds_secret);
         for entry in &entries {
             if let Err(problem) = options::check(entry) {
-                let shown = self.shown(field, entry);
+                let shown = if is_secret { MASK.to_owned() } else { format!("{entry:?}") };
                 self.fault(field.key, format!("{shown} {problem}"));
             }
         }
@@ -188,10 +200,6 @@ fn host(text: &str) -> Result<String, String> {
         )),
         Err(problem) => Err(problem),
     }
-}
-
-pub(super) fn is_ask(text: &str) -> bool {
-    text.eq_ignore_ascii_case("ask")
 }
 
 fn holds_secret(value: &Value) -> bool {

@@ -2,17 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use hostlink_core::{Context, DataField, DataReader, Error, ErrorKind, Result};
+use hostlink_core::{Context, DataReader, Error, ErrorKind, Result};
 
-const DIRECTORY: DataField = DataField {
-    key: "vagrant_directory",
-    description: "Directory of the Vagrantfile; without it, VAGRANT_CWD or the current directory.",
-    type_name: "path",
-    default: "",
-    secret: false,
-};
-
-pub(crate) const FIELDS: &[DataField] = &[DIRECTORY];
+use crate::fields::{DIRECTORY, FIELDS, Given};
 
 /// Vagrant's own variable for it.
 pub(crate) const VARIABLE: &str = "VAGRANT_CWD";
@@ -22,10 +14,10 @@ pub(crate) const VARIABLE: &str = "VAGRANT_CWD";
 /// # Errors
 ///
 /// [`ErrorKind::Data`]: the settings are wrong, or it is no directory.
-pub(crate) fn directory(context: &Context) -> Result<PathBuf> {
+pub(crate) fn find(context: &Context) -> Result<PathBuf> {
     let mut reader = DataReader::new(&context.settings);
     reader.refuse_unknown("vagrant_", FIELDS);
-    let given: Option<String> = reader.get(&DIRECTORY);
+    let Given { directory: given } = Given::read(&mut reader);
     reader.finish()?;
     let (source, text) = match given.as_deref() {
         Some(text) => (DIRECTORY.key, text),
@@ -76,11 +68,11 @@ mod tests {
         context.home = Some(root.path().to_owned());
         let variable = root.path().join("b").display().to_string();
         context.environment.insert(VARIABLE.to_owned(), variable);
-        assert_eq!(directory(&context).unwrap(), root.path().join("a"));
+        assert_eq!(find(&context).unwrap(), root.path().join("a"));
         context.settings = Data::new();
-        assert_eq!(directory(&context).unwrap(), root.path().join("b"));
+        assert_eq!(find(&context).unwrap(), root.path().join("b"));
         context.environment.clear();
-        assert_eq!(directory(&context).unwrap(), std::env::current_dir().unwrap());
+        assert_eq!(find(&context).unwrap(), std::env::current_dir().unwrap());
     }
 
     #[test]
@@ -99,7 +91,7 @@ mod tests {
                 "vagrant_dir: there is no such key (did you mean vagrant_directory?)",
             ),
         ] {
-            let error = directory(&context).unwrap_err();
+            let error = find(&context).unwrap_err();
             assert_eq!((error.kind(), error.to_string()), (ErrorKind::Data, expected.to_owned()));
         }
     }

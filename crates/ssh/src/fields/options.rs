@@ -1,6 +1,6 @@
 //! `ssh_options` and `ssh_proxy_command`.
 
-use super::reading::is_ask;
+use super::jump::is_none;
 
 pub(super) const NO_ASK: &str = "ask is not possible, since nobody sits at hostlink's ssh: use accept-new, or yes after \
      `ssh-keyscan HOST` or a first login by hand";
@@ -69,5 +69,10 @@ pub(super) fn proxy_command(text: &str) -> Result<String, String> {
     if command.chars().any(char::is_control) {
         return Err("holds a control character: write it on one line".to_owned());
     }
-    Ok(if super::jump::is_none(command) { "none".to_owned() } else { command.to_owned() })
+    Ok(if is_none(command) { "none".to_owned() } else { command.to_owned() })
+}
+
+/// ssh's word for asking the user whether a host's key is right.
+pub(super) fn is_ask(text: &str) -> bool {
+    text.eq_ignore_ascii_case("ask")
 }

@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
 }
 
 /// Whether this switches off what ssh's configuration says.
-pub(super) fn is_none(text: &str) -> bool {
+pub(crate) fn is_none(text: &str) -> bool {
     text.eq_ignore_ascii_case("none")
 }
 
