@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod components;
+mod docs;
 mod engine;
 mod features;
 mod images;
@@ -55,6 +56,8 @@ enum Chore {
     Tidy,
     /// Print the layers of core, and what is in them
     Layers,
+    /// Build the book in docs/ with mdBook, into target/book/html
+    Docs,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Bench(options) => bench::run(&sh, &options),
         Chore::Tidy => tidy::run(&sh),
         Chore::Layers => tidy::print_layers(&sh),
+        Chore::Docs => docs::run(&sh),
     }
 }
 
@@ -90,7 +94,8 @@ fn workspace_shell() -> anyhow::Result<Shell> {
 /// A machine that lacks something, or a filter that selects nothing, is told apart (2) from a
 /// change that is wrong (1).
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let nothing_run = error.is::<Missing>() || error.is::<NothingRun>();
+    let nothing_run =
+        error.is::<Missing>() || error.is::<NothingRun>() || error.is::<docs::NoMdbook>();
     ExitCode::from(if nothing_run { 2 } else { 1 })
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod another_user;
+mod book;
 mod chroot;
 mod cli;
 mod cli_files;

@@ -1,4 +1,6 @@
-//! Links between the pages lead somewhere.
+//! Links between the pages lead somewhere, and the book has every chapter.
+
+use std::collections::BTreeSet;
 
 use super::source::{Finding, Source};
 
@@ -27,13 +29,43 @@ fn broken_links_of(page: &Source, sources: &[Source]) -> Vec<Finding> {
     findings
 }
 
-/// The links of a line, written `[text](link)`.
-fn links(line: &str) -> impl Iterator<Item = &str> {
-    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+/// Finds pages of the book that its list of chapters does not name: no reader would get there.
+pub(crate) fn missing_chapters(sources: &[Source]) -> Vec<Finding> {
+    let Some(summary) = sources.iter().find(|it| it.path == "docs/SUMMARY.md") else {
+        return Vec::new();
+    };
+    let listed: BTreeSet<String> = of_page(&summary.path, &summary.text).collect();
+    let pages =
+        sources.iter().filter(|it| it.path.starts_with("docs/") && it.has_extension(&["md"]));
+    let missing = pages.filter(|it| it.path != summary.path && !listed.contains(&it.path));
+    missing
+        .map(|it| it.finding(1, format!("{} does not list this chapter", summary.path)))
+        .collect()
+}
+
+/// The paths, from the root of the workspace, that the links of a page lead to.
+pub(crate) fn of_page(page: &str, text: &str) -> impl Iterator<Item = String> {
+    links(text).filter_map(move |link| resolve(page, link))
+}
+
+/// A text with `map` applied to each of its links.
+pub(crate) fn map(text: &str, map: impl Fn(&str) -> String) -> String {
+    let mut parts = text.split("](");
+    let mut mapped = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (link, rest) = part.split_once(')').unwrap_or((part, ""));
+        mapped += &format!("]({}){rest}", map(link));
+    }
+    mapped
+}
+
+/// The links of a text, written `[text](link)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
 }
 
 /// A path from the root of the workspace; `None` if it leads out of it.
-fn resolve(page: &str, link: &str) -> Option<String> {
+pub(crate) fn resolve(page: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();
     for part in link.trim_end_matches('/').split('/') {
@@ -64,5 +96,14 @@ mod tests {
                 "a/page.md:2: the link leads nowhere: ../../out.md",
             ]
         );
+    }
+    #[test]
+    fn a_chapter_that_is_not_listed_is_found() {
+        let list = Source::new("docs/SUMMARY.md", "- [A](a.md)\n  - [B](b/c.md)\n");
+        let pages = ["docs/a.md", "docs/b/c.md", "docs/b/d.md", "README.md"];
+        let pages = pages.map(|path| Source::new(path, ""));
+        let sources: Vec<_> = pages.into_iter().chain([list]).collect();
+        let printed: Vec<_> = missing_chapters(&sources).iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["docs/b/d.md:1: docs/SUMMARY.md does not list this chapter"]);
     }
 }

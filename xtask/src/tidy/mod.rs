@@ -3,7 +3,7 @@
 //! Each rule is a function from a file to its violations, with a test that plants one: a check
 //! that finds nothing must not be a check that looks at nothing.
 
-mod links;
+pub(crate) mod links;
 mod manifests;
 mod modules;
 mod names;
@@ -59,6 +59,7 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
     let of_files = sources.iter().flat_map(|it| RULES.iter().flat_map(move |rule| rule(it)));
     let of_all = names::missing_readmes(sources).into_iter().chain(modules::circles(sources));
     let of_all = of_all.chain(modules::stale_table(sources)).chain(links::broken_links(sources));
+    let of_all = of_all.chain(links::missing_chapters(sources));
     of_files.chain(of_all).collect()
 }
 
