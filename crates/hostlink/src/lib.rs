@@ -41,3 +41,13 @@ pub mod connectors {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the book's chapter about the library.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryChapter;
+
+/// The example of the book's chapter about connectors.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-a-connector.md")]
+struct ConnectorChapter;

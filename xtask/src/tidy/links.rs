@@ -53,8 +53,11 @@ pub(crate) fn map(text: &str, map: impl Fn(&str) -> String) -> String {
     let mut parts = text.split("](");
     let mut mapped = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (link, rest) = part.split_once(')').unwrap_or((part, ""));
-        mapped += &format!("]({}){rest}", map(link));
+        mapped += "](";
+        mapped += &match part.split_once(')') {
+            Some((link, rest)) => format!("{}){rest}", map(link)),
+            None => part.to_owned(),
+        };
     }
     mapped
 }
