@@ -54,7 +54,7 @@ fn root(reader: &mut DataReader<'_>, given: &Given, data: &Data) -> String {
 fn privilege(reader: &mut DataReader<'_>, given: Given, data: &Data) -> ConnectorArguments {
     for field in [fields::SUDO_USER, fields::SUDO_PASSWORD] {
         if data.get(field.key).is_some() && !given.sudo {
-            reader.fault(field.key, "it counts only with chroot_sudo");
+            reader.needs(field.key, fields::SUDO.key);
         }
     }
     let is_sudo = given.sudo;
@@ -66,7 +66,7 @@ fn privilege(reader: &mut DataReader<'_>, given: Given, data: &Data) -> Connecto
     };
     if is_sudo && make_unix_command(&StringCommand::shell(":"), &privilege).is_err() {
         let user = privilege.sudo_user.as_deref().unwrap_or_default();
-        reader.fault(fields::SUDO_USER.key, format!("{user:?} is no name for a user"));
+        reader.fault(fields::SUDO_USER.key, format!("{user:?} is not a valid user name"));
     }
     privilege
 }
@@ -107,11 +107,11 @@ mod tests {
             (
                 path("/a").with("chroot_sudo_password", "hunter2").with("chroot_suod", true),
                 "chroot_suod: there is no such key (did you mean chroot_sudo?); \
-                 chroot_sudo_password: it counts only with chroot_sudo",
+                 chroot_sudo_password: has no effect without chroot_sudo",
             ),
             (
                 path("/a").with("chroot_sudo", true).with("chroot_sudo_user", "-x"),
-                "chroot_sudo_user: \"-x\" is no name for a user",
+                "chroot_sudo_user: \"-x\" is not a valid user name",
             ),
         ] {
             assert_eq!(Settings::parse(&data).unwrap_err().to_string(), expected);

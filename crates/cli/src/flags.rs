@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, value_parser};
-use hostlink::{ConnectorArguments, Data, DataField, Error, ErrorKind, Result, Value};
+use hostlink::{ConnectorArguments, Data, DataField, Error, Result, Value};
 
 use crate::explain::usage;
 use crate::levels::Levels;
@@ -74,7 +74,7 @@ pub(crate) fn read(levels: &Levels<'_>) -> Result<ConnectorArguments> {
             data.insert(field.key, value);
         }
     }
-    ConnectorArguments::from_data(&data).map_err(|error| with_flag_names(&error))
+    ConnectorArguments::from_data(&data).map_err(with_flag_names)
 }
 
 fn flag(field: &DataField) -> Arg {
@@ -148,20 +148,13 @@ fn variable(pair: &str) -> Result<(String, Value)> {
     Ok((name.to_owned(), value.into()))
 }
 
-/// `_su_password: it counts only with _su_user` by the names of the flags, which are what the user
-/// wrote.
-pub(crate) fn with_flag_names(error: &Error) -> Error {
-    let faults = error.message().split("; ").map(|fault| {
-        let (key, problem) = fault.split_once(": ").unwrap_or(("", fault));
-        let Some(field) = ConnectorArguments::field(key) else { return fault.to_owned() };
-        // A key that it needs stands at the end.
-        let (rest, needed) = problem.rsplit_once(' ').unwrap_or(("", problem));
-        match ConnectorArguments::field(needed) {
-            Some(needed) => format!("--{}: {rest} --{}", name(field), name(needed)),
-            None => format!("--{}: {problem}", name(field)),
-        }
-    });
-    Error::new(ErrorKind::Data, faults.collect::<Vec<_>>().join("; "))
+/// Names the keys of an error by the flags that set them, which is what the user wrote.
+pub(crate) fn with_flag_names(error: Error) -> Error {
+    if error.faults().is_empty() {
+        return error;
+    }
+    let flag = |key: &str| ConnectorArguments::field(key).map(|field| format!("--{}", name(field)));
+    Error::from_faults(error.faults().iter().map(|fault| fault.clone().renamed(flag)).collect())
 }
 
 #[cfg(test)]
@@ -230,6 +223,8 @@ mod tests {
         let error = parse(&["--timeout", "abc", "--retries", "-"]).unwrap_err().to_string();
         assert!(error.starts_with("--timeout: \"abc\" is not"), "{error}");
         assert!(error.contains("; --retries: \"-\" is not"), "{error}");
+        let error = parse(&["--timeout", "1; _sudo: needs _su_user"]).unwrap_err().to_string();
+        assert!(error.starts_with("--timeout: \"1; _sudo: needs _su_user\" is not"), "{error}");
         assert!(!parse(&["--env", "hunter2"]).unwrap_err().to_string().contains("hunter2"));
     }
 }

@@ -87,7 +87,7 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     environment.doas_password = environment.doas_password.filter(|_| said.doas == Some(true));
     let arguments = said.or(&environment);
     if invocation.arguments.sudo_password.is_some() && arguments.sudo.is_none() {
-        return Err(usage("--sudo-password-file: it counts only with --sudo"));
+        return Err(usage("--sudo-password-file: has no effect without --sudo"));
     }
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
@@ -102,7 +102,7 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let ConnectorArguments { sudo, su_user, doas, dzdo, .. } = arguments.clone();
     let tools = ConnectorArguments { sudo, su_user, doas, dzdo, ..ConnectorArguments::default() };
     make_unix_command(command, &invocation.arguments.clone().or(&tools))
-        .map_err(|error| flags::with_flag_names(&error))?;
+        .map_err(flags::with_flag_names)?;
     make_unix_command(command, &arguments)?;
     Ok(arguments)
 }

@@ -130,17 +130,16 @@ fn given_for_images(data: &Data) -> impl Iterator<Item = DataField> {
 
 fn contradictions(reader: &mut DataReader<'_>, settings: &Settings, data: &Data) {
     let Settings { subject, given, .. } = settings;
-    let mut fault = |field: DataField, problem: &str| reader.fault(field.key, problem);
     // With an image beside the container, one of the two has been refused.
     if matches!(subject, Subject::Container(_)) && given.image.is_none() {
         for field in given_for_images(data) {
-            fault(field, "it is for images, and docker_container_id names a container");
+            reader.fault(field.key, "it is for images, and docker_container_id names a container");
         }
     }
     if given.sudo_password.is_some() && !given.sudo {
-        fault(fields::SUDO_PASSWORD, "it counts only with docker_sudo");
+        reader.needs(fields::SUDO_PASSWORD.key, fields::SUDO.key);
     }
     if given.tag.is_some() && given.commit == CommitPolicy::Never {
-        fault(fields::TAG, "docker_commit is never: there will be no image to name");
+        reader.fault(fields::TAG.key, "docker_commit is never: there will be no image to name");
     }
 }

@@ -7,7 +7,7 @@ pub use hostlink_core::{
     Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event, ExitStatus,
     Fault, Features, Forward, Forwarding, FromValue, GroupData, LineSplitter, Link, Listed,
     Listing, MASK, MAX_ARGUMENT, Map, NameData, NameLink, NoControl, NobodyToAsk, OutputLine,
-    OutputSink, Process, ProcessControl, Prompt, Prompter, Question, Registry, Reporter,
+    OutputSink, Process, ProcessControl, Prompt, Prompter, Question, Refusal, Registry, Reporter,
     ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES, SUDO_QUESTION, Script,
     Secret, Silent, Slot, Sockets, SpawnOptions, Stdin, Stream, StringCommand, Target, TargetName,
     Terminal, TerminalSize, Value, Window, make_unix_command, nearest, quote, refuse_unknown_link,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostlink_core::{
-    ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind, Registry, Result,
-    Secret, Value,
+    ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind, Fault, Registry,
+    Result, Secret, Value,
 };
 use hostlink_local::Program;
 use tokio::sync::Mutex;
@@ -194,7 +194,7 @@ impl Safe {
 }
 
 fn refused(key: &str, problem: String) -> Error {
-    Error::new(ErrorKind::Data, format!("{key}: {problem}"))
+    Error::from_faults(vec![Fault::new(key, problem)])
 }
 
 /// The secret on the first line of a file.

@@ -41,7 +41,7 @@ pub(crate) fn group_name_fault(name: &str) -> Option<String> {
     }
     let is_bad = |c: char| c.is_whitespace() || c.is_control() || ",:!&*?[]/".contains(c);
     (name.is_empty() || name.contains(is_bad)).then(|| {
-        format!("{name:?} is no name for a group: no white space, and none of , : ! & * ? [ ] /")
+        format!("{name:?} is not a valid group name: no white space, and none of , : ! & * ? [ ] /")
     })
 }
 
@@ -135,8 +135,9 @@ fn host(node: Node, hosts: &mut Vec<HostDefinition>, ranges: &mut Ranges, faults
 pub(crate) fn pattern_fault(name: &str) -> Option<String> {
     let host = before_links(name);
     let is_bad = !host.starts_with('@') && host.contains(['!', '&', '*', '?']);
-    is_bad
-        .then(|| format!("{name:?} is no name for a host: --limit and --exclude take ! & * and ?"))
+    is_bad.then(|| {
+        format!("{name:?} is not a valid host name: --limit and --exclude take ! & * and ?")
+    })
 }
 
 /// A name that a list of targets could not hold either.
@@ -146,7 +147,7 @@ pub(crate) fn host_name_fault(name: &str) -> Option<String> {
     }
     let is_bad = |c: char| c.is_control() || c.is_whitespace();
     if name.contains(is_bad) {
-        return Some(format!("{name:?} is no name for a host: it has white space"));
+        return Some(format!("{name:?} is not a valid host name: it has white space"));
     }
     plain_name_fault(name)
 }
@@ -155,7 +156,7 @@ pub(crate) fn host_name_fault(name: &str) -> Option<String> {
 pub(crate) fn listed_name_fault(name: &str) -> Option<String> {
     let is_bad = |c: char| c.is_control() || (c.is_whitespace() && c != ' ');
     if name.is_empty() || name.trim() != name || name.contains(is_bad) {
-        return Some(format!("{name:?} is no name for a host"));
+        return Some(format!("{name:?} is not a valid host name"));
     }
     plain_name_fault(name)
 }
@@ -172,7 +173,7 @@ fn plain_name_fault(name: &str) -> Option<String> {
 pub(crate) fn directory_fault(name: &str) -> Option<String> {
     let host = before_links(name);
     let is_bad = !host.starts_with('@') && host.split('/').any(|part| [".", ".."].contains(&part));
-    is_bad.then(|| format!("{name:?} is no name for a host: it would be a directory's"))
+    is_bad.then(|| format!("{name:?} is not a valid host name: it would be a directory's"))
 }
 
 /// The data of a map.

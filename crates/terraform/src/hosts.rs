@@ -47,7 +47,7 @@ struct Reading {
 impl Reading {
     fn group(&mut self, path: &str, group: &str, items: &[Value]) {
         if group.is_empty() || group.starts_with('@') || group.chars().any(char::is_control) {
-            self.faults.push(format!("{path}: {group:?} is no name for a group"));
+            self.faults.push(format!("{path}: {group:?} is not a valid group name"));
         }
         // All hosts are in the group of all hosts.
         let named = Some(group).filter(|group| *group != "all");
@@ -291,7 +291,7 @@ mod tests {
                 "out.0 has a whole number as id that does not fit into 64 bits: make it text".to_owned(),
             ),
             (r#"[{"name":["hunter2"]}]"#, "out.0 has a list as name: out.0.name must be text".to_owned()),
-            (r#"{"@ssh":["a"]}"#, "out: \"@ssh\" is no name for a group".to_owned()),
+            (r#"{"@ssh":["a"]}"#, "out: \"@ssh\" is not a valid group name".to_owned()),
             (
                 r#"["", " a", "a\nb"]"#,
                 ["out.0", "out.1", "out.2"]

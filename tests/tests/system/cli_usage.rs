@@ -76,24 +76,24 @@ fn values_that_do_not_fit() {
             "ssh_password_command=:",
             "what the command prints has nothing on its first line",
         ),
-        ("--sudo-user", "root", "--sudo-user: it counts only with --sudo"),
-        ("--doas-user", "root", "--doas-user: it counts only with --doas"),
-        ("--dzdo-user", "root", "--dzdo-user: it counts only with --dzdo"),
-        ("--sudo-group", "adm", "--sudo-group: it counts only with --sudo"),
-        ("--su-user", "ro\not", "--su-user: \"ro\\not\" is no name for a user"),
+        ("--sudo-user", "root", "--sudo-user: has no effect without --sudo"),
+        ("--doas-user", "root", "--doas-user: has no effect without --doas"),
+        ("--dzdo-user", "root", "--dzdo-user: has no effect without --dzdo"),
+        ("--sudo-group", "adm", "--sudo-group: has no effect without --sudo"),
+        ("--su-user", "ro\not", "--su-user: \"ro\\not\" is not a valid user name"),
         (
             "--su-password-file",
             "/etc/hostname",
-            "--su-password-file: it counts only with --su-user",
+            "--su-password-file: has no effect without --su-user",
         ),
-        ("--data", "_su_password=hunter2", "_su_password: it counts only with _su_user"),
-        ("--data", "_use_sudo_login=true", "_use_sudo_login: it counts only with _sudo"),
-        ("--data", "_preserve_su_env=true", "_preserve_su_env: it counts only with _su_user"),
-        ("--su-shell", "sh", "--su-shell: it counts only with --su-user"),
+        ("--data", "_su_password=hunter2", "_su_password: has no effect without _su_user"),
+        ("--data", "_use_sudo_login=true", "_use_sudo_login: has no effect without _sudo"),
+        ("--data", "_preserve_su_env=true", "_preserve_su_env: has no effect without _su_user"),
+        ("--su-shell", "sh", "--su-shell: has no effect without --su-user"),
         (
             "--sudo-password-file",
             "/etc/hostname",
-            "--sudo-password-file: it counts only with --sudo",
+            "--sudo-password-file: has no effect without --sudo",
         ),
         ("--sudo-password-file", "/nowhere", "cannot read the password file /nowhere"),
         ("--su-password-file", "/dev/null", "nothing on its first line"),
@@ -114,7 +114,7 @@ fn what_belongs_to_a_privilege_tool_that_is_not_asked_for() {
         ("--use-su-login", "--su-user"),
         ("--preserve-su-env", "--su-user"),
     ] {
-        let says = format!("{flag}: it counts only with {tool}");
+        let says = format!("{flag}: has no effect without {tool}");
         refused(&["@local", "exec", flag, "--", "id"], &says);
         refused(&["@local", "get", flag, "/etc/passwd", "-"], &says);
     }

@@ -3,7 +3,8 @@
 use crate::shell::arguments::{ConnectorArguments, EnvValue};
 use crate::shell::command::StringCommand;
 use crate::values::error::Result;
-use crate::values::reader::{Fault, faults_to_result};
+use crate::values::fault::Fault;
+use crate::values::reader::faults_to_result;
 use crate::values::secret::Secret;
 
 /// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this
@@ -257,12 +258,12 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
             faults.push(Fault::new(key, "must not be empty or hold a NUL byte"));
         }
     }
-    faults_to_result(&faults)
+    faults_to_result(faults)
 }
 
 /// Refuses what the privilege tools cannot be told, as [`check`] does, for what is no command.
 pub(crate) fn check_privilege(arguments: &ConnectorArguments) -> Result<()> {
-    faults_to_result(&privilege_faults(arguments))
+    faults_to_result(privilege_faults(arguments))
 }
 
 fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
@@ -275,8 +276,7 @@ fn privilege_faults(arguments: &ConnectorArguments) -> Vec<Fault> {
     ];
     let mut faults: Vec<Fault> = unused_faults(arguments).collect();
     if arguments.use_sudo_password == Some(true) && arguments.sudo_password.is_some() {
-        let problem = "it asks for the password that _sudo_password gives: leave one of them out";
-        faults.push(Fault::new("_use_sudo_password", problem));
+        faults.push(Fault::excludes("_use_sudo_password", "_sudo_password"));
     }
     faults.extend(password_faults(arguments));
     let name_faults =
@@ -302,7 +302,7 @@ fn password_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault
 fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
     let head = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     if !head || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        let problem = format!("{name:?} is no name for a variable: letters, digits and _ make one");
+        let problem = format!("{name:?} is not a valid variable name: use letters, digits and _");
         return Some(Fault::new("_env", problem));
     }
     let bytes = match value {
@@ -337,14 +337,14 @@ fn unused_faults(arguments: &ConnectorArguments) -> impl Iterator<Item = Fault> 
         ("_dzdo_user", dzdo_user.is_some(), dzdo.is_some(), "_dzdo"),
     ];
     let unused = |(key, given, asked_for, by): (_, bool, bool, &str)| {
-        (given && !asked_for).then(|| Fault::new(key, format!("it counts only with {by}")))
+        (given && !asked_for).then(|| Fault::needs(key, by))
     };
     pairs.into_iter().filter_map(unused)
 }
 
 fn name_fault(key: &str, name: &str, of: &str) -> Option<Fault> {
     let refused = name.is_empty() || name.starts_with('-') || name.chars().any(char::is_control);
-    refused.then(|| Fault::new(key, format!("{name:?} is no name for a {of}")))
+    refused.then(|| Fault::new(key, format!("{name:?} is not a valid {of} name")))
 }
 
 #[cfg(test)]

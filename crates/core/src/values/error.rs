@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::values::fault::Fault;
 use crate::values::output::CommandOutput;
 use crate::values::secret::{Secret, masked};
 
@@ -78,6 +79,22 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// Why `sudo`, `su`, `doas` or `dzdo` did not run a command ([`Error::refusal`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The tool did not accept the password.
+    WrongPassword,
+    /// The tool asked for a password, and there was none to give.
+    NoPassword,
+    /// The tool runs only on a terminal.
+    NoTerminal,
+    /// The target has no such user.
+    UnknownUser,
+    /// The tool's configuration does not allow it, whatever the password.
+    NotAllowed,
+}
+
 /// An error of hostlink: a kind to act on, and one line to read.
 ///
 /// `Display` is one line and does not repeat [`source`](StdError::source).
@@ -87,6 +104,8 @@ struct Inner {
     kind: ErrorKind,
     target: Option<String>,
     message: String,
+    faults: Vec<Fault>,
+    refusal: Option<Refusal>,
     stderr_tail: Option<String>,
     output: Option<CommandOutput>,
     kill_confirmed: Option<bool>,
@@ -100,11 +119,22 @@ impl Error {
             kind,
             target: None,
             message: message.into(),
+            faults: Vec::new(),
+            refusal: None,
             stderr_tail: None,
             output: None,
             kill_confirmed: None,
             source: None,
         }))
+    }
+
+    /// The error for values that cannot be used ([`ErrorKind::Data`]), with all their faults.
+    #[must_use]
+    pub fn from_faults(faults: Vec<Fault>) -> Self {
+        let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
+        let mut error = Self::new(ErrorKind::Data, all.join("; "));
+        error.0.faults = faults;
+        error
     }
 
     /// The error for a failed system call; its kind follows from the cause.
@@ -136,6 +166,13 @@ impl Error {
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
+        self
+    }
+
+    /// Says why a privilege tool did not run the command.
+    #[must_use]
+    pub fn with_refusal(mut self, refusal: Refusal) -> Self {
+        self.0.refusal = Some(refusal);
         self
     }
 
@@ -194,6 +231,24 @@ impl Error {
         &self.0.message
     }
 
+    /// The faults that [`from_faults`](Self::from_faults) made it of.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
+    /// The faults; a message without faults is one of no key in particular.
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
+        let Inner { message, faults, .. } = *self.0;
+        if faults.is_empty() { vec![Fault::general(message)] } else { faults }
+    }
+
+    /// Why a privilege tool did not run the command, as far as that is known.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.0.refusal
+    }
+
     /// The last lines of the target's standard error.
     #[must_use]
     pub fn stderr_tail(&self) -> Option<&str> {
@@ -237,6 +292,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("target", &self.0.target)
             .field("message", &self.0.message)
+            .field("refusal", &self.0.refusal)
             .field("stderr_tail", &self.0.stderr_tail)
             .field("kill_confirmed", &self.0.kill_confirmed)
             .field("source", &self.0.source)

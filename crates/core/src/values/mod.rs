@@ -3,6 +3,7 @@
 
 pub(crate) mod data;
 pub(crate) mod error;
+pub(crate) mod fault;
 pub(crate) mod field;
 pub(crate) mod interchange;
 pub(crate) mod io;

@@ -1,32 +1,11 @@
 //! Reads typed values from host data, and collects every fault.
 
-use std::fmt;
-
 use crate::values::data::{Data, is_secret_name};
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::fault::Fault;
 use crate::values::field::DataField;
 use crate::values::nearest;
 use crate::values::value::{FromValue, Value};
-
-/// Something wrong with one key of host data.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    key: String,
-    problem: String,
-}
-
-impl Fault {
-    /// `problem` says what stands there and what was expected. It must not hold a secret.
-    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: key.into(), problem: problem.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)
-    }
-}
 
 /// Reads typed values from [`Data`] and collects every fault, so that the user sees them all at
 /// once.
@@ -86,7 +65,10 @@ impl<'a> DataReader<'a> {
     pub fn refuse_unknown(&mut self, prefix: &str, fields: &[DataField]) {
         for (key, value) in self.data.iter().filter(|(key, _)| key.starts_with(prefix)) {
             let is_known = fields.iter().any(|field| field.key == key);
-            if is_known || *value == Value::Null || self.faults.iter().any(|it| it.key == key) {
+            if is_known
+                || *value == Value::Null
+                || self.faults.iter().any(|it| it.key() == Some(key))
+            {
                 continue;
             }
             let hint = match nearest::hint(key, fields.iter().map(|field| field.key)) {
@@ -104,48 +86,48 @@ impl<'a> DataReader<'a> {
         self.faults.push(Fault::new(key, problem));
     }
 
+    /// Adds the fault that `key` has no effect without the key `other`.
+    pub fn needs(&mut self, key: impl Into<String>, other: impl Into<String>) {
+        self.faults.push(Fault::needs(key, other));
+    }
+
     /// Ends the reading.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Data`] with every fault, if there was one.
     pub fn finish(self) -> Result<()> {
-        faults_to_result(&self.faults)
+        faults_to_result(self.faults)
     }
 }
 
-pub(crate) fn faults_to_result(faults: &[Fault]) -> Result<()> {
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
-    Err(Error::new(ErrorKind::Data, all.join("; ")))
+pub(crate) fn faults_to_result(faults: Vec<Fault>) -> Result<()> {
+    if faults.is_empty() { Ok(()) } else { Err(Error::from_faults(faults)) }
 }
 
-/// What several checks of data found wrong, in one error, so that the user sees it all at once.
-/// Another error than [`ErrorKind::Data`] is told alone.
+/// Joins what several checks of data found wrong in one error, so that the user sees it all at
+/// once. An error of another kind than [`ErrorKind::Data`] is returned alone.
 ///
 /// # Errors
 ///
 /// What the checks found, if they found anything.
 pub fn all_checks(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
-    let mut found: Vec<Error> = Vec::new();
+    let mut target = None;
+    let mut found: Vec<Fault> = Vec::new();
     for error in checks.into_iter().filter_map(Result::err) {
         if error.kind() != ErrorKind::Data {
             return Err(error);
         }
-        // Two links of a chain may read the same key.
-        if found.iter().all(|known| known.message() != error.message()) {
-            found.push(error);
+        target = target.or_else(|| error.target().map(str::to_owned));
+        for fault in error.into_faults() {
+            // Two links of a chain may read the same key.
+            if !found.contains(&fault) {
+                found.push(fault);
+            }
         }
     }
-    if found.len() < 2 {
-        return found.pop().map_or(Ok(()), Err);
-    }
-    let messages: Vec<&str> = found.iter().map(Error::message).collect();
-    let joined = Error::new(ErrorKind::Data, messages.join("; "));
-    let target = found.iter().find_map(Error::target);
-    Err(target.into_iter().fold(joined, Error::with_target))
+    let joined = faults_to_result(found);
+    joined.map_err(|error| target.into_iter().fold(error, Error::with_target))
 }
 
 #[cfg(test)]
@@ -160,6 +142,14 @@ mod tests {
         let data = |message: &str| Err(Error::new(ErrorKind::Data, message));
         let joined = all_checks([Ok(()), data("a"), data("b"), data("a")]).unwrap_err();
         assert_eq!((joined.kind(), joined.message()), (ErrorKind::Data, "a; b"));
+        let faults = |keys: &[&str]| {
+            let faults = keys.iter().map(|key| Fault::needs(*key, "x")).collect();
+            Err(Error::from_faults(faults).with_target("h"))
+        };
+        let joined = all_checks([data("a"), faults(&["p", "q"]), faults(&["q", "r"])]).unwrap_err();
+        let keys: Vec<_> = joined.faults().iter().map(Fault::key).collect();
+        assert_eq!(keys, [None, Some("p"), Some("q"), Some("r")]);
+        assert_eq!(joined.target(), Some("h"));
         let other = Err(Error::new(ErrorKind::Unsupported, "c"));
         assert_eq!(all_checks([data("a"), other]).unwrap_err().message(), "c");
         assert!(all_checks([Ok(()), Ok(())]).is_ok());

@@ -44,7 +44,7 @@ fn what_is_for_images_is_known() {
 #[test]
 fn a_password_for_the_engine_counts_with_its_sudo_and_is_not_shown() {
     let data = Data::new().with("docker_identifier", "a").with("docker_sudo_password", "hunter2");
-    assert_eq!(faults(data.clone()), "docker_sudo_password: it counts only with docker_sudo");
+    assert_eq!(faults(data.clone()), "docker_sudo_password: has no effect without docker_sudo");
     let settings = parse(data.with("docker_sudo", true)).unwrap();
     assert_eq!(settings.given.sudo_password, Some("hunter2".into()));
     assert!(!format!("{settings:?}").contains("hunter2"));

@@ -59,14 +59,14 @@ async fn no_host_is_called_like_a_directory() {
         let builder = Inventory::builder().host("@cloud");
         let connectors = registry(Some(Cloud::new(vec![listed], vec![])));
         let told = builder.build(&connectors, &context()).await.unwrap_err().to_string();
-        assert!(told.contains(&format!("{name:?} is no name for a host")), "{told}");
+        assert!(told.contains(&format!("{name:?} is not a valid host name")), "{told}");
         let files =
             printing(&format!(r#"{{"hosts": [{{"name": "{name}", "target": "@docker/x"}}]}}"#));
         let found = error(Inventory::builder().path(files.path("p")), &files).await;
-        assert!(found.contains(&format!("{name:?} is no name for a host")), "{found}");
+        assert!(found.contains(&format!("{name:?} is not a valid host name")), "{found}");
     }
     let found = error(Inventory::builder().host(".."), &Files::new(&[])).await;
-    assert!(found.contains("\"..\" is no name for a host"), "{found}");
+    assert!(found.contains("\"..\" is not a valid host name"), "{found}");
     // The control: dots that are no directory, and paths of connectors.
     let listed = vec![NameData::new("...").with_target("@docker/x"), NameData::new("a..b")];
     let connectors = registry(Some(Cloud::new(listed, vec![])));
@@ -118,7 +118,7 @@ async fn groups_that_no_limit_could_name_are_refused() {
         let cloud = Cloud::new(vec![NameData::new("c1").with_group(group)], vec![]);
         let builder = Inventory::builder().host("@cloud");
         let error = builder.build(&registry(Some(cloud)), &context()).await.unwrap_err();
-        assert!(error.to_string().contains("is no name for a group"), "{group}: {error}");
+        assert!(error.to_string().contains("is not a valid group name"), "{group}: {error}");
     }
 }
 

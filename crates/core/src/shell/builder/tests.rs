@@ -182,18 +182,18 @@ fn each_row_of_arguments_makes_its_line() {
 #[test]
 fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     let rows = [
-        (a().with_sudo_user("web"), "_sudo_user: it counts only with _sudo"),
-        (a().with_sudo_group("adm"), "_sudo_group: it counts only with _sudo"),
-        (a().with_use_sudo_login(true), "_use_sudo_login: it counts only with _sudo"),
-        (a().with_use_sudo_password(true), "_use_sudo_password: it counts only with _sudo"),
-        (a().with_preserve_sudo_env(true), "_preserve_sudo_env: it counts only with _sudo"),
-        (a().with_use_su_login(true), "_use_su_login: it counts only with _su_user"),
-        (a().with_preserve_su_env(true), "_preserve_su_env: it counts only with _su_user"),
-        (a().with_su_shell("bash"), "_su_shell: it counts only with _su_user"),
-        (a().with_su_password("hunter2"), "_su_password: it counts only with _su_user"),
-        (a().with_doas_user("web"), "_doas_user: it counts only with _doas"),
-        (a().with_doas_password("hunter2"), "_doas_password: it counts only with _doas"),
-        (a().with_dzdo_user("web"), "_dzdo_user: it counts only with _dzdo"),
+        (a().with_sudo_user("web"), "_sudo_user: has no effect without _sudo"),
+        (a().with_sudo_group("adm"), "_sudo_group: has no effect without _sudo"),
+        (a().with_use_sudo_login(true), "_use_sudo_login: has no effect without _sudo"),
+        (a().with_use_sudo_password(true), "_use_sudo_password: has no effect without _sudo"),
+        (a().with_preserve_sudo_env(true), "_preserve_sudo_env: has no effect without _sudo"),
+        (a().with_use_su_login(true), "_use_su_login: has no effect without _su_user"),
+        (a().with_preserve_su_env(true), "_preserve_su_env: has no effect without _su_user"),
+        (a().with_su_shell("bash"), "_su_shell: has no effect without _su_user"),
+        (a().with_su_password("hunter2"), "_su_password: has no effect without _su_user"),
+        (a().with_doas_user("web"), "_doas_user: has no effect without _doas"),
+        (a().with_doas_password("hunter2"), "_doas_password: has no effect without _doas"),
+        (a().with_dzdo_user("web"), "_dzdo_user: has no effect without _dzdo"),
     ];
     for (arguments, says) in rows {
         let error = make_unix_command(&c("id"), &arguments).unwrap_err();
@@ -206,7 +206,7 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
 fn a_password_that_is_given_is_not_asked_for() {
     let given = a().with_sudo(true).with_sudo_password("hunter2");
     let error = make_unix_command(&c("id"), &given.clone().with_use_sudo_password(true));
-    let says = "_use_sudo_password: it asks for the password that _sudo_password gives: leave one of them out";
+    let says = "_use_sudo_password: cannot be combined with _sudo_password";
     assert_eq!(error.unwrap_err().message(), says);
     assert!(make_unix_command(&c("id"), &given.with_use_sudo_password(false)).is_ok());
     // The answer is in the place of the question.
@@ -252,7 +252,7 @@ fn a_group_is_that_of_the_command_and_of_its_kill() {
     assert_eq!(line, "sudo -H -n -u web -g adm sh -c id");
     for group in ["", "-g", "a\nb"] {
         let error = make_unix_command(&c("id"), &a().with_sudo(true).with_sudo_group(group));
-        let says = format!("_sudo_group: {group:?} is no name for a group");
+        let says = format!("_sudo_group: {group:?} is not a valid group name");
         assert_eq!(error.unwrap_err().message(), says);
     }
 }
@@ -261,9 +261,12 @@ fn a_group_is_that_of_the_command_and_of_its_kill() {
 fn what_cannot_arrive_is_refused_with_every_fault() {
     let arguments = a().with_env_var("9x", "v").with_sudo_user("-u").with_su_user("a\nb");
     let message = make_unix_command(&c("a\0b"), &arguments).unwrap_err().to_string();
-    for fault in
-        ["command: a NUL", "\"9x\" is no name", "_sudo_user: \"-u\"", "_su_user: \"a\\nb\""]
-    {
+    for fault in [
+        "command: a NUL",
+        "\"9x\" is not a valid variable name",
+        "_sudo_user: \"-u\"",
+        "_su_user: \"a\\nb\"",
+    ] {
         assert!(message.contains(fault), "{fault} is not in {message}");
     }
 }
