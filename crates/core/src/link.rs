@@ -1,6 +1,5 @@
 //! A live link to one target, as users hold it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,9 +9,10 @@ use crate::contract::connection::{Connection, SpawnOptions};
 use crate::contract::context::Context;
 use crate::contract::forward::{Endpoint, Forward, Forwarding};
 use crate::contract::process::{Process, TerminalSize};
+use crate::running::handshake::START_LIMIT;
 use crate::running::run::{self, Ignore};
 use crate::running::shared::Shared;
-use crate::running::start::Starter;
+use crate::running::start::Start;
 use crate::running::terminal::{self, Terminal};
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::command::StringCommand;
@@ -175,17 +175,12 @@ impl Link {
         arguments: &ConnectorArguments,
         options: &SpawnOptions,
     ) -> Result<Process> {
-        let mut arguments = Cow::Borrowed(arguments);
-        if let Some(password) = self.0.ask_for_password(&arguments).await? {
-            arguments = Cow::Owned(arguments.into_owned().answered(password));
-        }
-        let mut starter = Starter::new(&self.0, command, &arguments, options.clone(), false)?;
-        starter.whole_session = options.terminal.is_some();
-        let started = starter.hand_over().await;
-        started.map_err(|error| {
-            self.0.note_refusal(arguments.sudo_password.as_ref(), &error);
-            error.masking(starter.script.secrets())
-        })
+        let mut start = Start::new(&self.0, command, arguments, options.clone());
+        start.limits.whole = None;
+        start.limits.start = Some(START_LIMIT);
+        start.whole_session = options.terminal.is_some();
+        start.ask_for_password().await?;
+        Ok(start.begin_in_place().await?.into_process())
     }
 
     /// Opens a byte stream to a socket as seen from the target.

@@ -2,11 +2,10 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink_core::{Duplex, Error, ErrorKind, ProcessControl, Result, Script, TerminalSize};
-use pty_process::Pty;
+use hostlink_core::{Error, ErrorKind, ProcessControl, Result, Script, TerminalSize};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, geteuid, kill_process_group, test_kill_process};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -19,7 +18,6 @@ pub(crate) struct Control {
     /// The script asks for another user's rights, and this process is not root: then some of the
     /// group cannot be killed.
     partly: bool,
-    beside: Mutex<Option<Box<dyn Duplex>>>,
 }
 
 impl Control {
@@ -34,12 +32,7 @@ impl Control {
         let pid = pid.and_then(|pid| i32::try_from(pid).ok());
         let partly = script.is_privileged() && !geteuid().is_root();
         let group = pid.and_then(Pid::from_raw);
-        Self { group, reaped, terminal, partly, beside: Mutex::default() }
-    }
-
-    /// The same for one that has this terminal beside its pipes.
-    pub(crate) fn beside(self, pty: Pty) -> Self {
-        Self { beside: Mutex::new(Some(Box::new(pty) as _)), ..self }
+        Self { group, reaped, terminal, partly }
     }
 }
 
@@ -62,10 +55,6 @@ impl ProcessControl for Control {
             // A privileged group is left to a kill with the same privilege.
             Err(_) => None,
         }
-    }
-
-    fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
-        self.beside.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<()> {

@@ -44,6 +44,7 @@ pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
         stdin: Some(Box::pin(stdin)),
         output: output.boxed(),
         control: Box::new(Control::new(script, child.id(), reaped.clone(), None)),
+        terminal: None,
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
     })
 }
@@ -67,11 +68,11 @@ pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
     let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
     let reaped = Arc::new(AtomicBool::new(false));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
-    let control = Control::new(script, child.id(), reaped.clone(), None).beside(pty);
     Ok(Process {
         stdin: Some(Box::pin(stdin)),
         output: output.boxed(),
-        control: Box::new(control),
+        control: Box::new(Control::new(script, child.id(), reaped.clone(), None)),
+        terminal: Some(Box::new(pty)),
         exit: Box::pin(async move {
             let status = ended(child.wait().await, &reaped);
             drop((ours, pts));
@@ -97,6 +98,7 @@ pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process
         stdin: Some(Box::pin(writer)),
         output: until_hang_up(reader),
         control: Box::new(Control::new(script, child.id(), reaped.clone(), Some(window))),
+        terminal: None,
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
     })
 }

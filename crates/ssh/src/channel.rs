@@ -102,6 +102,7 @@ async fn on_sockets(
         output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(NoControl),
+        terminal: None,
     })
 }
 
@@ -143,6 +144,7 @@ async fn on_terminal(
         output: keeping(output.boxed(), session.clone()),
         exit: Box::pin(ended(session, check)),
         control: Box::new(Window { window, master }),
+        terminal: None,
     })
 }
 

@@ -64,7 +64,7 @@ impl OpenSftp for Opener {
     async fn open(&self) -> Result<Subsystem> {
         let login = self.0.live_login().await?;
         let channel = self.0.slots().channel(Use::Files);
-        let Process { stdin, output, exit, control } =
+        let Process { stdin, output, exit, control, .. } =
             login.open(&Request::Subsystem("sftp"), None, Some(channel)).await?;
         let no_input = || Error::new(ErrorKind::LinkLost, "the channel takes no input");
         let bytes = output.filter_map(|chunk| async {

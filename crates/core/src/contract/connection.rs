@@ -144,8 +144,7 @@ pub struct SpawnOptions {
     /// A kill or a clean-up: it must not queue behind the commands that it is to end.
     pub urgent: bool,
     /// The script starts a tool that wants a terminal: beside its streams it gets one as its
-    /// controlling terminal, whose other end is
-    /// [`ProcessControl::take_terminal`](crate::ProcessControl::take_terminal). Only for
-    /// connections that [can do it](Features::terminal_beside_pipes).
+    /// controlling terminal, whose other end is [`Process::terminal`]. Only for connections that
+    /// [can do it](Features::terminal_beside_pipes).
     pub asked_on_terminal: bool,
 }

@@ -29,6 +29,10 @@ pub struct Process {
     pub exit: BoxFuture<'static, Result<ExitStatus>>,
     /// Ends the process and changes its window.
     pub control: Box<dyn ProcessControl>,
+    /// The other end of the terminal that the process has beside its streams, if
+    /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one.
+    /// Closing it takes nothing from the process.
+    pub terminal: Option<Box<dyn Duplex>>,
 }
 
 impl Process {
@@ -46,6 +50,7 @@ impl Process {
             output: stream::iter(chunks.into_iter().map(Ok)).boxed(),
             exit: Box::pin(async move { Ok(status) }),
             control: Box::new(NoControl),
+            terminal: None,
         }
     }
 }
@@ -85,13 +90,6 @@ pub trait ProcessControl: Send + Sync {
     /// begun none.
     async fn has_ended(&self, _pid: i32) -> bool {
         false
-    }
-
-    /// The other end of the terminal that the process has beside its streams, where
-    /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one.
-    /// It is given once, and closing it takes nothing from the process. Default: there is none.
-    fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
-        None
     }
 
     /// Tells the terminal its size.

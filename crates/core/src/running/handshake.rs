@@ -141,6 +141,17 @@ pub(crate) struct Handshake {
     pub(crate) inner: Option<Leader>,
 }
 
+/// What a process writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// A terminal, so there is one announcement.
+    One,
+    /// Standard output and standard error.
+    Two,
+    /// The same, and a terminal that tools ask on.
+    TwoBesideTerminal,
+}
+
 /// What became of a question that may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -182,9 +193,7 @@ impl Default for Gate {
 }
 
 impl Handshake {
-    /// `terminal`: there is one stream only, so only one announcement. `beside`: there is a
-    /// terminal beside the streams.
-    pub(crate) fn new(script: &Script, terminal: bool, beside: bool) -> Self {
+    pub(crate) fn new(script: &Script, streams: Streams) -> Self {
         let first = |prompt: &Prompt| match prompt.from {
             Some(_) => State::Early,
             None => State::Open,
@@ -197,10 +206,10 @@ impl Handshake {
             prompts: prompts.map(|prompt| (prompt.clone(), first(prompt))).collect(),
             sudo_prompt: script.sudo_prompt().cloned(),
             cues: said.flatten().cloned().chain(wanted).collect(),
-            has_terminal: beside,
+            has_terminal: streams == Streams::TwoBesideTerminal,
             last: Vec::new(),
             stdout: Gate::default(),
-            stderr: if terminal { Gate::Open } else { Gate::default() },
+            stderr: if streams == Streams::One { Gate::Open } else { Gate::default() },
             terminal: Vec::new(),
             preamble: Vec::new(),
             is_gated: script.gate().is_some(),

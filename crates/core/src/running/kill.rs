@@ -43,7 +43,7 @@ use crate::running::shared::Shared;
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::command::StringCommand;
 use crate::values::error::Result;
-use crate::values::io::{Chunk, Duplex};
+use crate::values::io::Chunk;
 use crate::values::status::ExitStatus;
 
 /// How long a kill through the link may take.
@@ -86,7 +86,6 @@ struct Handed {
     reached: Arc<AtomicBool>,
     /// The shell that ran the command, and perhaps became it.
     leader: Option<Leader>,
-    terminal: Mutex<Option<Box<dyn Duplex>>>,
 }
 
 enum HandedState {
@@ -123,10 +122,6 @@ impl ProcessControl for Handed {
         }
         let is_ours = |leader: Leader| [leader.pid, leader.group()].contains(&pid);
         self.reached.load(Ordering::Relaxed) && self.leader.is_some_and(is_ours)
-    }
-
-    fn take_terminal(&self) -> Option<Box<dyn Duplex>> {
-        self.terminal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<()> {
@@ -169,16 +164,16 @@ impl Killer {
         Box::pin(async move { link.connection().probe().await })
     }
 
-    /// What ends the command for somebody else, who has its streams. The handshake is over.
-    pub(crate) fn into_control(
-        self,
-        control: Arc<dyn ProcessControl>,
-        handshake: Handshake,
-        terminal: Option<Box<dyn Duplex>>,
-    ) -> impl ProcessControl + use<> {
-        let leader = handshake.inner;
+    /// Ends what the connection itself can end, and changes the terminal's size.
+    pub(crate) fn control(&self) -> &Arc<dyn ProcessControl> {
+        &self.control
+    }
+
+    /// The control of a process whose streams are handed over. The command has announced itself.
+    pub(crate) fn into_control(self, handshake: Handshake) -> impl ProcessControl + use<> {
+        let (control, leader) = (self.control.clone(), handshake.inner);
         let state = Mutex::new(HandedState::Running(Box::new((self, handshake))));
-        Handed { control, state, reached: Arc::default(), leader, terminal: Mutex::new(terminal) }
+        Handed { control, state, reached: Arc::default(), leader }
     }
 
     /// Whether nothing is left to do after the connection has ended the group `killed`.

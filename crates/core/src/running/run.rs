@@ -1,22 +1,17 @@
 //! Runs commands on a link: one attempt, and attempts with retries.
 
-use std::borrow::Cow;
-use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::contract::connection::SpawnOptions;
-use crate::running::handshake::START_LIMIT;
-use crate::running::pump::{Input, Limits, pump};
+use crate::running::begun::Begun;
+use crate::running::feed::Input;
+use crate::running::limits::Clock;
 use crate::running::shared::Shared;
-use crate::running::start::Starter;
-use crate::running::sudo_words;
+use crate::running::start::Start;
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::command::StringCommand;
 use crate::values::error::{Error, ErrorKind, Result};
@@ -24,7 +19,6 @@ use crate::values::io::{BoxRead, OutputSink, Stream};
 use crate::values::lines::{LineSplitter, OutputLine};
 use crate::values::output::{Collector, CommandOutput, RunOptions};
 use crate::values::report::Event;
-use crate::values::secret::Secret;
 use crate::values::stdin::Stdin;
 
 /// A sink for output that nobody wants as it arrives.
@@ -51,7 +45,7 @@ pub(crate) async fn run(
         return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
     }
     loop {
-        let attempt = Attempt::new(link, command, arguments, options, live);
+        let attempt = Attempt::new(link, command, arguments, options, Some(&mut *live));
         let result = attempt.run().await;
         if left == 0 || !wants_another(&result, arguments) {
             return result.map_err(|error| error.with_target(link.name()));
@@ -83,15 +77,15 @@ const URGENT_SILENCE: Duration = Duration::from_millis(500);
 /// One run of one command.
 pub(crate) struct Attempt<'a> {
     link: &'a Shared,
-    command: &'a StringCommand,
-    arguments: Cow<'a, ConnectorArguments>,
+    start: Start<'a>,
     options: RunOptions,
     live: Option<&'a mut dyn OutputSink>,
-    limits: Limits,
-    urgent: bool,
-    tracker: Option<TaskTracker>,
-    /// Set once the command itself has started.
-    started: Arc<AtomicBool>,
+}
+
+/// A run whose command has started.
+pub(crate) struct Started<'a> {
+    attempt: Attempt<'a>,
+    begun: Begun,
 }
 
 impl<'a> Attempt<'a> {
@@ -100,27 +94,17 @@ impl<'a> Attempt<'a> {
         command: &'a StringCommand,
         arguments: &'a ConnectorArguments,
         options: &RunOptions,
-        live: &'a mut dyn OutputSink,
+        live: Option<&'a mut dyn OutputSink>,
     ) -> Self {
-        let limits = Limits {
-            whole: arguments.timeout,
-            start: arguments.is_privileged().then_some(START_LIMIT),
-            silence: options.output_silence,
-            ..Limits::default()
+        let spawn = SpawnOptions {
+            terminal: (arguments.get_pty == Some(true)).then(Default::default),
+            ..SpawnOptions::default()
         };
-        let options = options.clone();
-        let arguments = Cow::Borrowed(arguments);
-        Self {
-            link,
-            command,
-            arguments,
-            options,
-            live: Some(live),
-            limits,
-            urgent: false,
-            tracker: None,
-            started: Arc::default(),
-        }
+        let mut start = Start::new(link, command, arguments, spawn);
+        start.limits.silence = options.output_silence;
+        start.has_input = arguments.stdin.is_some();
+        start.print_input = options.print_input;
+        Self { link, start, options: options.clone(), live }
     }
 
     /// A kill or a clean-up. It has a limit of its own, and is not killed in turn.
@@ -130,138 +114,76 @@ impl<'a> Attempt<'a> {
         arguments: &'a ConnectorArguments,
         limit: Duration,
     ) -> Self {
-        let limits = Limits { whole: Some(limit), silence: URGENT_SILENCE, ..Limits::default() };
-        let options = RunOptions::default();
-        let arguments = Cow::Borrowed(arguments);
-        let started = Arc::default();
-        Self {
-            link,
-            command,
-            arguments,
-            options,
-            live: None,
-            limits,
-            urgent: true,
-            tracker: None,
-            started,
-        }
+        let options = RunOptions { output_silence: URGENT_SILENCE, ..RunOptions::default() };
+        let mut attempt = Self::new(link, command, arguments, &options, None);
+        attempt.start.options.urgent = true;
+        attempt.start.limits.whole = Some(limit);
+        attempt
     }
 
-    /// Also ends it when nothing moves for so long.
+    /// Also ends it when nothing moves for this long.
     pub(crate) fn with_stall_limit(mut self, limit: Duration) -> Self {
-        self.limits.stall = Some(limit);
+        self.start.limits.stall = Some(limit);
         self
     }
 
     /// Counts it in `tracker` until it has ended, or has been killed.
     pub(crate) fn tracked_by(mut self, tracker: &TaskTracker) -> Self {
-        self.tracker = Some(tracker.clone());
+        self.start.tracker = Some(tracker.clone());
         self
     }
 
-    /// Sets `started` once the command itself has started.
-    pub(crate) fn noting_start(mut self, started: &Arc<AtomicBool>) -> Self {
-        self.started = started.clone();
-        self
+    pub(crate) async fn run(self) -> Result<CommandOutput> {
+        self.begin().await?.finish().await
     }
 
-    pub(crate) async fn run(mut self) -> Result<CommandOutput> {
-        if let Some(password) = self.link.ask_for_password(&self.arguments).await? {
-            self.answer(password);
+    /// Starts the command.
+    pub(crate) async fn begin(mut self) -> Result<Started<'a>> {
+        self.start.ask_for_password().await?;
+        let clock = Clock::start(self.start.limits, Duration::ZERO);
+        let source = clock.within(open(self.start.arguments.stdin.as_ref())).await?;
+        self.start.spent = clock.elapsed();
+        let max_encoded = self.link.connection().features().max_terminal_input;
+        let mut input = Some(Input { source, max_encoded });
+        let mut begun = self.start.begin(&mut input).await?;
+        if let Some(input) = input {
+            begun.feed(input);
         }
-        let source = within(self.limits.left(), open(self.arguments.stdin.as_ref())).await?;
-        let source = Input::new(source, self.link.connection().features().max_terminal_input);
-        loop {
-            let (ended, again) = self.once(&source).await?;
-            match (again, ended) {
-                (Some(Want::Terminal), _) => self.link.give_terminals(),
-                (Some(Want::Password), Err(refusal)) => {
-                    let answer = self.link.sudo_password().await;
-                    let tail = refusal.stderr_tail().unwrap_or_default().to_owned();
-                    let password = answer.map_err(|it| it.with_stderr_tail(tail.as_bytes()))?;
-                    self.answer(password);
-                }
-                (_, ended) => return ended,
-            }
-        }
+        Ok(Started { attempt: self, begun })
     }
+}
 
-    fn answer(&mut self, password: Secret) {
-        self.arguments = Cow::Owned(self.arguments.as_ref().clone().answered(password));
-    }
-
-    /// One start, and what the command was not started for want of, if it can have that.
-    async fn once(&mut self, source: &Input) -> Result<(Result<CommandOutput>, Option<Want>)> {
-        let terminal = self.arguments.get_pty == Some(true);
-        let has_input = self.arguments.stdin.is_some();
-        let options = SpawnOptions {
-            terminal: terminal.then(Default::default),
-            urgent: self.urgent,
-            ..SpawnOptions::default()
-        };
-        let mut starter =
-            Starter::new(self.link, self.command, &self.arguments, options, has_input)?;
-        starter.tracker = self.tracker.clone();
-        let script = starter.script.clone();
-        let can_have_one = self.link.connection().features().terminal_beside_pipes;
-        let without_one = !terminal && !starter.options.asked_on_terminal && can_have_one;
-        let started = Instant::now();
-        if self.options.print_input {
-            self.link.report(Event::Input(script.display()));
-        }
-        let mut served = within(self.limits.left(), starter.start()).await?;
-        served.noted = Some(self.started.clone());
-        self.limits.spent += started.elapsed();
-        let progress = served.progress.clone();
+impl Started<'_> {
+    /// Waits until it has ended.
+    pub(crate) async fn finish(self) -> Result<CommandOutput> {
+        let Self { attempt: Attempt { link, start, options, mut live }, begun } = self;
+        let (script, clock) = (begun.script().clone(), begun.clock().clone());
         let mut tee = Tee {
-            collector: Collector::new(self.options.output_limit),
-            live: match &mut self.live {
+            collector: Collector::new(options.output_limit),
+            live: match &mut live {
                 Some(live) => Some(&mut **live),
                 None => None,
             },
-            lines: self.options.print_output.then(|| LineSplitter::with_limit(LONGEST_LINE)),
-            link: self.link,
+            lines: options.print_output.then(|| LineSplitter::with_limit(LONGEST_LINE)),
+            link,
         };
-        let ended = pump(served, &script, source, terminal, self.limits, &mut tee).await;
+        let ended = begun.finish(&mut tee).await;
         let collector = tee.finish();
-        let ended = match ended {
+        match ended {
             Ok(ended) => {
                 let success =
-                    ended.status.code().is_some_and(|code| self.arguments.is_success(code));
-                let mut output = collector.finish(Some(ended.status), success, started.elapsed());
+                    ended.status.code().is_some_and(|code| start.arguments.is_success(code));
+                let mut output = collector.finish(Some(ended.status), success, clock.elapsed());
                 output.output_open = ended.output_open;
                 output.secrets = script.secrets().to_vec();
                 Ok(output)
             }
             Err(error) => {
-                let output = collector.finish(None, false, started.elapsed());
-                self.link.note_refusal(self.arguments.sudo_password.as_ref(), &error);
-                // bash prints the line that it cannot parse.
-                Err(error.masking(script.secrets()).with_output(output))
+                let output = collector.finish(None, false, clock.elapsed());
+                Err(error.with_output(output))
             }
-        };
-        let ConnectorArguments { sudo, sudo_password, .. } = &*self.arguments;
-        let may_ask = !self.urgent && *sudo == Some(true) && sudo_password.is_none();
-        let is_no_password =
-            |error: &Error| sudo_words::rule_out_a_password(error, &self.arguments);
-        let want = if without_one && progress.wants_terminal.load(Ordering::Relaxed) {
-            Some(Want::Terminal)
-        } else if may_ask
-            && progress.may_want_password.load(Ordering::Relaxed)
-            && !ended.as_ref().is_err_and(is_no_password)
-        {
-            Some(Want::Password)
-        } else {
-            None
-        };
-        Ok((ended, want))
+        }
     }
-}
-
-/// What a privilege tool lacked.
-enum Want {
-    Terminal,
-    Password,
 }
 
 /// Runs a kill or a clean-up, which is not killed in turn.
@@ -279,17 +201,6 @@ async fn open(stdin: Option<&Stdin>) -> Result<Option<BoxRead>> {
         Some(stdin) => stdin.open().await.map(Some),
         None => Ok(None),
     }
-}
-
-/// The limit holds for the start too: a channel, or a FIFO, may take its time to open.
-pub(crate) async fn within<T>(
-    limit: Option<Duration>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let Some(limit) = limit else { return work.await };
-    timeout(limit, work).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Timeout, format!("not started after {limit:?}")))
-    })
 }
 
 /// A longer line is reported in pieces: memory does not grow with it.

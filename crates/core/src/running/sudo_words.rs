@@ -21,6 +21,11 @@ pub(crate) fn speaks_of_a_terminal(said: &[u8]) -> bool {
     text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))
 }
 
+/// Whether a line is sudo's own, in whatever language.
+pub(crate) fn is_of_sudo(said: &[u8]) -> bool {
+    String::from_utf8_lossy(said).lines().any(|line| line.starts_with("sudo"))
+}
+
 /// Whether a name stands in a text, and not as a part of another one.
 fn has_word(text: &str, name: &str) -> bool {
     let is_of_names = |c: char| c.is_alphanumeric() || "_-.".contains(c);

@@ -38,7 +38,6 @@ pub struct Script {
     sudo_prompt: Option<SudoPrompt>,
     prompts: Vec<Prompt>,
     privileged: bool,
-    decodes: bool,
     gate: Option<String>,
 }
 
@@ -177,11 +176,6 @@ impl Script {
 
     pub(crate) fn stdin(&self) -> Option<&[u8]> {
         self.stdin.as_ref().map(|text| &*text.0)
-    }
-
-    /// Whether the command's input has to be encoded: the script decodes it.
-    pub(crate) fn decodes(&self) -> bool {
-        self.decodes
     }
 
     pub(crate) fn prompts(&self) -> &[Prompt] {

@@ -146,9 +146,11 @@ impl<'a> Remote<'a> {
         // The script is ours and long: the reporter is told what it is for, not how it is done.
         let quiet = RunOptions { output_limit: Some(0), ..RunOptions::default() };
         let command = StringCommand::shell(script);
-        let attempt = Attempt::new(self.link, &command, &arguments, &quiet, sink);
+        let attempt = Attempt::new(self.link, &command, &arguments, &quiet, Some(sink));
         let attempt = attempt.with_stall_limit(STALL).tracked_by(&self.running);
-        attempt.noting_start(&self.started).run().await.map(|_| ())
+        let started = attempt.begin().await?;
+        self.started.store(true, Ordering::Relaxed);
+        started.finish().await.map(|_| ())
     }
 
     /// Whether a single file's bytes are to go through scp.

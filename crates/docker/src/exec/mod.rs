@@ -78,6 +78,7 @@ pub(crate) async fn start(
         output: ahead::read(exec.clone(), output, over),
         exit: ended::ended(exec, is_over),
         control,
+        terminal: None,
     })
 }
 

@@ -180,6 +180,7 @@ impl Connection for SpawnOnly {
             output: stream::select(stdout, stderr).boxed(),
             exit: Box::pin(async move { ended(child.wait().await) }),
             control: Box::new(NoControl),
+            terminal: None,
         })
     }
 

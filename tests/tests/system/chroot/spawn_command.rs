@@ -29,7 +29,7 @@ async fn spawn(link: &Link, line: &str, arguments: &ConnectorArguments) -> Resul
 
 /// Writes the input and reads both outputs to their ends.
 async fn serve(process: Process, input: &[u8]) -> (Vec<u8>, Vec<u8>, ExitStatus) {
-    let Process { stdin, mut output, exit, control: _control } = process;
+    let Process { stdin, mut output, exit, control: _control, .. } = process;
     let mut stdin = stdin.unwrap();
     let writing = async move {
         stdin.write_all(input).await.unwrap();

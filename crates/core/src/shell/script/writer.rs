@@ -216,7 +216,6 @@ $_hl_s$_hl_b$_hl_c""#
             gate: self.gate(),
             token: self.token,
             privileged: self.arguments.is_privileged(),
-            decodes: self.channel == Channel::Terminal { has_input: true },
         })
     }
 }
