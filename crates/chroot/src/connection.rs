@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Link,
-    MAX_ARGUMENT, Process, Result, Script, Slot, Sockets, SpawnOptions, make_unix_command,
+    MAX_ARGUMENT, Outcome, Process, Result, Script, Slot, Sockets, SpawnOptions, make_unix_command,
 };
 
 use crate::entry::{self, Tools};
@@ -101,7 +101,7 @@ impl Connection for ChrootConnection {
         self.outer().probe().await
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 

@@ -15,7 +15,7 @@ pub mod transfer;
 
 mod naming;
 
-pub use contract::connection::{Connection, Features, Slot, SpawnOptions};
+pub use contract::connection::{Connection, Features, Outcome, Slot, SpawnOptions};
 pub use contract::context::Context;
 pub use contract::forward::{Endpoint, Forward, Forwarding, Sockets};
 pub use contract::process::{NoControl, Process, ProcessControl, TerminalSize};

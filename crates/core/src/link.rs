@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::contract::connection::{Connection, SpawnOptions};
+use crate::contract::connection::{Connection, Outcome, SpawnOptions};
 use crate::contract::context::Context;
 use crate::contract::forward::{Endpoint, Forward, Forwarding};
 use crate::contract::process::{Process, TerminalSize};
@@ -217,12 +217,23 @@ impl Link {
     /// Something of ours may be left on the target. Everything that can be closed is closed all the
     /// same.
     pub async fn disconnect(&self) -> Result<()> {
+        self.disconnect_after(Outcome::Success).await
+    }
+
+    /// As [`disconnect`](Self::disconnect), for a connection that is built on this link: `outcome`
+    /// says how everything went that ran on that connection.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn disconnect_after(&self, outcome: Outcome) -> Result<()> {
+        let outcome = if outcome == Outcome::Success { self.0.outcome() } else { outcome };
         let settled = self.settle().await;
-        let closed = self.0.connection().disconnect().await;
+        let closed = self.0.connection().disconnect(outcome).await;
         let closed = closed.map_err(|error| error.with_target(self.name()));
         if let Some(outer) = self.0.outer().cloned().map(Self) {
             // Boxed: a link's end is made of another's.
-            closed.and(Box::pin(outer.disconnect()).await)?;
+            closed.and(Box::pin(outer.disconnect_after(outcome)).await)?;
         } else {
             closed?;
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 #[cfg(target_os = "linux")]
 use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
-    Connection, Error, ErrorKind, Features, MAX_ARGUMENT, Process, Result, Script, Slot,
+    Connection, Error, ErrorKind, Features, MAX_ARGUMENT, Outcome, Process, Result, Script, Slot,
     SpawnOptions,
 };
 use tokio::sync::Semaphore;
@@ -85,12 +85,8 @@ impl Connection for DockerConnection {
         engine.api().ping().await.map(|_| ()).map_err(|error| engine.does_not_answer(error))
     }
 
-    fn note_failure(&self) {
-        self.container.note_failure();
-    }
-
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, outcome: Outcome) -> Result<()> {
         self.slots.close();
-        self.container.close().await
+        self.container.close(outcome).await
     }
 }

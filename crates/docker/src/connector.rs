@@ -27,9 +27,9 @@
 //! - `container/owner`: in a container, process numbers are those of its namespace, and machine IDs
 //!   are often copies: the namespace's number is part of the machine's name then.
 //!
-//! Whether everything went well, which `docker_commit = on-success` asks, only `Link` knows:
-//! scripts of transfers tell failures by words, and exit codes may be allowed. It calls
-//! `Connection::note_failure`.
+//! Only `Link` knows whether everything succeeded (for `docker_commit = on-success`): scripts of
+//! transfers report failure in their output, and non-zero exit codes may be allowed. It tells
+//! `Connection::disconnect`.
 
 use async_trait::async_trait;
 use hostlink_core::{

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Process, Result,
-    Script, Sockets, SpawnOptions,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Outcome,
+    Process, Result, Script, Sockets, SpawnOptions,
 };
 use tokio::net::{TcpStream, UnixStream};
 
@@ -40,7 +40,7 @@ impl Connection for LocalConnection {
         Some(&self.files)
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Ends a child process and all of its group, and tells its terminal the size.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use hostlink_core::{Error, ErrorKind, ProcessControl, Result, Script, TerminalSize};

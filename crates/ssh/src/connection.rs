@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Process, Result,
-    Script, Slot, Sockets, SpawnOptions, quote,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Outcome,
+    Process, Result, Script, Slot, Sockets, SpawnOptions, quote,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -163,7 +163,7 @@ impl Connection for SshConnection {
         Features { file_program, ..Features::default() }
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         self.host.slots().close();
         self.files.close().await;
         let closed = self.host.close().await;

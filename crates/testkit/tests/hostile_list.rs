@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::transfer::GetOptions;
 use hostlink_core::{
-    CommandOutput, Connection, Context, Error, ErrorKind, ExitStatus, Link, OutputLine, Process,
-    Result, Script, SpawnOptions, Stream,
+    CommandOutput, Connection, Context, Error, ErrorKind, ExitStatus, Link, Outcome, OutputLine,
+    Process, Result, Script, SpawnOptions, Stream,
 };
 
 /// Answers the scripts that read a directory file by file; `list` is the listing it sends.
@@ -52,7 +52,7 @@ impl Connection for Liar {
         Ok(Process::from_output(script, output))
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 }

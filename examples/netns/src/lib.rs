@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::{
     Connection, Connector, ConnectorArguments, Context, Data, DataField, DataReader, Error,
-    ErrorKind, Features, Link, MAX_ARGUMENT, NameData, Process, Result, Script, Slot, SpawnOptions,
-    StringCommand, Target, data_fields, make_unix_command,
+    ErrorKind, Features, Link, MAX_ARGUMENT, NameData, Outcome, Process, Result, Script, Slot,
+    SpawnOptions, StringCommand, Target, data_fields, make_unix_command,
 };
 
 data_fields! {
@@ -195,7 +195,7 @@ impl Connection for NetnsConnection {
         self.outer.connection().probe().await
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 }

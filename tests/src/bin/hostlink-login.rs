@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use hostlink::connectors::LocalConnector;
 use hostlink::{
     Connection, Connector, Context, DataField, DataReader, Duplex, Endpoint, Error, ErrorKind,
-    Forward, Forwarding, NameData, Process, Result, Script, Secret, Sockets, SpawnOptions, Target,
+    Forward, Forwarding, NameData, Outcome, Process, Result, Script, Secret, Sockets, SpawnOptions,
+    Target,
 };
 use hostlink_tests::forwarder::Forwarder;
 
@@ -106,8 +107,8 @@ impl Connection for Forwards {
         self.0.spawn(script, options).await
     }
 
-    async fn disconnect(&self) -> Result<()> {
-        self.0.disconnect().await
+    async fn disconnect(&self, outcome: Outcome) -> Result<()> {
+        self.0.disconnect(outcome).await
     }
 
     fn sockets(&self) -> Option<&dyn Sockets> {

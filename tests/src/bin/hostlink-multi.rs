@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hostlink::connectors::LocalConnector;
 use hostlink::{
-    Connection, Connector, Context, DataField, Error, ErrorKind, NameData, Process, Result, Script,
-    SpawnOptions, Target,
+    Connection, Connector, Context, DataField, Error, ErrorKind, NameData, Outcome, Process,
+    Result, Script, SpawnOptions, Target,
 };
 use hostlink_testkit::SpawnOnlyConnector;
 
@@ -64,7 +64,7 @@ impl Connection for NeverDisconnects {
         self.0.spawn(script, options).await
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         std::future::pending().await
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink::{
-    Connection, ConnectorArguments, Context, Data, Error, ErrorKind, Link, Process, ProcessControl,
-    Result, Script, Secret, SpawnOptions, StringCommand, TerminalSize, builtin_registry,
+    Connection, ConnectorArguments, Context, Data, Error, ErrorKind, Link, Outcome, Process,
+    ProcessControl, Result, Script, Secret, SpawnOptions, StringCommand, TerminalSize,
+    builtin_registry,
 };
 use hostlink_testkit::SpawnOnly;
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
@@ -47,7 +48,7 @@ impl Connection for Faulty {
         Ok(process)
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 }

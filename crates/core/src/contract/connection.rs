@@ -85,17 +85,23 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Records that a command was not successful, or that a command or transfer failed or was
-    /// dropped. Called before [`disconnect`](Self::disconnect), which may end differently then.
-    /// Default: does nothing.
-    fn note_failure(&self) {}
-
-    /// Closes the connection. It may be called twice, and is `Ok` on a dead link.
+    /// Closes the connection. It may be called twice, and is `Ok` on a dead link. `outcome` says
+    /// how everything went that ran on it, for a connector that keeps only what succeeded.
     ///
     /// # Errors
     ///
     /// Files or processes of hostlink's may be left on the target.
-    async fn disconnect(&self) -> Result<()>;
+    async fn disconnect(&self, outcome: Outcome) -> Result<()>;
+}
+
+/// How everything went that ran on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// All commands and transfers were successful.
+    #[default]
+    Success,
+    /// A command was not successful, or a command or transfer failed or was dropped.
+    Failure,
 }
 
 /// What a connection can do, and what is known of its target.

@@ -341,10 +341,7 @@ fn own_output(
 }
 
 /// Reads from a terminal; never ends if there is none. One that is closed is gone.
-async fn read_terminal(
-    terminal: &mut Option<Box<dyn Duplex>>,
-    buffer: &mut [u8],
-) -> Option<usize> {
+async fn read_terminal(terminal: &mut Option<Box<dyn Duplex>>, buffer: &mut [u8]) -> Option<usize> {
     let Some(open) = terminal else { return std::future::pending().await };
     match open.read(buffer).await {
         Ok(length) if length > 0 => Some(length),

@@ -132,9 +132,11 @@ impl Begun {
     pub(crate) fn into_process(mut self) -> Process {
         let output = self.living.output.take();
         let status = self.living.status;
-        let exit = self.living.exit.take().unwrap_or_else(|| {
-            Box::pin(async move { status.ok_or_else(end_unknown) })
-        });
+        let exit = self
+            .living
+            .exit
+            .take()
+            .unwrap_or_else(|| Box::pin(async move { status.ok_or_else(end_unknown) }));
         let handshake = std::mem::take(&mut self.living.handshake);
         let control: Box<dyn ProcessControl> = match self.living.killer.take() {
             Some(killer) => Box::new(killer.into_control(handshake)),

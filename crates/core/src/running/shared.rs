@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::contract::connection::Connection;
+use crate::contract::connection::{Connection, Outcome};
 use crate::contract::context::Context;
 use crate::running::handshake::is_refused_password;
 use crate::shell::arguments::ConnectorArguments;
@@ -46,6 +46,8 @@ struct Inner {
     has_told_of_scp: AtomicBool,
     /// sudo has refused to run without a terminal here.
     wants_terminal: AtomicBool,
+    /// Something that ran here, or on a connection through it, was not successful.
+    has_failed: AtomicBool,
 }
 
 /// What a [`Prompter`](crate::Prompter) is asked for sudo's password.
@@ -70,6 +72,7 @@ impl Shared {
             is_refused: AtomicBool::new(false),
             has_told_of_scp: AtomicBool::new(false),
             wants_terminal: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         }))
     }
 
@@ -102,7 +105,15 @@ impl Shared {
         (self.0.run_urgently)(self, command, arguments, limit).await
     }
 
-    /// Does `work`, and tells the connection if it fails, is given up, or its result is not `good`.
+    /// How everything went that ran here.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.0.has_failed.load(Ordering::Relaxed) {
+            true => Outcome::Failure,
+            false => Outcome::Success,
+        }
+    }
+
+    /// Does `work`, and notes if it fails, is dropped, or its result is not `good`.
     pub(crate) async fn noting_failure<T>(
         &self,
         work: impl Future<Output = Result<T>>,
@@ -180,7 +191,7 @@ impl Shared {
     }
 }
 
-/// Tells the connection of a failure when it is dropped.
+/// Notes a failure when it is dropped.
 struct NotingFailure<'a> {
     link: &'a Shared,
     failed: bool,
@@ -188,10 +199,10 @@ struct NotingFailure<'a> {
 
 impl Drop for NotingFailure<'_> {
     fn drop(&mut self) {
-        // What goes wrong behind another target has gone wrong on that as well.
+        // A failure on a target is a failure on those that it is reached through as well.
         let mut concerned = self.failed.then_some(self.link);
         while let Some(link) = concerned {
-            link.connection().note_failure();
+            link.0.has_failed.store(true, Ordering::Relaxed);
             concerned = link.0.outer.as_ref();
         }
     }

@@ -7,13 +7,12 @@ mod made;
 mod owner;
 mod sweep;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::StopContainerOptions;
-use hostlink_core::{Context, Error, ErrorKind, Event, Reporter, Result};
+use hostlink_core::{Context, Error, ErrorKind, Event, Outcome, Reporter, Result};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -44,8 +43,6 @@ pub(crate) struct Container {
     /// As it is told to users.
     pub(crate) shown: String,
     pub(crate) settings: Settings,
-    /// A command, put or get has failed.
-    has_failed: AtomicBool,
     /// The one that was seen last.
     life: StdMutex<Option<String>>,
     target: String,
@@ -123,7 +120,6 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
         id,
         shown,
         settings,
-        has_failed: AtomicBool::new(false),
         life,
         target: name.to_owned(),
         reporter: context.reporter.clone(),
@@ -232,16 +228,17 @@ pub(crate) fn is(
 
 impl Container {
     /// Leaves it as it was, or makes an image of it and removes it. It may be called twice.
+    /// `outcome` says how everything went that was done in it.
     ///
     /// # Errors
     ///
     /// Something is left, or there is no image that should be.
-    pub(crate) async fn close(&self) -> Result<()> {
+    pub(crate) async fn close(&self, outcome: Outcome) -> Result<()> {
         match self.end.lock().await.take() {
             None => Ok(()),
             Some(End::Stop) => self.stop().await,
             Some(End::Remove { made, origin, owner }) => {
-                let committed = self.commit(&origin.0, owner.as_ref()).await;
+                let committed = self.commit(&origin.0, owner.as_ref(), outcome).await;
                 let removed = made::remove(&self.engine, &made.id).await;
                 committed.and(removed)
             }
@@ -262,11 +259,6 @@ impl Container {
         now
     }
 
-    /// Something that was done in it did not go well.
-    pub(crate) fn note_failure(&self) {
-        self.has_failed.store(true, Ordering::Relaxed);
-    }
-
     async fn stop(&self) -> Result<()> {
         let found = self.engine.container(&self.id).await;
         if found.is_ok_and(|found| found.exec_ids.is_some_and(|execs| !execs.is_empty())) {
@@ -284,10 +276,10 @@ impl Container {
         }
     }
 
-    async fn commit(&self, origin: &Image, owner: Option<&Owner>) -> Result<()> {
+    async fn commit(&self, origin: &Image, owner: Option<&Owner>, outcome: Outcome) -> Result<()> {
         match self.settings.given.commit {
             CommitPolicy::Never => return Ok(()),
-            CommitPolicy::OnSuccess if self.has_failed.load(Ordering::Relaxed) => {
+            CommitPolicy::OnSuccess if outcome == Outcome::Failure => {
                 self.tell(Event::Notice("not committed, since something failed (docker_commit)"));
                 return Ok(());
             }

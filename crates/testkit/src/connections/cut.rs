@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::{
-    BoxWrite, Chunk, Connection, Error, ErrorKind, ExitStatus, Features, Link, Process,
+    BoxWrite, Chunk, Connection, Error, ErrorKind, ExitStatus, Features, Link, Outcome, Process,
     ProcessControl, Result, Script, Slot, SpawnOptions, TerminalSize,
 };
 use tokio::io::AsyncWrite;
@@ -93,8 +93,8 @@ impl Connection for Cut {
         self.link.connection().probe().await
     }
 
-    async fn disconnect(&self) -> Result<()> {
-        self.link.disconnect().await
+    async fn disconnect(&self, outcome: Outcome) -> Result<()> {
+        self.link.disconnect_after(outcome).await
     }
 }
 

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Connection, Connector, Context, Error, ErrorKind, ExitStatus, NameData, NoControl, Process,
-    Result, Script, SpawnOptions, Stream, Target,
+    Connection, Connector, Context, Error, ErrorKind, ExitStatus, NameData, NoControl, Outcome,
+    Process, Result, Script, SpawnOptions, Stream, Target,
 };
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -184,7 +184,7 @@ impl Connection for SpawnOnly {
         })
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
-    Connection, Features, Link, Process, Result, Script, Slot, Sockets, SpawnOptions,
+    Connection, Features, Link, Outcome, Process, Result, Script, Slot, Sockets, SpawnOptions,
 };
 
 /// A connection that passes on another link's with its `file_transfer` hidden: files go through
@@ -37,16 +37,12 @@ impl Connection for WithoutFastPaths {
         Features { file_program: FileProgram::Cat, ..self.0.connection().features() }
     }
 
-    fn note_failure(&self) {
-        self.0.connection().note_failure();
-    }
-
     async fn probe(&self) -> Result<()> {
         self.0.connection().probe().await
     }
 
-    async fn disconnect(&self) -> Result<()> {
-        self.0.disconnect().await
+    async fn disconnect(&self, outcome: Outcome) -> Result<()> {
+        self.0.disconnect_after(outcome).await
     }
 
     fn sockets(&self) -> Option<&dyn Sockets> {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 use hostlink_core::transfer::FileTransfer;
-use hostlink_core::{CommandOutput, Connection, ExitStatus, Process, Result, Script, SpawnOptions};
+use hostlink_core::{
+    CommandOutput, Connection, ExitStatus, Outcome, Process, Result, Script, SpawnOptions,
+};
 
 use super::connector::FakeConnector;
 
@@ -33,7 +35,7 @@ impl Connection for FakeConnection {
         Some(self)
     }
 
-    async fn disconnect(&self) -> Result<()> {
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
         Ok(())
     }
 }
