@@ -103,11 +103,14 @@ fn log_in(user: &TestUser, sshd: &Sshd) {
     let private = fs::read_to_string(key.path()).unwrap();
     user.write(".ssh/servers", 0o600, &private);
     let known = format!("UserKnownHostsFile {}", sshd.known_hosts().display());
+    let other = format!("[{}]:{} {}\n", sshd.address(), sshd.port(), key.public());
+    user.write(".ssh/other_hosts", 0o600, &other);
     let server = format!("HostName {}\n  Port {}", sshd.address(), sshd.port());
     let hosts = [
         ("web1 web2 db1", format!("{server}\n  IdentityFile ~/.ssh/servers")),
         ("stranger", server.clone()),
         ("unknown", format!("{server}\n  UserKnownHostsFile none\n  StrictHostKeyChecking yes")),
+        ("reinstalled", format!("{server}\n  UserKnownHostsFile ~/.ssh/other_hosts")),
         ("down", "HostName 127.0.0.1\n  Port 1".to_owned()),
         // The default key exchange of OpenSSH 9 takes ten times the CPU.
         ("*", format!("{known}\n  KexAlgorithms curve25519-sha256")),
