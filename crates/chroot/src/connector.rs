@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connection, Connector, Context, Data, DataField, Error, ErrorKind, Event, NameData, Result,
-    Target,
+    About, Connection, Connector, Context, Data, Error, ErrorKind, Event, Kind, Listing, Open,
+    Result, Target,
 };
 
 use crate::connection::ChrootConnection;
@@ -17,32 +17,24 @@ pub struct ChrootConnector;
 
 #[async_trait]
 impl Connector for ChrootConnector {
-    fn name(&self) -> &'static str {
-        "chroot"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "chroot",
+            description: "A root directory of this machine or of the target in front of it, entered with chroot.",
+            fields: fields::FIELDS,
+            kind: Kind::Wraps(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "A root directory of this machine or of the target in front of it, entered with chroot."
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
+        name::parse(argument).map(Listing::from)
     }
+}
 
-    fn is_wrapper(&self) -> bool {
-        true
-    }
-
+#[async_trait]
+impl Open for ChrootConnector {
     fn needs_outer(&self, _data: &Data) -> bool {
         true
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        fields::FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
-        name::parse(argument).map(|name| vec![name])
     }
 
     fn check(&self, target: &Target, _context: &Context) -> Result<()> {

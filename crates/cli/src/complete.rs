@@ -76,9 +76,9 @@ fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
         let connectors = registry.connectors();
         // Those that list hosts, and this machine, stand alone, too; behind the others there is a
         // name.
-        words.extend(connectors.map(|connector| match connector.name() {
+        words.extend(connectors.map(|connector| match connector.about().name {
             name @ "local" => format!("@{name}"),
-            name if connector.handles_execution() => format!("@{name}/"),
+            name if !connector.about().only_lists() => format!("@{name}/"),
             name => format!("@{name}"),
         }));
         words.extend(known(registry, "@sshconfig").0);

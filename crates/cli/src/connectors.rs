@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostlink::{Connector, Data, DataField, Registry, Result};
+use hostlink::{About, Connector, Data, DataField, Kind, Registry, Result};
 use serde_json::{Value, json};
 
 /// The text for all connectors, or for the one of this name.
@@ -12,27 +12,30 @@ pub(crate) fn describe(registry: &Registry, name: Option<&str>, json: bool) -> R
         Some(name) => vec![registry.get(name.trim_start_matches('@'))?],
     };
     Ok(if json {
-        connectors.iter().map(|connector| format!("{}\n", object(&***connector))).collect()
+        connectors.iter().map(|connector| format!("{}\n", object(&connector.about()))).collect()
     } else {
-        let texts: Vec<String> = connectors.iter().map(|connector| text(&***connector)).collect();
+        let texts: Vec<String> =
+            connectors.iter().map(|connector| text(&connector.about())).collect();
         texts.join("\n")
     })
 }
 
-fn text(connector: &dyn Connector) -> String {
-    let mut text = format!("@{}\n    {}\n", connector.name(), connector.description());
-    text.push_str(match (connector.is_wrapper(), connector.needs_outer(&Data::new())) {
-        _ if !connector.handles_execution() => "    It lists hosts and runs nothing itself.\n",
-        (false, _) => "    It reaches its targets by itself: nothing may stand in front of it.\n",
-        (true, false) => "    It may stand behind another target.\n",
-        (true, true) => {
+fn text(about: &About<'_>) -> String {
+    let mut text = format!("@{}\n    {}\n", about.name, about.description);
+    text.push_str(match (about.kind, about.needs_outer(&Data::new())) {
+        (Kind::Lists { .. }, _) => "    It lists hosts and runs nothing itself.\n",
+        (Kind::Reaches(_), _) => {
+            "    It reaches its targets by itself: nothing may stand in front of it.\n"
+        }
+        (Kind::Wraps(_), false) => "    It may stand behind another target.\n",
+        (Kind::Wraps(_), true) => {
             "    It stands behind another target: behind @local where the name gives none.\n"
         }
     });
-    if connector.data_fields().is_empty() {
+    if about.fields.is_empty() {
         text.push_str("    It reads no host data.\n");
     }
-    text.extend(connector.data_fields().iter().map(field_text));
+    text.extend(about.fields.iter().map(field_text));
     text
 }
 
@@ -48,14 +51,14 @@ fn field_text(field: &DataField) -> String {
     )
 }
 
-fn object(connector: &dyn Connector) -> Value {
+fn object(about: &About<'_>) -> Value {
     json!({
-        "name": connector.name(),
-        "description": connector.description(),
-        "handles_execution": connector.handles_execution(),
-        "is_wrapper": connector.is_wrapper(),
-        "needs_outer": connector.needs_outer(&Data::new()),
-        "data": connector.data_fields().iter().map(field_object).collect::<Vec<_>>(),
+        "name": about.name,
+        "description": about.description,
+        "handles_execution": !about.only_lists(),
+        "is_wrapper": about.is_wrapper(),
+        "needs_outer": about.needs_outer(&Data::new()),
+        "data": about.fields.iter().map(field_object).collect::<Vec<_>>(),
     })
 }
 

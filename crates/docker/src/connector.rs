@@ -33,7 +33,7 @@
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connection, Connector, Context, Data, DataField, DataReader, NameData, Result, Target,
+    About, Connection, Connector, Context, Data, DataReader, Kind, Listing, Open, Result, Target,
 };
 
 use crate::brand::Brand;
@@ -65,36 +65,32 @@ impl DockerConnector {
 
 #[async_trait]
 impl Connector for DockerConnector {
-    fn name(&self) -> &'static str {
-        self.brand.word()
-    }
-
-    fn description(&self) -> &'static str {
-        match self.brand {
-            Brand::Docker => "Containers of Docker: one that exists, or one made from an image.",
-            Brand::Podman => "Containers of Podman: one that exists, or one made from an image.",
+    fn about(&self) -> About<'_> {
+        About {
+            name: self.brand.word(),
+            description: match self.brand {
+                Brand::Docker => {
+                    "Containers of Docker: one that exists, or one made from an image."
+                }
+                Brand::Podman => {
+                    "Containers of Podman: one that exists, or one made from an image."
+                }
+            },
+            fields: fields::of(self.brand),
+            kind: Kind::Wraps(self),
         }
     }
 
-    fn is_wrapper(&self) -> bool {
-        true
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
+        name::parse(self.brand, argument).map(Listing::from)
     }
+}
 
+#[async_trait]
+impl Open for DockerConnector {
     /// An engine that only root reaches is reached by a command.
     fn needs_outer(&self, data: &Data) -> bool {
         DataReader::new(data).or_default(&fields::SUDO)
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        fields::of(self.brand)
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
-        name::parse(self.brand, argument).map(|name| vec![name])
     }
 
     fn check(&self, target: &Target, _context: &Context) -> Result<()> {

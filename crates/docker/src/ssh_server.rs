@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bollard::models::{ContainerInspectResponse, PortBinding};
-use hostlink_core::{Connector, Context, Error, ErrorKind, Result, Target};
+use hostlink_core::{Context, Error, ErrorKind, Open, Result, Target};
 
 use crate::brand::Brand;
 use crate::connector::DockerConnector;

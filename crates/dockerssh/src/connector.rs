@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connection, Connector, Context, Data, DataField, DataReader, NameData, Result, Target, Value,
-    all_checks,
+    About, Connection, Connector, Context, Data, DataField, DataReader, Kind, Listing, NameData,
+    Open, Result, Target, Value, all_checks,
 };
 use hostlink_docker::{DockerConnector, SshServer};
 use hostlink_ssh::SshConnector;
@@ -25,7 +25,7 @@ static PODMAN_FIELDS: LazyLock<Vec<DataField>> =
 
 /// Both connectors' fields: which of them count is in the name.
 fn fields(engine: DockerConnector) -> Vec<DataField> {
-    [engine.data_fields(), SshConnector::new().data_fields()].concat()
+    [engine.about().fields, SshConnector::new().about().fields].concat()
 }
 
 /// Containers behind SSH: `@dockerssh/web1:app` is the container `app` on the engine of `web1`, and
@@ -55,7 +55,7 @@ impl DockerSshConnector {
 impl DockerSshConnector {
     /// The port in the container; `data` has been checked.
     fn port(&self, data: &Data) -> u16 {
-        let field = self.ssh.data_fields().iter().find(|field| field.key == "ssh_port");
+        let field = self.ssh.about().fields.iter().find(|field| field.key == "ssh_port");
         let said: Option<u32> = field.and_then(|field| DataReader::new(data).get(field));
         said.and_then(|port| port.try_into().ok()).unwrap_or(SSH_PORT)
     }
@@ -63,44 +63,43 @@ impl DockerSshConnector {
 
 #[async_trait]
 impl Connector for DockerSshConnector {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn description(&self) -> &'static str {
-        match self.name {
-            "dockerssh" => {
-                "Containers of Docker on a host behind SSH, or with an SSH server of their own."
-            }
-            _ => "Containers of Podman on a host behind SSH, or with an SSH server of their own.",
+    fn about(&self) -> About<'_> {
+        About {
+            name: self.name,
+            description: match self.name {
+                "dockerssh" => {
+                    "Containers of Docker on a host behind SSH, or with an SSH server of their own."
+                }
+                _ => {
+                    "Containers of Podman on a host behind SSH, or with an SSH server of their own."
+                }
+            },
+            fields: self.fields,
+            kind: Kind::Reaches(self),
         }
     }
 
-    fn needs_outer(&self, data: &Data) -> bool {
-        self.engine.needs_outer(data)
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        self.fields
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
         let label = |text: &str| format!("@{}/{text}", self.name);
         match name::parse(self.name, argument)? {
             Meaning::OnHost { host, name } => {
-                let target = format!("@ssh/{host}/@{}/{name}", self.engine.name());
+                let target = format!("@ssh/{host}/@{}/{name}", self.engine.about().name);
                 let label = label(argument.unwrap_or_default());
-                Ok(vec![NameData::new(label).with_target(target)])
+                Ok(NameData::new(label).with_target(target).into())
             }
             Meaning::Container(text) => {
-                let found = self.engine.make_names_data(Some(text), context).await?;
-                Ok(found.into_iter().map(|it| NameData { name: label(text), ..it }).collect())
+                let mut found = self.engine.list(Some(text), context).await?;
+                found.hosts.iter_mut().for_each(|host| host.name = label(text));
+                Ok(found)
             }
         }
+    }
+}
+
+#[async_trait]
+impl Open for DockerSshConnector {
+    fn needs_outer(&self, data: &Data) -> bool {
+        self.engine.needs_outer(data)
     }
 
     fn check(&self, target: &Target, context: &Context) -> Result<()> {

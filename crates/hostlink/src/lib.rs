@@ -3,15 +3,15 @@
 mod registry;
 
 pub use hostlink_core::{
-    BoxRead, BoxWrite, Chunk, CommandOutput, Connection, Connector, ConnectorArguments, Context,
-    Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event, ExitStatus,
-    Fault, Features, Forward, Forwarding, FromValue, GroupData, LineSplitter, Link, Listed,
-    Listing, MASK, MAX_ARGUMENT, Map, NameData, NameLink, NoControl, NobodyToAsk, Outcome,
-    OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter, Question, Refusal, Registry,
-    Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES, SUDO_QUESTION,
-    Script, Secret, Silent, Slot, Sockets, SpawnOptions, Stdin, Stream, StringCommand, Target,
-    TargetName, Terminal, TerminalSize, Value, Window, make_unix_command, nearest, quote,
-    refuse_unknown_link, streams, transfer,
+    About, BoxRead, BoxWrite, Chunk, CommandOutput, Connection, Connector, ConnectorArguments,
+    Context, Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event,
+    ExitStatus, Fault, Features, Forward, Forwarding, FromValue, GroupData, Kind, LineSplitter,
+    Link, Listed, Listing, MASK, MAX_ARGUMENT, Map, NameData, NameLink, NoControl, NobodyToAsk,
+    Open, Outcome, OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter, Question,
+    Refusal, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES,
+    SUDO_QUESTION, Script, Secret, Silent, Slot, Sockets, SpawnOptions, Stdin, Stream,
+    StringCommand, Target, TargetName, Terminal, TerminalSize, Value, Window, data_fields,
+    make_unix_command, nearest, quote, refuse_unknown_link, streams, transfer,
 };
 #[cfg(feature = "inventory")]
 pub use hostlink_inventory as inventory;

@@ -44,19 +44,20 @@ fn what(entry: &Entry) -> Of {
 
 /// Whether an entry stands for the hosts of a file, which costs nothing to read.
 pub(crate) fn reads_a_file(entry: &Entry) -> bool {
-    entry.connector.only_reads_files()
+    entry.connector.about().reads_only_files()
 }
 
 /// Whether an entry is reached through what a connector lists (`@terraform/web/@docker/c`), or is
 /// that itself.
 pub(crate) fn needs_settings(name: &str, entry: &Entry, registry: &Registry) -> bool {
-    entry.lists() || any_outer(name, entry, registry, |connector| !connector.handles_execution())
+    entry.lists() || any_outer(name, entry, registry, |connector| connector.about().only_lists())
 }
 
 /// Whether an entry is a host, and somebody is asked for what it is reached through.
 fn asks_for_its_way(name: &str, entry: &Entry, registry: &Registry) -> bool {
     any_outer(name, entry, registry, |connector| {
-        !connector.handles_execution() && !connector.only_reads_files()
+        let about = connector.about();
+        about.only_lists() && !about.reads_only_files()
     })
 }
 

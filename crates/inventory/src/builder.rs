@@ -298,7 +298,7 @@ impl Builder {
             };
             asked_listers += usize::from(taken.lists());
             let name = name.clone();
-            let trusted = context.trust_data || taken.connector.is_trusted();
+            let trusted = context.trust_data || taken.connector.about().is_trusted();
             if named.contains(&name) {
                 let hosts = listed.targets.iter().map(|target| target.name.clone()).collect();
                 by_lister.insert(name.clone(), hosts);

@@ -221,7 +221,7 @@ impl Draft {
         };
         let innermost: Vec<GroupId> =
             own.iter().filter(|group| !is_parent(**group)).copied().collect();
-        for key in entry.connector.data_fields().iter().map(|field| field.key) {
+        for key in entry.connector.about().fields.iter().map(|field| field.key) {
             let says = |group: GroupId| {
                 let around = self.groups.with_parents(&[group]).into_iter().rev();
                 around.filter_map(|group| self.groups.data(group).get(key)).next()
@@ -259,7 +259,7 @@ fn connector_group_fault(
     let connector = name.strip_prefix('@')?;
     if !registry.knows(connector) {
         let known: Vec<String> =
-            registry.connectors().map(|known| format!("@{}", known.name())).collect();
+            registry.connectors().map(|known| format!("@{}", known.about().name)).collect();
         let hint = nearest::hint(name, known.iter().map(String::as_str));
         return Some(format!(
             "there is no connector {connector:?} whose hosts {name} could be{hint}"

@@ -30,7 +30,7 @@ impl Entry {
 
     /// Whether its connector only lists hosts.
     pub(crate) fn lists(&self) -> bool {
-        !self.connector.handles_execution()
+        self.connector.about().only_lists()
     }
 
     pub(crate) fn mention(&self) -> Mention {

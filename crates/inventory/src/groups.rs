@@ -89,7 +89,7 @@ impl Groups {
 
     /// The group of the hosts that a connector reaches, which there is from now on.
     pub(crate) fn define_of(&mut self, connector: &dyn Connector) -> GroupId {
-        let name = connector.name();
+        let name = connector.about().name;
         if let Some((_, known)) = self.of_connectors.iter().find(|(known, _)| *known == name) {
             return *known;
         }

@@ -45,7 +45,7 @@ impl Host {
     /// The name of the connector that reaches it.
     #[must_use]
     pub fn connector(&self) -> &'static str {
-        self.target.connector().name()
+        self.target.connector().about().name
     }
 
     /// Its groups, `all` first, in the order in which their data are merged.

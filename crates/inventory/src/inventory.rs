@@ -11,7 +11,7 @@
 //!   yet gets one of three answers: no, yes, maybe. Only those with "no" are left alone. A name
 //!   that is known is never looked for elsewhere, or a limit to one host would ask every cloud.
 //!   What is to be left out and is known to nobody makes all of them asked, and what only reads
-//!   files (`Connector::only_reads_files`) always is: nothing is to run where it was to be left
+//!   files (`About::reads_only_files`) always is: nothing is to run where it was to be left
 //!   out. For the same reason, connectors that list hosts of what narrows are asked as soon as the
 //!   answer for anything else is "maybe" (`asking`). Afterwards each host is asked, when hosts of
 //!   one name have been joined.

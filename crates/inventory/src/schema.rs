@@ -67,7 +67,7 @@ pub fn schema(registry: &Registry) -> Value {
 }
 
 fn properties(registry: &Registry) -> Map<String, Value> {
-    let connectors = registry.connectors().flat_map(|connector| connector.data_fields());
+    let connectors = registry.connectors().flat_map(|connector| connector.about().fields);
     let fields = connectors.chain(ConnectorArguments::FIELDS);
     fields.map(|field| (field.key.to_owned(), property(field))).collect()
 }

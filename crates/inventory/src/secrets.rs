@@ -59,7 +59,7 @@ pub(crate) struct SecretKeys(ByName<(&'static str, Origin)>);
 
 impl SecretKeys {
     pub(crate) fn new(registry: &Registry) -> Self {
-        let of_connectors = registry.connectors().flat_map(|connector| connector.data_fields());
+        let of_connectors = registry.connectors().flat_map(|connector| connector.about().fields);
         let fields = ConnectorArguments::FIELDS.iter().chain(of_connectors);
         let secret = fields.filter(|field: &&DataField| field.secret);
         let keys = secret.flat_map(|field| {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use hostlink_core::{Connector, Context, DataField, Error, ErrorKind, NameData, Result};
+use hostlink_core::{
+    About, Connector, Context, DataField, Error, ErrorKind, Kind, Listing, NameData, Result,
+};
 use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
@@ -22,36 +24,17 @@ pub struct SshConfigConnector;
 
 #[async_trait]
 impl Connector for SshConfigConnector {
-    fn name(&self) -> &'static str {
-        "sshconfig"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "sshconfig",
+            description: "Hosts that ~/.ssh/config names: @sshconfig, or @sshconfig/PATTERN for some of them.",
+            fields: &[CONFIG_FILE],
+            // The file is the user's own.
+            kind: Kind::Lists { trusted: true, reads_only_files: true },
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "Hosts that ~/.ssh/config names: @sshconfig, or @sshconfig/PATTERN for some of them."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    /// The file is the user's own.
-    fn is_trusted(&self) -> bool {
-        true
-    }
-
-    fn only_reads_files(&self) -> bool {
-        true
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[CONFIG_FILE]
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
         let refused = |message: String| Error::new(ErrorKind::Inventory, message);
         let given = context.settings.get(CONFIG_FILE.key).map(|value| match value {
             hostlink_core::Value::String(path) => Ok(PathBuf::from(path)),
@@ -74,7 +57,7 @@ impl Connector for SshConfigConnector {
             let path = path.display();
             return Err(refused(format!("{path} names no host that matches {pattern}")));
         }
-        Ok(chosen)
+        Ok(chosen.into())
     }
 }
 

@@ -1,7 +1,10 @@
 //! The connector `@local`.
 
 use async_trait::async_trait;
-use hostlink_core::{Connection, Connector, Context, Error, ErrorKind, NameData, Result, Target};
+use hostlink_core::{
+    About, Connection, Connector, Context, Error, ErrorKind, Kind, Listing, NameData, Open, Result,
+    Target,
+};
 
 use crate::connection::LocalConnection;
 
@@ -11,28 +14,28 @@ pub struct LocalConnector;
 
 #[async_trait]
 impl Connector for LocalConnector {
-    fn name(&self) -> &'static str {
-        "local"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "local",
+            description: "This machine, as the user who runs hostlink.",
+            fields: &[],
+            kind: Kind::Reaches(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "This machine, as the user who runs hostlink."
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
         match argument {
-            None => Ok(vec![NameData::new("@local")]),
+            None => Ok(NameData::new("@local").into()),
             Some(argument) => {
                 let message = format!("@local/{argument}: there is one @local, write it alone");
                 Err(Error::new(ErrorKind::Inventory, message))
             }
         }
     }
+}
 
+#[async_trait]
+impl Open for LocalConnector {
     async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
         Ok(Box::new(LocalConnection::default()))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink_core::{Connection, Connector, Context, DataField, NameData, Result, Target};
+use hostlink_core::{About, Connection, Connector, Context, Kind, Listing, Open, Result, Target};
 use parking_lot::Mutex;
 
 use crate::connection::SshConnection;
@@ -45,26 +45,22 @@ impl SshConnector {
 
 #[async_trait]
 impl Connector for SshConnector {
-    fn name(&self) -> &'static str {
-        "ssh"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "ssh",
+            description: "Hosts over SSH, as `ssh` of this machine reaches them. The connector of names without an @.",
+            fields: FIELDS,
+            kind: Kind::Reaches(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "Hosts over SSH, as `ssh` of this machine reaches them. The connector of names without an @."
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
+        name::parse(argument).map(Listing::from)
     }
+}
 
-    fn data_fields(&self) -> &'static [DataField] {
-        FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
-        name::parse(argument).map(|name| vec![name])
-    }
-
+#[async_trait]
+impl Open for SshConnector {
     fn check(&self, target: &Target, context: &Context) -> Result<()> {
         Settings::parse(target, context.home.as_deref()).map(|_| ())
     }

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connector, Context, DataField, Error, ErrorKind, NameData, Result, refuse_unknown_link,
+    About, Connector, Context, Error, ErrorKind, Kind, Listing, NameData, Result,
+    refuse_unknown_link,
 };
 
 use crate::cache::{Cache, Readings};
@@ -32,27 +33,16 @@ impl TerraformConnector {
 
 #[async_trait]
 impl Connector for TerraformConnector {
-    fn name(&self) -> &'static str {
-        "terraform"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "terraform",
+            description: "Hosts from Terraform or OpenTofu: an output, or else the machines in the state.",
+            fields: FIELDS,
+            kind: Kind::Lists { trusted: false, reads_only_files: false },
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "Hosts from Terraform or OpenTofu: an output, or else the machines in the state."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
         if let Some(path) = argument {
             check_path(path)?;
         }
@@ -65,7 +55,7 @@ impl Connector for TerraformConnector {
             None => usual(&readings, context).await,
         }?;
         readings.warn_of_readable(&hosts, context);
-        Ok(hosts)
+        Ok(hosts.into())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connector, Context, DataField, Error, ErrorKind, Event, FromValue, NameData, Result,
+    About, Connector, Context, Error, ErrorKind, Event, FromValue, Kind, Listing, NameData, Result,
     refuse_unknown_link,
 };
 use parking_lot::Mutex;
@@ -55,34 +55,19 @@ impl VagrantConnector {
 
 #[async_trait]
 impl Connector for VagrantConnector {
-    fn name(&self) -> &'static str {
-        "vagrant"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "vagrant",
+            description: "The running machines of Vagrant in a directory, which are reached over SSH.",
+            fields: fields::FIELDS,
+            // Vagrant runs the user's own Vagrantfile here, which is Ruby: what it says can do
+            // nothing here that it could not do before. And its machines cannot be reached without
+            // their own host key settings.
+            kind: Kind::Lists { trusted: true, reads_only_files: false },
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "The running machines of Vagrant in a directory, which are reached over SSH."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    /// Vagrant runs the user's own Vagrantfile here, which is Ruby: what it says can do nothing
-    /// here that it could not do before. And its machines cannot be reached without their own host
-    /// key settings.
-    fn is_trusted(&self) -> bool {
-        true
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        fields::FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
         if let Some(name) = argument {
             refuse_unknown_link(name, || format!("@vagrant/{name}"))?;
             if name.is_empty() {
@@ -97,8 +82,8 @@ impl Connector for VagrantConnector {
         let machines = self.machines(&directory, &options, context).await?;
         warn_of_strangers(&options, &machines, context);
         match argument {
-            Some(name) => one(name, &machines, &directory, &options).map(|host| vec![host]),
-            None => all(&machines, &directory, &options, context),
+            Some(name) => one(name, &machines, &directory, &options).map(Listing::from),
+            None => all(&machines, &directory, &options, context).map(Listing::from),
         }
     }
 }

@@ -4,8 +4,8 @@ mod api;
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connector, Context, Data, DataField, DataReader, Error, ErrorKind, NameData, Result, Secret,
-    data_fields,
+    About, Connector, Context, Data, DataReader, Error, ErrorKind, Kind, Listing, NameData, Result,
+    Secret, data_fields,
 };
 
 use crate::api::{Api, Server};
@@ -26,27 +26,16 @@ pub struct CloudConnector;
 
 #[async_trait]
 impl Connector for CloudConnector {
-    fn name(&self) -> &'static str {
-        "cloud"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "cloud",
+            description: "The servers of a cloud, all or those with a tag, by its API.",
+            fields: FIELDS,
+            kind: Kind::Lists { trusted: false, reads_only_files: false },
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "The servers of a cloud, all or those with a tag, by its API."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
         let api = api(context)?;
         let servers = api.servers().await?;
         let has_tag = |server: &&Server| argument.is_none_or(|tag| server.has_tag(tag));
@@ -57,7 +46,7 @@ impl Connector for CloudConnector {
                 let message = format!("@cloud/{tag}: no server of {} has this tag", api.url());
                 Err(Error::new(ErrorKind::Inventory, message))
             }
-            _ => Ok(hosts),
+            _ => Ok(hosts.into()),
         }
     }
 }

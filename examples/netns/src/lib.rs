@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connection, Connector, ConnectorArguments, Context, Data, DataField, DataReader, Error,
-    ErrorKind, Features, Link, MAX_ARGUMENT, NameData, Outcome, Process, Result, Script, Slot,
-    SpawnOptions, StringCommand, Target, data_fields, make_unix_command,
+    About, Connection, Connector, ConnectorArguments, Context, Data, DataReader, Error, ErrorKind,
+    Features, Kind, Link, Listing, MAX_ARGUMENT, NameData, Open, Outcome, Process, Result, Script,
+    Slot, SpawnOptions, StringCommand, Target, data_fields, make_unix_command,
 };
 
 data_fields! {
@@ -27,31 +27,16 @@ pub struct NetnsConnector;
 
 #[async_trait]
 impl Connector for NetnsConnector {
-    fn name(&self) -> &'static str {
-        "netns"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "netns",
+            description: "A network namespace of this machine or of the target in front of it, entered with `ip netns exec`.",
+            fields: FIELDS,
+            kind: Kind::Wraps(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "A network namespace of this machine or of the target in front of it, entered with `ip netns exec`."
-    }
-
-    fn is_wrapper(&self) -> bool {
-        true
-    }
-
-    fn needs_outer(&self, _data: &Data) -> bool {
-        true
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
         let Some(name) = argument else {
             let message = "@netns stands for no namespace: write @netns/NAME";
             return Err(Error::new(ErrorKind::Inventory, message));
@@ -59,7 +44,14 @@ impl Connector for NetnsConnector {
         namespace(name).map_err(|problem| {
             Error::new(ErrorKind::Inventory, format!("@netns/{name}: {problem}"))
         })?;
-        Ok(vec![NameData::new(format!("@netns/{name}")).with_data(NAME.key, name)])
+        Ok(NameData::new(format!("@netns/{name}")).with_data(NAME.key, name).into())
+    }
+}
+
+#[async_trait]
+impl Open for NetnsConnector {
+    fn needs_outer(&self, _data: &Data) -> bool {
+        true
     }
 
     fn check(&self, target: &Target, _context: &Context) -> Result<()> {

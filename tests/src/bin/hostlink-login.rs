@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hostlink::connectors::LocalConnector;
 use hostlink::{
-    Connection, Connector, Context, DataField, DataReader, Duplex, Endpoint, Error, ErrorKind,
-    Forward, Forwarding, NameData, Outcome, Process, Result, Script, Secret, Sockets, SpawnOptions,
-    Target,
+    About, Connection, Connector, Context, DataField, DataReader, Duplex, Endpoint, Error,
+    ErrorKind, Forward, Forwarding, Kind, Listing, NameData, Open, Outcome, Process, Result,
+    Script, Secret, Sockets, SpawnOptions, Target,
 };
 use hostlink_tests::forwarder::Forwarder;
 
@@ -33,27 +33,24 @@ const RIGHT: [&str; 2] = ["correct horse", "battery staple"];
 
 #[async_trait]
 impl Connector for Login {
-    fn name(&self) -> &'static str {
-        "login"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "login",
+            description: "This machine, behind a login.",
+            fields: FIELDS,
+            kind: Kind::Reaches(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "This machine, behind a login."
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        FIELDS
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
         let names = argument.map_or(vec!["a", "b", "c"], |name| vec![name]);
-        Ok(names.into_iter().map(|name| NameData::new(format!("@login/{name}"))).collect())
+        let names = names.into_iter().map(|name| NameData::new(format!("@login/{name}")));
+        Ok(names.collect::<Vec<_>>().into())
     }
+}
 
+#[async_trait]
+impl Open for Login {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let local = LocalConnector.connect(target, context).await?;
         match target.name.as_str() {

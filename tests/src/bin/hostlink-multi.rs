@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hostlink::connectors::LocalConnector;
 use hostlink::{
-    Connection, Connector, Context, DataField, Error, ErrorKind, NameData, Outcome, Process,
-    Result, Script, SpawnOptions, Target,
+    About, Connection, Connector, Context, DataField, Error, ErrorKind, Kind, Listing, NameData,
+    Open, Outcome, Process, Result, Script, SpawnOptions, Target,
 };
 use hostlink_testkit::SpawnOnlyConnector;
 
@@ -21,27 +21,24 @@ const PASSWORD: DataField =
 
 #[async_trait]
 impl Connector for Multi {
-    fn name(&self) -> &'static str {
-        "multi"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "multi",
+            description: "This machine under any name; @multi/refuse cannot be reached.",
+            fields: &[PASSWORD],
+            kind: Kind::Reaches(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "This machine under any name; @multi/refuse cannot be reached."
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        &[PASSWORD]
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
         let names = argument.map_or(vec!["a", "b"], |name| vec![name]);
-        Ok(names.into_iter().map(|name| NameData::new(format!("@multi/{name}"))).collect())
+        let names = names.into_iter().map(|name| NameData::new(format!("@multi/{name}")));
+        Ok(names.collect::<Vec<_>>().into())
     }
+}
 
+#[async_trait]
+impl Open for Multi {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         match target.name.as_str() {
             "@multi/refuse" => Err(Error::new(ErrorKind::Connect, "nobody is at home")),

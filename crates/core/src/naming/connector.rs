@@ -8,81 +8,51 @@ use crate::contract::connection::Connection;
 use crate::contract::context::Context;
 use crate::link::Link;
 use crate::values::data::Data;
-use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::error::Result;
 use crate::values::field::DataField;
 
-/// A kind of target: it lists the targets that a name stands for, and opens connections to them.
+/// A kind of target: it lists the targets that a name stands for and, if they run commands, opens
+/// connections to them.
 #[async_trait]
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
-    /// The name after the `@`: `docker` in `@docker/web1`. Lower-case letters and digits.
-    fn name(&self) -> &'static str;
+    /// Says what the connector is. It costs nothing, and always returns equal values.
+    fn about(&self) -> About<'_>;
 
-    /// One sentence for `hostlink connectors`.
-    fn description(&self) -> &'static str;
-
-    /// Whether targets of this kind run commands. A connector that only lists hosts says no.
-    fn handles_execution(&self) -> bool {
-        true
-    }
-
-    /// Whether it reaches its target through another connection, so that it may stand behind one in
-    /// a chain.
-    fn is_wrapper(&self) -> bool {
-        false
-    }
-
-    /// Whether it cannot do without another connection for a target with this data. Where a name
-    /// gives none, it goes through `@local`.
-    fn needs_outer(&self, _data: &Data) -> bool {
-        false
-    }
-
-    /// The host data that it reads, by default none. Help texts, flags and schemas are made of
-    /// this.
-    fn data_fields(&self) -> &'static [DataField] {
-        &[]
-    }
-
-    /// Whether the data that it lists may set [guarded](DataField::guarded) keys. Default: not if
-    /// it only lists hosts, since it then passes on what an API, a state or another program's
-    /// output says.
-    fn is_trusted(&self) -> bool {
-        self.handles_execution()
-    }
-
-    /// Whether to list hosts is no more than to read files of this machine. Then it is asked even
-    /// where a limit seems not to reach its hosts, and for the completion of names.
-    fn only_reads_files(&self) -> bool {
-        false
-    }
-
-    /// The targets that `@name` or `@name/argument` stands for. It may ask an API, a file, a tool;
-    /// settings for that are in [`Context::settings`].
+    /// Lists the targets that `@name` or `@name/argument` stands for, and groups with data of their
+    /// own. It may ask an API, a file, a tool; settings for that are in [`Context::settings`].
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Inventory`](crate::ErrorKind::Inventory) or [`Data`](crate::ErrorKind::Data):
     /// the argument is not one of this connector's, or what was asked did not answer.
+    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing>;
+
+    /// The targets alone, as pyinfra's connectors list them.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
     async fn make_names_data(
         &self,
         argument: Option<&str>,
         context: &Context,
-    ) -> Result<Vec<NameData>>;
+    ) -> Result<Vec<NameData>> {
+        Ok(self.list(argument, context).await?.hosts)
+    }
+}
 
-    /// The targets that `@name` or `@name/argument` stands for, and groups with data of their own.
-    /// Default: the targets alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`make_names_data`](Self::make_names_data).
-    async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {
-        let hosts = self.make_names_data(argument, context).await?;
-        Ok(Listing { hosts, groups: Vec::new() })
+/// Checks and opens connections, for connectors whose targets run commands.
+#[async_trait]
+pub trait Open: fmt::Debug + Send + Sync {
+    /// Whether a target with this data cannot be reached without another connection. Where a name
+    /// gives none, the connection goes through `@local`. Default: no.
+    fn needs_outer(&self, _data: &Data) -> bool {
+        false
     }
 
     /// Checks a target's data, as far as that goes without reaching anything: values that do not
     /// fit or contradict one another, files that are missing. Callers check all targets before they
-    /// connect to the first.
+    /// connect to the first. Default: all data fits.
     ///
     /// # Errors
     ///
@@ -91,20 +61,85 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Opens a connection. The connector keeps to `context.connect_timeout`. Default: for
-    /// connectors that only list hosts, nobody calls it.
+    /// Opens a connection within `context.connect_timeout`.
     ///
     /// # Errors
     ///
     /// The data does not fit, or the target cannot be reached. Nothing is left behind.
-    async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
-        Err(only_lists(self.name()))
-    }
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>>;
 }
 
-/// The error of a connection to what only lists hosts.
-pub(crate) fn only_lists(name: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("@{name} lists hosts and runs nothing"))
+/// What a connector is.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The name after the `@`: `docker` in `@docker/web1`. Lower-case letters and digits.
+    pub name: &'static str,
+    /// One sentence for `hostlink connectors`.
+    pub description: &'static str,
+    /// The host data that the connector reads. Help texts, flags and schemas are made of this.
+    pub fields: &'static [DataField],
+    /// What it does besides listing.
+    pub kind: Kind<'a>,
+}
+
+/// What a connector does besides listing.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind<'a> {
+    /// It reaches its targets by itself.
+    Reaches(&'a dyn Open),
+    /// It reaches its targets through another connection, so it may follow another target in a
+    /// chain.
+    Wraps(&'a dyn Open),
+    /// Nothing: its hosts are reached by other connectors.
+    Lists {
+        /// Whether the data that it lists may set [guarded](DataField::guarded) keys. It may not
+        /// if it passes on what an API, a state or another program's output says.
+        trusted: bool,
+        /// Whether listing only reads files of this machine. Then the connector is asked even where
+        /// a limit seems to exclude its hosts, and for the completion of names.
+        reads_only_files: bool,
+    },
+}
+
+impl<'a> About<'a> {
+    /// What opens connections; `None` if the connector only lists hosts.
+    #[must_use]
+    pub fn opener(&self) -> Option<&'a dyn Open> {
+        match self.kind {
+            Kind::Reaches(opener) | Kind::Wraps(opener) => Some(opener),
+            Kind::Lists { .. } => None,
+        }
+    }
+
+    /// Whether the connector only lists hosts, which others reach.
+    #[must_use]
+    pub fn only_lists(&self) -> bool {
+        matches!(self.kind, Kind::Lists { .. })
+    }
+
+    /// Whether the connector reaches its targets through another connection.
+    #[must_use]
+    pub fn is_wrapper(&self) -> bool {
+        matches!(self.kind, Kind::Wraps(_))
+    }
+
+    /// Whether the data that the connector lists may set [guarded](DataField::guarded) keys.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        !matches!(self.kind, Kind::Lists { trusted: false, .. })
+    }
+
+    /// Whether listing only reads files of this machine.
+    #[must_use]
+    pub fn reads_only_files(&self) -> bool {
+        matches!(self.kind, Kind::Lists { reads_only_files: true, .. })
+    }
+
+    /// Whether a target with this data needs another connection.
+    #[must_use]
+    pub fn needs_outer(&self, data: &Data) -> bool {
+        self.opener().is_some_and(|opener| opener.needs_outer(data))
+    }
 }
 
 /// A host as a connector lists it.
@@ -155,6 +190,19 @@ pub struct Listing {
     pub hosts: Vec<NameData>,
     /// Groups that have data or children. Those that only have hosts need not be here.
     pub groups: Vec<GroupData>,
+}
+
+impl From<Vec<NameData>> for Listing {
+    fn from(hosts: Vec<NameData>) -> Self {
+        Self { hosts, groups: Vec::new() }
+    }
+}
+
+/// A listing of one host.
+impl From<NameData> for Listing {
+    fn from(host: NameData) -> Self {
+        vec![host].into()
+    }
 }
 
 /// A group as a connector lists it.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::contract::context::Context;
 use crate::naming::connector::Connector;
-use crate::naming::registry::{LOCAL, Registry};
+use crate::naming::registry::Registry;
+use crate::naming::resolved::LOCAL;
 use crate::shell::arguments::ConnectorArguments;
 use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
@@ -20,11 +21,11 @@ impl Registry {
         data: &Data,
         context: &Context,
     ) -> Result<()> {
-        if context.trust_data || connector.is_trusted() {
+        if context.trust_data || connector.about().is_trusted() {
             return Ok(());
         }
         let mut reader = DataReader::new(data);
-        let name = connector.name();
+        let name = connector.about().name;
         for key in self.guarded_keys(data) {
             reader.fault(key, guarded(&format!("data from @{name}")));
         }
@@ -41,7 +42,7 @@ impl Registry {
     /// `_file` run or read something, and those of secrets that end in `_env` would send a variable
     /// of this machine's environment elsewhere.
     fn is_guarded(&self, key: &str) -> bool {
-        let fields = self.connectors().flat_map(|known| known.data_fields());
+        let fields = self.connectors().flat_map(|known| known.about().fields);
         let mut fields = fields.chain(ConnectorArguments::FIELDS);
         let secret = key.strip_suffix("_env");
         ["_command", "_file"].iter().any(|suffix| key.ends_with(suffix))
@@ -59,11 +60,10 @@ impl Registry {
     pub fn acts_here(&self, name: &str) -> Result<bool> {
         let parsed = self.parse(name)?;
         for (index, link) in parsed.links().enumerate() {
-            let connector = self.get(link.connector)?;
+            let about = self.get(link.connector)?.about();
             let is_first = index == 0;
-            let is_here =
-                link.connector == LOCAL || (is_first && connector.needs_outer(&Data::new()));
-            if is_here || !connector.handles_execution() {
+            let is_here = link.connector == LOCAL || (is_first && about.needs_outer(&Data::new()));
+            if is_here || about.only_lists() {
                 return Ok(true);
             }
         }
@@ -79,10 +79,10 @@ impl Registry {
         target: &str,
         context: &Context,
     ) -> Result<()> {
-        if context.trust_data || connector.is_trusted() || !self.acts_here(target)? {
+        if context.trust_data || connector.about().is_trusted() || !self.acts_here(target)? {
             return Ok(());
         }
-        let name = connector.name();
+        let name = connector.about().name;
         let message = format!(
             "@{name} says that this host is {target}, so commands for it would run on this machine; \
              --trust-data takes that"

@@ -4,3 +4,4 @@ pub(crate) mod connector;
 pub(crate) mod guard;
 pub(crate) mod name;
 pub(crate) mod registry;
+pub(crate) mod resolved;

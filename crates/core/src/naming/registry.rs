@@ -4,22 +4,14 @@ use std::sync::Arc;
 
 use crate::contract::context::Context;
 use crate::link::Link;
-use crate::naming::connector::{Connector, GroupData, Listing, NameData, Target, only_lists};
+use crate::naming::connector::{Connector, GroupData, Listing, NameData};
 use crate::naming::name::{NameLink, TargetName};
-use crate::shell::arguments::ConnectorArguments;
+use crate::naming::resolved::{LOCAL, ResolvedTarget, Way};
 use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
-use crate::values::field::DataField;
-use crate::values::reader::all_checks;
-
-/// What stands in front of a connector that needs another target and is given none.
-pub(crate) const LOCAL: &str = "local";
 
 /// How often a listed host may be reached through another listed host.
 const DEEPEST: usize = 8;
-
-/// The connectors to go through, outermost first, and what each knows of its target.
-type Way = Vec<(Arc<dyn Connector>, Data)>;
 
 /// The connectors that names may refer to. An explicit value: whoever wants another connector
 /// registers it.
@@ -39,21 +31,6 @@ pub struct Listed {
     pub groups: Vec<GroupData>,
 }
 
-/// A target whose name has been resolved, ready to connect to.
-#[derive(Clone, Debug)]
-pub struct ResolvedTarget {
-    /// The host's name.
-    pub name: String,
-    /// The data that its connector knows.
-    pub data: Data,
-    /// Its groups, the connector's own `@name` among them.
-    pub groups: Vec<String>,
-    /// The last one is the target's own.
-    connectors: Way,
-    /// What reaches this machine, if anything does.
-    local: Option<Arc<dyn Connector>>,
-}
-
 impl Registry {
     /// A registry without connectors.
     #[must_use]
@@ -63,7 +40,7 @@ impl Registry {
 
     /// Adds a connector. One of the same name is replaced.
     pub fn register(&mut self, connector: Arc<dyn Connector>) {
-        self.connectors.retain(|known| known.name() != connector.name());
+        self.connectors.retain(|known| known.about().name != connector.about().name);
         self.connectors.push(connector);
     }
 
@@ -88,7 +65,7 @@ impl Registry {
     }
 
     fn find(&self, name: &str) -> Option<&Arc<dyn Connector>> {
-        self.connectors.iter().find(|known| known.name() == name)
+        self.connectors.iter().find(|known| known.about().name == name)
     }
 
     /// The targets that a name stands for.
@@ -103,7 +80,7 @@ impl Registry {
         self.check_links(name, &parsed)?;
         let last = parsed.last();
         let connector = self.get(last.connector)?;
-        let hosts = connector.make_names_data(last.argument, context).await?;
+        let hosts = connector.list(last.argument, context).await?.hosts;
         self.targets(name, &parsed, hosts, context).await
     }
 
@@ -137,8 +114,8 @@ impl Registry {
     fn check_links(&self, name: &str, parsed: &TargetName<'_>) -> Result<()> {
         for link in parsed.links().skip(1) {
             let connector = self.get(link.connector)?;
-            if !connector.handles_execution() {
-                return Err(stands_alone(name, connector.name()));
+            if connector.about().only_lists() {
+                return Err(stands_alone(name, connector.about().name));
             }
         }
         Ok(())
@@ -165,7 +142,7 @@ impl Registry {
             check_chain(name, &connectors)?;
             let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
             let mut groups = Vec::with_capacity(1 + of_host.len());
-            groups.push(format!("@{}", connector.name()));
+            groups.push(format!("@{}", connector.about().name));
             groups.extend(of_host);
             let label = if outer.is_empty() || !only { host } else { name.to_owned() };
             let local = self.find(LOCAL).cloned();
@@ -205,14 +182,14 @@ impl Registry {
     /// The connectors that lead to what a link stands for, which must be one target.
     async fn only_way(&self, link: NameLink<'_>, context: &Context, depth: usize) -> Result<Way> {
         let connector = self.get(link.connector)?;
-        let mut names = connector.make_names_data(link.argument, context).await?;
+        let mut names = connector.list(link.argument, context).await?.hosts;
         match (names.pop(), names.len()) {
             (Some(NameData { name, data, target, .. }), 0) => {
                 self.way_to(connector, &name, data, target, context, depth).await
             }
             (found, others) => {
                 let count = others + usize::from(found.is_some());
-                let name = connector.name();
+                let name = connector.about().name;
                 let message =
                     format!("@{name} stands for {count} targets: only one can be gone through");
                 Err(Error::new(ErrorKind::Inventory, message))
@@ -232,7 +209,7 @@ impl Registry {
     ) -> Result<Way> {
         self.guard(connector, host, &data, context)?;
         let over_ssh = || format!("@ssh/{host}");
-        let reached = target.or_else(|| (!connector.handles_execution()).then(over_ssh));
+        let reached = target.or_else(|| connector.about().only_lists().then(over_ssh));
         let Some(target) = reached else { return Ok(vec![(connector.clone(), data)]) };
         if depth == DEEPEST {
             let message = format!("{target}: reached through itself, again and again");
@@ -258,133 +235,20 @@ impl Registry {
             format!("@{name} was left out of this build: compile it with the feature `{feature}`")
         } else {
             let known: Vec<String> =
-                self.connectors.iter().map(|known| format!("@{}", known.name())).collect();
+                self.connectors.iter().map(|known| format!("@{}", known.about().name)).collect();
             format!("there is no connector @{name}; there are: {}", known.join(", "))
         };
         Error::new(ErrorKind::UnknownConnector, message)
     }
 }
 
-impl ResolvedTarget {
-    /// Sets data over what the connector knows. The values of secret fields are masked from here
-    /// on.
-    #[must_use]
-    pub fn with_data(mut self, data: &Data) -> Self {
-        self.data.merge(data);
-        let fields: Vec<DataField> = self.data_fields().copied().collect();
-        self.data.mask_fields(&fields);
-        self.data.mask_fields(ConnectorArguments::FIELDS);
-        self
-    }
-
-    /// The target's own connector.
-    #[must_use]
-    pub fn connector(&self) -> &Arc<dyn Connector> {
-        &self.connectors.last().expect("a target has a connector").0
-    }
-
-    /// Whether the same connectors lead to another target, with the same data.
-    #[must_use]
-    pub fn is_reached_like(&self, other: &Self) -> bool {
-        let way = |target: &Self| -> Vec<(&'static str, Data)> {
-            target
-                .connectors
-                .iter()
-                .map(|(connector, data)| (connector.name(), data.clone()))
-                .collect()
-        };
-        way(self) == way(other)
-    }
-
-    /// Every data field that a connector on the way reads.
-    pub fn data_fields(&self) -> impl Iterator<Item = &'static DataField> {
-        self.connectors.iter().flat_map(|(connector, _)| connector.data_fields())
-    }
-
-    /// Opens the connection, and those it goes through.
-    ///
-    /// # Errors
-    ///
-    /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists
-    /// hosts.
-    pub async fn connect(&self, context: &Context) -> Result<Link> {
-        self.check(context)?;
-        let mut outer: Option<Link> = None;
-        let way = self.way()?;
-        for (index, (connector, _)) in way.iter().enumerate() {
-            let target = Target { outer: outer.clone(), ..self.target(&way, index) };
-            match connector.connect(&target, context).await {
-                Ok(connection) => {
-                    let name = &self.name;
-                    outer = Some(Link::through(outer, connection, name, context.clone()));
-                }
-                Err(error) => {
-                    if let Some(outer) = outer {
-                        // The error that is told is the first one.
-                        let _ = outer.disconnect().await;
-                    }
-                    return Err(error.with_target(&self.name));
-                }
-            }
-        }
-        Ok(outer.expect("a target has a connector"))
-    }
-
-    /// Checks the data of every connector on the way, without reaching anything.
-    ///
-    /// # Errors
-    ///
-    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists
-    /// hosts.
-    pub fn check(&self, context: &Context) -> Result<()> {
-        let way = self.way()?;
-        let checks = way.iter().enumerate().map(|(index, (connector, _))| {
-            if !connector.handles_execution() {
-                return Err(only_lists(connector.name()));
-            }
-            connector.check(&self.target(&way, index), context)
-        });
-        all_checks(checks).map_err(|error| error.with_target(&self.name))
-    }
-
-    /// The connectors to go through, this machine's in front if the first one needs another target.
-    fn way(&self) -> Result<Way> {
-        let mut way = self.connectors.clone();
-        let (first, known) = way.first().expect("a target has a connector");
-        let mut data = known.clone();
-        data.merge(&self.data);
-        if first.needs_outer(&data) {
-            let local = self.local.clone().ok_or_else(|| {
-                let name = first.name();
-                let message = format!(
-                    "@{name} goes through another target, and there is no @{LOCAL} to take: name one in front of it, \
-                     or compile the feature `{LOCAL}` in"
-                );
-                Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
-            })?;
-            way.insert(0, (local, Data::new()));
-        }
-        Ok(way)
-    }
-
-    /// What the connector at `index` of the way is to connect to, without the link to go through.
-    fn target(&self, way: &Way, index: usize) -> Target {
-        let (connector, known) = &way[index];
-        let behind = &way[index + 1..];
-        // Where a connector is met again, the host's data are the last one's.
-        let met_again = behind.iter().any(|(later, _)| later.name() == connector.name());
-        let (under, over) = if met_again { (&self.data, known) } else { (known, &self.data) };
-        let mut data = under.clone();
-        data.merge(over);
-        Target { name: self.name.clone(), data, outer: None }
-    }
-}
-
 /// Refuses links that cannot stand behind one another.
 fn check_chain(name: &str, way: &Way) -> Result<()> {
     let mut behind = way.iter().skip(1);
-    let Some((inner, _)) = behind.find(|(inner, _)| !inner.is_wrapper()) else { return Ok(()) };
-    Err(stands_alone(name, inner.name()))
+    let Some((inner, _)) = behind.find(|(inner, _)| !inner.about().is_wrapper()) else {
+        return Ok(());
+    };
+    Err(stands_alone(name, inner.about().name))
 }
 
 fn stands_alone(name: &str, connector: &str) -> Error {

@@ -16,7 +16,7 @@ pub struct DataField {
     /// Whether its value is masked wherever it would be shown.
     pub secret: bool,
     /// Whether a value could run code, read files or lower a guard on this machine. Data from a
-    /// source that is not [trusted](crate::Connector::is_trusted) may not set it.
+    /// source that is not [trusted](crate::About::is_trusted) may not set it.
     pub guarded: bool,
 }
 

@@ -16,7 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink_core::{Connector, Context, Error, ErrorKind, GroupData, Listing, NameData, Result};
+use hostlink_core::{
+    About, Connector, Context, Error, ErrorKind, GroupData, Kind, Listing, NameData, Result,
+};
 
 use crate::definition::{ALL, Definition};
 use crate::secrets::warn_of_readable;
@@ -37,33 +39,14 @@ pub struct AnsibleConnector;
 
 #[async_trait]
 impl Connector for AnsibleConnector {
-    fn name(&self) -> &'static str {
-        "ansible"
-    }
-
-    fn description(&self) -> &'static str {
-        "Hosts of an inventory of Ansible, INI or YAML: @ansible/PATH."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    /// The files are the user's own.
-    fn is_trusted(&self) -> bool {
-        true
-    }
-
-    fn only_reads_files(&self) -> bool {
-        true
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
-        Ok(self.list(argument, context).await?.hosts)
+    fn about(&self) -> About<'_> {
+        About {
+            name: "ansible",
+            description: "Hosts of an inventory of Ansible, INI or YAML: @ansible/PATH.",
+            fields: &[],
+            // The files are the user's own.
+            kind: Kind::Lists { trusted: true, reads_only_files: true },
+        }
     }
 
     async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {

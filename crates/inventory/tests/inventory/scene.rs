@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hostlink_core::{
-    Connector, Context, Data, DataField, Event, GroupData, Listing, NameData, Registry, Reporter,
-    Result,
+    About, Connection, Connector, Context, Data, DataField, Error, ErrorKind, Event, GroupData,
+    Kind, Listing, NameData, Open, Registry, Reporter, Result, Target,
 };
 use hostlink_inventory::{AnsibleConnector, Builder, Inventory, Pattern, SshConfigConnector};
 
@@ -24,38 +24,40 @@ struct Reaching(&'static str);
 
 #[async_trait]
 impl Connector for Reaching {
-    fn name(&self) -> &'static str {
-        self.0
+    fn about(&self) -> About<'_> {
+        let is_wrapper = ["chroot", "docker"].contains(&self.0);
+        About {
+            name: self.0,
+            description: "Of a test.",
+            fields: if ["ssh", "chroot"].contains(&self.0) { FIELDS } else { &[] },
+            kind: if is_wrapper { Kind::Wraps(self) } else { Kind::Reaches(self) },
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "Of a test."
-    }
-
-    fn is_wrapper(&self) -> bool {
-        ["chroot", "docker"].contains(&self.0)
-    }
-
-    fn needs_outer(&self, _: &Data) -> bool {
-        self.0 == "chroot"
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        if ["ssh", "chroot"].contains(&self.0) { FIELDS } else { &[] }
-    }
-
-    async fn make_names_data(&self, argument: Option<&str>, _: &Context) -> Result<Vec<NameData>> {
+    async fn list(&self, argument: Option<&str>, _: &Context) -> Result<Listing> {
         // As the real one does: a container on a host.
         if let ("dockerssh", Some(argument)) = (self.0, argument) {
             let target = format!("@ssh/build1/@docker/{argument}");
-            return Ok(vec![NameData::new(format!("@dockerssh/{argument}")).with_target(target)]);
+            let host = NameData::new(format!("@dockerssh/{argument}"));
+            return Ok(host.with_target(target).into());
         }
         let name = match argument {
             Some(argument) if self.0 == "ssh" => argument.to_owned(),
             Some(argument) => format!("@{}/{argument}", self.0),
             None => format!("@{}", self.0),
         };
-        Ok(vec![NameData::new(name)])
+        Ok(NameData::new(name).into())
+    }
+}
+
+#[async_trait]
+impl Open for Reaching {
+    fn needs_outer(&self, _: &Data) -> bool {
+        self.0 == "chroot"
+    }
+
+    async fn connect(&self, target: &Target, _: &Context) -> Result<Box<dyn Connection>> {
+        Err(Error::new(ErrorKind::Connect, format!("{} is not reached", target.name)))
     }
 }
 
@@ -88,28 +90,13 @@ impl Cloud {
 
 #[async_trait]
 impl Connector for Cloud {
-    fn name(&self) -> &'static str {
-        "cloud"
-    }
-
-    fn description(&self) -> &'static str {
-        "Of a test."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    fn data_fields(&self) -> &'static [DataField] {
-        const { &[DataField::new("cloud_region", "text", "")] }
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        context: &Context,
-    ) -> Result<Vec<NameData>> {
-        Ok(self.list(argument, context).await?.hosts)
+    fn about(&self) -> About<'_> {
+        About {
+            name: "cloud",
+            description: "Of a test.",
+            fields: const { &[DataField::new("cloud_region", "text", "")] },
+            kind: Kind::Lists { trusted: false, reads_only_files: false },
+        }
     }
 
     async fn list(&self, argument: Option<&str>, context: &Context) -> Result<Listing> {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Connection, Connector, Context, Error, ErrorKind, ExitStatus, NameData, NoControl, Outcome,
-    Process, Result, Script, SpawnOptions, Stream, Target,
+    About, Connection, Connector, Context, Error, ErrorKind, ExitStatus, Kind, Listing, NameData,
+    NoControl, Open, Outcome, Process, Result, Script, SpawnOptions, Stream, Target,
 };
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -48,22 +48,22 @@ impl SpawnOnlyConnector {
 
 #[async_trait]
 impl Connector for SpawnOnlyConnector {
-    fn name(&self) -> &'static str {
-        "spawnonly"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "spawnonly",
+            description: "This machine, through a connection that can only start scripts.",
+            fields: &[],
+            kind: Kind::Reaches(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "This machine, through a connection that can only start scripts."
+    async fn list(&self, _argument: Option<&str>, _context: &Context) -> Result<Listing> {
+        Ok(NameData::new("@spawnonly").into())
     }
+}
 
-    async fn make_names_data(
-        &self,
-        _argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
-        Ok(vec![NameData::new("@spawnonly")])
-    }
-
+#[async_trait]
+impl Open for SpawnOnlyConnector {
     async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         let programs = match &*programs {

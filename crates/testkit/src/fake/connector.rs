@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use hostlink_core::{Connection, Connector, Context, NameData, Result, Target};
+use hostlink_core::{
+    About, Connection, Connector, Context, Kind, Listing, NameData, Open, Result, Target,
+};
 
 use super::connection::FakeConnection;
 use super::rule::{Answer, Matcher, Rule};
@@ -95,24 +97,24 @@ impl FakeConnector {
 
 #[async_trait]
 impl Connector for FakeConnector {
-    fn name(&self) -> &'static str {
-        "fake"
+    fn about(&self) -> About<'_> {
+        About {
+            name: "fake",
+            description: "Targets with scripted answers, for tests.",
+            fields: &[],
+            kind: Kind::Reaches(self),
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "Targets with scripted answers, for tests."
-    }
-
-    async fn make_names_data(
-        &self,
-        argument: Option<&str>,
-        _context: &Context,
-    ) -> Result<Vec<NameData>> {
-        let Some(names) = argument else { return Ok(vec![NameData::new("@fake")]) };
+    async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
+        let Some(names) = argument else { return Ok(NameData::new("@fake").into()) };
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-        Ok(names.map(|name| NameData::new(format!("@fake/{name}"))).collect())
+        Ok(names.map(|name| NameData::new(format!("@fake/{name}"))).collect::<Vec<_>>().into())
     }
+}
 
+#[async_trait]
+impl Open for FakeConnector {
     async fn connect(&self, target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
         Ok(Box::new(FakeConnection { fake: self.clone(), target: target.name.clone() }))
     }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use hostlink::connectors::{ChrootConnector, LocalConnector, SshConnector};
 use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
-    Connector, ConnectorArguments, Context, Data, ErrorKind, NameData, Registry, Result,
-    StringCommand, Value,
+    About, Connector, ConnectorArguments, Context, Data, ErrorKind, Kind, Listing, NameData,
+    Registry, Result, StringCommand, Value,
 };
 use hostlink_tests::chroot::{Root, with_mounts};
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
@@ -19,33 +19,26 @@ use crate::chroot::scene::{Somebody, connect, run};
 
 /// Lists hosts, and how they are reached.
 #[derive(Debug)]
-struct Listing {
+struct Lister {
     name: &'static str,
     hosts: Vec<NameData>,
     is_trusted: bool,
 }
 
 #[async_trait]
-impl Connector for Listing {
-    fn name(&self) -> &'static str {
-        self.name
+impl Connector for Lister {
+    fn about(&self) -> About<'_> {
+        About {
+            name: self.name,
+            description: "Hosts of a test.",
+            fields: &[],
+            kind: Kind::Lists { trusted: self.is_trusted, reads_only_files: false },
+        }
     }
 
-    fn description(&self) -> &'static str {
-        "Hosts of a test."
-    }
-
-    fn handles_execution(&self) -> bool {
-        false
-    }
-
-    async fn make_names_data(&self, name: Option<&str>, _: &Context) -> Result<Vec<NameData>> {
+    async fn list(&self, name: Option<&str>, _: &Context) -> Result<Listing> {
         let wanted = |host: &&NameData| name.is_none_or(|name| host.name == name);
-        Ok(self.hosts.iter().filter(wanted).cloned().collect())
-    }
-
-    fn is_trusted(&self) -> bool {
-        self.is_trusted
+        Ok(self.hosts.iter().filter(wanted).cloned().collect::<Vec<_>>().into())
     }
 }
 
@@ -54,8 +47,8 @@ fn registry(hosts: Vec<NameData>) -> Registry {
     registry.register(Arc::new(LocalConnector));
     registry.register(Arc::new(SshConnector::new()));
     registry.register(Arc::new(ChrootConnector));
-    registry.register(Arc::new(Listing { name: "list", hosts: hosts.clone(), is_trusted: true }));
-    registry.register(Arc::new(Listing { name: "api", hosts, is_trusted: false }));
+    registry.register(Arc::new(Lister { name: "list", hosts: hosts.clone(), is_trusted: true }));
+    registry.register(Arc::new(Lister { name: "api", hosts, is_trusted: false }));
     registry
 }
 
@@ -66,7 +59,7 @@ async fn names(registry: &Registry, name: &str) -> Result<Vec<String>, String> {
         .iter()
         .map(|target| {
             target.check(&Context::default()).map_err(|error| error.to_string())?;
-            Ok(format!("{} by @{}", target.name, target.connector().name()))
+            Ok(format!("{} by @{}", target.name, target.connector().about().name))
         })
         .collect()
 }

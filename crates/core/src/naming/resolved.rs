@@ -1,0 +1,156 @@
+//! A target that can be connected to, and the way there.
+
+use std::sync::Arc;
+
+use crate::contract::context::Context;
+use crate::link::Link;
+use crate::naming::connector::{Connector, Open, Target};
+use crate::shell::arguments::ConnectorArguments;
+use crate::values::data::Data;
+use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::field::DataField;
+use crate::values::reader::all_checks;
+
+/// What stands in front of a connector that needs another target and is given none.
+pub(crate) const LOCAL: &str = "local";
+
+/// The connectors to go through, outermost first, and what each knows of its target.
+pub(crate) type Way = Vec<(Arc<dyn Connector>, Data)>;
+
+/// A target whose name has been resolved, ready to connect to.
+#[derive(Clone, Debug)]
+pub struct ResolvedTarget {
+    /// The host's name.
+    pub name: String,
+    /// The data that its connector knows.
+    pub data: Data,
+    /// Its groups, the connector's own `@name` among them.
+    pub groups: Vec<String>,
+    /// The last one is the target's own.
+    pub(crate) connectors: Way,
+    /// What reaches this machine, if anything does.
+    pub(crate) local: Option<Arc<dyn Connector>>,
+}
+
+impl ResolvedTarget {
+    /// Sets data over what the connector knows. The values of secret fields are masked from here
+    /// on.
+    #[must_use]
+    pub fn with_data(mut self, data: &Data) -> Self {
+        self.data.merge(data);
+        let fields: Vec<DataField> = self.data_fields().copied().collect();
+        self.data.mask_fields(&fields);
+        self.data.mask_fields(ConnectorArguments::FIELDS);
+        self
+    }
+
+    /// The target's own connector.
+    #[must_use]
+    pub fn connector(&self) -> &Arc<dyn Connector> {
+        &self.connectors.last().expect("a target has a connector").0
+    }
+
+    /// Whether the same connectors lead to another target, with the same data.
+    #[must_use]
+    pub fn is_reached_like(&self, other: &Self) -> bool {
+        let way = |target: &Self| -> Vec<(&'static str, Data)> {
+            target
+                .connectors
+                .iter()
+                .map(|(connector, data)| (connector.about().name, data.clone()))
+                .collect()
+        };
+        way(self) == way(other)
+    }
+
+    /// Every data field that a connector on the way reads.
+    pub fn data_fields(&self) -> impl Iterator<Item = &'static DataField> {
+        self.connectors.iter().flat_map(|(connector, _)| connector.about().fields)
+    }
+
+    /// Opens the connection, and those it goes through.
+    ///
+    /// # Errors
+    ///
+    /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists
+    /// hosts.
+    pub async fn connect(&self, context: &Context) -> Result<Link> {
+        self.check(context)?;
+        let mut outer: Option<Link> = None;
+        let way = self.way()?;
+        for (index, (connector, _)) in way.iter().enumerate() {
+            let target = Target { outer: outer.clone(), ..self.target(&way, index) };
+            let opened = async { opener(connector)?.connect(&target, context).await };
+            match opened.await {
+                Ok(connection) => {
+                    let name = &self.name;
+                    outer = Some(Link::through(outer, connection, name, context.clone()));
+                }
+                Err(error) => {
+                    if let Some(outer) = outer {
+                        // The error that is told is the first one.
+                        let _ = outer.disconnect().await;
+                    }
+                    return Err(error.with_target(&self.name));
+                }
+            }
+        }
+        Ok(outer.expect("a target has a connector"))
+    }
+
+    /// Checks the data of every connector on the way, without reaching anything.
+    ///
+    /// # Errors
+    ///
+    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists
+    /// hosts.
+    pub fn check(&self, context: &Context) -> Result<()> {
+        let way = self.way()?;
+        let checks = way.iter().enumerate().map(|(index, (connector, _))| {
+            opener(connector)?.check(&self.target(&way, index), context)
+        });
+        all_checks(checks).map_err(|error| error.with_target(&self.name))
+    }
+
+    /// The connectors to go through, this machine's in front if the first one needs another target.
+    fn way(&self) -> Result<Way> {
+        let mut way = self.connectors.clone();
+        let (first, known) = way.first().expect("a target has a connector");
+        let mut data = known.clone();
+        data.merge(&self.data);
+        if first.about().needs_outer(&data) {
+            let local = self.local.clone().ok_or_else(|| {
+                let name = first.about().name;
+                let message = format!(
+                    "@{name} goes through another target, and there is no @{LOCAL} to take: name one in front of it, \
+                     or compile the feature `{LOCAL}` in"
+                );
+                Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
+            })?;
+            way.insert(0, (local, Data::new()));
+        }
+        Ok(way)
+    }
+
+    /// What the connector at `index` of the way is to connect to, without the link to go through.
+    fn target(&self, way: &Way, index: usize) -> Target {
+        let (connector, known) = &way[index];
+        let behind = &way[index + 1..];
+        // Where a connector is met again, the host's data are the last one's.
+        let met_again =
+            behind.iter().any(|(later, _)| later.about().name == connector.about().name);
+        let (under, over) = if met_again { (&self.data, known) } else { (known, &self.data) };
+        let mut data = under.clone();
+        data.merge(over);
+        Target { name: self.name.clone(), data, outer: None }
+    }
+}
+
+/// What opens the connections of a connector, if it does not only list hosts.
+fn opener(connector: &Arc<dyn Connector>) -> Result<&dyn Open> {
+    let about = connector.about();
+    about.opener().ok_or_else(|| {
+        let message = format!("@{} lists hosts and runs nothing", about.name);
+        Error::new(ErrorKind::Unsupported, message)
+    })
+}
