@@ -33,6 +33,7 @@ mod privilege_hostile;
 mod privilege_secrets;
 mod privilege_sudo;
 mod quoting;
+mod races;
 mod rootfs;
 mod ssh_cli;
 mod ssh_faults;

@@ -37,6 +37,7 @@ mod target;
 mod target_script;
 mod tree_get;
 mod tree_put;
+mod tree_script;
 
 pub use cleaner::CLEAN_LIMIT;
 pub use target::{STALL, failure};

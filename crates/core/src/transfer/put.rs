@@ -202,11 +202,17 @@ fn values<'a>(remote: &'a Remote<'_>, source: &OpenSource, options: &'a PutOptio
         temp_dir: remote.beside(options.arguments.temp_dir.as_deref(), &options.arguments),
         random: &remote.random,
         follow: options.follows(),
-        guarded: options.arguments.is_privileged() && !options.follows(),
+        guarded: remote.stage.as_ref().map_or(guarded(options), |stage| stage.guarded),
+        stage: remote.stage.as_ref().map(|stage| &*stage.path),
         inode: String::new(),
         mode: mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
         source_mode: format!("{:04o}", source.mode & 0o777),
         scp: source.length.is_some() && remote.wants_scp(),
         stamp: modified.map(stamp).unwrap_or_default(),
     }
+}
+
+/// Whether a third user must not be able to lead the other one astray.
+pub(super) fn guarded(options: &PutOptions) -> bool {
+    options.arguments.is_privileged() && !options.follows()
 }

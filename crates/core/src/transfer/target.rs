@@ -40,6 +40,16 @@ pub(super) struct Remote<'a> {
     running: TaskTracker,
     /// One of its scripts has started.
     started: Arc<AtomicBool>,
+    /// The directory that a tree is stored in, which the path starts from.
+    pub(super) stage: Option<Stage>,
+}
+
+/// A directory on the target that a script has made for a tree.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    pub(super) path: String,
+    /// As in [`Values`](super::target_script::Values).
+    pub(super) guarded: bool,
 }
 
 impl<'a> Remote<'a> {
@@ -68,6 +78,7 @@ impl<'a> Remote<'a> {
             random: random_hex()?,
             running: TaskTracker::new(),
             started: Arc::default(),
+            stage: None,
         })
     }
 
@@ -174,14 +185,13 @@ impl<'a> Remote<'a> {
             random: random_hex()?,
             running: self.running.clone(),
             started: self.started.clone(),
+            stage: None,
         })
     }
 
-    /// Runs a script that must succeed.
-    pub(super) async fn must(&self, script: String) -> Result<()> {
-        let script = format!("LC_ALL=C; export LC_ALL; {{ {script}; }} && echo 'hl done'");
-        let said = self.run(script, None).await?;
-        if said.status() == "done" { Ok(()) } else { Err(said.failure(&self.path)) }
+    /// As [`at`](Self::at), a path in the directory that a tree is stored in.
+    pub(super) fn inside(&self, stage: &Stage, name: &str) -> Result<Self> {
+        Ok(Self { stage: Some(stage.clone()), ..self.at(&format!("./{name}"))? })
     }
 
     /// Runs `script` to remove what another script made, unless it is disarmed before it is

@@ -9,8 +9,8 @@ use std::time::UNIX_EPOCH;
 
 use tokio_util::io::SyncIoBridge;
 
-use super::put::put_stream;
-use super::target::{Remote, stamp};
+use super::put::{guarded, put_stream};
+use super::target::{Remote, Stage, stamp};
 use super::target_script::{Values, quoted};
 use super::{PutOptions, Source, Transferred};
 use crate::contract::files::blocking;
@@ -79,6 +79,7 @@ async fn put_tree(
         temp_dir: remote.beside(options.arguments.temp_dir.as_deref(), &options.arguments),
         random: &remote.random,
         follow: options.follows(),
+        guarded: guarded(options),
         mode: format!("{:04o}", options.mode.unwrap_or_else(|| mode_of(root) & 0o1777)),
         stamp: root.modified().map(stamp).unwrap_or_default(),
         ..Values::default()
@@ -102,7 +103,8 @@ async fn fill_and_commit(
     let bytes = match said.strip_prefix("notar ") {
         Some(stage) => {
             remote.link.report(Event::Detail("no tar there: the directory goes file by file"));
-            send_files(remote, &entries, stage).await?
+            let stage = Stage { path: stage.to_owned(), guarded: values.guarded };
+            send_files(remote, &entries, &stage).await?
         }
         None => bytes,
     };
@@ -260,24 +262,23 @@ impl Read for Exactly {
     }
 }
 
-/// Stores the entries one by one in the directory `stage` of the target.
-async fn send_files(remote: &Remote<'_>, entries: &[Entry], stage: &str) -> Result<u64> {
+/// Stores the entries one by one.
+async fn send_files(remote: &Remote<'_>, entries: &[Entry], stage: &Stage) -> Result<u64> {
     let mut bytes = 0;
     for entry in entries {
         let name = entry.name.to_str().ok_or_else(|| not_utf8(&entry.name))?;
-        let path = format!("{stage}/{name}");
+        let file = remote.inside(stage, name)?;
         match entry.kind {
-            Kind::Directory => remote.must(format!("mkdir {}", quoted(&path))).await?,
+            Kind::Directory => must(&file, &format!("mkdir {}", quoted(&file.path))).await?,
             Kind::Symlink => {
                 let target = fs::read_link(&entry.path)
                     .map_err(|error| Error::from_io("a symlink could not be read", error))?;
                 let target = target.to_str().ok_or_else(|| not_utf8(&target))?;
                 let target = quoted(target);
-                remote.must(format!("ln -s -- {target} {}", quoted(&path))).await?;
+                must(&file, &format!("ln -s -- {target} {}", quoted(&file.path))).await?;
             }
             Kind::File => {
                 let source = Source::path(&entry.path).open().await?;
-                let file = remote.at(&path)?;
                 let options = PutOptions::default().with_preserve(true);
                 bytes += put_stream(&file, source, &options).await?.bytes;
             }
@@ -285,12 +286,25 @@ async fn send_files(remote: &Remote<'_>, entries: &[Entry], stage: &str) -> Resu
         }
     }
     for entry in entries.iter().rev().filter(|entry| entry.kind == Kind::Directory) {
-        let path = quoted(&format!("{stage}/{}", entry.name.to_string_lossy()));
+        let file = remote.inside(stage, &entry.name.to_string_lossy())?;
+        let (path, mode) = (quoted(&file.path), mode_of(&entry.metadata));
         let time = entry.metadata.modified().map(stamp).unwrap_or_default();
-        let mode = mode_of(&entry.metadata);
-        remote.must(format!("TZ=UTC0 touch -t {time} {path} && chmod {mode:04o} {path}")).await?;
+        let set = format!("TZ=UTC0 touch -t {time} {path} && chmod {mode:04o} {path}");
+        must(&file, &set).await?;
     }
     Ok(bytes)
+}
+
+/// Runs a command for a file of the tree.
+async fn must(file: &Remote<'_>, command: &str) -> Result<()> {
+    let stage = file.stage.as_ref();
+    let values = Values {
+        guarded: stage.is_some_and(|stage| stage.guarded),
+        stage: stage.map(|stage| &*stage.path),
+        ..Values::default()
+    };
+    let said = file.run(values.must(command), None).await?;
+    if said.status() == "done" { Ok(()) } else { Err(said.failure(&file.path)) }
 }
 
 fn not_utf8(name: &Path) -> Error {

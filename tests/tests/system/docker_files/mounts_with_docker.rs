@@ -115,3 +115,34 @@ async fn a_read_only_mount_is_refused() {
     assert_eq!(temporaries(&mounted.container), "");
     link.disconnect().await.unwrap();
 }
+#[tokio::test]
+async fn a_tree_keeps_the_mounts_that_it_is_merged_into() {
+    for image in [DEBIAN, BUSYBOX] {
+        let mounted = Mounted::start(Engine::Docker, image);
+        let link = connect(&mounted.container).await;
+        let before = mounted.mounts();
+        let tree = tempfile::tempdir().unwrap();
+        for name in ["app.conf", "other"] {
+            fs::write(tree.path().join(name), format!("{name} of the tree\n")).unwrap();
+        }
+        for place in ["/srv", "/volume"] {
+            link.put_dir(tree.path(), place, &puts()).await.unwrap();
+            let text = mounted.container.shell(&format!("cd {place} && cat app.conf other"));
+            assert_eq!(text, "app.conf of the tree\nother of the tree\n");
+        }
+        fs::write(tree.path().join("ro.conf"), "x").unwrap();
+        let error = link.put_dir(tree.path(), "/srv", &puts()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+        assert_eq!(mounted.mounts(), before);
+        assert_eq!((&*mounted.read("alone"), &*mounted.read("nested")), {
+            let text = "app.conf of the tree\n";
+            (text, text)
+        });
+        assert_eq!(mounted.read("read-only"), "old\n");
+        assert_eq!(temporaries(&mounted.container), "");
+        let back = mounted.here.path().join("back");
+        link.get_dir("/srv", &back, &GetOptions::default()).await.unwrap();
+        assert_eq!(mounted.read("back/ro.conf"), "old\n");
+        link.disconnect().await.unwrap();
+    }
+}
