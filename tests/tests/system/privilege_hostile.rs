@@ -226,7 +226,7 @@ fn a_question_that_nobody_answers_ends_it() {
     let output = run(hostlink(words.chain(["exec", "--", "id"].map(str::to_owned))));
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     let told = stderr(&output);
-    assert!(told.contains("something was asked that has no answer here"), "{told}");
+    assert!(told.contains("asks a question that has no answer here"), "{told}");
     assert!(told.contains("Password:"), "{told}");
 }
 
@@ -303,7 +303,7 @@ fn a_question_that_nobody_answers_ends_it_on_a_terminal_too() {
     let output = exec(&["--", "id"]);
     let told = stderr(&output);
     assert_eq!(code(&output), 1, "{told}");
-    assert!(told.contains("something was asked that has no answer here"), "{told}");
+    assert!(told.contains("asks a question that has no answer here"), "{told}");
     let output = exec(&["--timeout", "2", "--", "id"]);
     assert_eq!(code(&output), 124, "{}", stderr(&output));
     let is_left = || {

@@ -32,7 +32,10 @@ mod with_docker {
 
     use async_trait::async_trait;
     use hostlink::transfer::{PutOptions, Source};
-    use hostlink::{ConnectorArguments, ErrorKind, Link, Prompter, Result, Secret, StringCommand};
+    use hostlink::{
+        ConnectorArguments, Error, ErrorKind, Link, Prompter, Refusal, Result, Secret,
+        StringCommand,
+    };
     use hostlink_tests::container::{Container, DEBIAN};
     use hostlink_tests::docker_target::DockerTarget;
 
@@ -141,6 +144,33 @@ mod with_docker {
                 assert!(!container.shell("ps -ef").contains("sleep 4242"));
             }
             link.disconnect().await.unwrap();
+        }
+    }
+
+    /// Why sudo does not run `id` for the user that a script makes in a container.
+    async fn refused(script: &str) -> Error {
+        let container = Container::start(DEBIAN);
+        container.shell(&format!("useradd -m req; echo req:pw | chpasswd; {script}"));
+        let (link, _) = connect(&container, "req").await;
+        run(&link, "echo one; id", &sudo().with_sudo_password("pw")).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn sudo_tells_its_own_reason_and_not_its_last_line() {
+        let allow = |what: &str| format!("echo 'req ALL=(ALL) {what}' >/etc/sudoers.d/req");
+        let expired = format!("{}; chage -d 2000-01-01 -M 10 -I 5 req", allow("ALL"));
+        let must_change = format!("{}; chage -d 0 req", allow("ALL"));
+        for (script, refusal, said) in [
+            (allow("/usr/bin/id"), Some(Refusal::NotAllowed), "sh -c …' as root on"),
+            (allow("/usr/bin/id"), Some(Refusal::NotAllowed), "sudoers has to allow sh"),
+            (expired, None, "sudo: Account or password is expired"),
+            (must_change, Some(Refusal::NoPassword), "sudo: unable to change expired password"),
+            (":".into(), None, "req is not in the sudoers file"),
+        ] {
+            let error = refused(&script).await;
+            assert_eq!((error.kind(), error.refusal()), (ErrorKind::Privilege, refusal), "{error}");
+            let told = error.to_string();
+            assert!(told.contains(said) && !told.contains("echo one"), "{told}");
         }
     }
 }

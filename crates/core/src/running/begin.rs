@@ -25,9 +25,9 @@ use crate::running::kill::{Killer, next, resolved};
 use crate::running::limits::{Clock, until};
 use crate::running::living::Living;
 use crate::running::silence::Silence;
-use crate::running::sudo_words::{is_of_sudo, speaks_of_a_terminal};
+use crate::running::sudo_words::{is_of_sudo, speaks_of_a_terminal, with_cause};
 use crate::shell::script::Script;
-use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::error::{Error, ErrorKind, Refusal, Result};
 use crate::values::io::{BoxWrite, Chunk, Duplex};
 use crate::values::status::ExitStatus;
 
@@ -307,9 +307,10 @@ impl Starting {
             lacks.password = status == ExitStatus::Code(1) && is_of_sudo(&said);
             lacks.terminal = speaks_of_a_terminal(&said);
             let hint = if lacks.terminal { TERMINAL_HINT } else { "" };
-            privilege(format!("{NOT_STARTED} ({status}){hint}"))
+            let error = privilege(format!("{NOT_STARTED} ({status}){hint}"));
+            if lacks.terminal { error.with_refusal(Refusal::NoTerminal) } else { error }
         };
-        NotBegun { error: error.with_stderr_tail(&said), lacks }
+        NotBegun { error, lacks }
     }
 
     async fn end_by_force(self, NotBegun { error, lacks }: NotBegun) -> NotBegun {
@@ -317,7 +318,13 @@ impl Starting {
         // No answers come any more: a tool that reads on finds the end of its input.
         drop(stdin);
         let error = match error.kind() {
-            ErrorKind::Privilege => error.with_stderr_tail(&living.handshake.preamble()),
+            ErrorKind::Privilege => {
+                let said = living.handshake.preamble();
+                with_cause(error.with_stderr_tail(&said), &said)
+            }
+            ErrorKind::Connect | ErrorKind::Unsupported => {
+                error.with_stderr_tail(&living.handshake.preamble())
+            }
             _ => error,
         };
         NotBegun { error: living.end_by_force(error).await, lacks }

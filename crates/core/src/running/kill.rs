@@ -17,7 +17,7 @@
 //!
 //! A command may be given up before it has announced itself. Then nobody knows whom to kill yet:
 //! `Ending` goes on listening, for 10 s at most, and kills then. So a start is never cut off midway
-//! (`Starter` spawns in a task of its own); what may take long, waiting for a free channel, is
+//! (`Start` spawns in a task of its own); what may take long, waiting for a free channel, is
 //! `Connection::slot`, which can be given up since nothing was started. Clean-ups of a transfer
 //! wait until its scripts are dead, or they would remove what is then made again.
 //!

@@ -133,6 +133,12 @@ impl<'a> Attempt<'a> {
         self
     }
 
+    /// Of its limit for everything, this much has passed already.
+    pub(crate) fn after(mut self, spent: Duration) -> Self {
+        self.start.spent = spent;
+        self
+    }
+
     pub(crate) async fn run(self) -> Result<CommandOutput> {
         self.begin().await?.finish().await
     }
@@ -140,9 +146,9 @@ impl<'a> Attempt<'a> {
     /// Starts the command.
     pub(crate) async fn begin(mut self) -> Result<Started<'a>> {
         self.start.ask_for_password().await?;
-        let clock = Clock::start(self.start.limits, Duration::ZERO);
+        let clock = Clock::start(self.start.limits, self.start.spent);
         let source = clock.within(open(self.start.arguments.stdin.as_ref())).await?;
-        self.start.spent = clock.elapsed();
+        self.start.spent += clock.elapsed();
         let max_encoded = self.link.connection().features().max_terminal_input;
         let mut input = Some(Input { source, max_encoded });
         let mut begun = self.start.begin(&mut input).await?;

@@ -1,7 +1,7 @@
-//! sudo's own words, where they rule out that a password is what it lacks.
+//! What privilege tools say of themselves, in whatever language.
 
 use crate::shell::arguments::ConnectorArguments;
-use crate::values::error::Error;
+use crate::values::error::{Error, Refusal};
 
 /// Whether sudo refused for something that no password mends, in whatever language: it wants a
 /// terminal, or does not know whom to become.
@@ -26,6 +26,58 @@ pub(crate) fn is_of_sudo(said: &[u8]) -> bool {
     String::from_utf8_lossy(said).lines().any(|line| line.starts_with("sudo"))
 }
 
+/// The longest cause that is shown.
+const MAX_CAUSE: usize = 400;
+
+/// Adds what a tool says of the reason why it did not run a script: the lines that begin with its
+/// name, or the sentence that quotes the script.
+pub(crate) fn with_cause(error: Error, said: &[u8]) -> Error {
+    let said = String::from_utf8_lossy(said);
+    if let Some(sentence) = quoting_script(&said) {
+        let cause = format!("{sentence}: sudoers has to allow sh, which runs every command");
+        return error.with_refusal(Refusal::NotAllowed).with_cause(cause);
+    }
+    let names = ["sudo", "su", "doas", "dzdo", "sudo-rs"];
+    let mut words: Vec<&str> = Vec::new();
+    let mut tool = None;
+    for line in said.lines() {
+        let Some((name, rest)) = line.split_once(": ").filter(|(name, _)| names.contains(name))
+        else {
+            continue;
+        };
+        tool.get_or_insert(name);
+        if !words.contains(&rest.trim_end()) {
+            words.push(rest.trim_end());
+        }
+    }
+    match tool {
+        Some(tool) => {
+            let cause: String = format!("{tool}: {}", words.join("; "));
+            error.with_cause(cause.chars().take(MAX_CAUSE).collect::<String>())
+        }
+        None => error,
+    }
+}
+
+/// The sentence of a refusal that quotes the whole script, without the script: sudo prints it when
+/// sudoers(5) does not allow `sh`.
+fn quoting_script(said: &str) -> Option<String> {
+    let line = said.lines().find(|line| line.contains("sh -c "))?;
+    let (before, _) = line.split_once("sh -c ")?;
+    // The quotation mark is before the path of `sh`, and its counterpart after the script.
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let open = before.trim_end_matches(is_of_path).chars().next_back()?;
+    let close = match open {
+        '\u{ab}' => '\u{bb}',
+        '\u{bb}' => '\u{ab}',
+        '\u{2018}' => '\u{2019}',
+        '\u{201c}' | '\u{201e}' => '\u{201d}',
+        other => other,
+    };
+    let after = said.lines().next_back()?.rsplit_once(close)?.1;
+    Some(format!("{before}sh -c \u{2026}{close}{}", after.trim_end()))
+}
+
 /// Whether a name stands in a text, and not as a part of another one.
 fn has_word(text: &str, name: &str) -> bool {
     let is_of_names = |c: char| c.is_alphanumeric() || "_-.".contains(c);
@@ -39,6 +91,34 @@ fn has_word(text: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::values::error::ErrorKind;
+
+    #[test]
+    fn a_tool_tells_its_reason() {
+        let not_allowed = ": sudoers has to allow sh, which runs every command";
+        for (said, cause) in [
+            (
+                "Sorry, user lim is not allowed to execute '/usr/bin/sh -c echo 'a'\nid' as root on web1.",
+                format!(
+                    "Sorry, user lim is not allowed to execute '/usr/bin/sh -c \u{2026}' as root on web1.{not_allowed}"
+                ),
+            ),
+            (
+                "Leider darf der Benutzer lim \u{bb}/bin/sh -c HL\nid\u{ab} als root auf web1 nicht ausf\u{fc}hren.",
+                format!(
+                    "Leider darf der Benutzer lim \u{bb}/bin/sh -c \u{2026}\u{ab} als root auf web1 nicht ausf\u{fc}hren.{not_allowed}"
+                ),
+            ),
+            (
+                "sudo: Account or password is expired\nsudo: a password is required",
+                "sudo: Account or password is expired; a password is required".into(),
+            ),
+            ("motd\nno is not in the sudoers file.", "no is not in the sudoers file.".into()),
+            ("Loading: x\nsu: Authentication failure", "su: Authentication failure".into()),
+        ] {
+            let error = Error::new(ErrorKind::Privilege, "no").with_stderr_tail(said.as_bytes());
+            assert_eq!(with_cause(error, said.as_bytes()).to_string(), format!("no: {cause}"));
+        }
+    }
 
     #[test]
     fn a_password_is_ruled_out_by_what_else_is_wrong() {

@@ -34,6 +34,9 @@ pub(super) struct Remote<'a> {
     pub(super) link: &'a Shared,
     pub(super) path: String,
     arguments: ConnectorArguments,
+    /// When the transfer began.
+    since: Instant,
+    limit: Option<Duration>,
     deadline: Option<Instant>,
     pub(super) random: String,
     /// What runs there for this path.
@@ -74,6 +77,8 @@ impl<'a> Remote<'a> {
                 get_pty: Some(needs_terminal(link, arguments)),
                 ..arguments.privilege_only()
             },
+            since: Instant::now(),
+            limit: arguments.timeout,
             deadline: arguments.timeout.and_then(|limit| Instant::now().checked_add(limit)),
             random: random_hex()?,
             running: TaskTracker::new(),
@@ -86,7 +91,8 @@ impl<'a> Remote<'a> {
     pub(super) async fn within_limit<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(deadline) = self.deadline else { return work.await };
         tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
-            let message = format!("{} was not transferred in time", self.path);
+            let limit = self.limit.unwrap_or_default();
+            let message = format!("{} was not transferred within {limit:?}", self.path);
             Err(Error::new(ErrorKind::Timeout, message))
         })
     }
@@ -149,16 +155,13 @@ impl<'a> Remote<'a> {
         stdin: Option<Stdin>,
         sink: &mut dyn OutputSink,
     ) -> Result<()> {
-        let arguments = ConnectorArguments {
-            stdin,
-            timeout: self.deadline.map(|at| at.saturating_duration_since(Instant::now())),
-            ..self.arguments.clone()
-        };
+        let arguments = ConnectorArguments { stdin, timeout: self.limit, ..self.arguments.clone() };
         // The script is ours and long: the reporter is told what it is for, not how it is done.
         let quiet = RunOptions { output_limit: Some(0), ..RunOptions::default() };
         let command = StringCommand::shell(script);
         let attempt = Attempt::new(self.link, &command, &arguments, &quiet, Some(sink));
         let attempt = attempt.with_stall_limit(STALL).tracked_by(&self.running);
+        let attempt = attempt.after(self.since.elapsed());
         let started = attempt.begin().await?;
         self.started.store(true, Ordering::Relaxed);
         started.finish().await.map(|_| ())
@@ -181,6 +184,8 @@ impl<'a> Remote<'a> {
             link: self.link,
             path: path.to_owned(),
             arguments: self.arguments.clone(),
+            since: self.since,
+            limit: self.limit,
             deadline: self.deadline,
             random: random_hex()?,
             running: self.running.clone(),

@@ -107,6 +107,7 @@ struct Inner {
     faults: Vec<Fault>,
     refusal: Option<Refusal>,
     stderr_tail: Option<String>,
+    cause: Option<String>,
     output: Option<CommandOutput>,
     kill_confirmed: Option<bool>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -122,6 +123,7 @@ impl Error {
             faults: Vec::new(),
             refusal: None,
             stderr_tail: None,
+            cause: None,
             output: None,
             kill_confirmed: None,
             source: None,
@@ -169,6 +171,14 @@ impl Error {
         self
     }
 
+    /// Sets what the target said of the cause, in one line. It is shown after the message, instead
+    /// of the last line of standard error.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
     /// Says why a privilege tool did not run the command.
     #[must_use]
     pub fn with_refusal(mut self, refusal: Refusal) -> Self {
@@ -198,6 +208,7 @@ impl Error {
     /// Masks secrets in what the target wrote: bash, for one, prints the line that it cannot parse.
     pub(crate) fn masking(mut self, secrets: &[Secret]) -> Self {
         self.0.stderr_tail = self.0.stderr_tail.map(|tail| masked(&tail, secrets));
+        self.0.cause = self.0.cause.map(|cause| masked(&cause, secrets));
         self
     }
 
@@ -276,8 +287,9 @@ impl fmt::Display for Error {
             write!(f, "{target}: ")?;
         }
         f.write_str(&self.0.message)?;
-        if let Some(last) = self.0.stderr_tail.as_deref().and_then(|tail| tail.lines().last()) {
-            write!(f, ": {}", last.trim_end())?;
+        let last = || self.0.stderr_tail.as_deref()?.lines().last();
+        if let Some(said) = self.0.cause.as_deref().or_else(last) {
+            write!(f, ": {}", said.trim_end())?;
         }
         if self.0.kill_confirmed == Some(false) {
             f.write_str(" (no proof that it was killed)")?;

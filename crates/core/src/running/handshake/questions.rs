@@ -14,9 +14,13 @@ const STANDS: Duration = Duration::from_millis(150);
 /// early.
 const STANDS_AGAIN: Duration = Duration::from_secs(3);
 
-/// The same, for what nobody has an answer to. It may be no question: rc files write `Loading: `,
-/// too, and go on.
+/// The same, for what has no answer. It may be no question: start-up files write `Loading: `, too,
+/// and go on.
 const STANDS_ALONE: Duration = Duration::from_secs(10);
+
+/// The same, on standard error after an answer: sudo asks there for a new password, if the old one
+/// has expired, and start-up files write to standard output.
+const STANDS_ALONE_AFTER_ANSWER: Duration = Duration::from_secs(3);
 
 impl Handshake {
     /// Takes in what a tool writes to the terminal beside the streams. None of it is the command's
@@ -43,6 +47,7 @@ impl Handshake {
         Some(match self.next_colon(place) {
             Some(_) => STANDS,
             None if self.is_last(self.pending(place)) => STANDS_AGAIN,
+            None if self.has_answered() && place == Place::Stderr => STANDS_ALONE_AFTER_ANSWER,
             // Elsewhere the command could start all the same, without its input.
             None if self.is_gated || self.has_answered() => STANDS_ALONE,
             None => return None,

@@ -1,31 +1,31 @@
-//! What is told of a question that got no answer.
+//! Errors for questions that got no answer.
 
 use tokio::time::{Instant, sleep_until};
 
 use super::Unanswered;
-use crate::values::error::{Error, ErrorKind};
-
-/// What is told of a password that the tool did not take.
-const PASSWORD_REFUSED: &str = "the password was not accepted";
+use crate::values::error::{Error, ErrorKind, Refusal};
 
 /// Whether sudo did not take a password: it asked again, or says how many were wrong, in whatever
-/// language. It does not ask again where it takes one attempt only (sudoers(5), `passwd_tries`).
+/// language. It does not ask again if it takes one attempt only (sudoers(5), `passwd_tries`).
 pub(crate) fn is_refused_password(error: &Error) -> bool {
     let counts = |line: &str| {
         line.strip_prefix("sudo: ")
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
-    error.kind() == ErrorKind::Privilege
-        && (error.message() == PASSWORD_REFUSED
-            || error.stderr_tail().is_some_and(|tail| tail.lines().any(counts)))
+    error.refusal() == Some(Refusal::WrongPassword)
+        || error.kind() == ErrorKind::Privilege
+            && error.stderr_tail().is_some_and(|tail| tail.lines().any(counts))
 }
 
 pub(crate) fn no_answer(why: Unanswered) -> Error {
-    let message = match why {
-        Unanswered::Again => PASSWORD_REFUSED,
-        Unanswered::Unknown => "something was asked that has no answer here: is a password wanted?",
+    let (refusal, message) = match why {
+        Unanswered::Again => (Refusal::WrongPassword, "the password was not accepted"),
+        Unanswered::Unknown => (
+            Refusal::NoPassword,
+            "the target asks a question that has no answer here: is a password required?",
+        ),
     };
-    Error::new(ErrorKind::Privilege, message)
+    Error::new(ErrorKind::Privilege, message).with_refusal(refusal)
 }
 
 /// Resolves when a tool has had its time to end after a question without an answer.
