@@ -11,7 +11,8 @@ async fn a_transfer_refuses_what_belongs_to_a_tool_that_is_not_asked_for() {
     let path = directory.path().join("file").display().to_string();
     let link = builtin_registry().connect("@local", &Data::new(), &Context::default()).await;
     let link = link.unwrap();
-    let (login, says) = (ConnectorArguments::new().with_use_sudo_login(true), "only with _sudo");
+    let (login, says) =
+        (ConnectorArguments::new().with_use_sudo_login(true), "no effect without _sudo");
     let options = PutOptions::default().with_arguments(login.clone());
     let put = link.put_file(Source::bytes(b"text".to_vec()), &path, &options).await;
     let options = GetOptions::default().with_arguments(login);
@@ -150,7 +151,7 @@ mod with_docker {
     /// Why sudo does not run `id` for the user that a script makes in a container.
     async fn refused(script: &str) -> Error {
         let container = Container::start(DEBIAN);
-        container.shell(&format!("useradd -m req; echo req:pw | chpasswd; {script}"));
+        let _ = container.shell(&format!("useradd -m req; echo req:pw | chpasswd; {script}"));
         let (link, _) = connect(&container, "req").await;
         run(&link, "echo one; id", &sudo().with_sudo_password("pw")).await.unwrap_err()
     }
@@ -163,8 +164,12 @@ mod with_docker {
         for (script, refusal, said) in [
             (allow("/usr/bin/id"), Some(Refusal::NotAllowed), "sh -c …' as root on"),
             (allow("/usr/bin/id"), Some(Refusal::NotAllowed), "sudoers has to allow sh"),
-            (expired, None, "sudo: Account or password is expired"),
-            (must_change, Some(Refusal::NoPassword), "sudo: unable to change expired password"),
+            (expired, None, "sudo: account validation failure"),
+            (
+                must_change,
+                Some(Refusal::NoPassword),
+                "sudo: Account or password is expired, reset your",
+            ),
             (":".into(), None, "req is not in the sudoers file"),
         ] {
             let error = refused(&script).await;
