@@ -7,6 +7,7 @@ use hostlink::{ConnectorArguments, Data, DataField, Error, Result, Value};
 
 use crate::explain::usage;
 use crate::levels::Levels;
+use crate::passwords;
 
 /// The field whose flag names a file.
 pub(crate) const STDIN: &str = "_stdin";
@@ -102,8 +103,8 @@ fn help(field: &DataField) -> String {
     let description = field.description.trim_end_matches('.').replace('`', "");
     match field.default {
         _ if field.secret => {
-            let variable = field.key.to_uppercase();
-            format!("{description}; the file's first line. It may also stand in HOSTLINK{variable}")
+            let variable = passwords::name_of_variable(field);
+            format!("{description}; the file's first line. It may also stand in {variable}")
         }
         _ if field.key == STDIN => format!("{description}; - is hostlink's own [default: nothing]"),
         "" | "false" => description,

@@ -79,13 +79,10 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     let of_host = ConnectorArguments::from_data(&target.data)?;
     let said = invocation.arguments.clone().or(&of_host);
     let mut environment = invocation.environment.clone();
-    // They are there for every invocation, also for those without the tool; and who wants to be
-    // asked is.
-    let takes_one = said.sudo == Some(true) && said.use_sudo_password != Some(true);
-    environment.sudo_password = environment.sudo_password.filter(|_| takes_one);
-    environment.su_password = environment.su_password.filter(|_| said.su_user.is_some());
-    environment.doas_password = environment.doas_password.filter(|_| said.doas == Some(true));
-    let arguments = said.or(&environment);
+    if said.use_sudo_password == Some(true) {
+        environment.sudo_password = None;
+    }
+    let arguments = said.or_passwords(&environment);
     if invocation.arguments.sudo_password.is_some() && arguments.sudo.is_none() {
         return Err(usage("--sudo-password-file: has no effect without --sudo"));
     }
@@ -99,9 +96,7 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
         | Action::Inventory { .. } => &any,
     };
     // What the command line itself has wrong is named as it is there.
-    let ConnectorArguments { sudo, su_user, doas, dzdo, .. } = arguments.clone();
-    let tools = ConnectorArguments { sudo, su_user, doas, dzdo, ..ConnectorArguments::default() };
-    make_unix_command(command, &invocation.arguments.clone().or(&tools))
+    make_unix_command(command, &invocation.arguments.clone().or(&arguments.tools_only()))
         .map_err(flags::with_flag_names)?;
     make_unix_command(command, &arguments)?;
     Ok(arguments)

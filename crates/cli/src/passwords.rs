@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hostlink::inventory::secret_of_file;
-use hostlink::{ConnectorArguments, Result, Secret};
+use hostlink::{ConnectorArguments, Data, DataField, Result, Secret};
 
 use crate::explain::usage;
 use crate::levels::Levels;
@@ -15,23 +15,27 @@ pub(crate) fn from_files(levels: &Levels<'_>) -> Result<ConnectorArguments> {
             "--use-sudo-password asks for the password that --sudo-password-file gives: leave one of them out",
         ));
     }
-    let read = |key| levels.one::<PathBuf>(key).map(|path| secret_of_file(path)).transpose();
-    Ok(ConnectorArguments {
-        sudo_password: read("_sudo_password")?,
-        su_password: read("_su_password")?,
-        doas_password: read("_doas_password")?,
-        ..ConnectorArguments::default()
-    })
+    read(|field| levels.one::<PathBuf>(field.key).map(|path| secret_of_file(path)).transpose())
 }
 
 /// The passwords of the environment. Host data, which is about one host, comes first.
 pub(crate) fn from_environment() -> Result<ConnectorArguments> {
-    Ok(ConnectorArguments {
-        sudo_password: variable("HOSTLINK_SUDO_PASSWORD")?,
-        su_password: variable("HOSTLINK_SU_PASSWORD")?,
-        doas_password: variable("HOSTLINK_DOAS_PASSWORD")?,
-        ..ConnectorArguments::default()
-    })
+    read(|field| variable(&name_of_variable(field)))
+}
+
+/// The variable that may hold a secret field.
+pub(crate) fn name_of_variable(field: &DataField) -> String {
+    format!("HOSTLINK{}", field.key.to_uppercase())
+}
+
+fn read(secret: impl Fn(&DataField) -> Result<Option<Secret>>) -> Result<ConnectorArguments> {
+    let mut data = Data::new();
+    for field in ConnectorArguments::FIELDS.iter().filter(|field| field.secret) {
+        if let Some(secret) = secret(field)? {
+            data.insert(field.key, secret);
+        }
+    }
+    ConnectorArguments::from_data(&data)
 }
 
 /// The secret in a variable of hostlink's own; an empty one is none.

@@ -30,6 +30,7 @@ pub use running::terminal::{Terminal, Window};
 pub use shell::arguments::{ConnectorArguments, EnvValue, RetryUntil};
 pub use shell::builder::make_unix_command;
 pub use shell::command::StringCommand;
+pub use shell::privilege::SECRET_VARIABLES;
 pub use shell::quote;
 pub use shell::script::{MAX_ARGUMENT, Prompt, Question, Script};
 pub use values::data::{Data, holds_secret};
@@ -46,11 +47,3 @@ pub use values::status::ExitStatus;
 pub use values::stdin::Stdin;
 pub use values::value::{FromValue, Map, Value};
 pub use values::{nearest, streams};
-
-/// Environment variables that hold a secret for hostlink itself: no child process may inherit them.
-pub const SECRET_VARIABLES: [&str; 4] = [
-    "HOSTLINK_SUDO_PASSWORD",
-    "HOSTLINK_SU_PASSWORD",
-    "HOSTLINK_DOAS_PASSWORD",
-    "HOSTLINK_SSH_PASSWORD",
-];

@@ -104,8 +104,8 @@ fn who_asks_as_sudo_does_gets_no_password() {
         let noting = Noting::new();
         let scene = Scene::with_shell(&noting.shell(), root, rule, more);
         scene.profile(&format!(
-            "for digits in $(sed 's/\\\\0[0-7][0-7][0-7]//g' {} | grep -oE 'H[PR][0-9a-f]{{32}}' | cut -c 3- | sort -u); do
-                for token in HP$digits HR$digits; do
+            "for digits in $(sed 's/\\\\0[0-7][0-7][0-7]//g' {} | grep -oE 'H[P0-9][0-9a-f]{{32}}' | cut -c 3- | sort -u); do
+                for token in HP$digits H0$digits H1$digits; do
                     printf '%s\\n' $token >&2; printf %s $token
                 done
             done

@@ -165,13 +165,14 @@ impl Starter {
         let mut options = start.options.clone();
         if options.terminal.is_none() && arguments.is_privileged() {
             let gives = connection.features().terminal_beside_pipes;
-            if arguments.is_asked_on_terminal() && !gives {
-                let message =
-                    "doas asks for its password on a terminal, and there is none: set get_pty";
+            let asked = arguments.asked_on_terminal();
+            if let Some(tool) = asked.filter(|_| !gives) {
+                let message = format!(
+                    "{tool} asks for its password on a terminal, and there is none: set get_pty"
+                );
                 return Err(Error::new(ErrorKind::Privilege, message));
             }
-            options.asked_on_terminal |=
-                gives && (arguments.is_asked_on_terminal() || link.wants_terminal());
+            options.asked_on_terminal |= gives && (asked.is_some() || link.wants_terminal());
         }
         let (channel, form) = match options.terminal {
             Some(_) if *has_input => {

@@ -73,6 +73,11 @@ macro_rules! connector_arguments {
                 Self {$($field: self.$field.or_else(|| defaults.$field.clone()),)+}
             }
 
+            /// These arguments, without the fields whose keys `keep` refuses.
+            pub(super) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+                Self {$($field: self.$field.clone().filter(|_| keep(concat!("_", stringify!($field)))),)+}
+            }
+
             $(
                 #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
                 #[must_use]
@@ -176,50 +181,9 @@ impl ConnectorArguments {
         self.success_exit_codes.as_ref().map_or(code == 0, |codes| codes.contains(&code))
     }
 
-    /// Whether another user's rights are asked for, by any of the four tools.
-    #[must_use]
-    pub fn is_privileged(&self) -> bool {
-        [self.sudo, self.doas, self.dzdo].contains(&Some(true)) || self.su_user.is_some()
-    }
-
-    /// Whether a tool may ask for a password. Where none is given, sudo and doas are told not to,
-    /// and su does not ask root.
-    pub(crate) fn may_be_asked(&self) -> bool {
-        let passwords = [&self.sudo_password, &self.su_password, &self.doas_password];
-        let is_su_first = self.su_user.is_some() && self.sudo != Some(true);
-        is_su_first || passwords.iter().any(|password| password.is_some())
-    }
-
-    /// Whether a tool is asked for that takes its password from a terminal only.
-    pub(crate) fn is_asked_on_terminal(&self) -> bool {
-        self.doas == Some(true) && self.doas_password.is_some()
-    }
-
     /// With the password that was asked for: it is not asked for again.
     pub(crate) fn answered(self, password: Secret) -> Self {
         Self { sudo_password: Some(password), use_sudo_password: None, ..self }
-    }
-
-    /// The same user, and nothing else of these arguments: for the kill and the clean-up of a
-    /// command. Neither has time for what the user's login shell does first.
-    pub(crate) fn privilege_only(&self) -> Self {
-        Self {
-            use_sudo_login: None,
-            use_su_login: None,
-            preserve_sudo_env: None,
-            preserve_su_env: None,
-            env: None,
-            chdir: None,
-            shell_executable: None,
-            success_exit_codes: None,
-            get_pty: None,
-            stdin: None,
-            retries: None,
-            retry_delay: None,
-            retry_until: None,
-            timeout: None,
-            ..self.clone()
-        }
     }
 }
 

@@ -4,5 +4,6 @@ pub(crate) mod arguments;
 pub(crate) mod armor;
 pub(crate) mod builder;
 pub(crate) mod command;
+pub(crate) mod privilege;
 pub mod quote;
 pub(crate) mod script;

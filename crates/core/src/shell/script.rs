@@ -127,7 +127,7 @@ impl Script {
         let groups = if looks_up { Groups::LookedUp } else { groups };
         let token = new_token()?;
         let prompt = format!("HP{}", random_hex()?);
-        let writer = Writer { token, prompt, arguments, channel, groups };
+        let writer = Writer::new(token, prompt, arguments, channel, groups);
         let body = builder::body(command, arguments, CommandText::Argument, STEP);
         let has_secret = body.has_secret();
         let whole = writer.around(StringCommand::with_separator("").command(body));
@@ -205,9 +205,7 @@ fn secrets_of(command: &StringCommand, arguments: &ConnectorArguments) -> Vec<Se
         EnvValue::Secret(secret) => Some(secret.clone()),
         EnvValue::Plain(_) => None,
     }));
-    secrets.extend(arguments.sudo_password.clone());
-    secrets.extend(arguments.su_password.clone());
-    secrets.extend(arguments.doas_password.clone());
+    secrets.extend(arguments.passwords().cloned());
     secrets
 }
 

@@ -18,8 +18,8 @@ use crate::contract::files::not_passed_on;
 use crate::running::run::Attempt;
 use crate::running::shared::Shared;
 use crate::shell::arguments::ConnectorArguments;
-use crate::shell::builder;
 use crate::shell::command::StringCommand;
+use crate::shell::privilege;
 use crate::shell::script::random_hex;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
@@ -69,7 +69,7 @@ impl<'a> Remote<'a> {
             return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
         }
         // Below, all of them are left out but those that say which user it is.
-        builder::check_privilege(arguments).map_err(|error| error.with_target(link.name()))?;
+        privilege::check(arguments).map_err(|error| error.with_target(link.name()))?;
         Ok(Self {
             link,
             path: absolute(path, arguments.chdir.as_deref()),

@@ -1,6 +1,6 @@
 //! What several variables of Ansible mean together.
 
-use hostlink_core::{Data, FromValue, Value};
+use hostlink_core::{ConnectorArguments, Data, FromValue, Value};
 
 use super::ini::split;
 use super::mapping::{is_template, template};
@@ -9,32 +9,17 @@ use crate::definition::HostDefinition;
 /// What all of Ansible's own variables begin with.
 pub(super) const PREFIX: &str = "ansible_";
 
-/// Variables that only mean something together, whichever layers they stand in.
+/// The words of `ansible_become_method` that have a meaning here.
+const METHODS: [&str; 4] = ["sudo", "su", "doas", "dzdo"];
+/// What the variables of each method say, and those of `become`.
+const OF_METHODS: [&str; 4] = ["user", "pass", "exe", "flags"];
+
+/// Other variables that only mean something together, whichever layers they are in.
 const TOGETHER: &[&str] = &[
     CONNECTION,
     BECOME,
     METHOD,
-    "ansible_become_user",
-    "ansible_sudo_user",
-    "ansible_su_user",
-    "ansible_doas_user",
-    "ansible_dzdo_user",
     "ansible_become_password",
-    "ansible_become_pass",
-    "ansible_sudo_pass",
-    "ansible_su_pass",
-    "ansible_doas_pass",
-    "ansible_dzdo_pass",
-    "ansible_become_exe",
-    "ansible_sudo_exe",
-    "ansible_su_exe",
-    "ansible_doas_exe",
-    "ansible_dzdo_exe",
-    "ansible_become_flags",
-    "ansible_sudo_flags",
-    "ansible_su_flags",
-    "ansible_doas_flags",
-    "ansible_dzdo_flags",
     HOST,
     USER,
     DOCKER,
@@ -57,7 +42,10 @@ const ARGUMENTS: [&str; 3] =
 
 /// Whether a variable only means something together with others.
 pub(super) fn is_one_of_several(key: &str) -> bool {
-    key.starts_with(PREFIX) && TOGETHER.contains(&key)
+    let Some(rest) = key.strip_prefix(PREFIX) else { return false };
+    let (method, what) = rest.split_once('_').unwrap_or_default();
+    let is_of_method = METHODS.contains(&method) || method == "become";
+    TOGETHER.contains(&key) || (is_of_method && OF_METHODS.contains(&what))
 }
 
 /// Whether the place of a variable is worth keeping: what else it could be than a template is never
@@ -85,11 +73,10 @@ fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
 /// What has no meaning here.
 pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     // Most have none, and the order of the keys is that of what they mean, not of where they stand.
-    let is_wrong = |key: &&&str| all.get(key).is_some_and(is_template);
-    if all.iter().any(|(_, value)| is_template(value))
-        && let Some(key) = TOGETHER.iter().find(is_wrong)
-    {
-        return Err(fault(*key, template(key)));
+    let wrong = all.iter().filter(|(key, value)| is_template(value) && is_one_of_several(key));
+    let rank = |key: &str| TOGETHER.iter().position(|it| *it == key).unwrap_or(TOGETHER.len());
+    if let Some((key, _)) = wrong.min_by_key(|(key, _)| rank(key)) {
+        return Err(fault(key, template(key)));
     }
     connection(all, host)?;
     if truth(BECOME, all)? == Some(true) {
@@ -172,15 +159,16 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     // The method's own variables go before those of every method.
     let of_method = |what: &str| text(&format!("ansible_{method}_{what}"));
     let user = of_method("user").or_else(|| text("ansible_become_user"));
-    match method {
-        "sudo" | "doas" | "dzdo" => {
-            host.data.insert(format!("_{method}"), true);
-            if let Some(user) = user {
-                host.data.insert(format!("_{method}_user"), user);
-            }
-        }
-        "su" => host.data.insert("_su_user", user.unwrap_or_else(|| "root".into())),
-        other => return Err(fault(METHOD, format!("{METHOD}={other} is not known here"))),
+    if !METHODS.contains(&method) {
+        return Err(fault(METHOD, format!("{METHOD}={method} is not known here")));
+    }
+    let has_switch = ConnectorArguments::field(method).is_some();
+    if has_switch {
+        host.data.insert(format!("_{method}"), true);
+    }
+    // su is asked for by its user.
+    if let Some(user) = user.or((!has_switch).then(|| "root".into())) {
+        host.data.insert(format!("_{method}_user"), user);
     }
     let programs = [format!("ansible_{method}_exe"), "ansible_become_exe".to_owned()];
     let found = programs.into_iter().find_map(|key| text(&key).map(|program| (key, program)));

@@ -1,6 +1,7 @@
 //! Arguments in, line out: every privilege field, and every nesting.
 
 use super::*;
+use crate::shell::privilege::{Cue, SECRET_VARIABLES};
 use crate::values::error::ErrorKind;
 use crate::values::secret::Secret;
 
@@ -198,8 +199,32 @@ fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
     for (arguments, says) in rows {
         let error = make_unix_command(&c("id"), &arguments).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Data, says));
-        assert_eq!(check_privilege(&arguments).unwrap_err().message(), says);
+        assert_eq!(privilege::check(&arguments).unwrap_err().message(), says);
     }
+}
+
+#[test]
+fn every_password_has_its_variable_and_comes_only_with_its_tool() {
+    let secrets = ConnectorArguments::FIELDS.iter().filter(|field| field.secret);
+    let mut variables: Vec<_> =
+        secrets.map(|field| format!("HOSTLINK{}", field.key.to_uppercase())).collect();
+    variables.push("HOSTLINK_SSH_PASSWORD".to_owned());
+    let mut known = SECRET_VARIABLES.to_vec();
+    variables.sort();
+    known.sort();
+    assert_eq!(known, variables);
+
+    let passwords = a().with_sudo_password("a").with_su_password("b").with_doas_password("c");
+    let given = |arguments: ConnectorArguments| -> Vec<String> {
+        let arguments = arguments.or_passwords(&passwords);
+        arguments.passwords().map(|password| password.expose().to_owned()).collect()
+    };
+    assert!(given(a().with_dzdo(true).with_doas(false)).is_empty());
+    assert_eq!(given(a().with_sudo(true).with_sudo_password("x")), ["x"]);
+    assert_eq!(given(a().with_su_user("web").with_doas(true)), ["c", "b"]);
+    let tools = a().with_sudo(true).with_su_user("web").with_sudo_user("db").tools_only();
+    let line = make_unix_command(&c("id"), &tools).unwrap().to_string();
+    assert_eq!(line, "sudo -H -n su web -c 'exec sh -c id'");
 }
 
 #[test]
@@ -241,8 +266,10 @@ fn the_raw_line_has_the_secrets_and_the_shown_one_has_not() {
 fn a_group_is_that_of_the_command_and_of_its_kill() {
     let arguments = a().with_sudo(true).with_sudo_user("web").with_sudo_group("adm");
     let arguments = arguments.with_sudo_password("hunter2");
-    let cues = Cues { reads_sudo_prompt: Some("echo HR"), ..Cues::default() };
-    let line = privileged(c("id"), &arguments, cues).to_string();
+    let cue = Cue { line: "HR".to_owned(), command: "echo HR".to_owned() };
+    let mut sudo = arguments.privileges().next().unwrap();
+    sudo.cue = Some(cue);
+    let line = privileged(c("id"), &[sudo]).to_string();
     let expected = "sh -c 'echo HR; IFS= read -r SUDO_PROMPT || exit; export SUDO_PROMPT; \
                     exec sudo -H -S -k -u web -g adm sh -c id'";
     assert_eq!(line, expected);

@@ -2,8 +2,9 @@
 
 use super::{Channel, Groups, Prompt, Question, Script, Secret8, SudoPrompt, secrets_of};
 use crate::shell::arguments::ConnectorArguments;
-use crate::shell::builder::{self, Cues};
+use crate::shell::builder;
 use crate::shell::command::StringCommand;
+use crate::shell::privilege::{Cue, Privilege, PromptKind, privileged};
 use crate::values::error::Result;
 use crate::values::secret::Secret;
 
@@ -45,9 +46,25 @@ pub(super) struct Writer<'a> {
     pub(super) arguments: &'a ConnectorArguments,
     pub(super) channel: Channel,
     pub(super) groups: Groups,
+    privileges: Vec<Privilege<'a>>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(super) fn new(
+        token: String,
+        prompt: String,
+        arguments: &'a ConnectorArguments,
+        channel: Channel,
+        groups: Groups,
+    ) -> Self {
+        let privileges = arguments.privileges().collect();
+        let mut writer = Self { token, prompt, arguments, channel, groups, privileges };
+        for level in 0..writer.privileges.len() {
+            writer.privileges[level].cue = writer.cue(level);
+        }
+        writer
+    }
+
     /// `innermost` behind its announcement, in the privilege tools, behind theirs.
     pub(super) fn around(&self, innermost: StringCommand) -> StringCommand {
         let announced = StringCommand::with_separator("");
@@ -58,18 +75,10 @@ impl Writer<'_> {
                 .quoted(innermost),
             _ => announced.raw(self.announce("in")).raw(self.wait_at_gate()).command(innermost),
         };
-        if !self.arguments.is_privileged() {
+        if self.privileges.is_empty() {
             return announced;
         }
-        let reads = self.sudo_prompt().map(|prompt| self.tell(&prompt.wanted));
-        let (doas_is_over, su_is_next) = (self.doas_is_over(), self.su_is_next());
-        let [doas_is_over, su_is_next] = [doas_is_over, su_is_next].map(|it| Some(self.tell(&it?)));
-        let cues = Cues {
-            reads_sudo_prompt: reads.as_deref(),
-            doas_is_over: doas_is_over.as_deref(),
-            su_is_next: su_is_next.as_deref(),
-        };
-        let line = builder::privileged(announced, self.arguments, cues);
+        let line = privileged(announced, &self.privileges);
         // Nothing that is sent before the command starts is to be seen.
         let hide = if self.gate().is_some() && self.channel.is_terminal() { HIDE } else { "" };
         let announced = StringCommand::with_separator("").raw(hide).raw(self.announce("out"));
@@ -77,25 +86,24 @@ impl Writer<'_> {
     }
 
     fn sudo_prompt(&self) -> Option<SudoPrompt> {
-        let ConnectorArguments { sudo, sudo_password, .. } = self.arguments;
-        let has_answer = *sudo == Some(true) && sudo_password.is_some();
+        let is_token = |it: &&Privilege<'_>| matches!(it.answer(), Some((PromptKind::Token, _)));
+        let cue = self.privileges.iter().find(is_token)?.cue.as_ref()?;
         let text = Secret::from(self.prompt.as_str());
-        has_answer.then(|| SudoPrompt { wanted: self.other_token("HR"), text })
+        Some(SudoPrompt { wanted: cue.line.clone(), text })
     }
 
-    /// The line that says that doas has handed on to another tool.
-    fn doas_is_over(&self) -> Option<String> {
-        let ConnectorArguments { sudo, su_user, doas, dzdo, doas_password, .. } = self.arguments;
-        let goes_on = *sudo == Some(true) || su_user.is_some() || *dzdo == Some(true);
-        let may_ask = *doas == Some(true) && doas_password.is_some();
-        (may_ask && goes_on).then(|| self.other_token("HD"))
-    }
-
-    /// The line that says that su is next, where another tool comes first.
-    fn su_is_next(&self) -> Option<String> {
-        let ConnectorArguments { sudo, su_user, doas, dzdo, su_password, .. } = self.arguments;
-        let others = [sudo, doas, dzdo].into_iter().any(|tool| *tool == Some(true));
-        (others && su_user.is_some() && su_password.is_some()).then(|| self.other_token("HU"))
+    /// What the script prints before the tool of this level starts. A tool that is known by a
+    /// colon only may prompt from its own cue on, and until the next one.
+    fn cue(&self, level: usize) -> Option<Cue> {
+        let prompt = |level: usize| self.privileges[level].answer().map(|(prompt, _)| prompt);
+        let (own, outer) = (prompt(level), level.checked_sub(1).map(prompt));
+        let is_needed = match (own, outer) {
+            (Some(PromptKind::Token), _) => true,
+            (_, None) => false,
+            (own, Some(outer)) => own.is_some() || outer.is_some_and(|it| it != PromptKind::Token),
+        };
+        let line = self.other_token(&format!("H{level}"));
+        is_needed.then(|| Cue { command: self.tell(&line), line })
     }
 
     /// Says a line of ours on both outputs: nothing that comes later on either can come before it.
@@ -128,8 +136,8 @@ unset _hl_l
     }
 
     fn gate(&self) -> Option<String> {
-        let may_ask = self.arguments.su_user.is_some() || !self.prompts().is_empty();
-        may_ask.then(|| format!("{}.go", self.token))
+        let may_prompt = |it: &Privilege<'_>| it.always_prompts() || it.answer().is_some();
+        self.privileges.iter().any(may_prompt).then(|| format!("{}.go", self.token))
     }
 
     fn announce(&self, place: &str) -> String {
@@ -150,29 +158,20 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
         format!("{letters}{}", &self.token[2..])
     }
 
-    /// The questions that can come, in the order in which the tools nest.
+    /// The prompts that can come, in the order in which the tools nest.
     fn prompts(&self) -> Vec<Prompt> {
-        let ConnectorArguments { sudo, sudo_password, su_user, su_password, .. } = self.arguments;
-        let ConnectorArguments { doas, doas_password, .. } = self.arguments;
-        let prompt = |question, answer| Prompt {
-            question,
-            answer,
-            on_terminal: false,
-            from: None,
-            until: None,
-        };
-        let of_doas = doas_password.clone().filter(|_| *doas == Some(true)).map(|answer| Prompt {
-            on_terminal: true,
-            until: self.doas_is_over(),
-            ..prompt(Question::Colon, answer)
+        let levels = self.privileges.iter().enumerate();
+        let prompts = levels.filter_map(|(level, privilege)| {
+            let (kind, answer) = privilege.answer()?;
+            let cue = |level: usize| Some(self.privileges.get(level)?.cue.as_ref()?.line.clone());
+            let (question, from, until) = match kind {
+                PromptKind::Token => (Question::Token(self.prompt.clone()), None, None),
+                _ => (Question::Colon, cue(level), cue(level + 1)),
+            };
+            let on_terminal = kind == PromptKind::OnTerminal;
+            Some(Prompt { question, answer: answer.clone(), on_terminal, from, until })
         });
-        let of_sudo = sudo_password.clone().filter(|_| *sudo == Some(true));
-        let of_sudo = of_sudo.map(|answer| prompt(Question::Token(self.prompt.clone()), answer));
-        let of_su = su_password
-            .clone()
-            .filter(|_| su_user.is_some())
-            .map(|answer| Prompt { from: self.su_is_next(), ..prompt(Question::Colon, answer) });
-        of_doas.into_iter().chain(of_sudo).chain(of_su).collect()
+        prompts.collect()
     }
 
     pub(super) fn end_token(&self) -> String {
