@@ -40,6 +40,7 @@ pub use values::field::DataField;
 pub use values::io::{BoxRead, BoxWrite, Chunk, Duplex, OutputSink, Stream};
 pub use values::lines::{LineSplitter, OutputLine};
 pub use values::output::{CommandOutput, RunOptions};
+pub use values::random::random_hex;
 pub use values::reader::{DataReader, all_checks};
 pub use values::report::{Event, NobodyToAsk, Prompter, Reporter, Silent};
 pub use values::secret::{MASK, Secret};

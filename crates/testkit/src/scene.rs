@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
+use hostlink_core::transfer::TEMPORARY_MARK;
 use hostlink_core::{
     CommandOutput, ConnectorArguments, Context, Link, Result, Stdin, StringCommand,
 };
@@ -207,9 +208,19 @@ impl Scene {
 
     /// Returns hostlink's temporary files in the scratch directory of the target.
     pub(crate) async fn leftovers(&self) -> anyhow::Result<Vec<String>> {
-        let found = self.sh_text("find . -name '.*.hostlink-*' 2>/dev/null || :").await?;
+        let found = self.sh_text(&find_temporaries("2>/dev/null || :")).await?;
         Ok(found.lines().map(str::to_owned).collect())
     }
+
+    /// Removes them.
+    pub(crate) async fn remove_leftovers(&self) -> anyhow::Result<()> {
+        self.sh(&format!("rm -f ./.*{TEMPORARY_MARK}*")).await.map(drop)
+    }
+}
+
+/// Returns the command that finds our temporary files in the current directory.
+pub(crate) fn find_temporaries(more: &str) -> String {
+    format!("find . -name '.*{TEMPORARY_MARK}*' {more}")
 }
 
 /// Returns the checksum of a file on this machine, by md5sum(1).
@@ -223,6 +234,6 @@ pub(crate) async fn checksum_here(path: &Path) -> anyhow::Result<String> {
 /// Returns hostlink's temporary files in a directory of this machine.
 pub(crate) fn leftovers_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(directory)?.collect::<std::io::Result<Vec<_>>>()?;
-    let ours = |path: &PathBuf| path.to_string_lossy().contains(".hostlink-");
+    let ours = |path: &PathBuf| path.to_string_lossy().contains(TEMPORARY_MARK);
     Ok(entries.into_iter().map(|entry| entry.path()).filter(ours).collect())
 }

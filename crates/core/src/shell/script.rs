@@ -16,6 +16,7 @@ use crate::shell::arguments::{ConnectorArguments, EnvValue};
 use crate::shell::builder::{self, CommandText};
 use crate::shell::command::StringCommand;
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::random::random_hex;
 use crate::values::secret::Secret;
 use writer::Writer;
 
@@ -222,15 +223,6 @@ fn refused_on_terminal(has_secret: bool, length: usize) -> Error {
 /// 128 random bits behind letters that no shell reads in a special way.
 fn new_token() -> Result<String> {
     Ok(format!("HL{}", random_hex()?))
-}
-
-/// 32 hexadecimal digits from the system's random source.
-pub(crate) fn random_hex() -> Result<String> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|error| {
-        Error::new(ErrorKind::Unsupported, "the system has no random numbers").with_source(error)
-    })?;
-    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl fmt::Debug for Script {

@@ -44,6 +44,6 @@ pub use target::{STALL, failure};
 
 pub use crate::contract::files::{
     AtomicFile, Cancelled, Copies, Creation, FileProgram, FileTransfer, GetOptions, Header,
-    OpenSource, PutOptions, Sink, SinkWriter, Source, Transferred, blocking, copy_file,
-    hidden_name,
+    OpenSource, PutOptions, Sink, SinkWriter, Source, TEMPORARY_MARK, Transferred, blocking,
+    copy_file, hidden_name,
 };

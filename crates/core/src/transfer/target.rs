@@ -20,10 +20,10 @@ use crate::running::shared::Shared;
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::command::StringCommand;
 use crate::shell::privilege;
-use crate::shell::script::random_hex;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
 use crate::values::output::RunOptions;
+use crate::values::random::random_hex;
 use crate::values::stdin::Stdin;
 
 /// How long a transfer may stand still.

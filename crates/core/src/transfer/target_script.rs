@@ -5,6 +5,7 @@
 //! English, are on standard error.
 
 use super::tree_script::{COMMIT_TREE, GO_IN, HOLD, LIST, READ_TREE, STAGE, UNPACK};
+use crate::contract::files::TEMPORARY_MARK;
 use crate::shell::quote;
 
 /// Variables and functions that the scripts share.
@@ -48,7 +49,7 @@ p=${d%/*}; p=${p:-/}
 b=${d##*/}; [ ${#b} -le 200 ] || b=
 q=$p
 if [ "$t" ]; then q=${t%/*}; q=${q:-/}; elif [ "$T" ]; then q=$T; fi
-[ "$t" ] || t=${q%/}/.$b.hostlink-$r
+[ "$t" ] || t=${q%/}/.$b$H$r
 [ "$q" = "$p" ] || [ "$(fs_of "$q")" = "$(fs_of "$p")" ] || fail otherfs; }
 rename() {
 why=$(mv -fT "$1" "$2" 2>&1) && return
@@ -236,6 +237,7 @@ impl Values<'_> {
             ("d", self.path),
             ("t", &self.temporary),
             ("T", &self.temp_dir),
+            ("H", TEMPORARY_MARK),
             ("r", self.random),
             ("f", follow),
             ("P", if self.guarded { "1" } else { "" }),

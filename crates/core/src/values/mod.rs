@@ -10,6 +10,7 @@ pub(crate) mod io;
 pub(crate) mod lines;
 pub mod nearest;
 pub(crate) mod output;
+pub(crate) mod random;
 pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod secret;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::StopContainerOptions;
-use hostlink_core::{Context, Error, ErrorKind, Event, Outcome, Reporter, Result};
+use hostlink_core::{Context, Error, ErrorKind, Event, Outcome, Reporter, Result, random_hex};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -106,7 +106,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
             (id, shown, end)
         }
         Found::Image(image) => {
-            let run = run_id()?;
+            let run = random_hex()?;
             let platform = settings.platform.as_deref();
             let made = Made::new(&engine, &image, platform, &run, owner.as_ref()).await?;
             let id = made.id.clone();
@@ -152,13 +152,6 @@ pub(crate) fn warn_of_useless(settings: &Settings, shown: &str, target: &str, co
         "{keys} {does} nothing, since {shown} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
     );
     context.reporter.report(target, Event::Warning(&message));
-}
-
-fn run_id() -> Result<String> {
-    let number = getrandom::u64().map_err(|error| {
-        Error::new(ErrorKind::Unsupported, "the system has no random numbers").with_source(error)
-    })?;
-    Ok(format!("{number:016x}"))
 }
 
 /// Has a container run that exists; returns what is to be done at the end.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hostlink_core::Context;
 
 /// As long as the base may be. The socket's path may have 103 bytes (`sun_path` of macOS), of which
-/// ssh uses 17 for a suffix while it binds, and we `/hl-12345678/m/123456/s`.
+/// ssh uses 17 for a suffix while it binds, and we `/hl-0123456789/m/123456/s`.
 const LONGEST: usize = 60;
 
 /// The directories to try, best first: one that was given, or the system's, and where that cannot

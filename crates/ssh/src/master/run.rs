@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hostlink_core::{Context, Error, ErrorKind, Result, SECRET_VARIABLES};
+use hostlink_core::{Context, Error, ErrorKind, Result, SECRET_VARIABLES, random_hex};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
 
 use super::base;
@@ -157,7 +157,7 @@ impl Drop for MasterDirectory {
 fn make(context: &Context) -> Result<Inner> {
     let mut first = None;
     for base in base::candidates(context) {
-        let path = base.join(random_name()?);
+        let path = base.join(format!("hl-{}", &random_hex()?[..10]));
         match make_watched(&path) {
             Ok(watcher) => return Ok(Inner { path, watcher, next: AtomicU64::new(0) }),
             Err(error) => {
@@ -183,16 +183,6 @@ fn make_watched(path: &Path) -> io::Result<Box<dyn ChildWrapper>> {
         return Err(error);
     }
     Ok(watcher)
-}
-
-fn random_name() -> Result<String> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Error::new(ErrorKind::Connect, "the system has no randomness").with_source(error)
-    })?;
-    let letters = b"abcdefghijklmnopqrstuvwxyz234567";
-    let letter = |byte: &u8| char::from(letters[usize::from(byte % 32)]);
-    Ok(format!("hl-{}", bytes.iter().map(letter).collect::<String>()))
 }
 
 fn private_directory(path: &Path) -> io::Result<()> {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use hostlink_core::Result;
 use hostlink_core::transfer::{
-    FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Source, Transferred,
+    FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Source, TEMPORARY_MARK, Transferred,
 };
 
 use super::{Policy, SftpTransfer};
@@ -99,7 +99,7 @@ impl Scene {
     fn leftovers(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.contains(".hostlink-")).collect()
+        names.filter(|name| name.contains(TEMPORARY_MARK)).collect()
     }
 
     fn expect_no_leftovers(&self) {

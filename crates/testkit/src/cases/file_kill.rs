@@ -6,7 +6,7 @@ use anyhow::ensure;
 
 use crate::child;
 use crate::random;
-use crate::scene::{Scene, checksum_here, leftovers_in};
+use crate::scene::{Scene, checksum_here, find_temporaries, leftovers_in};
 use crate::watch::until;
 
 cases![
@@ -32,10 +32,8 @@ async fn a_put_of_unknown_length_that_is_killed_leaves_the_old_file(
 async fn kill_put(scene: &Scene, length: &str) -> anyhow::Result<()> {
     let path = scene.plant("file", b"old").await?;
     let mut child = child::start(scene, "put-slowly", &[&path, length])?;
-    let seen = until("a temporary file with content", || {
-        scene_holds(scene, "[ -s \"$(find . -name '.*.hostlink-*')\" ]")
-    })
-    .await;
+    let check = format!("[ -s \"$({})\" ]", find_temporaries(""));
+    let seen = until("a temporary file with content", || scene.holds(&check)).await;
     child.kill().await?;
     seen?;
     until_quiet(scene).await?;
@@ -47,7 +45,7 @@ async fn kill_put(scene: &Scene, length: &str) -> anyhow::Result<()> {
 /// learn the umask. The temporary file itself is still empty then.
 async fn expect_one_leftover(scene: &Scene) -> anyhow::Result<()> {
     let left = scene.leftovers().await?;
-    let empty = scene.sh_text("find . -name '.*.hostlink-*' -size 0").await?.lines().count();
+    let empty = scene.sh_text(&find_temporaries("-size 0")).await?.lines().count();
     ensure!(left.len() <= 2 && left.len() - empty <= 1, "{left:?}, {empty} of them empty");
     Ok(())
 }
@@ -58,18 +56,14 @@ async fn a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one(
     let from = scene.file_here("from", &random::bytes(32 * 1024 * 1024))?;
     let new = checksum_here(&from).await?;
     for wait in [0, 20, 60] {
-        scene.sh("rm -f ./.*.hostlink-*").await?;
+        scene.remove_leftovers().await?;
         let path = scene.plant("file", b"old").await?;
         let old = scene.checksum(&path).await?;
         let arguments = [&*from.to_string_lossy(), &*path];
         let mut child = child::start(scene, "put-again-and-again", &arguments)?;
-        let seen = until("a temporary file, or the new one", || {
-            scene_holds(
-                scene,
-                "[ \"$(find . -name '.*.hostlink-*')\" ] || [ $(wc -c <file) -gt 3 ]",
-            )
-        })
-        .await;
+        let find = find_temporaries("");
+        let check = format!("[ \"$({find})\" ] || [ $(wc -c <file) -gt 3 ]");
+        let seen = until("a temporary file, or the new one", || scene.holds(&check)).await;
         tokio::time::sleep(Duration::from_millis(wait)).await;
         child.kill().await?;
         seen?;
@@ -84,13 +78,9 @@ async fn a_put_of_a_path_that_is_killed_leaves_the_old_file_or_the_new_one(
 /// Waits until nothing of the killed program runs on the target. It ends when its input does.
 async fn until_quiet(scene: &Scene) -> anyhow::Result<()> {
     until("nothing writes any more", || {
-        scene_holds(scene, "a=$(ls -lA); sleep 1; [ \"$a\" = \"$(ls -lA)\" ]")
+        scene.holds("a=$(ls -lA); sleep 1; [ \"$a\" = \"$(ls -lA)\" ]")
     })
     .await
-}
-
-async fn scene_holds(scene: &Scene, line: &str) -> anyhow::Result<bool> {
-    scene.holds(line).await
 }
 
 async fn a_get_that_is_killed_leaves_the_old_file(scene: &Scene) -> anyhow::Result<()> {

@@ -51,7 +51,7 @@ async fn a_put_whose_input_ends_early_leaves_the_old_file_and_nothing_else(
 async fn a_put_whose_link_is_lost_leaves_the_old_file(scene: &Scene) -> anyhow::Result<()> {
     for (number, after) in [0, SIZE / 2, SIZE - 1].into_iter().enumerate() {
         for source in sources() {
-            scene.sh("rm -f ./.*.hostlink-*").await?;
+            scene.remove_leftovers().await?;
             let path = scene.plant(&format!("file{number}"), b"old").await?;
             let link = cut(scene, Loss::Link, after).await?;
             let put = link.put_file(source, &path, &PutOptions::default()).await;

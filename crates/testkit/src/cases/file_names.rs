@@ -2,9 +2,9 @@
 
 use anyhow::ensure;
 use hostlink_core::ErrorKind;
-use hostlink_core::transfer::{GetOptions, PutOptions, Source};
+use hostlink_core::transfer::{GetOptions, PutOptions, Source, TEMPORARY_MARK};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, find_temporaries};
 use crate::settings::plain;
 
 cases![
@@ -104,15 +104,17 @@ async fn a_temporary_file_goes_where_it_is_asked_for(scene: &Scene) -> anyhow::R
     let arguments = plain().with_temp_dir(scene.path("temporary"));
     let elsewhere = PutOptions::default().with_arguments(arguments);
     let named = PutOptions {
-        remote_temp_filename: Some(scene.path("temporary/.x.hostlink-named")),
+        remote_temp_filename: Some(scene.path(&format!("temporary/.x{TEMPORARY_MARK}named"))),
         ..PutOptions::default()
     };
     for options in [elsewhere, named] {
         let source = Source::reader(crate::child::drip());
         // A temporary whose name was given counts as ours once the target reports that it made it,
         // which is before it is filled.
+        let find = find_temporaries("-path './temporary/*' -size +100k");
+        let condition = format!("[ \"$({find})\" ]");
         let check = crate::watch::until("a temporary file with content", || async {
-            scene.holds("[ \"$(find temporary -name '.*.hostlink-*' -size +100k)\" ]").await
+            scene.holds(&condition).await
         });
         tokio::select! {
             put = scene.link.put_file(source, &path, &options) => anyhow::bail!("it ended: {put:?}"),

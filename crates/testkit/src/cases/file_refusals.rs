@@ -1,7 +1,7 @@
 //! Transfers that are refused, with a reason.
 
 use anyhow::ensure;
-use hostlink_core::transfer::{GetOptions, PutOptions, Source, Transferred};
+use hostlink_core::transfer::{GetOptions, PutOptions, Source, TEMPORARY_MARK, Transferred};
 use hostlink_core::{Error, ErrorKind};
 use tokio::io::AsyncWriteExt;
 
@@ -121,7 +121,7 @@ async fn a_put_whose_temporary_is_removed_leaves_the_old_file_or_the_new_one(
     let meddle = async move {
         writer.write_all(b"n").await?;
         until("a temporary file", || async { Ok(!scene.leftovers().await?.is_empty()) }).await?;
-        scene.sh("rm -f ./.*.hostlink-*").await?;
+        scene.remove_leftovers().await?;
         anyhow::Ok(writer.write_all(b"ew").await?)
     };
     let (put, meddled) = tokio::join!(put, meddle);
@@ -131,10 +131,11 @@ async fn a_put_whose_temporary_is_removed_leaves_the_old_file_or_the_new_one(
 }
 
 async fn the_search_for_leftovers_finds_one(scene: &Scene) -> anyhow::Result<()> {
-    scene.plant(".x.hostlink-0123", b"").await?;
+    let name = format!(".x{TEMPORARY_MARK}0123");
+    scene.plant(&name, b"").await?;
     ensure!(scene.leftovers().await?.len() == 1, "not on the target");
     ensure!(scene.expect_no_leftovers().await.is_err());
-    let path = scene.file_here(".x.hostlink-0123", b"")?;
+    let path = scene.file_here(&name, b"")?;
     ensure!(leftovers_in(&scene.here(""))? == [path], "not here");
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source};
 
 use crate::random;
-use crate::scene::Scene;
+use crate::scene::{Scene, find_temporaries};
 
 cases![
     files_of_any_size_round_trip_unchanged,
@@ -108,8 +108,8 @@ async fn the_new_file_is_hidden_and_private_until_it_is_whole(scene: &Scene) -> 
     let options = PutOptions::default().with_mode(0o666);
     let check = async {
         // An empty one may be SFTP's probe of the umask.
-        let modes =
-            || scene.sh_text("find . -name '.*.hostlink-*' -size +0c -exec stat -c %a {} +");
+        let find = find_temporaries("-size +0c -exec stat -c %a {} +");
+        let modes = || scene.sh_text(&find);
         crate::watch::until("a temporary file with content", || async {
             Ok(!modes().await?.is_empty())
         })

@@ -7,7 +7,7 @@ mod mounts_with_docker;
 mod places_with_docker;
 mod users_with_docker;
 
-use hostlink::transfer::{GetOptions, PutOptions, Source};
+use hostlink::transfer::{GetOptions, PutOptions, Source, TEMPORARY_MARK};
 use hostlink::{ConnectorArguments, Context, Data, Error, ErrorKind, Link, builtin_registry};
 use hostlink_tests::container::Container;
 use hostlink_tests::engine::{Engine, PODMAN_SOCKET};
@@ -68,5 +68,5 @@ fn assert_error(error: &Error, kind: ErrorKind, path: &str) {
 
 /// The temporaries of ours in the container, wherever they are.
 fn temporaries(container: &Container) -> String {
-    container.shell("find / -path /proc -prune -o -name '*.hostlink-*' -print")
+    container.shell(&format!("find / -path /proc -prune -o -name '*{TEMPORARY_MARK}*' -print"))
 }

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use tempfile::{Builder, NamedTempFile};
 
 use super::source::mode_of;
-use crate::shell::script::random_hex;
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::random::random_hex;
 
 /// How a file of this machine is made.
 #[derive(Clone, Debug)]
@@ -229,6 +229,9 @@ fn temporary_beside(
     builder.prefix(&prefix).rand_bytes(16).tempfile_in(directory_of(destination))
 }
 
+/// What the name of every temporary file of ours has before its random part.
+pub const TEMPORARY_MARK: &str = ".hostlink-";
+
 /// A new name for a temporary file beside `path`: hidden, and not to be guessed.
 ///
 /// # Errors
@@ -245,7 +248,7 @@ pub fn hidden_name(path: &Path) -> Result<PathBuf> {
 pub(crate) fn hidden_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());
-    prefix.push(".hostlink-");
+    prefix.push(TEMPORARY_MARK);
     prefix
 }
 

@@ -15,7 +15,7 @@ use crate::shell::arguments::ConnectorArguments;
 use crate::values::error::Result;
 use crate::values::output::RunOptions;
 
-pub use atomic::{AtomicFile, Creation, blocking, hidden_name};
+pub use atomic::{AtomicFile, Creation, TEMPORARY_MARK, blocking, hidden_name};
 pub(crate) use atomic::{directory_of, hidden_prefix};
 pub use copy::{Cancelled, Copies, copy_file};
 pub(crate) use sink::{Body, FileBody, not_ended, not_passed_on};
