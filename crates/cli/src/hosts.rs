@@ -1,4 +1,4 @@
-//! The hosts that TARGETS stands for, each with its data and arguments.
+//! The hosts that TARGETS names, each with its data and arguments.
 
 use hostlink::inventory::Inventory;
 use hostlink::{
@@ -10,8 +10,8 @@ use crate::host::Host;
 use crate::invocation::{Action, Invocation};
 use crate::{data, flags};
 
-/// The hosts of an invocation, with their groups and data. Connectors that list hosts are asked;
-/// nothing is connected to.
+/// Returns the hosts of an invocation, with their groups and data. It queries connectors that list
+/// hosts, and connects to no host.
 pub(crate) async fn inventory(
     registry: &Registry,
     invocation: &Invocation,
@@ -20,7 +20,7 @@ pub(crate) async fn inventory(
     data::check_keys(&invocation.data, registry)?;
     let mut builder = Inventory::builder().targets(&invocation.targets)?;
     builder = builder.override_data(&invocation.data);
-    // Elsewhere they are for whoever logs in; here they are shown.
+    // Other actions use the login data to log in; this one shows it.
     if let Action::Inventory { .. } = &invocation.action {
         builder = builder.override_data(invocation.login.given());
     }
@@ -39,13 +39,13 @@ pub(crate) async fn inventory(
     if inventory.hosts().len() == 0 {
         return Err(usage(match chosen {
             true => "--limit and --exclude leave no host",
-            false => "TARGETS stands for no host at all",
+            false => "TARGETS names no host",
         }));
     }
     Ok(inventory)
 }
 
-/// Resolves and checks everything, and connects to nothing.
+/// Resolves and checks all targets, and connects to none.
 pub(crate) async fn resolve(
     registry: &Registry,
     invocation: &Invocation,
@@ -56,7 +56,7 @@ pub(crate) async fn resolve(
         && inventory.hosts().len() > 1
     {
         let count = inventory.hosts().len();
-        return Err(usage(format!("{word} is for one target, and TARGETS stands for {count}")));
+        return Err(usage(format!("{word} is for one target, and TARGETS names {count}")));
     }
     let mut hosts = Vec::with_capacity(inventory.hosts().len());
     for found in inventory.hosts() {
@@ -74,7 +74,8 @@ fn host(target: ResolvedTarget, invocation: &Invocation, context: &Context) -> R
     Ok(Host { target, arguments })
 }
 
-/// The command line's words, then host data's, then the environment's.
+/// Merges the arguments: the command line's take precedence, then host data's, then the
+/// environment's.
 fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<ConnectorArguments> {
     let of_host = ConnectorArguments::from_data(&target.data)?;
     let said = invocation.arguments.clone().or(&of_host);
@@ -95,7 +96,7 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
         | Action::Forward(_)
         | Action::Inventory { .. } => &any,
     };
-    // What the command line itself has wrong is named as it is there.
+    // Faults of the command line are reported by the names of its flags.
     make_unix_command(command, &invocation.arguments.clone().or(&arguments.tools_only()))
         .map_err(flags::with_flag_names)?;
     make_unix_command(command, &arguments)?;

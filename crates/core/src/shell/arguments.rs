@@ -23,12 +23,11 @@ macro_rules! connector_arguments {
         $(#[doc = $more:literal])*
         $field:ident: $type:ty, $type_name:literal, $default:literal, $secret:literal, $with:ident;
     )+) => {
-        /// How one command runs. A field that is `None` was not said; host data or the default then
-        /// holds.
+        /// How one command runs. Host data or the default applies to a field that is `None`.
         ///
         /// The names are pyinfra's global arguments without the leading underscore, which host data
-        /// keeps (`_sudo`). Where several privileges are asked for they nest in pyinfra's order:
-        /// doas → dzdo → sudo → su.
+        /// keeps (`_sudo`). Several privilege tools nest in pyinfra's order: doas → dzdo → sudo →
+        /// su.
         ///
         /// ```
         /// use hostlink_core::ConnectorArguments;
@@ -44,19 +43,18 @@ macro_rules! connector_arguments {
         )+}
 
         impl ConnectorArguments {
-            /// Every field as a key of host data, with its leading underscore, in the order of the
-            /// struct.
+            /// Every field as a key of host data (with an underscore), in the order of the struct.
             pub const FIELDS: &'static [DataField] = &[$(DataField {
                 default: $default,
                 secret: $secret,
                 ..DataField::new(concat!("_", stringify!($field)), $type_name, $description)
             }),+];
 
-            /// Reads what host data says about each field.
+            /// Reads the fields from host data.
             ///
             /// # Errors
             ///
-            /// [`ErrorKind::Data`](crate::ErrorKind::Data) with every value that does not fit.
+            /// [`ErrorKind::Data`](crate::ErrorKind::Data) that lists every value of a wrong type.
             pub fn from_data(data: &Data) -> Result<Self> {
                 let mut reader = DataReader::new(data);
                 let mut fields = Self::FIELDS.iter();
@@ -67,13 +65,13 @@ macro_rules! connector_arguments {
                 Ok(arguments)
             }
 
-            /// These arguments, with `defaults` where a field was not said.
+            /// Returns these arguments with `defaults` for the fields that are `None`.
             #[must_use]
             pub fn or(self, defaults: &Self) -> Self {
                 Self {$($field: self.$field.or_else(|| defaults.$field.clone()),)+}
             }
 
-            /// These arguments, without the fields whose keys `keep` refuses.
+            /// Returns only the fields whose keys `keep` accepts.
             pub(super) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
                 Self {$($field: self.$field.clone().filter(|_| keep(concat!("_", stringify!($field)))),)+}
             }
@@ -93,7 +91,7 @@ macro_rules! connector_arguments {
 connector_arguments! {
     #[doc = "Run with sudo."]
     sudo: bool, "true or false", "false", false, with_sudo;
-    #[doc = "With sudo: as this user in the place of root."]
+    #[doc = "With sudo: as this user instead of root."]
     sudo_user: String, "text", "", false, with_sudo_user;
     #[doc = "With sudo: with this primary group; without sudo_user, sudo then keeps the connecting user (sudo -g)."]
     sudo_group: String, "text", "", false, with_sudo_group;
@@ -101,7 +99,7 @@ connector_arguments! {
     use_sudo_login: bool, "true or false", "false", false, with_use_sudo_login;
     #[doc = "Ask for sudo's password before it is needed."]
     use_sudo_password: bool, "true or false", "false", false, with_use_sudo_password;
-    #[doc = "The password that sudo is given when it asks for one."]
+    #[doc = "The password for sudo, if it asks for one."]
     sudo_password: Secret, "text", "", true, with_sudo_password;
     #[doc = "Keep the environment of the connecting user under sudo (sudo -E)."]
     preserve_sudo_env: bool, "true or false", "false", false, with_preserve_sudo_env;
@@ -113,84 +111,84 @@ connector_arguments! {
     preserve_su_env: bool, "true or false", "false", false, with_preserve_su_env;
     #[doc = "The shell that su starts, for users whose own is nologin (su -s; Linux)."]
     su_shell: String, "text", "", false, with_su_shell;
-    #[doc = "The password that su is given when it asks for one."]
+    #[doc = "The password for su, if it asks for one."]
     su_password: Secret, "text", "", true, with_su_password;
     #[doc = "Run with doas."]
     doas: bool, "true or false", "false", false, with_doas;
-    #[doc = "With doas: as this user in the place of root."]
+    #[doc = "With doas: as this user instead of root."]
     doas_user: String, "text", "", false, with_doas_user;
-    #[doc = "The password that doas is given when it asks for one. doas asks on a terminal only."]
+    #[doc = "The password for doas, if it asks for one. doas asks on a terminal only."]
     doas_password: Secret, "text", "", true, with_doas_password;
     #[doc = "Run with dzdo."]
     dzdo: bool, "true or false", "false", false, with_dzdo;
-    #[doc = "With dzdo: as this user in the place of root."]
+    #[doc = "With dzdo: as this user instead of root."]
     dzdo_user: String, "text", "", false, with_dzdo_user;
-    #[doc = "The shell that reads the command; several words are the shell and its flags."]
+    #[doc = "The shell that runs the command, with flags if there are several words."]
     shell_executable: String, "text", "sh", false, with_shell_executable;
-    #[doc = "Directory on the target that the command runs in."]
+    #[doc = "Directory on the target in which the command runs."]
     chdir: String, "text", "", false, with_chdir;
     #[doc = "Environment variables of the command."]
     env: IndexMap<String, EnvValue>, "map of names to text", "", false, with_env;
     #[doc = "Exit codes that count as success."]
     success_exit_codes: Vec<i32>, "list of numbers", "0", false, with_success_exit_codes;
-    #[doc = "How long one attempt may take before everything it started is killed."]
+    #[doc = "Time limit of one attempt; then everything it started is killed."]
     timeout: Duration, "seconds", "", false, with_timeout;
     #[doc = "Run on a pseudo-terminal: standard error arrives as standard output."]
     #[doc = ""]
-    #[doc = "With `stdin`, the command reads that from a pipe, byte for byte, and the terminal changes nothing of what it writes; the"]
-    #[doc = "target needs `stty`, `sed` and `base64`. Without, whatever asks on the terminal finds its end, and output has `\\r\\n` for `\\n`."]
+    #[doc = "With `stdin`, the command reads that input from a pipe, byte for byte, and its output is unchanged; the target needs"]
+    #[doc = "`stty`, `sed` and `base64`. Without, a prompt on the terminal gets end of input, and output has `\\r\\n` for `\\n`."]
     #[doc = ""]
-    #[doc = "Transfers of files heed it only where a privilege tool wants a terminal, and cannot have one beside its streams (over SSH,"]
-    #[doc = "in containers)."]
+    #[doc = "File transfers use it only for a privilege tool that needs a terminal, and cannot have one in addition to its pipes"]
+    #[doc = "(over SSH, in containers)."]
     get_pty: bool, "true or false", "false", false, with_get_pty;
-    #[doc = "What the command reads on its standard input."]
+    #[doc = "Standard input of the command."]
     stdin: Stdin, "text or list of lines", "", false, with_stdin;
-    #[doc = "How often a command that did not succeed is run again."]
+    #[doc = "How often a command that failed is run again."]
     retries: u32, "number", "0", false, with_retries;
     #[doc = "How long to wait before each further attempt."]
     retry_delay: Duration, "seconds", "5", false, with_retry_delay;
-    #[doc = "Run again, within `retries`, while this holds of a successful output; as text: while the output contains it."]
+    #[doc = "Run again, within `retries`, while a successful output meets this condition; text: while the output contains it."]
     retry_until: RetryUntil, "text", "", false, with_retry_until;
     #[doc = "Directory on the target for temporary files."]
     temp_dir: String, "text", "", false, with_temp_dir;
 }
 
 impl ConnectorArguments {
-    /// Arguments that say nothing: all defaults.
+    /// Returns arguments without any field: all defaults.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets one environment variable, and keeps the others.
+    /// Sets one environment variable and keeps the others.
     #[must_use]
     pub fn with_env_var(mut self, name: impl Into<String>, value: impl Into<EnvValue>) -> Self {
         self.env.get_or_insert_default().insert(name.into(), value.into());
         self
     }
 
-    /// The data field of a struct field's name, without or with the underscore.
+    /// Returns the data field of this name, with or without the underscore.
     #[must_use]
     pub fn field(name: &str) -> Option<&'static DataField> {
         Self::FIELDS.iter().find(|field| field.key == name || &field.key[1..] == name)
     }
 
-    /// Whether `code` is among the successful exit codes (default: only 0).
+    /// Returns whether `code` is a successful exit code (default: only 0).
     #[must_use]
     pub fn is_success(&self, code: i32) -> bool {
         self.success_exit_codes.as_ref().map_or(code == 0, |codes| codes.contains(&code))
     }
 
-    /// With the password that was asked for: it is not asked for again.
+    /// Adds the password that the user typed, and does not ask for it again.
     pub(crate) fn answered(self, password: Secret) -> Self {
         Self { sudo_password: Some(password), use_sudo_password: None, ..self }
     }
 }
 
-/// The value of an environment variable: shown, or secret.
+/// The value of an environment variable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EnvValue {
-    /// Text that may be shown. It need not be UTF-8.
+    /// Text that may be shown; not necessarily UTF-8.
     Plain(OsString),
     /// Never shown, and never in an argument list on the way to the target.
     Secret(Secret),
@@ -225,12 +223,12 @@ impl FromValue for EnvValue {
     }
 }
 
-/// The caller's condition for one more attempt, as pyinfra's `_retry_until`: true means "again".
+/// The caller's condition for another attempt, like pyinfra's `_retry_until`: true means "again".
 #[derive(Clone)]
 pub struct RetryUntil(Arc<dyn Fn(&CommandOutput) -> bool + Send + Sync>);
 
 impl RetryUntil {
-    /// Run again while `condition` is true of the output.
+    /// Run again while `condition` returns true for the output.
     pub fn new(condition: impl Fn(&CommandOutput) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(condition))
     }

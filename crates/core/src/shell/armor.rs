@@ -1,46 +1,46 @@
-//! Bytes as they go through a terminal: as text, whose end is told in it, since a raw terminal has
-//! none.
+//! Encodes input for a terminal as text, with a line that marks its end: a raw terminal has no end
+//! of input.
 //!
 //! # Why input goes through a terminal like this
 //!
-//! Where a tool wants a terminal and none can be had beside the streams, `get_pty` puts the whole
-//! command on one. Its input goes there as lines of base64 (`armor`), once the innermost shell has
-//! announced itself: by then the privilege tool has read its password and set the modes back, and
-//! the script has made the terminal raw (`script`, `MAKE_RAW`). The announcement says `unable`
-//! where that did not work. The command reads from `base64 -d`; a line `.` tells the end, which a
-//! raw terminal has not.
+//! If a tool needs a terminal and the connection cannot provide one in addition to its pipes,
+//! `get_pty` puts the whole command on a terminal. Its input is sent as lines of base64 once the
+//! innermost shell has announced itself: by then the privilege tool has read its password and
+//! restored the terminal modes, and the script has made the terminal raw (`script`, `MAKE_RAW`).
+//! If that failed, the announcement says `unable`. The command reads from `base64 -d`; a line `.`
+//! marks the end.
 //!
-//! - Not bytes as they are: their number would have to be known, and Docker looks for the keys that
-//!   detach it in what is typed (ctrl-p ctrl-q; it cannot be told to look for none).
-//! - Not a terminal that takes lines and ends with ^D: if it does not echo, sshd sends all back as
-//!   packets to ignore, and breaks the connection if 256 KiB were handed on at once. A raw one
-//!   slows its writer down and loses nothing.
-//! - What the command has left unread is read away, or sudo with `use_pty` would try for ever to
-//!   hand it on.
-//! - Podman's monitor writes to a terminal and reads nothing meanwhile: it and a command could wait
-//!   for each other for ever. So there is `Features::max_terminal_input`.
-//! - Transfers are such commands. Their scripts write errors behind their output, with a line
-//!   between (`transfer/apart`), since a terminal has one output.
+//! - Not raw bytes: their number would have to be known, and Docker searches the input for its
+//!   detach keys (ctrl-p ctrl-q), which cannot be switched off.
+//! - Not a terminal in line mode that ends with ^D: without echo, sshd sends everything back as
+//!   packets to ignore, and breaks the connection if it passed on 256 KiB in one piece. A raw
+//!   terminal blocks its writer and loses nothing.
+//! - Input that the command leaves unread is read and discarded, or sudo with `use_pty` would try
+//!   for ever to pass it on.
+//! - Podman's monitor does not read while it writes to a terminal, so it and a command can
+//!   deadlock. `Features::max_terminal_input` prevents that.
+//! - Transfers are such commands. Their scripts write errors after their output, with a line
+//!   between them (`transfer/apart`), since a terminal has one output.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Bytes in a line.
+/// Bytes per line.
 const LINE: usize = 768;
 
-/// The last line, and one more: busybox's sed looks at a line only when it has the next.
+/// The last line and one more: busybox's sed processes a line only when it has the next.
 const END: &str = ".\n.\n";
 
-/// Turns bytes into lines of base64, across the borders of pieces.
+/// Encodes chunks of bytes as lines of base64.
 #[derive(Debug, Default)]
 pub(crate) struct Armor {
-    /// What does not fill a group of three yet.
+    /// The bytes that do not fill a group of three yet.
     rest: Vec<u8>,
     lines: String,
 }
 
 impl Armor {
-    /// The lines for the next piece. An empty one is the end.
+    /// Returns the lines for the next chunk. An empty chunk is the end.
     pub(crate) fn encode(&mut self, piece: &[u8]) -> &[u8] {
         self.rest.extend_from_slice(piece);
         let whole = if piece.is_empty() { self.rest.len() } else { self.rest.len() / 3 * 3 };
@@ -71,7 +71,7 @@ mod tests {
                 text.extend_from_slice(armor.encode(piece));
             }
             let text = text.strip_suffix(b"\n.\n.\n").unwrap();
-            // Padding is nowhere but at the end: not every decoder goes on behind it.
+            // Padding is only at the end: not every decoder continues after it.
             let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
             assert!(STANDARD.decode(lines.concat()).unwrap() == bytes, "{size}");
         }

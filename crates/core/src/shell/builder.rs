@@ -1,4 +1,4 @@
-//! The command line that a command and its arguments make on a Unix target.
+//! Builds the command line that a Unix target runs.
 
 use crate::shell::arguments::{ConnectorArguments, EnvValue};
 use crate::shell::command::StringCommand;
@@ -7,15 +7,15 @@ use crate::values::error::Result;
 use crate::values::fault::Fault;
 use crate::values::reader::faults_to_result;
 
-/// The line that runs `command` with `arguments` in a POSIX shell, as pyinfra's function of this
-/// name.
+/// Returns the line that runs `command` with `arguments` in a POSIX shell, like pyinfra's function
+/// of this name.
 ///
-/// Set-up happens in the innermost `sh`: change the directory, export the environment, run. Around
-/// it stand the privilege tools, in the order doas → dzdo → sudo → su. A failing set-up ends the
-/// line before the command.
+/// The innermost `sh` changes the directory, exports the environment and runs the command. The
+/// privilege tools are around it, in the order doas → dzdo → sudo → su. If the set-up fails, the
+/// command is not run.
 ///
-/// What [`Link::run_shell_command`](crate::Link::run_shell_command) sends is this text with
-/// announcements in it.
+/// [`Link::run_shell_command`](crate::Link::run_shell_command) sends this text with announcements
+/// in it.
 ///
 /// ```
 /// use hostlink_core::{ConnectorArguments, StringCommand, make_unix_command};
@@ -28,8 +28,8 @@ use crate::values::reader::faults_to_result;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`](crate::ErrorKind::Data) for an environment variable's name, a user, a group
-/// or a directory that no shell could take, and for NUL bytes, with every fault at once.
+/// [`ErrorKind::Data`](crate::ErrorKind::Data) that lists every invalid name of an environment
+/// variable, user, group or directory, and every NUL byte.
 pub fn make_unix_command(
     command: &StringCommand,
     arguments: &ConnectorArguments,
@@ -39,17 +39,17 @@ pub fn make_unix_command(
     Ok(privileged(body, &arguments.privileges().collect::<Vec<_>>()))
 }
 
-/// How another shell than `sh` gets the text of the command.
+/// How a shell other than `sh` gets the text of the command.
 #[derive(Clone, Copy)]
 pub(crate) enum CommandText<'a> {
     /// As an argument.
     Argument,
-    /// As a file, for texts that are secret or too long for an argument; ended by a line with this
-    /// token.
+    /// As a here-document that ends with this token: the text is secret, or too long for an
+    /// argument.
     File(&'a str),
 }
 
-/// The set-up and the command, for the innermost `sh`, with `separator` between the steps.
+/// Returns the set-up and the command for the innermost `sh`, with `separator` between the steps.
 pub(crate) fn body(
     command: &StringCommand,
     arguments: &ConnectorArguments,
@@ -67,7 +67,7 @@ pub(crate) fn body(
     steps.command(in_shell(command, arguments, text))
 }
 
-/// `cd` reads `-` as the last directory and looks bare names up in CDPATH: neither is meant.
+/// Anchors a path: `cd` takes `-` for the last directory, and looks up bare names in CDPATH.
 fn unambiguous(directory: &str) -> String {
     let anchored = directory.starts_with('/')
         || [".", ".."].iter().any(|dots| {
@@ -103,18 +103,18 @@ fn in_shell(
     }
 }
 
-/// The words of `shell_executable`, where it is not just `sh`.
+/// Returns the words of `shell_executable`, unless it is just `sh`.
 fn other_shell(arguments: &ConnectorArguments) -> Option<StringCommand> {
     let words = arguments.shell_executable.as_deref().unwrap_or("sh").split_whitespace();
     let words: Vec<&str> = words.collect();
     (words != ["sh"] && !words.is_empty()).then(|| StringCommand::from_words(words))
 }
 
-/// Refuses what could not arrive as it is meant.
+/// Refuses a command or arguments that the target could not run as meant.
 pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> Result<()> {
     let mut faults = Vec::new();
     if command.get_raw_value().contains(&0) {
-        faults.push(Fault::new("command", "a NUL byte cannot stand in a command"));
+        faults.push(Fault::new("command", "must not contain a NUL byte"));
     }
     for (name, value) in arguments.env.iter().flatten() {
         faults.extend(env_fault(name, value));
@@ -124,7 +124,7 @@ pub(crate) fn check(command: &StringCommand, arguments: &ConnectorArguments) -> 
         [("_chdir", &arguments.chdir), ("_shell_executable", &arguments.shell_executable)]
     {
         if text.as_ref().is_some_and(|text| text.is_empty() || text.contains('\0')) {
-            faults.push(Fault::new(key, "must not be empty or hold a NUL byte"));
+            faults.push(Fault::new(key, "must not be empty or contain a NUL byte"));
         }
     }
     faults_to_result(faults)
@@ -140,7 +140,7 @@ fn env_fault(name: &str, value: &EnvValue) -> Option<Fault> {
         EnvValue::Plain(text) => text.as_encoded_bytes(),
         EnvValue::Secret(secret) => secret.expose().as_bytes(),
     };
-    bytes.contains(&0).then(|| Fault::new("_env", format!("{name} has a NUL byte in its value")))
+    bytes.contains(&0).then(|| Fault::new("_env", format!("the value of {name} has a NUL byte")))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Shell commands made of parts, with secrets that are never shown.
+//! Shell commands that are built from parts, and never show secrets.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::shell::quote;
 use crate::values::secret::{MASK, Secret};
 
-/// A shell command, built from words that are quoted unless they are marked as raw.
+/// A shell command, built from words that are quoted unless they are added as raw text.
 ///
 /// Words are joined with spaces. `Display` and `Debug` show secrets as `***`.
 ///
@@ -40,7 +40,7 @@ enum Piece {
     Command(StringCommand),
 }
 
-/// Who reads the part next.
+/// For which reader a part is quoted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quoting {
     Raw,
@@ -49,7 +49,7 @@ enum Quoting {
     SudoLogin,
 }
 
-/// Which of the two renderings.
+/// Whether secrets are rendered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Face {
     Raw,
@@ -63,18 +63,18 @@ impl Default for StringCommand {
 }
 
 impl StringCommand {
-    /// A command without any words yet.
+    /// Returns a command without words.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A line for the shell, as it is: pipes, redirections and variables work.
+    /// Returns a command from a line of shell text: pipes, redirections and variables work.
     pub fn shell(line: impl AsRef<OsStr>) -> Self {
         Self::new().raw(line)
     }
 
-    /// The login shell of the user that runs it, for
+    /// Returns the command that starts the user's login shell, for
     /// [`Link::open_terminal`](crate::Link::open_terminal): the one that `SHELL` names, which sudo,
     /// su and doas set to the other user's.
     #[must_use]
@@ -82,24 +82,24 @@ impl StringCommand {
         Self::shell(r#"exec "${SHELL:-/bin/sh}" -l"#)
     }
 
-    /// One command from its words, each quoted.
+    /// Returns a command from its words, each quoted.
     pub fn from_words<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Self {
         words.into_iter().fold(Self::new(), Self::arg)
     }
 
-    /// A command whose parts are joined with `separator` in the place of a space.
+    /// Returns a command whose parts are joined with `separator` instead of a space.
     #[must_use]
     pub fn with_separator(separator: &'static str) -> Self {
         Self { parts: Vec::new(), separator }
     }
 
-    /// Appends a word that arrives as it is, whatever characters it has.
+    /// Appends a word, quoted so that the target receives it unchanged.
     #[must_use]
     pub fn arg(self, word: impl AsRef<OsStr>) -> Self {
         self.push(Piece::Bytes(bytes(word)), Quoting::Word)
     }
 
-    /// Appends text that the shell reads: an operator, a variable, a redirection.
+    /// Appends text that the shell interprets: an operator, a variable, a redirection.
     #[must_use]
     pub fn raw(self, text: impl AsRef<OsStr>) -> Self {
         self.push(Piece::Bytes(bytes(text)), Quoting::Raw)
@@ -107,52 +107,50 @@ impl StringCommand {
 
     /// Appends a word that is quoted, and masked wherever the command is shown.
     ///
-    /// It will stand in the argument list of the one program that it is meant for, which every user
-    /// of the target may read while the program runs. An environment variable is safer where the
-    /// program takes one.
+    /// It is in the arguments of the program that gets it, which every user of the target can read
+    /// while the program runs. An environment variable is safer if the program accepts one.
     #[must_use]
     pub fn secret(self, secret: impl Into<Secret>) -> Self {
         self.push(Piece::Secret(secret.into()), Quoting::Word)
     }
 
-    /// Appends another command's text as it is.
+    /// Appends another command's text without quotes.
     #[must_use]
     pub fn command(self, command: StringCommand) -> Self {
         self.push(Piece::Command(command), Quoting::Raw)
     }
 
-    /// Appends another command as one quoted word, as `sh -c` takes it.
+    /// Appends another command as one quoted word, for `sh -c`.
     #[must_use]
     pub fn quoted(self, command: StringCommand) -> Self {
         self.push(Piece::Command(command), Quoting::Word)
     }
 
-    /// Appends, as one word, a line that runs `script` in `sh` whatever login shell reads the line.
+    /// Appends one word: a line that runs `script` in `sh`, whatever login shell reads the line.
     pub(crate) fn for_any_shell(self, script: StringCommand) -> Self {
         let line = Self::new().push(Piece::Command(script), Quoting::AnyShell);
         self.quoted(line)
     }
 
-    /// Appends, as one word, the script for `sudo -i sh -c`.
+    /// Appends one word: the script for `sudo -i sh -c`.
     pub(crate) fn for_sudo_login(self, script: StringCommand) -> Self {
         let line = Self::new().push(Piece::Command(script), Quoting::SudoLogin);
         self.quoted(line)
     }
 
-    /// The command as a shell is to read it, secrets included. It may hold bytes that are not
-    /// UTF-8.
+    /// Returns the text for a shell, with secrets. It is not necessarily UTF-8.
     #[must_use]
     pub fn get_raw_value(&self) -> Vec<u8> {
         self.render(Face::Raw)
     }
 
-    /// The command as it may be shown, secrets masked. `Display` is the same.
+    /// Returns the text to show, with secrets masked, as `Display` does.
     #[must_use]
     pub fn get_masked_value(&self) -> String {
         String::from_utf8_lossy(&self.render(Face::Masked)).into_owned()
     }
 
-    /// Whether any part of it is secret.
+    /// Returns whether any part is secret.
     #[must_use]
     pub fn has_secret(&self) -> bool {
         !self.secrets().is_empty()
@@ -170,7 +168,7 @@ impl StringCommand {
         secrets
     }
 
-    /// Whether there is nothing in it that a shell could run.
+    /// Returns whether the command is empty or only white space.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.get_raw_value().iter().all(u8::is_ascii_whitespace)
@@ -191,7 +189,7 @@ impl Part {
     fn render(&self, face: Face) -> Vec<u8> {
         let text = match &self.piece {
             Piece::Bytes(bytes) => bytes.clone(),
-            // The mask itself stays unquoted: it is for reading, not for a shell.
+            // The mask is not quoted: it is for readers, not for a shell.
             Piece::Secret(_) if face == Face::Masked => return MASK.into(),
             Piece::Secret(secret) => secret.expose().as_bytes().to_vec(),
             Piece::Command(command) => command.render(face),
@@ -201,7 +199,7 @@ impl Part {
             (Quoting::Word, _) => quote::shell(&text),
             (Quoting::AnyShell, Face::Raw) => quote::any_shell(&text),
             (Quoting::SudoLogin, Face::Raw) => quote::sudo_login(&text),
-            // Octal is nothing to show to anybody.
+            // Octal would be unreadable.
             (Quoting::AnyShell, Face::Masked) => [b"exec sh -c ", &*quote::shell(&text)].concat(),
             (Quoting::SudoLogin, Face::Masked) => text,
         }

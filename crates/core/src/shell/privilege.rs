@@ -30,7 +30,7 @@ struct Field {
 /// What a field says, by what it is for.
 enum Given<'a> {
     Switch(&'a Option<bool>),
-    /// Prepares the other user's environment. Kills and clean-ups have no time for that.
+    /// Prepares the other user's environment, which kills and clean-ups do not need.
     SetUp(&'a Option<bool>),
     User(&'a Option<String>),
     Group(&'a Option<String>),
@@ -118,8 +118,7 @@ impl ConnectorArguments {
         self.privileges().next().is_some()
     }
 
-    /// Whether a tool may ask for a password. su does not ask root, who runs it within another
-    /// tool.
+    /// Whether a tool may ask for a password. su does not ask root, as whom another tool runs it.
     pub(crate) fn may_be_asked(&self) -> bool {
         let mut levels = self.privileges().enumerate();
         levels.any(|(level, it)| it.answer().is_some() || (level == 0 && it.always_prompts()))

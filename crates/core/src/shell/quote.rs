@@ -1,10 +1,10 @@
-//! Quoting for shells: the one that we start, and those that nobody chose.
+//! Quoting for shells: the `sh` that we start, and login shells of any kind.
 //!
 //! A line that `sudo -i`, `su` or sshd hands to a user's login shell may be read by bash, fish or
 //! tcsh, which agree on single quotes only while there is no backslash (fish), no `!` (tcsh) and no
-//! newline (tcsh) between them. Everything else is sent in octal, to be decoded by an `sh` of ours.
+//! newline (tcsh) between them. Everything else is sent in octal, and our `sh` decodes it.
 
-/// Quotes one word for a POSIX shell. Words of harmless characters stay as they are.
+/// Quotes one word for a POSIX shell. Words of harmless characters are returned unchanged.
 #[must_use]
 pub fn shell(word: &[u8]) -> Vec<u8> {
     if !word.is_empty() && word.iter().all(|byte| is_harmless(*byte)) {
@@ -22,7 +22,7 @@ pub fn shell(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// A line that runs `script` in `sh`, whatever shell reads the line.
+/// Returns a line that runs `script` in `sh`, whatever shell reads the line.
 #[must_use]
 pub fn any_shell(script: &[u8]) -> Vec<u8> {
     if is_plain(script) {
@@ -31,11 +31,11 @@ pub fn any_shell(script: &[u8]) -> Vec<u8> {
     [br#"exec sh -c 'eval "$(printf %b "$1")"' sh '"#, &*octal(script), b"'"].concat()
 }
 
-/// The script for `sudo -i sh -c SCRIPT` that does what `script` does.
+/// Returns the argument for `sudo -i sh -c` that does what `script` does.
 ///
 /// sudo puts a backslash before every character that is not alphanumeric, `_`, `-` or `$`, joins
-/// the words and hands the line to the login shell (sudo's `parse_args.c`): a newline is lost that
-/// way, and `$x` is expanded. So what we send has neither.
+/// the words and passes the line to the login shell (sudo's `parse_args.c`): newlines are lost, and
+/// `$x` is expanded. So the argument has neither.
 #[must_use]
 pub fn sudo_login(script: &[u8]) -> Vec<u8> {
     if is_plain(script) {
@@ -48,12 +48,12 @@ fn is_harmless(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"@%+=:,./-_".contains(&byte)
 }
 
-/// Whether single quotes keep it whole in every shell that we know of.
+/// Whether single quotes preserve the text in every shell that we know of.
 fn is_plain(script: &[u8]) -> bool {
     script.iter().all(|byte| matches!(byte, b' '..=b'~') && !br#"\!'"`$"#.contains(byte))
 }
 
-/// The argument for `printf %b`: `\0ooo` for all but harmless characters and spaces.
+/// Returns the argument for `printf %b`: `\0ooo` for all but harmless characters and spaces.
 fn octal(script: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(script.len() * 2);
     for byte in script {

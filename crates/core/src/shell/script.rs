@@ -1,11 +1,11 @@
 //! The script that a connection runs: a command line that announces itself.
 //!
-//! A script says `TOKEN out PID GROUP START SESSION` from its outermost shell and `TOKEN in PID
-//! GROUP START SESSION` from the innermost, on standard output and standard error. What stands
-//! before the latter is not the command's: rc files, lectures, prompts. GROUP, START (of the
-//! group's leader, `/proc/PID/stat` field 22, see proc(5)) and SESSION are missing where the target
-//! has no /proc. `unable` in the place of `in` says that the command's input cannot come through
-//! its terminal, and that it is not started. The token never stands whole in the script, since
+//! A script prints `TOKEN out PID GROUP START SESSION` from its outermost shell and `TOKEN in PID
+//! GROUP START SESSION` from the innermost, on standard output and standard error. Any text before
+//! the latter is not the command's: rc files, lectures, prompts. GROUP, START (of the group's
+//! leader, `/proc/PID/stat` field 22, see proc(5)) and SESSION are missing if the target has no
+//! /proc. `unable` instead of `in` means that the command's input cannot go through its terminal,
+//! and that the command is not started. The script contains the token only in two pieces, since
 //! busybox's sh prints `$0` in its errors.
 
 mod writer;
@@ -20,16 +20,16 @@ use crate::values::random::random_hex;
 use crate::values::secret::Secret;
 use writer::Writer;
 
-/// Longest script that goes as an argument where the connection knows of no lower limit. Linux
-/// refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)), and a wrapper may quote it once
-/// more.
+/// Maximum size, in bytes, of a script that is an argument, unless the connection has a lower
+/// limit. Linux refuses an argument of 128 KiB (`MAX_ARG_STRLEN`, execve(2)), and a wrapper may
+/// quote it again.
 pub const MAX_ARGUMENT: usize = 100 * 1024;
 
-/// Set-up and command stand on lines of their own: bash prints the whole line in which it finds an
-/// error, and a secret value may stand in the set-up.
+/// Set-up and command are on separate lines: bash prints the whole line that has an error, and the
+/// set-up may contain a secret.
 const STEP: &str = "\n";
 
-/// What [`Connection::spawn`](crate::Connection::spawn) runs: one argument for `sh -c`.
+/// A script for [`Connection::spawn`](crate::Connection::spawn): one argument for `sh -c`.
 pub struct Script {
     argument: Secret8,
     stdin: Option<Secret8>,
@@ -42,25 +42,25 @@ pub struct Script {
     gate: Option<String>,
 }
 
-/// Bytes that may hold a secret: shown by nobody.
+/// Bytes that may contain a secret, and so have no `Debug`.
 pub(crate) struct Secret8(pub(crate) Vec<u8>);
 
-/// A question that a script may raise before its command starts, and its answer.
+/// A prompt that a script may show before its command starts, and the answer.
 #[derive(Clone, Debug)]
 pub struct Prompt {
-    /// How the question is known.
+    /// How the prompt is recognized.
     pub question: Question,
     /// The answer, sent with a newline, once.
     pub answer: Secret,
-    /// It comes on the terminal beside the streams, where there is one.
+    /// It is shown on the terminal that exists in addition to the pipes, if there is one.
     pub(crate) on_terminal: bool,
-    /// A line of the script before which it does not come, and one behind which it does not: what
-    /// looks like it is somebody else's then.
+    /// The prompt comes after the script's line `from` and before its line `until`. Earlier or
+    /// later text that looks like it is another program's.
     pub(crate) from: Option<String>,
     pub(crate) until: Option<String>,
 }
 
-/// What sudo is to ask with, told when the script wants to know.
+/// The prompt that sudo is to show, sent when the script asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct SudoPrompt {
     /// The line by which the script asks for it.
@@ -68,13 +68,13 @@ pub(crate) struct SudoPrompt {
     pub(crate) text: Secret,
 }
 
-/// How a question is known in what stands before the command's own output.
+/// How a prompt is recognized in the output before the command starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// It contains this token of ours. Tools may write around it (sudo-rs does).
+    /// It contains this token of ours, possibly with text around it (sudo-rs).
     Token(String),
-    /// Whatever a line without an end asks with a colon, behind which nothing more comes: the
-    /// questions of su and doas are in the user's language.
+    /// It is an unfinished line that ends in a colon and stays silent: su and doas prompt in the
+    /// user's language.
     Colon,
 }
 
@@ -82,8 +82,8 @@ pub enum Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     Pipes,
-    /// `has_input`: the command's input comes encoded, and goes to it decoded, by a pipe. What it
-    /// writes is not changed either.
+    /// `has_input`: the script decodes the command's input, and the command reads it from a pipe.
+    /// Its output is not changed either.
     Terminal {
         has_input: bool,
     },
@@ -95,7 +95,7 @@ impl Channel {
     }
 }
 
-/// Whether a script has to find out its process group.
+/// Whether the script must look up its process group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Groups {
     Known,
@@ -103,16 +103,16 @@ pub(crate) enum Groups {
 }
 
 impl Script {
-    /// The script for one command.
+    /// Builds the script for one command.
     ///
-    /// It goes as an argument while `fits` says that it is short enough, and it holds no secret.
-    /// Otherwise the argument only announces and reads the rest from standard input, before the
-    /// command's own input.
+    /// It is one argument if `fits` accepts its length and it contains no secret. Otherwise the
+    /// argument only announces itself, and reads the rest from standard input, before the command's
+    /// own input.
     ///
     /// # Errors
     ///
-    /// What [`make_unix_command`](crate::make_unix_command) refuses, and a command that would have
-    /// to go over standard input on a terminal.
+    /// Those of [`make_unix_command`](crate::make_unix_command), and `Unsupported` for a command
+    /// that would have to be sent over standard input on a terminal.
     pub(crate) fn new(
         command: &StringCommand,
         arguments: &ConnectorArguments,
@@ -121,9 +121,8 @@ impl Script {
         fits: impl Fn(&[u8]) -> bool,
     ) -> Result<Self> {
         builder::check(command, arguments)?;
-        // A privilege tool may start a session of its own: only the innermost shell can tell. On a
-        // terminal, a shell with job control makes groups of its own, and it takes the session to
-        // find them.
+        // A privilege tool may start a new session, which only the innermost shell knows. On a
+        // terminal, a shell with job control makes new groups, which are found by their session.
         let looks_up = arguments.is_privileged() || channel.is_terminal();
         let groups = if looks_up { Groups::LookedUp } else { groups };
         let token = new_token()?;
@@ -147,26 +146,26 @@ impl Script {
         writer.script(command, whole, Some(rest))
     }
 
-    /// The one argument that `sh -c` is to be started with.
+    /// Returns the argument for `sh -c`.
     #[must_use]
     pub fn argument(&self) -> &[u8] {
         &self.argument.0
     }
 
-    /// The command as it may be shown: secrets masked, announcements left out.
+    /// Returns the command to show, without announcements and with secrets masked.
     #[must_use]
     pub fn display(&self) -> &str {
         &self.display
     }
 
-    /// What standard output and standard error begin with once the command has started. For a
-    /// connection that does not run the script itself but answers in its place.
+    /// Returns the line that both output streams print when the command starts, for a connection
+    /// that does not run the script itself.
     #[must_use]
     pub fn announcement(&self) -> String {
         format!("{} in 0\n", self.token)
     }
 
-    /// What must not be shown although the target may print it.
+    /// Returns what must be masked in the target's output.
     pub(crate) fn secrets(&self) -> &[Secret] {
         &self.secrets
     }
@@ -187,13 +186,12 @@ impl Script {
         self.sudo_prompt.as_ref()
     }
 
-    /// The line that the script waits for once it has announced its command, which is not started
-    /// without it.
+    /// Returns the line that the script waits for, after its announcement, to start the command.
     pub(crate) fn gate(&self) -> Option<&str> {
         self.gate.as_deref()
     }
 
-    /// Whether it asks for another user's rights.
+    /// Returns whether the script runs the command with another user's rights.
     #[must_use]
     pub fn is_privileged(&self) -> bool {
         self.privileged
@@ -212,15 +210,14 @@ fn secrets_of(command: &StringCommand, arguments: &ConnectorArguments) -> Vec<Se
 
 fn refused_on_terminal(has_secret: bool, length: usize) -> Error {
     let message = if has_secret {
-        "a command with a secret cannot run on a terminal, which would show it: leave get_pty out"
-            .into()
+        "a command with a secret cannot run on a terminal, which would show it: omit get_pty".into()
     } else {
-        format!("the command makes a script of {length} bytes: too long to run on a terminal")
+        format!("the script is too long to run on a terminal ({length} bytes)")
     };
     Error::new(ErrorKind::Unsupported, message)
 }
 
-/// 128 random bits behind letters that no shell reads in a special way.
+/// Returns 128 random bits, after letters that no shell treats in a special way.
 fn new_token() -> Result<String> {
     Ok(format!("HL{}", random_hex()?))
 }

@@ -181,7 +181,7 @@ fn each_row_of_arguments_makes_its_line() {
 }
 
 #[test]
-fn what_belongs_to_a_tool_that_nobody_asks_for_is_refused() {
+fn options_of_a_tool_that_is_not_asked_for_are_refused() {
     let rows = [
         (a().with_sudo_user("web"), "_sudo_user: has no effect without _sudo"),
         (a().with_sudo_group("adm"), "_sudo_group: has no effect without _sudo"),
@@ -248,8 +248,7 @@ fn a_password_of_several_lines_is_refused_and_not_shown() {
         (a().with_doas(true).with_doas_password("one\0"), "_doas_password"),
     ] {
         let error = make_unix_command(&c("id"), &arguments).unwrap_err();
-        let expected =
-            format!("{key}: must be one line: it has an end of line, or a NUL byte, in it");
+        let expected = format!("{key}: must be one line, without a NUL byte");
         assert_eq!((error.kind(), error.message()), (ErrorKind::Data, &*expected));
     }
 }
@@ -288,12 +287,9 @@ fn a_group_is_that_of_the_command_and_of_its_kill() {
 fn what_cannot_arrive_is_refused_with_every_fault() {
     let arguments = a().with_env_var("9x", "v").with_sudo_user("-u").with_su_user("a\nb");
     let message = make_unix_command(&c("a\0b"), &arguments).unwrap_err().to_string();
-    for fault in [
-        "command: a NUL",
-        "\"9x\" is not a valid variable name",
-        "_sudo_user: \"-u\"",
-        "_su_user: \"a\\nb\"",
-    ] {
+    for fault in
+        ["command: must not", "\"9x\" is not a valid", "_sudo_user: \"-u\"", "_su_user: \"a\\nb\""]
+    {
         assert!(message.contains(fault), "{fault} is not in {message}");
     }
 }

@@ -43,9 +43,9 @@ impl Field {
         let (name, of) = match (self.given)(arguments) {
             Given::User(Some(name)) => (name, "user"),
             Given::Group(Some(name)) => (name, "group"),
-            // A tool reads one line. What follows would be another try, or the command's input.
+            // A tool reads one line. Text after it would be another try, or the command's input.
             Given::Password(Some(it)) if it.expose().contains(['\n', '\r', '\0']) => {
-                let problem = "must be one line: it has an end of line, or a NUL byte, in it";
+                let problem = "must be one line, without a NUL byte";
                 return Some(Fault::new(self.key, problem));
             }
             _ => return None,

@@ -8,17 +8,17 @@ use crate::shell::privilege::{Cue, Privilege, PromptKind, privileged};
 use crate::values::error::Result;
 use crate::values::secret::Secret;
 
-/// Sets the process group, the start time of its leader, and the session, where there is a /proc.
-/// The second call reads the time where the leader is another process.
+/// Looks up the process group, the start time of its leader, and the session, if there is a /proc.
+/// The second call reads the time if the leader is another process.
 const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20} _hl_e=$4; }
 _hl_g= _hl_t= _hl_e=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
 "#;
 
-/// Makes the terminal raw, and finds out whether what comes can be decoded. The announcement tells
-/// which came of it.
+/// Makes the terminal raw, and tests whether input can be decoded. The announcement reports the
+/// result.
 ///
-/// With lines that are not echoed (-echo, icanon), sshd sends as much back as it hands on, to
-/// deceive listeners, and breaks the connection if that is more than a packet holds
+/// In line mode without echo (-echo, icanon), sshd sends as many bytes back as it passes on, to
+/// deceive eavesdroppers, and breaks the connection if they do not fit into a packet
 /// (`channel_handle_wfd` in OpenSSH 9.2).
 const MAKE_RAW: &str = concat!(
     "_hl_w=in\n",
@@ -26,22 +26,22 @@ const MAKE_RAW: &str = concat!(
     "sed -n '/^[.]/q;p' | base64 -d)\" = a ] || _hl_w=unable\n"
 );
 
-/// Keeps a terminal from showing what is typed, and has it show that again.
+/// Switches the echo of a terminal off, and on again.
 const HIDE: &str = "stty -echo 2>/dev/null\n";
 const SHOW: &str = "stty echo 2>/dev/null\n";
 
 /// The command is not run without its input.
 const CHECK_RAW: &str = "[ $_hl_w = in ] || exit 126\nunset _hl_w\n";
 
-/// What stands before the command, as one word. What it leaves unread is read all the same, to its
-/// end: sudo with use_pty would try for ever to hand it on.
+/// Comes before the command, which is one word. Input that the command leaves unread is read to its
+/// end: sudo with use_pty would try for ever to pass it on.
 const DECODE: &str =
     "{ sed -n '/^[.]/q;p' | base64 -d | { cat || cat >/dev/null; }; } 2>/dev/null | eval ";
 
 /// Writes one script's announcements around the command.
 pub(super) struct Writer<'a> {
     pub(super) token: String,
-    /// What sudo asks with.
+    /// The prompt that sudo is to show.
     pub(super) prompt: String,
     pub(super) arguments: &'a ConnectorArguments,
     pub(super) channel: Channel,
@@ -65,7 +65,7 @@ impl<'a> Writer<'a> {
         writer
     }
 
-    /// `innermost` behind its announcement, in the privilege tools, behind theirs.
+    /// Puts the announcements and the privilege tools around `innermost`.
     pub(super) fn around(&self, innermost: StringCommand) -> StringCommand {
         let announced = StringCommand::with_separator("");
         let announced = match self.channel {
@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
             return announced;
         }
         let line = privileged(announced, &self.privileges);
-        // Nothing that is sent before the command starts is to be seen.
+        // Nothing that is sent before the command starts may be echoed.
         let hide = if self.gate().is_some() && self.channel.is_terminal() { HIDE } else { "" };
         let announced = StringCommand::with_separator("").raw(hide).raw(self.announce("out"));
         announced.raw("exec ").command(line)
@@ -92,8 +92,8 @@ impl<'a> Writer<'a> {
         Some(SudoPrompt { wanted: cue.line.clone(), text })
     }
 
-    /// What the script prints before the tool of this level starts. A tool that is known by a
-    /// colon only may prompt from its own cue on, and until the next one.
+    /// Returns what the script prints before the tool of this level starts. A prompt that is known
+    /// by its colon only comes after the tool's own cue, and before the next one.
     fn cue(&self, level: usize) -> Option<Cue> {
         let prompt = |level: usize| self.privileges[level].answer().map(|(prompt, _)| prompt);
         let (own, outer) = (prompt(level), level.checked_sub(1).map(prompt));
@@ -103,11 +103,11 @@ impl<'a> Writer<'a> {
             (own, Some(outer)) => own.is_some() || outer.is_some_and(|it| it != PromptKind::Token),
         };
         let line = self.other_token(&format!("H{level}"));
-        is_needed.then(|| Cue { command: self.tell(&line), line })
+        is_needed.then(|| Cue { command: self.print(&line), line })
     }
 
-    /// Says a line of ours on both outputs: nothing that comes later on either can come before it.
-    fn tell(&self, line: &str) -> String {
+    /// Prints a line on both outputs, so that it precedes all later text on either.
+    fn print(&self, line: &str) -> String {
         let (head, tail) = line.split_at(6);
         let to_stderr = if self.channel == Channel::Pipes {
             format!("; echo {head}''{tail} >&2")
@@ -117,9 +117,8 @@ impl<'a> Writer<'a> {
         format!("echo {head}''{tail}{to_stderr}")
     }
 
-    /// Where an answer may go astray, since only a tool knows whether it asks, the innermost shell
-    /// reads away what stands before our word to go on. A command that has been given up never gets
-    /// it.
+    /// When a password might be left unread, the innermost shell discards its input up to our
+    /// go-ahead line. A command that was cancelled never gets that line.
     fn wait_at_gate(&self) -> String {
         let Some(gate) = self.gate() else { return String::new() };
         let (head, tail) = gate.split_at(6);
@@ -158,7 +157,7 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
         format!("{letters}{}", &self.token[2..])
     }
 
-    /// The prompts that can come, in the order in which the tools nest.
+    /// Returns the prompts that can come, in the order in which the tools nest.
     fn prompts(&self) -> Vec<Prompt> {
         let levels = self.privileges.iter().enumerate();
         let prompts = levels.filter_map(|(level, privilege)| {
@@ -178,11 +177,11 @@ echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
         format!("{}.end", self.token)
     }
 
-    /// Reads the text up to the end token, and runs it. A text that is cut off is not run.
+    /// Reads the text up to the end token, and runs it unless it is truncated.
     ///
-    /// `read` takes no byte too many from a pipe, so the command finds its own input behind the
-    /// text. Lines are collected in blocks, and these in larger ones: appending each to the whole
-    /// would copy the whole every time.
+    /// `read` takes no byte beyond its line from a pipe, so the command's own input follows. Lines
+    /// are collected in blocks, and these in larger ones: appending each line to the whole text
+    /// would copy it every time.
     pub(super) fn read_and_eval(&self) -> StringCommand {
         let end = self.end_token();
         let (head, tail) = end.split_at(6);
