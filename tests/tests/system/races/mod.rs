@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use hostlink::transfer::{PutOptions, Source};
+use hostlink::transfer::{PutOptions, Source, TEMPORARY_MARK};
 use hostlink::{ConnectorArguments, Link};
 
 /// Every set of tools has this many tries, half of them of directories.
@@ -61,7 +61,7 @@ impl Scene {
     fn temporaries(&self) -> Vec<String> {
         let names = fs::read_dir(self.path("race")).unwrap();
         let names = names.map(|it| it.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.contains(".hostlink-") && !name.starts_with("stolen")).collect()
+        names.filter(|name| name.contains(TEMPORARY_MARK) && !name.starts_with("stolen")).collect()
     }
 }
 
