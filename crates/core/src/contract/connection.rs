@@ -49,15 +49,15 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// [`Process::exit`].
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process>;
 
-    /// What holds for everything that runs on this connection. A wrapper starts from its outer
-    /// connection's. Default: [`Features::default`].
+    /// Returns what the connection can do. A wrapper starts from its outer connection's features.
+    /// Default: [`Features::default`].
     fn features(&self) -> Features {
         Features::default()
     }
 
-    /// Whether this script, as [`Script::argument`] would give it, is short enough to be started. A
-    /// longer one goes over standard input, and is refused on a terminal. Default:
-    /// [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes are.
+    /// Returns whether this [`Script::argument`] is short enough to be started. A longer script is
+    /// sent over standard input, and is refused on a terminal. Default: up to
+    /// [`MAX_ARGUMENT`](crate::MAX_ARGUMENT) bytes.
     fn fits(&self, script: &[u8], _options: &SpawnOptions) -> bool {
         script.len() <= MAX_ARGUMENT
     }
@@ -72,12 +72,12 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// The connection's way to sockets that the target sees, if it has one.
+    /// Returns the connection's access to sockets as the target sees them, if it has any.
     fn sockets(&self) -> Option<&dyn Sockets> {
         None
     }
 
-    /// The connection's own way to move files, if it has one that beats a stream through a command.
+    /// Returns the connection's own file transfer, if it has one that is faster than a command.
     ///
     /// Used for files of the connecting user only; files of other users always go through a
     /// command.
@@ -107,7 +107,7 @@ pub enum Outcome {
 /// What a connection can do, and what is known of its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// A process can have a terminal beside its streams. Default: false.
+    /// A process can have a terminal in addition to its pipes. Default: false.
     pub terminal_beside_pipes: bool,
     /// The `sh` of a script is certain to lead its process group, and
     /// [`ProcessControl::kill`](crate::ProcessControl::kill) ends that group. The script then does
@@ -125,12 +125,12 @@ pub struct Features {
     pub file_program: FileProgram,
 }
 
-/// A place for one script on a connection, which is free again when this is dropped.
+/// Permission to run one script on a connection. Dropping it releases it.
 #[derive(Default)]
 pub struct Slot(#[expect(dead_code, reason = "it is only dropped")] Option<Box<dyn Any + Send>>);
 
 impl Slot {
-    /// A place that `permit` stands for.
+    /// Returns a slot that holds `permit` until it is dropped.
     pub fn holding(permit: impl Any + Send) -> Self {
         Self(Some(Box::new(permit)))
     }
@@ -149,7 +149,7 @@ pub struct SpawnOptions {
     pub terminal: Option<TerminalSize>,
     /// A kill or a clean-up: it must not queue behind the commands that it is to end.
     pub urgent: bool,
-    /// The script starts a tool that wants a terminal: beside its streams it gets one as its
+    /// The script starts a tool that needs a terminal: in addition to its pipes it gets one as its
     /// controlling terminal, whose other end is [`Process::terminal`]. Only for connections that
     /// [can do it](Features::terminal_beside_pipes).
     pub asked_on_terminal: bool,

@@ -1,4 +1,4 @@
-//! What a connector is given besides its target.
+//! Settings that every connector gets.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::values::data::Data;
 use crate::values::report::{NobodyToAsk, Prompter, Reporter, Silent};
 
-/// What a connector is given besides its target. The cli fills it from the process's environment.
+/// Settings that every connector gets. The cli fills them from the process's environment.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// How long opening one connection may take. Default: 10 s, as pyinfra's.
+    /// Time limit for opening one connection. Default: 10 s, like pyinfra's.
     pub connect_timeout: Duration,
-    /// The environment that connectors may look settings up in (`DOCKER_HOST`). Default: empty.
+    /// The environment in which connectors look up settings (`DOCKER_HOST`). Default: empty.
     pub environment: BTreeMap<String, String>,
     /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default:
     /// none.
@@ -23,11 +23,11 @@ pub struct Context {
     pub trust_data: bool,
     /// The user's home directory.
     pub home: Option<PathBuf>,
-    /// Where private directories are made; the system's temporary directory if `None`.
+    /// Where private directories are made. Default: the system's temporary directory.
     pub runtime_directory: Option<PathBuf>,
-    /// Who is asked for secrets. Default: nobody.
+    /// Asks the user for secrets. Default: every question fails.
     pub prompter: Arc<dyn Prompter>,
-    /// Who is told what happens. Default: nobody.
+    /// Receives events. Default: drops them.
     pub reporter: Arc<dyn Reporter>,
 }
 

@@ -1,4 +1,4 @@
-//! Ports and sockets that are forwarded through a link.
+//! Forwarding of ports and sockets through a link.
 
 use std::fmt;
 
@@ -44,17 +44,17 @@ pub trait Sockets: Send + Sync {
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
 }
 
-/// What is to be forwarded, with the sides named as in ssh(1).
+/// A forward to set up, with the sides named as in ssh(1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Forward {
-    /// `-L`: who connects to `listen` on this side reaches `to` as seen from the target.
+    /// `-L`: a client of `listen` on this side reaches `to` as seen from the target.
     Local {
         /// The socket on this side.
         listen: Endpoint,
         /// The socket as seen from the target.
         to: Endpoint,
     },
-    /// `-R`: who connects to `listen` on the target reaches `to` as seen from here.
+    /// `-R`: a client of `listen` on the target reaches `to` as seen from here.
     Remote {
         /// The socket on the target. Port 0 lets the target choose.
         listen: Endpoint,
@@ -69,18 +69,18 @@ pub enum Forward {
 }
 
 impl Forward {
-    /// Reads what follows ssh's `-L`: `[BIND:]PORT:HOST:PORT`, with a socket's path in the place of
-    /// either half. Without BIND it is the loopback address. An IPv6 address stands in brackets.
+    /// Parses the argument of ssh's `-L`: `[BIND:]PORT:HOST:PORT`, where either half may be the
+    /// path of a socket. BIND is the loopback address by default. An IPv6 address is in brackets.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`]: it does not have that form.
+    /// [`ErrorKind::Data`] for any other form.
     pub fn local(text: &str) -> Result<Self> {
         let (listen, to) = both(text, "-L")?;
         Ok(Self::Local { listen, to })
     }
 
-    /// The same for `-R`.
+    /// Parses the argument of ssh's `-R`, of the same form.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Forward {
         Ok(Self::Remote { listen, to })
     }
 
-    /// Reads what follows ssh's `-D`: `[BIND:]PORT`.
+    /// Parses the argument of ssh's `-D`: `[BIND:]PORT`.
     ///
     /// # Errors
     ///
@@ -103,18 +103,18 @@ impl Forward {
     }
 }
 
-/// A forward that is in force.
+/// An active forward.
 #[async_trait]
 pub trait Forwarding: fmt::Debug + Send + Sync {
-    /// Where it listens; with the port that was chosen where 0 was asked for.
+    /// Returns the socket that it listens on, with the chosen port if 0 was requested.
     fn listen(&self) -> &Endpoint;
 
-    /// Ends it. Connections through it may live on until they end. Dropping it ends it too, without
+    /// Ends the forward; connections through it may continue. Dropping it also ends it, without
     /// waiting.
     async fn close(&self) -> Result<()>;
 
-    /// Resolves when it is in force no longer although nobody has closed it, to the reason: the
-    /// link was lost. Default: that never comes to be known.
+    /// Resolves to the reason when the forward has ended without being closed: the link was lost.
+    /// Default: never resolves.
     async fn lost(&self) -> Error {
         std::future::pending().await
     }
@@ -136,7 +136,7 @@ fn both(text: &str, flag: &str) -> Result<(Endpoint, Endpoint)> {
     Ok((listen, to))
 }
 
-/// The socket to listen at, and what is left behind it.
+/// Takes the socket to listen on, and returns the rest.
 fn take_listen(parts: &[String]) -> Option<(Endpoint, &[String])> {
     let (first, rest) = parts.split_first()?;
     if is_path(first) {
@@ -150,7 +150,7 @@ fn take_listen(parts: &[String]) -> Option<(Endpoint, &[String])> {
     Some((Endpoint::Tcp(first.clone(), port.parse().ok()?), rest))
 }
 
-/// The pieces between colons that are not in brackets.
+/// Splits at the colons that are not in brackets.
 fn parts(text: &str) -> Option<Vec<String>> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return None;

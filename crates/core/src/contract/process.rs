@@ -1,4 +1,4 @@
-//! A script that has been started: its streams, its end, and how to end it.
+//! A started script: its streams, its exit status, and how to kill it.
 
 use std::fmt;
 
@@ -13,21 +13,20 @@ use crate::values::io::{BoxWrite, Chunk, Duplex, Stream};
 use crate::values::output::CommandOutput;
 use crate::values::status::ExitStatus;
 
-/// A running script, as [`Connection::spawn`](crate::Connection::spawn) hands it over.
+/// A running script, as [`Connection::spawn`](crate::Connection::spawn) returns it.
 ///
-/// Dropping it does not end what runs: whoever holds it ends it through `control`.
+/// Dropping it does not end the script: its owner must kill it with `control`.
 pub struct Process {
-    /// Standard input. Dropping it is the end of input. On a terminal, what is typed.
+    /// Standard input, or the terminal's. Dropping it is the end of input.
     pub stdin: Option<BoxWrite>,
-    /// Both outputs in the order in which they arrived. Nothing is read ahead of the reader by more
-    /// than a few hundred KiB, so a slow reader slows the command down. It ends when every holder
-    /// has closed them.
+    /// Both outputs in the order of arrival. At most a few hundred KiB are buffered, so a slow
+    /// reader slows the command down. The stream ends when every process has closed both.
     pub output: BoxStream<'static, std::io::Result<Chunk>>,
     /// Resolves when the script has ended, perhaps before its output does.
     ///
     /// A broken link is an error of kind [`ErrorKind::LinkLost`].
     pub exit: BoxFuture<'static, Result<ExitStatus>>,
-    /// Ends the process and changes its window.
+    /// Kills the process and resizes its terminal.
     pub control: Box<dyn ProcessControl>,
     /// The other end of the terminal that the process has beside its streams, if
     /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one.
@@ -36,8 +35,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that has already ended, for a connector whose API returns whole outputs. It
-    /// announces itself as `script` would have.
+    /// Returns a process that has already ended, for a connector whose API returns whole outputs.
+    /// It announces itself as `script` would have.
     #[must_use]
     pub fn from_output(script: &Script, output: CommandOutput) -> Self {
         let announcement = Bytes::from(script.announcement());
@@ -66,7 +65,7 @@ impl fmt::Debug for Process {
 pub struct TerminalSize {
     /// Lines.
     pub rows: u16,
-    /// Characters in a line.
+    /// Characters per line.
     pub columns: u16,
 }
 
@@ -79,29 +78,28 @@ impl Default for TerminalSize {
 /// Ends a process from the connection's side.
 #[async_trait]
 pub trait ProcessControl: Send + Sync {
-    /// Ends at once what the connection itself can end, without waiting.
+    /// Kills what the connection itself can kill, without waiting.
     ///
-    /// Returns the process group on the target that is now surely ended, or `None` where only the
-    /// connection's own end was closed: a `kill` through the link is then sent as well.
+    /// Returns the process group on the target that has certainly ended, or `None` if only the
+    /// connection's own end was closed: core then also sends a `kill` through the link.
     fn kill(&self) -> Option<i32>;
 
-    /// Waits for a kill that [`kill`](Self::kill) has begun and could not wait for, and says
-    /// whether it has surely ended the process `pid` of the target with its group. Default: it has
-    /// begun none.
+    /// Waits for a kill that [`kill`](Self::kill) started. Returns whether the process `pid` of the
+    /// target has certainly ended, with its group. Default: false.
     async fn has_ended(&self, _pid: i32) -> bool {
         false
     }
 
-    /// Tells the terminal its size.
+    /// Sets the size of the terminal.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] where the process is not on a terminal.
+    /// [`ErrorKind::Unsupported`] if the process is not on a terminal.
     async fn resize(&self, size: TerminalSize) -> Result<()>;
 }
 
-/// The control of a process that the connection itself can neither end nor resize: it is over, or
-/// every kill goes through the link.
+/// The control of a process that the connection itself can neither kill nor resize: it has ended,
+/// or every kill goes through the link.
 #[derive(Clone, Copy, Debug)]
 pub struct NoControl;
 

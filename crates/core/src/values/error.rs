@@ -28,7 +28,7 @@ pub enum ErrorKind {
     HostKey,
     /// The link broke while it was in use. What ran may still be running.
     LinkLost,
-    /// A limit of time was reached. [`Error::output`] has what had arrived.
+    /// A time limit was reached. [`Error::output`] has the output up to then.
     Timeout,
     /// `sudo`, `su`, `doas` or `dzdo` did not run the command.
     Privilege,
@@ -40,16 +40,16 @@ pub enum ErrorKind {
     NotFound,
     /// The target or this machine's system refused access.
     PermissionDenied,
-    /// A directory stands where a file was meant.
+    /// A directory is at the path of a file.
     IsADirectory,
-    /// The target takes no further command at this moment. Nothing was started.
+    /// The target accepts no further command at the moment. Nothing was started.
     Busy,
     /// The connector or the target cannot do this.
     Unsupported,
 }
 
 impl ErrorKind {
-    /// The kind's name in `snake_case`, as it appears in `--json` output.
+    /// Returns the kind's name in `snake_case`, as `--json` prints it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of this kind. `message` says what was tried and what to do next, on one line.
+    /// Returns an error of this kind. `message` is one line: what was tried, and what to do next.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -139,7 +139,7 @@ impl Error {
         error
     }
 
-    /// The error for a failed system call; its kind follows from the cause.
+    /// Returns the error for a failed system call; its kind depends on the cause.
     pub fn from_io(message: impl Into<String>, source: std::io::Error) -> Self {
         let kind = match source.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -150,7 +150,7 @@ impl Error {
         Self::new(kind, message).with_source(source)
     }
 
-    /// Puts where it happened in front of the message: a file and a line.
+    /// Puts a location (a file and a line) in front of the message.
     #[must_use]
     pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
@@ -164,7 +164,7 @@ impl Error {
         self
     }
 
-    /// Replaces the kind, where the caller knows better what it means.
+    /// Replaces the kind, for a caller that knows better what the error means.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
@@ -193,7 +193,7 @@ impl Error {
         self
     }
 
-    /// Attaches the last lines that the target wrote to standard error, if there are any.
+    /// Attaches the last lines of the target's standard error, if there are any.
     #[must_use]
     pub fn with_stderr_tail(mut self, bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
@@ -205,14 +205,14 @@ impl Error {
         self
     }
 
-    /// Masks secrets in what the target wrote: bash, for one, prints the line that it cannot parse.
+    /// Masks secrets in the target's output: bash, for one, prints a line that it cannot parse.
     pub(crate) fn masking(mut self, secrets: &[Secret]) -> Self {
         self.0.stderr_tail = self.0.stderr_tail.map(|tail| masked(&tail, secrets));
         self.0.cause = self.0.cause.map(|cause| masked(&cause, secrets));
         self
     }
 
-    /// Attaches what the command had written when it was ended.
+    /// Attaches the output that the command wrote before it was killed.
     #[must_use]
     pub fn with_output(mut self, output: CommandOutput) -> Self {
         self.0.output = Some(output);
@@ -224,19 +224,19 @@ impl Error {
         self
     }
 
-    /// What the caller can do about it.
+    /// Returns the kind: what the caller can do about the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The name of the target, where one was involved.
+    /// Returns the name of the target, if there is one.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.0.target.as_deref()
     }
 
-    /// The message alone, without the target and without the target's standard error.
+    /// Returns the message without the target and its standard error.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
@@ -260,19 +260,19 @@ impl Error {
         self.0.refusal
     }
 
-    /// The last lines of the target's standard error.
+    /// Returns the last lines of the target's standard error.
     #[must_use]
     pub fn stderr_tail(&self) -> Option<&str> {
         self.0.stderr_tail.as_deref()
     }
 
-    /// What the command had written until it was ended (`Timeout`, `ExitStatus`, `LinkLost`).
+    /// Returns the output up to the error (`Timeout`, `ExitStatus`, `LinkLost`).
     #[must_use]
     pub fn output(&self) -> Option<&CommandOutput> {
         self.0.output.as_ref()
     }
 
-    /// Whether it was proved that the command was killed; `None` where nothing was to be killed.
+    /// Returns whether the command is known to be killed; `None` if there was nothing to kill.
     #[must_use]
     pub fn kill_confirmed(&self) -> Option<bool> {
         self.0.kill_confirmed
@@ -319,11 +319,11 @@ impl StdError for Error {
 }
 
 impl CommandOutput {
-    /// Makes a status that is no success an error, with the last lines of standard error.
+    /// Turns an unsuccessful status into an error, with the last lines of standard error.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ExitStatus`]; the output is in [`Error::output`].
+    /// [`ErrorKind::ExitStatus`], with the output in [`Error::output`].
     pub fn check(self) -> Result<Self> {
         if self.success() {
             return Ok(self);

@@ -1,4 +1,4 @@
-//! Values and data from and to the formats that serde knows. Secrets are masked on the way out.
+//! Serde for values and data. Secrets are masked when they are serialized.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::values::data::Data;
 use crate::values::secret::MASK;
 use crate::values::value::{Map, Value};
 
-/// The capacity that a format may make us reserve before the first element is read.
+/// Maximum capacity that is reserved before the first element is read.
 const MOST_RESERVED: usize = 1024;
 
-/// Whole numbers that do not fit into 64 bits with a sign become [`Value::Float`].
+/// Whole numbers that do not fit into an `i64` become [`Value::Float`].
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)

@@ -1,4 +1,4 @@
-//! The readers, writers and chunks of bytes that pass between a command and its caller.
+//! Readers, writers and chunks of bytes between a command and its caller.
 
 use std::pin::Pin;
 
@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A reader that can be handed from task to task.
+/// A reader that can move between tasks.
 pub type BoxRead = Pin<Box<dyn AsyncRead + Send>>;
 
-/// A writer that can be handed from task to task.
+/// A writer that can move between tasks.
 pub type BoxWrite = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// A stream that is read and written.
+/// A stream that can be read and written.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -26,22 +26,22 @@ pub enum Stream {
     Stderr,
 }
 
-/// Some bytes of output, as they arrived.
+/// A chunk of output, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Where the command wrote them.
+    /// The stream that the command wrote it to.
     pub stream: Stream,
-    /// What it wrote.
+    /// The bytes.
     pub bytes: Bytes,
 }
 
-/// Takes a command's output as it arrives.
+/// Receives a command's output as it arrives.
 #[async_trait]
 pub trait OutputSink: Send {
-    /// Takes some bytes. While it waits, the command waits too.
+    /// Receives a chunk. While it waits, the command waits too.
     ///
     /// # Errors
     ///
-    /// The command is then killed.
+    /// An error makes core kill the command.
     async fn write(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()>;
 }

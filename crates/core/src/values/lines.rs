@@ -1,20 +1,19 @@
-//! Bytes into lines, stream by stream.
+//! Splits streams of bytes into lines.
 
 use crate::values::io::Stream;
 
 /// One line of output, without its line ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputLine {
-    /// Where the command wrote it.
+    /// The stream that the command wrote it to.
     pub stream: Stream,
     /// Its text; bytes that are not UTF-8 are shown as `U+FFFD`.
     pub line: String,
 }
 
-/// Splits two streams into lines across the borders of chunks.
+/// Splits two streams into lines, which may span chunks.
 ///
-/// `\n` ends a line, and a `\r` before it belongs to the ending. A character that is split between
-/// two chunks is put together again, since only whole lines are decoded.
+/// `\n` or `\r\n` ends a line. Only whole lines are decoded, so a character may span chunks, too.
 #[derive(Debug, Default)]
 pub struct LineSplitter {
     stdout: Vec<u8>,
@@ -23,13 +22,13 @@ pub struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// A splitter that hands a line of more than `bytes` out in pieces, so that memory is bounded.
+    /// Returns a splitter that bounds its memory: it splits lines of more than `bytes`.
     #[must_use]
     pub fn with_limit(bytes: usize) -> Self {
         Self { limit: Some(bytes), ..Self::default() }
     }
 
-    /// Takes some bytes in, and hands every line out that they complete.
+    /// Adds a chunk, and passes on every line that it completes.
     pub fn push(&mut self, stream: Stream, bytes: &[u8], mut line: impl FnMut(OutputLine)) {
         let limit = self.limit.unwrap_or(usize::MAX);
         let pending = self.pending(stream);
@@ -47,7 +46,7 @@ impl LineSplitter {
         }
     }
 
-    /// Hands out what has no line ending.
+    /// Passes on the last lines, which have no line ending.
     pub fn finish(mut self, mut line: impl FnMut(OutputLine)) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let pending = self.pending(stream);

@@ -1,5 +1,5 @@
-//! Bytes, values, errors and output: what everything else speaks of. Nothing here knows a shell or
-//! a connection.
+//! The vocabulary of all other modules: bytes, values, errors and output. Nothing here knows a
+//! shell or a connection.
 
 pub(crate) mod data;
 pub(crate) mod error;

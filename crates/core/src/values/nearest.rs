@@ -1,9 +1,9 @@
-//! Names that a misspelt one may have meant.
+//! Suggestions for misspelled names.
 
-/// How many are told.
+/// Maximum number of suggestions.
 const MOST: usize = 3;
 
-/// `(did you mean a or b?)` with a space in front; empty where nothing is near.
+/// Returns ` (did you mean a or b?)`; empty if no name is similar.
 #[must_use]
 pub fn hint<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
     let limit = 1 + wanted.len() / 4;

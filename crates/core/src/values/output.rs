@@ -10,20 +10,20 @@ use crate::values::lines::{LineSplitter, OutputLine};
 use crate::values::secret::Secret;
 use crate::values::status::ExitStatus;
 
-/// How the output of one call is treated.
+/// Options for the output of one command.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Tell the reporter the command before it runs, secrets masked. Default: false.
+    /// Report the command before it runs, with secrets masked. Default: false.
     pub print_input: bool,
-    /// Tell the reporter each line of output as it arrives. Default: false.
+    /// Report each line of output as it arrives. Default: false.
     pub print_output: bool,
     /// Keep at most this many bytes of output; the rest is read and dropped. Default: no limit.
     ///
-    /// A condition of [`ConnectorArguments::retry_until`](crate::ConnectorArguments::retry_until)
-    /// sees what is kept.
+    /// [`ConnectorArguments::retry_until`](crate::ConnectorArguments::retry_until) sees the kept
+    /// part.
     pub output_limit: Option<usize>,
-    /// How long to read on after the command's end while a process that it left behind holds its
-    /// output and writes nothing. Default: 2 s.
+    /// How long to keep reading after the command has ended while a background process of it keeps
+    /// its output open and writes nothing. Default: 2 s.
     pub output_silence: Duration,
 }
 
@@ -54,8 +54,8 @@ impl RunOptions {
 
 /// What a command wrote, and how it ended.
 ///
-/// Bytes are kept as they arrived; lines are a view of them. Within one stream the order is the
-/// command's; between the two it is the order of arrival.
+/// The bytes are unchanged; lines are a view of them. Each stream is in the command's order; both
+/// are interleaved in the order of arrival.
 #[derive(Clone)]
 pub struct CommandOutput {
     status: Option<ExitStatus>,
@@ -65,14 +65,14 @@ pub struct CommandOutput {
     pub(crate) truncated: bool,
     pub(crate) output_open: bool,
     duration: Duration,
-    /// What is masked where the output is quoted in an error.
+    /// Masked in errors that quote the output.
     pub(crate) secrets: Vec<Secret>,
 }
 
 impl CommandOutput {
-    /// Output that is known only as lines, for connectors whose API has nothing else.
+    /// Returns output from lines, for connectors whose API has nothing else.
     ///
-    /// The status is taken for a success if it is exit code 0.
+    /// Exit code 0 counts as success.
     pub fn from_lines(
         lines: impl IntoIterator<Item = OutputLine>,
         status: ExitStatus,
@@ -86,56 +86,56 @@ impl CommandOutput {
         collector.finish(Some(status), status == ExitStatus::Code(0), duration)
     }
 
-    /// How the command ended; `None` in an error's output, where it was ended or lost.
+    /// Returns the exit status; `None` in the output of an error: the command was killed or lost.
     #[must_use]
     pub fn status(&self) -> Option<ExitStatus> {
         self.status
     }
 
-    /// The exit code, unless a signal ended the command.
+    /// Returns the exit code, unless a signal ended the command.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         self.status?.code()
     }
 
-    /// The signal that ended the command, if one did and the transport can tell.
+    /// Returns the signal that ended the command, if there was one and the transport reports it.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         self.status?.signal()
     }
 
-    /// Whether its exit code is among `success_exit_codes` (default: only 0).
+    /// Returns whether the exit code is among `success_exit_codes` (default: only 0).
     #[must_use]
     pub fn success(&self) -> bool {
         self.success
     }
 
-    /// The bytes of standard output.
+    /// Returns the bytes of standard output.
     #[must_use]
     pub fn stdout(&self) -> Vec<u8> {
         self.bytes_of(Stream::Stdout)
     }
 
-    /// The bytes of standard error.
+    /// Returns the bytes of standard error.
     #[must_use]
     pub fn stderr(&self) -> Vec<u8> {
         self.bytes_of(Stream::Stderr)
     }
 
-    /// The lines of standard output.
+    /// Returns the lines of standard output.
     #[must_use]
     pub fn stdout_lines(&self) -> Vec<String> {
         self.lines_of(Stream::Stdout)
     }
 
-    /// The lines of standard error.
+    /// Returns the lines of standard error.
     #[must_use]
     pub fn stderr_lines(&self) -> Vec<String> {
         self.lines_of(Stream::Stderr)
     }
 
-    /// All lines, in the order in which they were complete. `\n` and `\r\n` end a line, and so does
-    /// the end.
+    /// Returns all lines, in the order in which they were completed. `\n`, `\r\n` and the end of
+    /// the stream end a line.
     #[must_use]
     pub fn combined_lines(&self) -> Vec<OutputLine> {
         let mut splitter = LineSplitter::default();
@@ -147,7 +147,7 @@ impl CommandOutput {
         lines
     }
 
-    /// Both outputs as they arrived. Neighbours of one stream are joined.
+    /// Returns both outputs in the order of arrival. Adjacent chunks of one stream are joined.
     pub fn chunks(&self) -> impl Iterator<Item = Chunk> {
         let all = Bytes::copy_from_slice(&self.bytes);
         let mut at = 0;
@@ -157,20 +157,20 @@ impl CommandOutput {
         })
     }
 
-    /// Whether output beyond the limit was dropped.
+    /// Returns whether output beyond the limit was dropped.
     #[must_use]
     pub fn truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Whether a process that the command left behind still held its output when we stopped to
-    /// listen.
+    /// Returns whether a background process of the command still had its output open when reading
+    /// stopped.
     #[must_use]
     pub fn output_open(&self) -> bool {
         self.output_open
     }
 
-    /// The time from the start of the command to its end.
+    /// Returns the time from the start of the command to its end.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration

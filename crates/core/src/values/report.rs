@@ -1,4 +1,4 @@
-//! What the library has to tell while it works, and what it has to ask.
+//! Events that the library reports, and questions that it asks the user.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::lines::OutputLine;
 use crate::values::secret::Secret;
 
-/// Something worth telling while work goes on. Secrets are masked.
+/// Something to report during work. Secrets are masked.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -20,13 +20,13 @@ pub enum Event<'a> {
     Warning(&'a str),
     /// A result that is not a command's output: an image that was made.
     Notice(&'a str),
-    /// Something that explains what happened, for `-v`.
+    /// An explanation, for `-v`.
     Detail(&'a str),
 }
 
-/// Takes what the library has to tell. Libraries never print: the cli's reporter does.
+/// Receives events. The library never prints: the cli's reporter does.
 pub trait Reporter: fmt::Debug + Send + Sync {
-    /// Takes one event of the target of this name; of none if it is empty. It must not block.
+    /// Receives an event of the target of this name; empty if of none. It must not block.
     fn report(&self, target: &str, event: Event<'_>);
 }
 
@@ -38,19 +38,19 @@ impl Reporter for Silent {
     fn report(&self, _target: &str, _event: Event<'_>) {}
 }
 
-/// Asks the user for a secret. Libraries never prompt: the cli's prompter does.
+/// Asks the user for a secret. The library never prompts: the cli's prompter does.
 #[async_trait]
 pub trait Prompter: fmt::Debug + Send + Sync {
-    /// Asks `question`, which names the target, and returns the answer. Time spent here counts
-    /// against no limit.
+    /// Asks `question`, which names the target, and returns the answer. No time limit includes
+    /// this time.
     ///
     /// # Errors
     ///
-    /// There is nobody to ask.
+    /// There is no user to ask.
     async fn ask_secret(&self, target: &str, question: &str) -> Result<Secret>;
 }
 
-/// A prompter with nobody behind it.
+/// A prompter without a user: every question fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NobodyToAsk;
 

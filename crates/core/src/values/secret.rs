@@ -4,29 +4,29 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// What stands in the place of a secret wherever one would be shown.
+/// The text that is shown instead of a secret.
 pub const MASK: &str = "***";
 
 /// A password, a passphrase, a token.
 ///
-/// `Debug` and `Display` show [`MASK`]; the memory is overwritten when it is dropped.
+/// `Debug` and `Display` show [`MASK`]. Dropping it overwrites the memory.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text over.
+    /// Returns a secret of this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
-    /// The text itself. What is made of it is the caller's to keep safe.
+    /// Returns the text. The caller must keep copies of it safe.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// The text with every one of the secrets masked.
+/// Masks every secret in a text.
 pub(crate) fn masked(text: &str, secrets: &[Secret]) -> String {
     let shown = |text: String, secret: &Secret| match secret.expose() {
         "" => text,

@@ -5,17 +5,17 @@ use std::fmt;
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitStatus {
-    /// It exited with this code, 0 to 255. A shell that waited for a signalled child gives 128+n,
-    /// which stays a code.
+    /// It exited with this code, 0 to 255. If a signal ended the child of a shell, this is the
+    /// shell's 128+n.
     Code(i32),
-    /// It was ended by this signal, where the transport can tell.
+    /// This signal ended it.
     Signal(i32),
-    /// It was ended by a signal, and the transport does not tell by which.
+    /// A signal ended it, and the transport does not report which.
     UnknownSignal,
 }
 
 impl ExitStatus {
-    /// The exit code, unless a signal ended it.
+    /// Returns the exit code, unless a signal ended the command.
     #[must_use]
     pub fn code(self) -> Option<i32> {
         match self {
@@ -24,7 +24,7 @@ impl ExitStatus {
         }
     }
 
-    /// The signal that ended it, if one did and it is known.
+    /// Returns the signal that ended the command, if there was one and it is known.
     #[must_use]
     pub fn signal(self) -> Option<i32> {
         match self {
@@ -33,8 +33,8 @@ impl ExitStatus {
         }
     }
 
-    /// The code that a shell would give: 128+n for signal n. For an unknown one it is 255, as
-    /// ssh(1) gives.
+    /// Returns the code that a shell would return: 128+n for signal n. For an unknown signal it is
+    /// 255, like ssh(1).
     #[must_use]
     pub fn as_shell_code(self) -> i32 {
         match self {

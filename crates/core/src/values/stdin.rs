@@ -1,4 +1,4 @@
-//! What a command reads on its standard input.
+//! Standard input of a command.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::BoxRead;
 use crate::values::value::{FromValue, Value};
 
-/// What a command reads on its standard input.
+/// Standard input of a command.
 ///
-/// Bytes and files are opened anew for each command, so that two hosts never share a position. A
-/// reader can be used once only.
+/// Bytes and files are opened for each command, so that two hosts never share a position. A reader
+/// can be used only once.
 #[derive(Clone)]
 pub struct Stdin(Kind);
 
@@ -26,35 +26,35 @@ enum Kind {
 }
 
 impl Stdin {
-    /// These bytes, unchanged.
+    /// Returns an input of these bytes, unchanged.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self(Kind::Bytes(bytes.into()))
     }
 
-    /// The lines, each ended with a newline, as pyinfra sends a list.
+    /// Returns an input of these lines, each with a newline, as pyinfra sends a list.
     pub fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> Self {
         let text: String =
             lines.into_iter().flat_map(|l| [l.as_ref().to_owned(), "\n".into()]).collect();
         Self::bytes(text)
     }
 
-    /// A file of this machine.
+    /// Returns an input from a file of this machine.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Kind::File(path.into()))
     }
 
-    /// A reader. It serves one command, once: with `retries`, or on a second use, it is an error.
+    /// Returns an input from a reader. It is an error to use it twice, or with `retries`.
     pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self(Kind::Once(Arc::new(Mutex::new(Some(Box::pin(reader))))))
     }
 
-    /// Whether a second command gets the same bytes.
+    /// Returns whether a second command can read it.
     #[must_use]
     pub fn can_reopen(&self) -> bool {
         !matches!(self.0, Kind::Once(_))
     }
 
-    /// Opens it for one command.
+    /// Opens the input for one command.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl FromValue for Stdin {
 impl fmt::Debug for Stdin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            // What is piped in may be a password: its size is all that is shown.
+            // The input may be a password: only its size is shown.
             Kind::Bytes(bytes) => write!(f, "Stdin({} bytes)", bytes.len()),
             Kind::File(path) => write!(f, "Stdin({})", path.display()),
             Kind::Once(_) => f.write_str("Stdin(reader)"),

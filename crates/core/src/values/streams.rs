@@ -1,4 +1,4 @@
-//! Reads of pipes and terminals as the chunks of a [`Process`](crate::Process).
+//! Reads pipes and terminals in chunks, for a [`Process`](crate::Process).
 
 use std::io;
 use std::pin::Pin;
@@ -9,16 +9,16 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::values::io::{Chunk, Stream};
 
-/// As much as is read at once, at first.
+/// Bytes per read, at first.
 const BUFFER: usize = 64 * 1024;
 
-/// As much as is read at once where much comes.
+/// Bytes per read if there is much output.
 const LARGEST: usize = 256 * 1024;
 
 /// Input/output error, the same number on every Unix.
 const EIO: i32 = 5;
 
-/// What `reader` gives, as output of `stream`.
+/// Returns the output that `reader` reads, as chunks of `stream`.
 pub fn chunks(
     stream: Stream,
     reader: impl AsyncRead + Send + 'static,
@@ -42,10 +42,10 @@ struct Reading<R> {
 }
 
 impl<R: AsyncRead> Reading<R> {
-    /// Nothing at the end.
+    /// Returns `None` at the end.
     async fn next(&mut self) -> io::Result<Bytes> {
-        // Where the last chunk is gone its memory serves again, as a whole. Else what is left of it
-        // does, unless that would make for small reads.
+        // If the last chunk was dropped, its memory is reused as a whole. Otherwise the rest of it
+        // is used, unless reads would be small.
         if !self.buffer.try_reclaim(self.size) && self.buffer.capacity() < self.size / 2 {
             self.buffer.reserve(self.size);
         }
@@ -57,8 +57,8 @@ impl<R: AsyncRead> Reading<R> {
     }
 }
 
-/// What the near end of a pseudo-terminal gives. Reading one that nobody holds any more fails with
-/// EIO (pty(7)): that is its end.
+/// Returns the output of a pseudo-terminal. When no process has its other end open, a read fails
+/// with EIO (pty(7)): that is the end.
 pub fn until_hang_up(
     reader: impl AsyncRead + Send + 'static,
 ) -> BoxStream<'static, io::Result<Chunk>> {

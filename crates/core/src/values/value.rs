@@ -1,4 +1,4 @@
-//! Values of host data, and how they are read as a type.
+//! Values of host data, and their conversion to other types.
 
 mod map;
 
@@ -15,7 +15,7 @@ pub use map::Map;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// Nothing: the key counts as not given.
+    /// Nothing: the key counts as unset.
     Null,
     /// True or false.
     Bool(bool),
@@ -25,7 +25,7 @@ pub enum Value {
     Float(f64),
     /// Text.
     String(String),
-    /// A value that is masked wherever it would be shown.
+    /// A value that is masked wherever it is shown.
     Secret(Secret),
     /// Several values in order.
     List(Vec<Value>),
@@ -78,8 +78,8 @@ value_from! {
 }
 
 impl Value {
-    /// Whether it holds a whole number that does not fit into 64 bits: one that was read from JSON
-    /// has lost digits then.
+    /// Returns whether it contains a whole number that does not fit into 64 bits: if it was read
+    /// from JSON, it has lost digits.
     #[must_use]
     pub fn has_lost_digits(&self) -> bool {
         match self {
@@ -93,14 +93,14 @@ impl Value {
 
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
-/// A type that a [`Value`] can be read as.
+/// A type that can be read from a [`Value`].
 ///
-/// Text is accepted for numbers and booleans, since a command line has nothing but text.
+/// Numbers and booleans are read from text, too, since a command line has only text.
 pub trait FromValue: Sized {
-    /// What is expected, for the error: "a whole number", "true or false".
+    /// What the error says was expected: "a whole number", "true or false".
     const EXPECTED: &'static str;
 
-    /// The typed value, or `None` where the value does not fit.
+    /// Returns the typed value, or `None` if the value has another type.
     fn from_value(value: &Value) -> Option<Self>;
 }
 

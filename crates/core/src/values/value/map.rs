@@ -1,4 +1,4 @@
-//! Named values in order, as small as most of them are.
+//! Named values in order. Most maps are small.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,33 +9,33 @@ use smallvec::SmallVec;
 
 use crate::values::value::{Shown, Value};
 
-/// As many keys are compared sooner than one is hashed, and take less memory. Most maps have fewer.
+/// Up to this size, comparing all keys is faster than hashing one, and takes less memory.
 const FEW: usize = 8;
 
 /// Values by name, in the order in which the names were first inserted.
 ///
-/// A clone is cheap: it shares what is there until one of both is changed. Two maps are equal if
-/// they have the same values, in whatever order.
-// Most hosts of a large inventory have no data, or the same in several places. What is shared is
+/// A clone is cheap: it shares the memory until one of both is changed. Maps with the same values
+/// are equal, in any order.
+// Most hosts of a large inventory have no data, or the same in several places. Shared memory is
 // never empty.
 #[derive(Clone, Default)]
 pub struct Map(Option<Arc<Entries>>);
 
 #[derive(Clone)]
 enum Entries {
-    /// At most [`FEW`]. Most connectors know one thing of a target.
+    /// At most [`FEW`]. Most connectors set one key per target.
     Few(SmallVec<[(String, Value); 1]>),
     Many(Box<IndexMap<String, Value, RandomState>>),
 }
 
 impl Map {
-    /// A map without values.
+    /// Returns an empty map.
     #[must_use]
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     #[must_use]
     pub fn len(&self) -> usize {
         match self.0.as_deref() {
@@ -45,13 +45,13 @@ impl Map {
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether the map is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value of this name.
+    /// Returns the value of this name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self.0.as_deref()? {
@@ -60,9 +60,9 @@ impl Map {
         }
     }
 
-    /// The value of this name, to be changed.
+    /// Returns the value of this name, to change it.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        // What is shared is copied only if there is something to change.
+        // Shared memory is copied only if there is a value to change.
         if !self.contains_key(key) {
             return None;
         }
@@ -72,13 +72,13 @@ impl Map {
         }
     }
 
-    /// Whether there is a value of this name.
+    /// Returns whether there is a value of this name.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
-    /// Sets a value. Returns the one that it replaces.
+    /// Sets a value, and returns the replaced one.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         let empty = || Arc::new(Entries::Few(SmallVec::new()));
@@ -100,7 +100,7 @@ impl Map {
         }
     }
 
-    /// Takes a value away, and returns it.
+    /// Removes a value, and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         if !self.contains_key(key) {
             return None;
@@ -118,7 +118,7 @@ impl Map {
         removed
     }
 
-    /// Names and values, in order.
+    /// Returns the names and values, in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         Iter(match self.0.as_deref() {
@@ -128,12 +128,12 @@ impl Map {
         })
     }
 
-    /// The names, in order.
+    /// Returns the names, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.iter().map(|(key, _)| key)
     }
 
-    /// The values, in order.
+    /// Returns the values, in order.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.iter().map(|(_, value)| value)
     }
@@ -146,7 +146,7 @@ impl PartialEq for Map {
     }
 }
 
-/// Masks what was given as a secret.
+/// Masks secrets.
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self).finish()
