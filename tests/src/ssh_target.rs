@@ -191,7 +191,7 @@ impl Details {
 
 impl Reporter for Details {
     fn report(&self, _target: &str, event: Event<'_>) {
-        if let Event::Detail(text) = event {
+        if let Event::Detail(text) | Event::Warning(text) = event {
             self.0.lock().expect("no panic while it is held").push(text.to_owned());
         }
     }

@@ -51,6 +51,9 @@ impl Open for ChrootConnector {
         for left_out in &found.left_out {
             context.reporter.report(&target.name, Event::Detail(left_out));
         }
+        for warning in &found.warnings {
+            context.reporter.report(&target.name, Event::Warning(warning));
+        }
         Ok(Box::new(ChrootConnection::new(outer, settings, found.tools)))
     }
 }

@@ -27,9 +27,11 @@ pub(crate) struct Mounting {
 /// Makes the mounts: the arguments are what to run for each that is left out, the program mount,
 /// the root, and the program to become, which then sees them.
 ///
-/// A symbolic link in the root is left alone: mount would follow it to a place outside. resolv.conf
-/// cannot be written, since that would be the target's own. There is no `cd`, which some shells
-/// hand on in OLDPWD.
+/// A symbolic link in the root is left alone: mount would follow it to a place outside. Only that of
+/// resolv.conf is followed, by the root's own `readlink`, to a file that has to be there: making one
+/// would be seen outside of the command. resolv.conf cannot be written, since that would be the
+/// target's own. There is no `cd`, which some shells hand on in OLDPWD. Input is closed, and not
+/// `/dev/null`, which the target may lack.
 pub(crate) const MOUNTS: &str = r#"left=$1 mount=$2 root=$3; shift 3
 usable() { [ "$1" "$root$2" ] && [ ! -L "$root$2" ]; }
 for at in proc sys dev; do
@@ -38,11 +40,12 @@ case $at in
 proc) "$mount" -t proc -o nosuid,nodev,noexec proc "$root/proc" ;;
 *) "$mount" --rbind "/$at" "$root/$at" ;;
 esac || exit 125
-done </dev/null
-at=/etc/resolv.conf
-if [ -f "$at" ] && usable -d /etc && usable -f "$at"; then
-"$mount" -o bind,ro "$at" "$root$at" </dev/null || exit 125
-else $left "$at"; fi
+done <&-
+at=/etc/resolv.conf there=/etc/resolv.conf
+[ ! -L "$root$at" ] || there=$("$1" "$root" readlink -f "$at" <&- 2>&-)
+if [ -f "$at" ] && [ "$there" ] && usable -d "${there%/*}" && usable -f "$there"; then
+"$mount" -o bind,ro "$at" "$root$there" <&- || exit 125
+elif [ -f "$at" ]; then $left "$at"; fi
 exec "$@""#;
 
 /// What becomes `sh -c script` in `root`.

@@ -13,6 +13,8 @@ pub(crate) struct Found {
     pub(crate) tools: Tools,
     /// What is told of mounts that cannot be made.
     pub(crate) left_out: Vec<String>,
+    /// What a user has to know of them.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Every line that it has to say begins with `hl` and a word. The arguments are the root, `mounts`
@@ -27,7 +29,7 @@ if [ ! -e "$root" ]; then
 case $(ls -d "$root" 2>&1) in *ermission*) say denied ;; *) say missing ;; esac
 fi
 [ -d "$root" ] || say file
-! [ "$root" -ef / ] 2>/dev/null || say same
+! [ "$root" -ef / ] 2>&- || say same
 chroot=$(command -v chroot) || say without chroot
 echo "hl chroot $chroot"
 set -- "$chroot" "$root" sh -c 'echo hl in""side; [ ! -x "${SHELL-}" ] || echo hl has shell' "$2" "$3"
@@ -38,7 +40,7 @@ echo "hl unshare $unshare"; echo "hl mount $mount"
 said=$("$unshare" --mount --propagation private true 2>&1) || say private "$said"
 set -- "$unshare" --mount --propagation private sh -c "$7" sh 'echo hl left' "$mount" "$root" "$1" "$2" "$3" "$4" "$5"
 else set -- "$1" "$2" "$3" "$4" "$5"; fi
-said=$(PATH=$own; "$@" 2>&1 </dev/null); status=$?
+said=$(PATH=$own; "$@" 2>&1 <&-); status=$?
 echo "$said"
 case $said in *'hl inside'*) exit 0 ;; esac
 said=$(echo "$said" | grep -v '^hl ')
@@ -112,8 +114,18 @@ impl Answers {
                 "{at} is left out: the target has none, {root} has no place for it, or a link there"
             )
         };
-        let left_out = self.left_out.iter().map(reason).collect();
-        Ok(Found { tools: Tools { chroot, hands_shell_on: self.has_shell, mounting }, left_out })
+        let warning = |at: &String| {
+            format!(
+                "{at} is left out, so names may not resolve in {root}: make an empty file of it"
+            )
+        };
+        let (resolver, places): (Vec<_>, Vec<_>) =
+            self.left_out.iter().partition(|at| *at == "/etc/resolv.conf");
+        Ok(Found {
+            tools: Tools { chroot, hands_shell_on: self.has_shell, mounting },
+            left_out: places.into_iter().map(reason).collect(),
+            warnings: resolver.into_iter().map(warning).collect(),
+        })
     }
 }
 

@@ -122,10 +122,12 @@ async fn a_place_that_is_missing_or_a_link_is_left_out_and_told() {
     let details = Details::default();
     let registry = builtin_registry();
     let link = registry.connect(&root.target(), &with_mounts(), &details.context()).await.unwrap();
-    for place in ["/proc", "/sys", "/etc/resolv.conf"] {
+    for place in ["/proc", "/sys"] {
         assert_eq!(details.with(&format!("{place} is left out")).len(), 1, "{place}");
     }
     assert!(details.with("/dev").is_empty());
+    let warnings = details.with("names may not resolve");
+    assert!(matches!(&*warnings, [one] if one.contains("/etc/resolv.conf")), "{warnings:?}");
     let said = said(&link, "ls -d /dev/pts; [ ! -e /sys ] && [ ! -e /proc ] && echo none").await;
     assert_eq!(said, "/dev/pts\nnone\n");
     link.disconnect().await.unwrap();
@@ -162,4 +164,26 @@ async fn where_no_mounts_are_allowed_that_is_told() {
     let link = connect(&name, &data).await.unwrap();
     assert_eq!(said(&link, "[ -e /proc/self/stat ] && echo yes").await, "yes\n");
     link.disconnect().await.unwrap();
+}
+
+/// As systemd-resolved makes it, absolute and relative.
+#[tokio::test]
+async fn a_link_at_resolv_conf_is_followed_inside_the_root() {
+    for link_to in ["/run/systemd/resolve/stub.conf", "../run/systemd/resolve/stub.conf"] {
+        let root = Root::debian();
+        fs::create_dir_all(root.path("run/systemd/resolve")).unwrap();
+        fs::write(root.path("run/systemd/resolve/stub.conf"), "of the root\n").unwrap();
+        let _ = fs::remove_file(root.path("etc/resolv.conf"));
+        symlink(link_to, root.path("etc/resolv.conf")).unwrap();
+        let link = connect(&root.target(), &with_mounts()).await.unwrap();
+        let ours = fs::read_to_string("/etc/resolv.conf").unwrap();
+        assert_eq!(said(&link, "cat /etc/resolv.conf").await, ours);
+        let options = PutOptions::default();
+        assert!(link.put_file(Source::bytes("x"), "/etc/resolv.conf", &options).await.is_err());
+        link.disconnect().await.unwrap();
+        let inside = fs::read(root.path("run/systemd/resolve/stub.conf")).unwrap();
+        assert_eq!((inside, fs::read_to_string("/etc/resolv.conf").unwrap()), {
+            (b"of the root\n".to_vec(), ours)
+        });
+    }
 }
