@@ -28,6 +28,7 @@ mod example_cloud;
 mod faults;
 mod features;
 mod inventory_hosts;
+mod no_null;
 mod privilege_attempts;
 mod privilege_hostile;
 mod privilege_secrets;

@@ -348,8 +348,8 @@ pub(crate) async fn resolved<T>(future: &mut Option<BoxFuture<'static, T>>) -> O
 /// group that is gone has ended, which only /proc proves.
 ///
 /// No `--` before the group: dash takes it for a pid.
-const KILL_FUNCTION: &str = r#"_hl_k() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi; kill -KILL -$1 2>/dev/null || kill -KILL $1 2>/dev/null || _hl_gone $1; }
-_hl_gone() { [ -r /proc/$$/stat ] || return 1; for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>/dev/null || continue
+const KILL_FUNCTION: &str = r#"_hl_k() { if { read -r _hl_x </proc/$1/stat; } 2>&-; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi; kill -KILL -$1 2>&- || kill -KILL $1 2>&- || _hl_gone $1; }
+_hl_gone() { [ -r /proc/$$/stat ] || return 1; for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>&- || continue
 set -- "$1" ${_hl_x##*) }; [ "$4" != "$1" ] || [ "$2" = Z ] || return 1; done; }
 "#;
 
@@ -357,15 +357,15 @@ fn kill_leader(leader: Leader) -> Option<String> {
     let group = leader.group();
     let start = leader.start.map(|start| start.to_string()).unwrap_or_default();
     // Group 0 is our own and 1 is everybody's.
-    (group > 1).then(|| format!("_hl_k {group} '{start}' 2>/dev/null"))
+    (group > 1).then(|| format!("_hl_k {group} '{start}' 2>&-"))
 }
 
 /// `_hl_e SESSION START`: ends every process of the session (`/proc/PID/stat` field 6, see proc(5))
 /// unless its leader is a later process with the same pid. It looks again until nobody is left,
 /// since what it has not reached yet may fork.
-const KILL_SESSION_FUNCTION: &str = r#"_hl_e() { if { read -r _hl_x </proc/$1/stat; } 2>/dev/null; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi
+const KILL_SESSION_FUNCTION: &str = r#"_hl_e() { if { read -r _hl_x </proc/$1/stat; } 2>&-; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi
 _hl_s=$1 _hl_n=; while [ "${#_hl_n}" -lt 20 ]; do _hl_n=x$_hl_n _hl_f=
-for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>/dev/null || continue
+for _hl_p in /proc/[0-9]*/stat; do { read -r _hl_x <"$_hl_p"; } 2>&- || continue
 set -- ${_hl_x##*) }; [ "$4" = "$_hl_s" ] && [ "$1" != Z ] || continue
 _hl_p=${_hl_p#/proc/}; kill -KILL "${_hl_p%/stat}" && _hl_f=x; done
 [ -n "$_hl_f" ] || return 0; done; }
@@ -376,5 +376,5 @@ fn kill_session(leader: Leader) -> Option<String> {
     // The start is the group leader's, which often leads the session too.
     let start = leader.start.filter(|_| leader.known_group == Some(session));
     let start = start.map(|start| start.to_string()).unwrap_or_default();
-    Some(format!("_hl_e {session} '{start}' 2>/dev/null"))
+    Some(format!("_hl_e {session} '{start}' 2>&-"))
 }

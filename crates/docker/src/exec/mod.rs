@@ -89,7 +89,7 @@ async fn create(
 ) -> Result<String> {
     // The size would come a moment too late for what looks at it first.
     let sized = terminal.map(|TerminalSize { rows, columns }| {
-        format!("stty rows {rows} cols {columns} 2>/dev/null\n{script}")
+        format!("stty rows {rows} cols {columns} 2>&-\n{script}")
     });
     let settings = &container.settings;
     let mut body = json!({

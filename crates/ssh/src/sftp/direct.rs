@@ -111,7 +111,7 @@ fn script(path: &str, size: u64, modified: u32) -> String {
     let path = String::from_utf8_lossy(&path);
     format!(
         "d={path}\n\
-         a=$(stat -L -c '%s %Y' \"$d\" 2>/dev/null) || a=$(stat -L -f '%z %m' \"$d\" 2>/dev/null)\n\
+         a=$(stat -L -c '%s %Y' \"$d\" 2>&-) || a=$(stat -L -f '%z %m' \"$d\" 2>&-)\n\
          [ \"$a\" = '{size} {modified}' ] || exit 1\n\
          exec cat <\"$d\""
     )

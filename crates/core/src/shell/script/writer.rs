@@ -10,7 +10,7 @@ use crate::values::secret::Secret;
 
 /// Looks up the process group, the start time of its leader, and the session, if there is a /proc.
 /// The second call reads the time if the leader is another process.
-const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>/dev/null && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20} _hl_e=$4; }
+const LOOK_UP: &str = r#"_hl_() { { read -r _hl_x </proc/$1/stat; } 2>&- && set -- ${_hl_x##*) } && _hl_g=$3 _hl_t=${20} _hl_e=$4; }
 _hl_g= _hl_t= _hl_e=; _hl_ $$; [ "$_hl_g" = $$ ] || _hl_ "$_hl_g"
 "#;
 
@@ -27,8 +27,8 @@ const MAKE_RAW: &str = concat!(
 );
 
 /// Switches the echo of a terminal off, and on again.
-const HIDE: &str = "stty -echo 2>/dev/null\n";
-const SHOW: &str = "stty echo 2>/dev/null\n";
+const HIDE: &str = "stty -echo 2>&-\n";
+const SHOW: &str = "stty echo 2>&-\n";
 
 /// The command is not run without its input.
 const CHECK_RAW: &str = "[ $_hl_w = in ] || exit 126\nunset _hl_w\n";
@@ -36,7 +36,7 @@ const CHECK_RAW: &str = "[ $_hl_w = in ] || exit 126\nunset _hl_w\n";
 /// Comes before the command, which is one word. Input that the command leaves unread is read to its
 /// end: sudo with use_pty would try for ever to pass it on.
 const DECODE: &str =
-    "{ sed -n '/^[.]/q;p' | base64 -d | { cat || cat >/dev/null; }; } 2>/dev/null | eval ";
+    "{ sed -n '/^[.]/q;p' | base64 -d | { cat || _hl_x=$(wc -c); }; } 2>&- | eval ";
 
 /// Writes one script's announcements around the command.
 pub(super) struct Writer<'a> {
