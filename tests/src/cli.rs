@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use hostlink::SECRET_VARIABLES;
+use hostlink::connect::SECRET_VARIABLES;
 
 /// The limit of every wait. A busy machine may need a large part of it.
 pub const LIMIT: Duration = Duration::from_secs(60);

@@ -4,9 +4,10 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use hostlink::connect::{Event, Reporter};
 use hostlink::{
-    CommandOutput, ConnectorArguments, Context, Data, Event, Link, Reporter, Result, StringCommand,
-    Value, builtin_registry,
+    CommandOutput, ConnectorArguments, Context, Data, Link, Result, StringCommand, Value,
+    builtin_registry,
 };
 
 use crate::cli;

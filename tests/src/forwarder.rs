@@ -1,7 +1,8 @@
 //! Forwards ports where both ends are this machine, for connectors in tests.
 
 use async_trait::async_trait;
-use hostlink::{Endpoint, Error, ErrorKind, Forward, Forwarding, Result};
+use hostlink::forward::{Endpoint, Forward, Forwarding};
+use hostlink::{Error, ErrorKind, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use hostlink::connect::{Event, Reporter};
 use hostlink::{
-    ConnectorArguments, Context, Data, Event, Link, Reporter, Result, StringCommand, Value,
-    builtin_registry,
+    ConnectorArguments, Context, Data, Link, Result, StringCommand, Value, builtin_registry,
 };
 
 use crate::keys::{Key, KeyType, Keys};

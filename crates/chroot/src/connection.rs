@@ -18,7 +18,7 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Link,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Forwards, Link,
     MAX_ARGUMENT, Outcome, Process, Result, Script, Slot, Sockets, SpawnOptions, make_unix_command,
 };
 
@@ -106,6 +106,7 @@ impl Connection for ChrootConnection {
     }
 
     fn sockets(&self) -> Option<&dyn Sockets> {
+        self.outer().sockets()?;
         Some(self)
     }
 }
@@ -117,6 +118,14 @@ impl Sockets for ChrootConnection {
         self.outer.dial(to).await
     }
 
+    fn forwards(&self) -> Option<&dyn Forwards> {
+        self.outer().sockets()?.forwards()?;
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Forwards for ChrootConnection {
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
         match forward {
             Forward::Local { to: there, .. } | Forward::Remote { listen: there, .. } => {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hostlink::{About, Connector, Data, DataField, Kind, Registry, Result};
+use hostlink::connector::{About, Connector, DataField, Kind};
+use hostlink::{Data, Registry, Result};
 use serde_json::{Value, json};
 
 /// The text for all connectors, or for the one of this name.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hostlink::{Context, SECRET_VARIABLES};
+use hostlink::Context;
+use hostlink::connect::SECRET_VARIABLES;
 
 use crate::invocation::Invocation;
 use crate::messages::{Messages, Teller};

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, value_parser};
-use hostlink::{ConnectorArguments, Data, DataField, Error, Result, Value};
+use hostlink::connector::DataField;
+use hostlink::{ConnectorArguments, Data, Error, Result, Value};
 
 use crate::explain::usage;
 use crate::levels::Levels;

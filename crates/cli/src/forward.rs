@@ -2,7 +2,8 @@
 
 use clap::ArgMatches;
 use futures::future::select_all;
-use hostlink::{Error, ErrorKind, Forward, Forwarding, Link, Result};
+use hostlink::forward::{Forward, Forwarding};
+use hostlink::{Error, ErrorKind, Link, Result};
 
 use crate::explain::usage;
 use crate::grammar::{DYNAMIC, LOCAL, REMOTE};

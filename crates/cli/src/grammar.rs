@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
+use hostlink::Context;
 
 use crate::{flags, login};
 
@@ -301,10 +302,10 @@ fn general() -> impl Iterator<Item = Arg> {
             .long(PARALLEL)
             .value_name("NUMBER")
             .help("At most so many targets at once [default: 100]"),
-        Arg::new(CONNECT_TIMEOUT)
-            .long(CONNECT_TIMEOUT)
-            .value_name("DURATION")
-            .help("How long connecting to a target may take [default: 10]"),
+        Arg::new(CONNECT_TIMEOUT).long(CONNECT_TIMEOUT).value_name("DURATION").help(format!(
+            "How long connecting to a target may take [default: {}]",
+            Context::default().connect_timeout.as_secs()
+        )),
     ];
     general.into_iter().chain(choice()).chain(login::flags())
 }

@@ -1,6 +1,7 @@
 //! One host of an invocation.
 
-use hostlink::{ConnectorArguments, ResolvedTarget};
+use hostlink::ConnectorArguments;
+use hostlink::connect::ResolvedTarget;
 
 /// A host that something is to be done on.
 #[derive(Debug)]

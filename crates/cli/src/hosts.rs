@@ -1,9 +1,9 @@
 //! The hosts that TARGETS names, each with its data and arguments.
 
+use hostlink::connect::ResolvedTarget;
 use hostlink::inventory::Inventory;
-use hostlink::{
-    ConnectorArguments, Context, Registry, ResolvedTarget, Result, StringCommand, make_unix_command,
-};
+use hostlink::run::make_unix_command;
+use hostlink::{ConnectorArguments, Context, Registry, Result, StringCommand};
 
 use crate::explain::usage;
 use crate::host::Host;

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hostlink::run::Stdin;
 use hostlink::transfer::Source;
-use hostlink::{Error, Result, Stdin};
+use hostlink::{Error, Result};
 use tempfile::NamedTempFile;
 
 use crate::explain::usage;

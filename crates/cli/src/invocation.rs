@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::error::ErrorKind as ClapKind;
+use hostlink::connect::FromValue;
+use hostlink::forward::Forward;
 use hostlink::inventory::{self, Pattern};
-use hostlink::{ConnectorArguments, Data, Forward, FromValue, Result, StringCommand};
+use hostlink::{ConnectorArguments, Context, Data, Result, StringCommand};
 
 use crate::explain::{of_clap, usage};
 use crate::grammar;
@@ -91,7 +93,6 @@ impl Action {
 }
 
 const PARALLEL: usize = 100;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Invocation {
     /// Reads the words of a command line, the program's own name first.
@@ -245,7 +246,7 @@ fn parallel(levels: &Levels<'_>) -> Result<usize> {
 
 fn connect_timeout(levels: &Levels<'_>) -> Result<Duration> {
     let text = levels.one::<String>(grammar::CONNECT_TIMEOUT);
-    let Some(text) = text else { return Ok(CONNECT_TIMEOUT) };
+    let Some(text) = text else { return Ok(Context::default().connect_timeout) };
     Duration::from_value(&text.as_str().into())
         .ok_or_else(|| usage(format!("--connect-timeout: {text:?} is not {}", Duration::EXPECTED)))
 }

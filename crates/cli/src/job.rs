@@ -1,9 +1,9 @@
 //! What is done on one target over its link.
 
+use hostlink::forward::Forward;
+use hostlink::run::{EnvValue, RunOptions};
 use hostlink::transfer::{PutOptions, Transferred};
-use hostlink::{
-    CommandOutput, ConnectorArguments, EnvValue, Forward, Link, Result, RunOptions, StringCommand,
-};
+use hostlink::{CommandOutput, ConnectorArguments, Link, Result, StringCommand};
 use tokio::io::AsyncWriteExt;
 
 use crate::exit::Work;

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, value_parser};
+use hostlink::connect::ResolvedTarget;
 use hostlink::inventory::secret_of_file;
-use hostlink::{Context, Data, Error, ErrorKind, ResolvedTarget, Result, Secret, Value};
+use hostlink::{Context, Data, Error, ErrorKind, Result, Secret, Value};
 
 use crate::explain::usage;
 use crate::host::Host;

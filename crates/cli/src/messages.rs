@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hostlink::{Event, Reporter};
+use hostlink::connect::{Event, Reporter};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, PipeReader};
 
-use hostlink::TerminalSize;
+use hostlink::run::TerminalSize;
 
 pub(crate) struct Changed;
 

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use hostlink::connector::DataField;
 use hostlink::inventory::secret_of_file;
-use hostlink::{ConnectorArguments, Data, DataField, Result, Secret};
+use hostlink::{ConnectorArguments, Data, Result, Secret};
 
 use crate::explain::usage;
 use crate::levels::Levels;

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use async_trait::async_trait;
-use hostlink::{Error, ErrorKind, NobodyToAsk, Prompter, Result, SUDO_QUESTION, Secret};
+use hostlink::connect::{NobodyToAsk, Prompter, SUDO_QUESTION};
+use hostlink::{Error, ErrorKind, Result, Secret};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::explain::flatten;

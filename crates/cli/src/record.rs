@@ -83,8 +83,9 @@ fn error(error: &Error) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hostlink::run::{OutputLine, Stream};
     use hostlink::transfer::Transferred;
-    use hostlink::{ErrorKind, ExitStatus, OutputLine, Stream};
+    use hostlink::{ErrorKind, ExitStatus};
 
     #[test]
     fn every_key_is_there_in_order() {

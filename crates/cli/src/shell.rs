@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use hostlink::{
-    ConnectorArguments, Error, ErrorKind, ExitStatus, Link, Result, StringCommand, Window,
-};
+use hostlink::run::Window;
+use hostlink::{ConnectorArguments, Error, ErrorKind, ExitStatus, Link, Result, StringCommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;

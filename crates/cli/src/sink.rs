@@ -2,7 +2,7 @@
 //! front.
 
 use async_trait::async_trait;
-use hostlink::{OutputSink, Stream};
+use hostlink::run::{OutputSink, Stream};
 
 use crate::messages::Messages;
 use crate::results::Results;

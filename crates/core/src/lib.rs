@@ -17,7 +17,7 @@ mod naming;
 
 pub use contract::connection::{Connection, Features, Outcome, Slot, SpawnOptions};
 pub use contract::context::Context;
-pub use contract::forward::{Endpoint, Forward, Forwarding, Sockets};
+pub use contract::forward::{Endpoint, Forward, Forwarding, Forwards, Sockets};
 pub use contract::process::{NoControl, Process, ProcessControl, TerminalSize};
 pub use link::Link;
 pub use naming::connector::{About, Connector, GroupData, Kind, Listing, NameData, Open, Target};

@@ -202,8 +202,9 @@ impl Link {
     ///
     /// The socket to listen at cannot be had, or the connector cannot do this.
     pub async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        let forwarding = match self.0.connection().sockets() {
-            Some(sockets) => sockets.forward(forward).await,
+        let sockets = self.0.connection().sockets();
+        let forwarding = match sockets.and_then(|sockets| sockets.forwards()) {
+            Some(forwards) => forwards.forward(forward).await,
             None => Err(unsupported("this connection forwards no ports")),
         };
         forwarding.map_err(|error| error.with_target(self.name()))

@@ -1,6 +1,6 @@
 //! The connectors `@dockerssh` and `@podmanssh`.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use hostlink_core::{
@@ -35,19 +35,19 @@ pub struct DockerSshConnector {
     name: &'static str,
     engine: DockerConnector,
     fields: &'static LazyLock<Vec<DataField>>,
-    ssh: Arc<SshConnector>,
+    ssh: SshConnector,
 }
 
 impl DockerSshConnector {
     /// `@dockerssh`, whose logins share what those of `ssh` do.
     #[must_use]
-    pub fn docker(ssh: Arc<SshConnector>) -> Self {
+    pub fn docker(ssh: SshConnector) -> Self {
         Self { name: "dockerssh", engine: DockerConnector::docker(), fields: &DOCKER_FIELDS, ssh }
     }
 
     /// `@podmanssh`, likewise.
     #[must_use]
-    pub fn podman(ssh: Arc<SshConnector>) -> Self {
+    pub fn podman(ssh: SshConnector) -> Self {
         Self { name: "podmanssh", engine: DockerConnector::podman(), fields: &PODMAN_FIELDS, ssh }
     }
 }

@@ -1,21 +1,77 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # By task
+//!
+//! | to | see |
+//! |---|---|
+//! | reach a target | [`builtin_registry`], and [`connect`] for names, data, passwords and reports |
+//! | run a command | [`Link::run_shell_command`], and [`run`] for input, output and terminals |
+//! | move files | [`Link::put_file`], [`Link::get_file`], and [`transfer`] |
+//! | forward a port | [`Link::forward`], and [`forward`] |
+//! | write a connector | [`connector`] |
+//! | name a built-in connector | [`connectors`] |
+#![cfg_attr(
+    feature = "inventory",
+    doc = "| manage many hosts | [`Inventory`], and [`inventory`] |"
+)]
 
 mod registry;
 
+pub use hostlink_core::transfer;
 pub use hostlink_core::{
-    About, BoxRead, BoxWrite, Chunk, CommandOutput, Connection, Connector, ConnectorArguments,
-    Context, Data, DataField, DataReader, Duplex, Endpoint, EnvValue, Error, ErrorKind, Event,
-    ExitStatus, Fault, Features, Forward, Forwarding, FromValue, GroupData, Kind, LineSplitter,
-    Link, Listed, Listing, MASK, MAX_ARGUMENT, Map, NameData, NameLink, NoControl, NobodyToAsk,
-    Open, Outcome, OutputLine, OutputSink, Process, ProcessControl, Prompt, Prompter, Question,
-    Refusal, Registry, Reporter, ResolvedTarget, Result, RetryUntil, RunOptions, SECRET_VARIABLES,
-    SUDO_QUESTION, Script, Secret, Silent, Slot, Sockets, SpawnOptions, Stdin, Stream,
-    StringCommand, Target, TargetName, Terminal, TerminalSize, Value, Window, data_fields,
-    make_unix_command, nearest, quote, refuse_unknown_link, streams, transfer,
+    CommandOutput, ConnectorArguments, Context, Data, Error, ErrorKind, ExitStatus, Link, Refusal,
+    Registry, Result, Secret, StringCommand, Value,
 };
 #[cfg(feature = "inventory")]
 pub use hostlink_inventory as inventory;
+#[cfg(feature = "inventory")]
+#[doc(no_inline)]
+pub use hostlink_inventory::{Host, Inventory};
 pub use registry::builtin_registry;
+
+/// From a name to a [`Link`]: names, host data, questions to the user, and reports.
+///
+/// A [`Registry`] resolves a name and connects; the [`Context`] says how long that may take, who is
+/// asked for passwords and who hears of what happens.
+pub mod connect {
+    pub use hostlink_core::{
+        Event, FromValue, Listed, Map, NameLink, NobodyToAsk, Prompter, Reporter, ResolvedTarget,
+        SECRET_VARIABLES, SUDO_QUESTION, Silent, TargetName,
+    };
+}
+
+/// Running commands: input, output, limits, and terminals.
+///
+/// [`Link::run_shell_command`] runs a [`StringCommand`] as [`ConnectorArguments`] say.
+pub mod run {
+    pub use bytes::Bytes;
+    pub use hostlink_core::{
+        Chunk, EnvValue, LineSplitter, OutputLine, OutputSink, RetryUntil, RunOptions, Stdin,
+        Stream, Terminal, TerminalSize, Window, make_unix_command, quote,
+    };
+    pub use indexmap::IndexMap;
+}
+
+/// Forwarding ports and sockets: [`Link::dial`] and [`Link::forward`].
+///
+/// [`Link::dial`]: crate::Link::dial
+/// [`Link::forward`]: crate::Link::forward
+pub mod forward {
+    pub use hostlink_core::{Duplex, Endpoint, Forward, Forwarding};
+}
+
+/// Writing a connector: what one implements, and what helps with it.
+pub mod connector {
+    pub use async_trait::async_trait;
+    pub use futures::future::BoxFuture;
+    pub use futures::stream::BoxStream;
+    pub use hostlink_core::{
+        About, BoxRead, BoxWrite, Connection, Connector, DataField, DataReader, Fault, Features,
+        Forwards, GroupData, Kind, Listing, MASK, MAX_ARGUMENT, NameData, NoControl, Open, Outcome,
+        Process, ProcessControl, Prompt, Question, Script, Slot, Sockets, SpawnOptions, Target,
+        data_fields, nearest, refuse_unknown_link, streams,
+    };
+}
 
 /// The connectors that are compiled in, each under its name.
 pub mod connectors {

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use hostlink_core::transfer::FileTransfer;
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Outcome,
-    Process, Result, Script, Sockets, SpawnOptions,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Outcome, Process, Result, Script,
+    Sockets, SpawnOptions,
 };
 use tokio::net::{TcpStream, UnixStream};
 
@@ -62,9 +62,5 @@ impl Sockets for LocalConnection {
             let message = format!("cannot connect to {to}: {error}");
             Error::new(ErrorKind::Connect, message).with_source(error)
         })
-    }
-
-    async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
-        Err(Error::new(ErrorKind::Unsupported, "this connection forwards no ports"))
     }
 }

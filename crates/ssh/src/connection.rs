@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::transfer::{FileProgram, FileTransfer};
 use hostlink_core::{
-    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Outcome,
-    Process, Result, Script, Slot, Sockets, SpawnOptions, quote,
+    Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Forwards,
+    Outcome, Process, Result, Script, Slot, Sockets, SpawnOptions, quote,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -182,6 +182,13 @@ impl Sockets for SshConnection {
         self.host.live_login().await?.dial(to).await
     }
 
+    fn forwards(&self) -> Option<&dyn Forwards> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Forwards for SshConnection {
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
         self.host.live_login().await?.forward(forward).await
     }

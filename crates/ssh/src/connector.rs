@@ -16,11 +16,11 @@ use crate::settings::Settings;
 
 /// Hosts over SSH, through OpenSSH's own client: `web1.example.com`, `@ssh/deploy@web1:2222`.
 ///
-/// Its connections share a private directory and a watcher process, which ends what is left of them
-/// when this process is gone, however that came.
-#[derive(Debug, Default)]
+/// Its connections, and those of its clones, share a private directory and a watcher process, which
+/// ends what is left of them when this process is gone, however that came.
+#[derive(Clone, Debug, Default)]
 pub struct SshConnector {
-    run: Mutex<WeakRun>,
+    run: Arc<Mutex<WeakRun>>,
     doors: Arc<Doors>,
 }
 

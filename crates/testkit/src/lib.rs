@@ -19,9 +19,11 @@ mod time_out;
 mod trials;
 mod watch;
 mod witness;
+mod wrapping;
 
 pub use ability::{Ability, Lack};
 pub use connections::{Cut, Loss, SpawnOnly, SpawnOnlyConnector, WithoutFastPaths};
 pub use fake::{Answer, FakeConnector, Matcher, Rule};
 pub use fixture::{ConnectorFixture, Fixture, Signals};
 pub use suite::Suite;
+pub use wrapping::{AbleConnector, differences};

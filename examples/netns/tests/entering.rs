@@ -9,6 +9,7 @@ use hostlink_core::{
 };
 use hostlink_example_netns::NetnsConnector;
 use hostlink_local::LocalConnector;
+use hostlink_testkit::{AbleConnector, differences};
 
 mod namespace;
 
@@ -18,6 +19,7 @@ async fn connect(target: &str, data: Data) -> Result<Link> {
     let mut registry = Registry::new();
     registry.register(Arc::new(LocalConnector));
     registry.register(Arc::new(NetnsConnector));
+    registry.register(Arc::new(AbleConnector));
     registry.connect(target, &data, &Context::default()).await
 }
 
@@ -68,4 +70,17 @@ async fn a_namespace_goes_with_its_test() {
     assert!(is_listed(), "the control");
     drop(namespace);
     assert!(!is_listed());
+}
+
+#[tokio::test]
+async fn what_the_target_can_do_holds_in_the_namespace_but_for_its_network() {
+    let namespace = Namespace::make();
+    let target = format!("@able/@netns/{}", namespace.name());
+    let able = connect("@able", Data::new()).await.unwrap();
+    let link = connect(&target, Data::new()).await.unwrap();
+    let changed = differences(able.connection(), link.connection()).await;
+    let expected =
+        ["leads_process_groups", "is_this_machine", "file_transfer", "sockets", "forwards"];
+    assert_eq!(changed, expected);
+    link.disconnect().await.unwrap();
 }

@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use hostlink::run::RunOptions;
 use hostlink::transfer::{PutOptions, Source};
-use hostlink::{
-    ConnectorArguments, Context, Data, Link, RunOptions, Secret, StringCommand, builtin_registry,
-};
+use hostlink::{ConnectorArguments, Context, Data, Link, Secret, StringCommand, builtin_registry};
 use hostlink_tests::bench::memory::peak;
 use hostlink_tests::bench::table::{Peer, Row, in_turns};
 use hostlink_tests::bench::{

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink::connectors::LocalConnector;
-use hostlink::{
-    About, Connection, Connector, Context, DataField, DataReader, Duplex, Endpoint, Error,
-    ErrorKind, Forward, Forwarding, Kind, Listing, NameData, Open, Outcome, Process, Result,
-    Script, Secret, Sockets, SpawnOptions, Target,
+use hostlink::connector::{
+    About, Connection, Connector, DataField, DataReader, Forwards, Kind, Listing, NameData, Open,
+    Outcome, Process, Script, Sockets, SpawnOptions, Target,
 };
+use hostlink::connectors::LocalConnector;
+use hostlink::forward::{Duplex, Endpoint, Forward, Forwarding};
+use hostlink::{Context, Error, ErrorKind, Result, Secret};
 use hostlink_tests::forwarder::Forwarder;
 
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Open for Login {
         match target.name.as_str() {
             "@login/tell" => Err(Error::new(ErrorKind::Connect, formatted(target))),
             "@login/open" => Ok(local),
-            "@login/forwards" => Ok(Box::new(Forwards(local))),
+            "@login/forwards" => Ok(Box::new(Forwarded(local))),
             name => {
                 let question =
                     format!("the password of you@{}", name.trim_start_matches("@login/"));
@@ -96,10 +97,10 @@ fn judged(given: Option<Secret>, right: &str) -> &'static str {
 
 /// A connection that forwards ports from this machine to this machine.
 #[derive(Debug)]
-struct Forwards(Box<dyn Connection>);
+struct Forwarded(Box<dyn Connection>);
 
 #[async_trait]
-impl Connection for Forwards {
+impl Connection for Forwarded {
     async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
         self.0.spawn(script, options).await
     }
@@ -114,11 +115,18 @@ impl Connection for Forwards {
 }
 
 #[async_trait]
-impl Sockets for Forwards {
+impl Sockets for Forwarded {
     async fn dial(&self, _to: &Endpoint) -> Result<Box<dyn Duplex>> {
         Err(Error::new(ErrorKind::Unsupported, "it only forwards"))
     }
 
+    fn forwards(&self) -> Option<&dyn Forwards> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Forwards for Forwarded {
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>> {
         Ok(Box::new(Forwarder::open(forward).await?))
     }

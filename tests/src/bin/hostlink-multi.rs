@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hostlink::connectors::LocalConnector;
-use hostlink::{
-    About, Connection, Connector, Context, DataField, Error, ErrorKind, Kind, Listing, NameData,
-    Open, Outcome, Process, Result, Script, SpawnOptions, Target,
+use hostlink::connector::{
+    About, Connection, Connector, DataField, Kind, Listing, NameData, Open, Outcome, Process,
+    Script, SpawnOptions, Target,
 };
+use hostlink::connectors::LocalConnector;
+use hostlink::{Context, Error, ErrorKind, Result};
 use hostlink_testkit::SpawnOnlyConnector;
 
 #[derive(Debug)]

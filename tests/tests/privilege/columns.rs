@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::{BoxFuture, FutureExt};
+use hostlink::run::Stdin;
 use hostlink::transfer::{GetOptions, PutOptions, Source};
-use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, Stdin, StringCommand};
+use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Link, Secret, StringCommand};
 use hostlink_tests::cli::{LIMIT, becomes_true, count_running, unique_seconds};
 use tokio::io::AsyncWriteExt;
 

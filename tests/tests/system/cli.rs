@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use hostlink::SECRET_VARIABLES;
+use hostlink::connect::SECRET_VARIABLES;
 use hostlink_tests::cli::{code, hostlink, run, run_with_input, stderr, stdout};
 
 #[test]

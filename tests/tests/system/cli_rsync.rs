@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use hostlink::SECRET_VARIABLES;
+use hostlink::connect::SECRET_VARIABLES;
 use hostlink_tests::cli::{self, code, hostlink, run, stderr, stdout};
 use hostlink_tests::rsync::{self, Far};
 use hostlink_tests::rsync_stop;

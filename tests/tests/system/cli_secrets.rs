@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use hostlink::SECRET_VARIABLES;
+use hostlink::connect::SECRET_VARIABLES;
 use hostlink_tests::cli::{code, hostlink, run, stderr, stdout};
 use hostlink_tests::ssh_target::SshTarget;
 use hostlink_tests::sshd::Sshd;

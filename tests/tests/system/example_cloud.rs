@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hostlink::connector::{Connector, NameData};
 use hostlink::{
-    Connector, ConnectorArguments, Context, Data, Error, ErrorKind, NameData, StringCommand,
-    builtin_registry,
+    ConnectorArguments, Context, Data, Error, ErrorKind, StringCommand, builtin_registry,
 };
 use hostlink_example_cloud::CloudConnector;
 use hostlink_tests::ssh_target::SshTarget;

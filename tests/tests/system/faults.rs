@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hostlink::connector::{Connection, Outcome, Process, ProcessControl, Script, SpawnOptions};
+use hostlink::run::TerminalSize;
 use hostlink::{
-    Connection, ConnectorArguments, Context, Data, Error, ErrorKind, Link, Outcome, Process,
-    ProcessControl, Result, Script, Secret, SpawnOptions, StringCommand, TerminalSize,
+    ConnectorArguments, Context, Data, Error, ErrorKind, Link, Result, Secret, StringCommand,
     builtin_registry,
 };
 use hostlink_testkit::SpawnOnly;

@@ -55,3 +55,19 @@ fn core_knows_neither_processes_nor_the_network() {
     }
     assert!(tokio.contains("io-util"), "the control: features are listed: {tokio}");
 }
+
+#[test]
+fn the_command_has_every_feature_of_the_library() {
+    let features = |package: &str| -> Vec<String> {
+        let path = format!("{}/../crates/{package}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+        let manifest = std::fs::read_to_string(path).unwrap();
+        let table = manifest.split("\n[").find_map(|table| table.strip_prefix("features]"));
+        let lines = table.unwrap().lines().filter_map(|line| line.split_once(" = ["));
+        let mut names: Vec<String> = lines.map(|(name, _)| name.to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let of_library = features("hostlink");
+    assert!(of_library.contains(&"inventory".to_owned()), "the control: {of_library:?}");
+    assert_eq!(features("cli"), of_library);
+}

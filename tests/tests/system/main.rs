@@ -50,3 +50,4 @@ mod ssh_scp;
 mod terminal;
 mod terraform;
 mod vagrant;
+mod wrappers;

@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use hostlink::connect::Prompter;
+use hostlink::run::{EnvValue, TerminalSize};
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{
-    ConnectorArguments, Context, Data, EnvValue, ErrorKind, Link, Prompter, Result, Secret,
-    StringCommand, TerminalSize, Value, builtin_registry,
+    ConnectorArguments, Context, Data, ErrorKind, Link, Result, Secret, StringCommand, Value,
+    builtin_registry,
 };
 use hostlink_tests::cli::{hostlink, wait_for_exit, wait_until};
 use hostlink_tests::secret_search::{files_with, new_secret, processes_with};
@@ -137,7 +139,7 @@ fn no_public_type_shows_a_secret() {
     let command = StringCommand::new().raw("printf").secret(secret());
     let put = PutOptions::default().with_arguments(arguments.clone());
     let get = GetOptions::default().with_arguments(arguments.clone());
-    let line = hostlink::make_unix_command(&command, &arguments).unwrap();
+    let line = hostlink::run::make_unix_command(&command, &arguments).unwrap();
     assert!(String::from_utf8_lossy(&line.get_raw_value()).contains(&text), "the control");
     for shown in [
         format!("{:?}", secret()),

@@ -32,10 +32,10 @@ mod with_docker {
     use std::time::Duration;
 
     use async_trait::async_trait;
+    use hostlink::connect::Prompter;
     use hostlink::transfer::{PutOptions, Source};
     use hostlink::{
-        ConnectorArguments, Error, ErrorKind, Link, Prompter, Refusal, Result, Secret,
-        StringCommand,
+        ConnectorArguments, Error, ErrorKind, Link, Refusal, Result, Secret, StringCommand,
     };
     use hostlink_tests::container::{Container, DEBIAN};
     use hostlink_tests::docker_target::DockerTarget;

@@ -8,9 +8,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use hostlink::{
-    ConnectorArguments, Context, Data, EnvValue, Link, StringCommand, builtin_registry, quote,
-};
+use hostlink::run::{EnvValue, quote};
+use hostlink::{ConnectorArguments, Context, Data, Link, StringCommand, builtin_registry};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostlink::{Endpoint, ErrorKind, Forward, Forwarding, Link};
+use hostlink::forward::{Endpoint, Forward, Forwarding};
+use hostlink::{ErrorKind, Link};
 use hostlink_tests::ports::free_port;
 use hostlink_tests::ssh_target::{SshTarget, said};
 use hostlink_tests::sshd::Sshd;

@@ -7,9 +7,10 @@ mod with_docker {
     use std::sync::Arc;
 
     use futures::future::join_all;
+    use hostlink::connector::Connector;
     use hostlink::connectors::VagrantConnector;
     use hostlink::transfer::{GetOptions, PutOptions};
-    use hostlink::{Connector, Context, Data, Error, ErrorKind, Registry, Value, builtin_registry};
+    use hostlink::{Context, Data, Error, ErrorKind, Registry, Value, builtin_registry};
     use hostlink_tests::cli::{becomes_true, code, count_running, stderr, stdout, unique_seconds};
     use hostlink_tests::ssh_target::{Details, said};
     use hostlink_tests::vagrant::VagrantProject;

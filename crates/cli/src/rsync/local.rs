@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use hostlink::{Error, ErrorKind, ExitStatus, Result, SECRET_VARIABLES};
+use hostlink::connect::SECRET_VARIABLES;
+use hostlink::{Error, ErrorKind, ExitStatus, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;

@@ -194,7 +194,7 @@ impl Session<'_> {
     pub(crate) async fn run(
         &self,
         _arguments: hostlink::ConnectorArguments,
-        _options: hostlink::RunOptions,
+        _options: hostlink::run::RunOptions,
     ) -> Result<hostlink::CommandOutput> {
         let message = "rsync needs Unix sockets, which this system does not have";
         Err(hostlink::Error::new(hostlink::ErrorKind::Unsupported, message))

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::FusedFuture;
+use hostlink::connector::BoxWrite;
+use hostlink::run::{OutputSink, RunOptions, Stdin, Stream};
 use hostlink::{
-    BoxWrite, CommandOutput, ConnectorArguments, Error, ErrorKind, ExitStatus, Link, OutputSink,
-    Result, RunOptions, Stdin, Stream, StringCommand,
+    CommandOutput, ConnectorArguments, Error, ErrorKind, ExitStatus, Link, Result, StringCommand,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;

@@ -35,12 +35,20 @@ pub trait Sockets: Send + Sync {
     /// [`ErrorKind::Connect`]: no process listens there.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;
 
+    /// The connection's way to forward ports, if it has one. Default: it only dials.
+    fn forwards(&self) -> Option<&dyn Forwards> {
+        None
+    }
+}
+
+/// Forwards ports and sockets.
+#[async_trait]
+pub trait Forwards: Send + Sync {
     /// Forwards a port or a socket until the value is dropped or the connection is closed.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Connect`]: the socket to listen at is not available.
-    /// [`ErrorKind::Unsupported`]: the connection only dials.
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
 }
 

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use hostlink::{ConnectorArguments, OutputSink, RunOptions, Stream, StringCommand};
+use hostlink::run::{OutputSink, RunOptions, Stream};
+use hostlink::{ConnectorArguments, StringCommand};
 use hostlink_tests::bench::table::{Peer, Row, in_turns};
 use hostlink_tests::bench::{Failure, time};
 

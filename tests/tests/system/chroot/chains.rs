@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hostlink::connector::{About, Connector, Kind, Listing, NameData};
 use hostlink::connectors::{ChrootConnector, LocalConnector, SshConnector};
 use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
-    About, Connector, ConnectorArguments, Context, Data, ErrorKind, Kind, Listing, NameData,
-    Registry, Result, StringCommand, Value,
+    ConnectorArguments, Context, Data, ErrorKind, Registry, Result, StringCommand, Value,
 };
 use hostlink_tests::chroot::{Root, with_mounts};
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};

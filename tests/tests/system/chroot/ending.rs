@@ -4,7 +4,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use hostlink::{Data, ErrorKind, Link, StringCommand, TerminalSize};
+use hostlink::run::TerminalSize;
+use hostlink::{Data, ErrorKind, Link, StringCommand};
 use hostlink_tests::chroot::{Root, with_mounts};
 use hostlink_tests::cli::{count_running, send_signal, unique_seconds, wait_for_exit, wait_until};
 

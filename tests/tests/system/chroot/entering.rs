@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use hostlink::{
-    ConnectorArguments, Context, Data, Endpoint, ErrorKind, Forward, Prompter, Result, Secret,
-    builtin_registry,
-};
+use hostlink::connect::Prompter;
+use hostlink::forward::{Endpoint, Forward};
+use hostlink::{ConnectorArguments, Context, Data, ErrorKind, Result, Secret, builtin_registry};
 use hostlink_tests::binary;
 use hostlink_tests::chroot::{Root, target};
 use hostlink_tests::cli;

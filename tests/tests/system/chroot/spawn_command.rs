@@ -4,10 +4,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::StreamExt;
-use hostlink::{
-    ConnectorArguments, Data, ErrorKind, ExitStatus, Link, Process, Result, SpawnOptions, Stream,
-    StringCommand,
-};
+use hostlink::connector::{Process, SpawnOptions};
+use hostlink::run::Stream;
+use hostlink::{ConnectorArguments, Data, ErrorKind, ExitStatus, Link, Result, StringCommand};
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
 use hostlink_tests::processes::processes;
 use tokio::io::AsyncWriteExt;

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostlink::{ConnectorArguments, ErrorKind, Stdin, StringCommand};
+use hostlink::run::Stdin;
+use hostlink::{ConnectorArguments, ErrorKind, StringCommand};
 use hostlink_tests::cli::{self, becomes_true};
 use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
 use hostlink_tests::docker_target::{DockerTarget, ran};

@@ -8,8 +8,9 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hostlink::run::RunOptions;
 use hostlink::transfer::{GetOptions, PutOptions, Source};
-use hostlink::{ConnectorArguments, Context, Error, ErrorKind, Link, RunOptions, StringCommand};
+use hostlink::{ConnectorArguments, Context, Error, ErrorKind, Link, StringCommand};
 use hostlink_tests::cli::{becomes_true, code, hostlink, run, stderr, stdout};
 use hostlink_tests::keeper::Keeper;
 use hostlink_tests::ssh_target::{Details, SshTarget, Traces, said};

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use hostlink::connect::Prompter;
 use hostlink::{
-    ConnectorArguments, Context, Data, Error, ErrorKind, Link, Prompter, Result, Secret,
-    StringCommand, Value, builtin_registry,
+    ConnectorArguments, Context, Data, Error, ErrorKind, Link, Result, Secret, StringCommand,
+    Value, builtin_registry,
 };
 use hostlink_tests::cli;
 use hostlink_tests::keys::{Key, KeyType, Keys};

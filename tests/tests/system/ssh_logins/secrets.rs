@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use hostlink::{Context, Prompter, Result, Secret, StringCommand};
+use hostlink::connect::Prompter;
+use hostlink::{Context, Result, Secret, StringCommand};
 use hostlink_tests::cli::wait_until;
 use hostlink_tests::keys::{KeyType, Keys};
 use hostlink_tests::secret_search::{new_secret, processes_with};

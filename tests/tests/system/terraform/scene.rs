@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use hostlink::connect::SECRET_VARIABLES;
+use hostlink::connector::{Connector, NameData};
 use hostlink::connectors::TerraformConnector;
-use hostlink::{Connector, Context, Data, ErrorKind, NameData, Result, SECRET_VARIABLES};
+use hostlink::{Context, Data, ErrorKind, Result};
 use hostlink_tests::cli::NO_CHECKPOINT;
 
 /// A directory of a test's own.

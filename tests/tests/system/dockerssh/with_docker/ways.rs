@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hostlink::connect::Prompter;
 use hostlink::{
-    ConnectorArguments, Context, Data, ErrorKind, Prompter, Result, Secret, StringCommand,
-    builtin_registry,
+    ConnectorArguments, Context, Data, ErrorKind, Result, Secret, StringCommand, builtin_registry,
 };
 use hostlink_tests::cli::{code, stderr, stdout};
 use hostlink_tests::container::{Container, DEBIAN};
@@ -204,7 +204,7 @@ async fn the_short_name_and_the_chain_are_the_same() {
     assert_eq!(short_ones[0].groups, ["@dockerssh"]);
     let chained = registry.resolve(&chain, &context).await.unwrap();
     assert_eq!(chained[0].groups, ["@docker"]);
-    let fields = |targets: &[hostlink::ResolvedTarget]| -> Vec<&str> {
+    let fields = |targets: &[hostlink::connect::ResolvedTarget]| -> Vec<&str> {
         targets[0].data_fields().map(|field| field.key).collect()
     };
     assert_eq!(fields(&short_ones), fields(&chained));

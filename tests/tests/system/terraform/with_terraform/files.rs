@@ -1,6 +1,6 @@
 //! What Terraform has written, read without it.
 
-use hostlink::NameData;
+use hostlink::connector::NameData;
 
 use crate::terraform::scene::{Directory, context, listed, names, of_file, refused, text};
 

@@ -1,6 +1,7 @@
 //! Outputs of every shape, as Terraform writes them.
 
-use hostlink::{Data, NameData, Value};
+use hostlink::connector::NameData;
+use hostlink::{Data, Value};
 
 use crate::terraform::scene::{Directory, listed, names, refused, text};
 

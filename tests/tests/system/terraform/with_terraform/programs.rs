@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use hostlink::Context;
+use hostlink::connector::Connector;
 use hostlink::connectors::TerraformConnector;
-use hostlink::{Connector, Context};
 
 use crate::terraform::scene::{Directory, context, names, refused, text};
 

@@ -1,0 +1,187 @@
+//! What a wrapper keeps of the connection that it goes through.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostlink_core::transfer::{
+    FileProgram, FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
+};
+use hostlink_core::{
+    About, Connection, Connector, Context, Duplex, Endpoint, Error, ErrorKind, Features, Forward,
+    Forwarding, Forwards, Kind, Listing, NameData, Open, Outcome, Process, Result, Script, Slot,
+    Sockets, SpawnOptions, Target, TerminalSize,
+};
+
+use crate::connections::SpawnOnly;
+
+/// The connector `@able`: this machine, through a connection for which nothing holds that holds by
+/// default. Of what it says it can do, it only starts scripts with pipes.
+///
+/// [`differences`] finds what a wrapper over it forgets to pass on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AbleConnector;
+
+#[async_trait]
+impl Connector for AbleConnector {
+    fn about(&self) -> About<'_> {
+        About {
+            name: "able",
+            description: "This machine, through a connection that says it can do everything.",
+            fields: &[],
+            kind: Kind::Reaches(self),
+        }
+    }
+
+    async fn list(&self, _argument: Option<&str>, _context: &Context) -> Result<Listing> {
+        Ok(NameData::new("@able").into())
+    }
+}
+
+#[async_trait]
+impl Open for AbleConnector {
+    async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
+        let programs: [&str; 0] = [];
+        Ok(Box::new(Able(Arc::new(SpawnOnly::without(&programs)?))))
+    }
+}
+
+#[derive(Debug)]
+struct Able(Arc<SpawnOnly>);
+
+fn unsupported() -> Error {
+    Error::new(ErrorKind::Unsupported, "@able only says that it can do this")
+}
+
+#[async_trait]
+impl Connection for Able {
+    async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
+        if options.terminal.is_some() { Err(unsupported()) } else { Ok(Slot::default()) }
+    }
+
+    async fn spawn(&self, script: &Script, options: &SpawnOptions) -> Result<Process> {
+        self.0.spawn(script, options).await
+    }
+
+    fn features(&self) -> Features {
+        Features {
+            terminal_beside_pipes: true,
+            leads_process_groups: true,
+            is_this_machine: true,
+            max_terminal_input: Some(1000),
+            file_program: FileProgram::Scp,
+        }
+    }
+
+    fn fits(&self, _script: &[u8], options: &SpawnOptions) -> bool {
+        options.terminal.is_none()
+    }
+
+    async fn probe(&self) -> Result<()> {
+        Err(unsupported())
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        Some(self)
+    }
+
+    fn file_transfer(&self) -> Option<&dyn FileTransfer> {
+        Some(self)
+    }
+
+    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sockets for Able {
+    async fn dial(&self, _to: &Endpoint) -> Result<Box<dyn Duplex>> {
+        Err(unsupported())
+    }
+
+    fn forwards(&self) -> Option<&dyn Forwards> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Forwards for Able {
+    async fn forward(&self, _forward: &Forward) -> Result<Box<dyn Forwarding>> {
+        Err(unsupported())
+    }
+}
+
+#[async_trait]
+impl FileTransfer for Able {
+    async fn put(
+        &self,
+        _source: &mut OpenSource,
+        _path: &str,
+        _options: &PutOptions,
+    ) -> Result<Option<Transferred>> {
+        Ok(None)
+    }
+
+    async fn get(
+        &self,
+        _path: &str,
+        _sink: &mut Sink<'_>,
+        _options: &GetOptions,
+    ) -> Result<Option<Transferred>> {
+        Ok(None)
+    }
+}
+
+/// The names of what two connections can do differently: of methods of [`Connection`], and of
+/// [`Features`].
+///
+/// A wrapper is right if this is what it means to change:
+///
+/// ```
+/// use hostlink_core::{Context, Data, Link, Registry};
+/// use hostlink_testkit::{AbleConnector, WithoutFastPaths, differences};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let mut registry = Registry::new();
+/// registry.register(std::sync::Arc::new(AbleConnector));
+/// let able = registry.connect("@able", &Data::new(), &Context::default()).await?;
+///
+/// let wrapped = WithoutFastPaths::new(able.clone());
+/// let changed = differences(able.connection(), &wrapped).await;
+/// assert_eq!(changed, ["file_program", "file_transfer"]);
+/// # Ok::<(), hostlink_core::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn differences(one: &dyn Connection, other: &dyn Connection) -> Vec<&'static str> {
+    let (one, other) = (abilities(one).await, abilities(other).await);
+    let pairs = one.into_iter().zip(other);
+    pairs.filter(|(one, other)| one != other).map(|((name, _), _)| name).collect()
+}
+
+/// What a connection can do, as text.
+async fn abilities(connection: &dyn Connection) -> [(&'static str, String); 11] {
+    // Without `..`: a new feature has to be compared too.
+    let Features {
+        terminal_beside_pipes,
+        leads_process_groups,
+        is_this_machine,
+        max_terminal_input,
+        file_program,
+    } = connection.features();
+    let terminal = Some(TerminalSize::default());
+    let on_terminal = SpawnOptions { terminal, ..SpawnOptions::default() };
+    let sockets = connection.sockets();
+    [
+        ("terminal_beside_pipes", terminal_beside_pipes.to_string()),
+        ("leads_process_groups", leads_process_groups.to_string()),
+        ("is_this_machine", is_this_machine.to_string()),
+        ("max_terminal_input", format!("{max_terminal_input:?}")),
+        ("file_program", format!("{file_program:?}")),
+        ("file_transfer", connection.file_transfer().is_some().to_string()),
+        ("sockets", sockets.is_some().to_string()),
+        ("forwards", sockets.and_then(|it| it.forwards()).is_some().to_string()),
+        ("fits", connection.fits(b":", &on_terminal).to_string()),
+        ("slot", connection.slot(&on_terminal).await.is_ok().to_string()),
+        ("probe", connection.probe().await.is_ok().to_string()),
+    ]
+}
