@@ -4,10 +4,10 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | reach a target | [`builtin_registry`], and [`connect`] for names, data, passwords and reports |
-//! | run a command | [`Link::run_shell_command`], and [`run`] for input, output and terminals |
-//! | move files | [`Link::put_file`], [`Link::get_file`], and [`transfer`] |
-//! | forward a port | [`Link::forward`], and [`forward`] |
+//! | reach a target | [`builtin_registry`], [`connect`] |
+//! | run a command | [`Link::run_shell_command`], [`run`] |
+//! | move files | [`Link::put_file`], [`Link::get_file`], [`transfer`] |
+//! | forward a port | [`Link::forward`], [`forward`] |
 //! | write a connector | [`connector`] |
 //! | name a built-in connector | [`connectors`] |
 #![cfg_attr(
