@@ -82,7 +82,7 @@ impl Link {
     /// Dropping the future kills the command and all that it started.
     pub async fn run_shell_command(
         &self,
-        command: &StringCommand,
+        command: impl Into<StringCommand>,
         arguments: &ConnectorArguments,
     ) -> Result<CommandOutput> {
         self.run_shell_command_with(command, arguments, &RunOptions::default()).await
@@ -95,12 +95,13 @@ impl Link {
     /// As there.
     pub async fn run_shell_command_with(
         &self,
-        command: &StringCommand,
+        command: impl Into<StringCommand>,
         arguments: &ConnectorArguments,
         options: &RunOptions,
     ) -> Result<CommandOutput> {
         let mut sink = Ignore;
-        let ran = run::run(&self.0, command, arguments, options, &mut sink);
+        let command = command.into();
+        let ran = run::run(&self.0, &command, arguments, options, &mut sink);
         self.0.noting_failure(ran, CommandOutput::success).await
     }
 
@@ -115,12 +116,13 @@ impl Link {
     /// As there, and when the sink fails.
     pub async fn run_streaming(
         &self,
-        command: &StringCommand,
+        command: impl Into<StringCommand>,
         arguments: &ConnectorArguments,
         options: &RunOptions,
         sink: &mut dyn OutputSink,
     ) -> Result<CommandOutput> {
-        let ran = run::run(&self.0, command, arguments, options, sink);
+        let command = command.into();
+        let ran = run::run(&self.0, &command, arguments, options, sink);
         self.0.noting_failure(ran, CommandOutput::success).await
     }
 
@@ -142,11 +144,12 @@ impl Link {
     /// [`Terminal`].
     pub async fn open_terminal(
         &self,
-        command: &StringCommand,
+        command: impl Into<StringCommand>,
         arguments: &ConnectorArguments,
         size: TerminalSize,
     ) -> Result<Terminal> {
-        let opened = terminal::open(&self.0, command, arguments, size).await;
+        let command = command.into();
+        let opened = terminal::open(&self.0, &command, arguments, size).await;
         opened.map_err(|error| error.with_target(self.name()))
     }
 
@@ -171,11 +174,12 @@ impl Link {
     /// Dropping the future ends what was started.
     pub async fn spawn_command(
         &self,
-        command: &StringCommand,
+        command: impl Into<StringCommand>,
         arguments: &ConnectorArguments,
         options: &SpawnOptions,
     ) -> Result<Process> {
-        let mut start = Start::new(&self.0, command, arguments, options.clone());
+        let command = command.into();
+        let mut start = Start::new(&self.0, &command, arguments, options.clone());
         start.limits.whole = None;
         start.limits.start = Some(START_LIMIT);
         start.whole_session = options.terminal.is_some();

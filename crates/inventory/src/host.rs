@@ -1,11 +1,13 @@
 //! One host of an inventory.
 
-use std::sync::Arc;
+mod work;
 
-use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source, Transferred};
+use std::sync::Arc;
+use std::time::Duration;
+
 use hostlink_core::{
-    CommandOutput, ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind,
-    Event, Link, ResolvedTarget, Result, StringCommand, all_checks,
+    ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind, Event, Link,
+    ResolvedTarget, Result, StringCommand, all_checks,
 };
 use tokio::sync::Mutex;
 
@@ -14,6 +16,9 @@ use crate::found::Found;
 use crate::groups::{GroupId, OwnGroups};
 use crate::layer::{Scope, merged};
 use crate::shared::Shared;
+
+/// How long a link may take to answer a probe.
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A host: its name, groups and data, and its connection when it has one.
 #[derive(Debug)]
@@ -158,11 +163,11 @@ impl Host {
     /// The arguments do not fit each other, or the host's data are wrong.
     pub async fn make_unix_command(
         &self,
-        command: &StringCommand,
+        command: impl Into<StringCommand>,
         arguments: &ConnectorArguments,
     ) -> Result<StringCommand> {
         let arguments = arguments.clone().or(&self.arguments().await?);
-        hostlink_core::make_unix_command(command, &arguments)
+        hostlink_core::make_unix_command(&command.into(), &arguments)
     }
 
     /// Connects, if it is not connected. `reason` is told to the reporter; it may be empty.
@@ -171,12 +176,27 @@ impl Host {
     ///
     /// As [`ResolvedTarget::connect`].
     pub async fn connect(&self, reason: &str) -> Result<()> {
-        self.link(reason).await.map(drop)
+        self.opened(reason).await.map(drop)
     }
 
-    /// Whether it is connected, as far as that is known without asking.
+    /// Whether it is connected, and its link answers a probe within a second. It does not wait for
+    /// a login that is under way.
     pub async fn is_connected(&self) -> bool {
-        self.link.lock().await.1.is_some()
+        let Some(link) = self.link.try_lock().ok().and_then(|held| held.1.clone()) else {
+            return false;
+        };
+        let probe = tokio::time::timeout(PROBE_LIMIT, link.connection().probe());
+        matches!(probe.await, Ok(Ok(())))
+    }
+
+    /// The link, opened if need be. It knows nothing of this host's defaults: see
+    /// [`arguments`](Self::arguments).
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn link(&self) -> Result<Link> {
+        self.opened("").await.map(|(_, link)| link)
     }
 
     /// Ends the connection, if there is one.
@@ -192,61 +212,8 @@ impl Host {
         }
     }
 
-    /// Runs a command with this host's defaults, connecting first if need be.
-    ///
-    /// # Errors
-    ///
-    /// As [`Link::run_shell_command`]. After a lost link, the next call connects anew; the command
-    /// itself is not run again.
-    pub async fn run_shell_command(
-        &self,
-        command: &StringCommand,
-        arguments: &ConnectorArguments,
-    ) -> Result<CommandOutput> {
-        let arguments = arguments.clone().or(&self.arguments().await?);
-        let (number, link) = self.link("").await?;
-        let ran = link.run_shell_command(command, &arguments).await;
-        self.heed(number, ran).await
-    }
-
-    /// Puts a file, with this host's defaults, connecting first if need be.
-    ///
-    /// # Errors
-    ///
-    /// As [`Link::put_file`].
-    pub async fn put_file(
-        &self,
-        source: impl Into<Source>,
-        destination: &str,
-        options: &PutOptions,
-    ) -> Result<Transferred> {
-        let arguments = options.arguments.clone().or(&self.arguments().await?);
-        let options = options.clone().with_arguments(arguments);
-        let (number, link) = self.link("").await?;
-        let moved = link.put_file(source, destination, &options).await;
-        self.heed(number, moved).await
-    }
-
-    /// Gets a file, with this host's defaults, connecting first if need be.
-    ///
-    /// # Errors
-    ///
-    /// As [`Link::get_file`].
-    pub async fn get_file(
-        &self,
-        source: &str,
-        sink: impl Into<Sink<'_>>,
-        options: &GetOptions,
-    ) -> Result<Transferred> {
-        let arguments = options.arguments.clone().or(&self.arguments().await?);
-        let options = options.clone().with_arguments(arguments);
-        let (number, link) = self.link("").await?;
-        let moved = link.get_file(source, sink, &options).await;
-        self.heed(number, moved).await
-    }
-
     /// The link, opened if need be. Several callers share one attempt after the other.
-    async fn link(&self, reason: &str) -> Result<(u64, Link)> {
+    async fn opened(&self, reason: &str) -> Result<(u64, Link)> {
         let mut held = self.link.lock().await;
         if let (number, Some(link)) = &*held {
             return Ok((*number, link.clone()));
@@ -263,7 +230,7 @@ impl Host {
         Ok((number, link))
     }
 
-    /// Lets go of a link that was lost.
+    /// Releases a link that was lost.
     async fn heed<T>(&self, number: u64, outcome: Result<T>) -> Result<T> {
         if outcome.as_ref().is_err_and(|error: &Error| error.kind() == ErrorKind::LinkLost) {
             let mut held = self.link.lock().await;

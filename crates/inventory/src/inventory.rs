@@ -41,11 +41,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::OnceLock;
 
-use futures::stream::{self, StreamExt};
 use hostlink_core::Result;
 
 use crate::by_name::ByName;
 use crate::definition::ALL;
+use crate::each::Each;
 use crate::groups::{GroupId, GroupSet};
 use crate::host::Host;
 use crate::shared::{Config, Shared};
@@ -123,14 +123,26 @@ impl Inventory {
         &self.shared.config
     }
 
-    /// Does something on every host, on [`Config::parallel`] of them at once, and returns what came
-    /// of it in the order of the hosts.
+    /// Does something on every host, on [`Config::parallel`] of them at the same time, and returns
+    /// the results in the order of the hosts. A slow host does not hold up the others.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the work that is under way.
     pub async fn on_all<'a, T, F>(&'a self, work: impl Fn(&'a Host) -> F) -> Vec<T>
     where
-        F: Future<Output = T> + 'a,
+        F: Future<Output = T>,
     {
-        let parallel = self.shared.config.parallel.max(1);
-        stream::iter(self.hosts().map(work)).buffered(parallel).collect().await
+        self.on_each(work).in_order().await
+    }
+
+    /// As [`on_all`](Self::on_all), with each host and its result as soon as it is there.
+    pub fn on_each<'a, W, F>(&'a self, work: W) -> Each<'a, W, F>
+    where
+        W: Fn(&'a Host) -> F,
+        F: Future,
+    {
+        Each::new(self.hosts(), work, self.shared.config.parallel)
     }
 
     /// Ends every connection.

@@ -91,7 +91,9 @@ mod tests {
     fn settings_that_do_not_fit_are_refused_all_at_once() {
         let settings = Data::new().with("terraform_state", "x").with("terraform_directory", "/");
         assert_eq!(
-            refused(settings.with("terraform_dir", "x").with("terraform_program", vec![])),
+            refused(
+                settings.with("terraform_dir", "x").with("terraform_program", Vec::<String>::new())
+            ),
             "terraform_program: [] is not text; \
              terraform_dir: there is no such key (did you mean terraform_directory?); \
              terraform_state: a file is read without a directory: leave one of the two out"

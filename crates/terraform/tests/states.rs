@@ -276,7 +276,7 @@ async fn a_host_has_data_of_its_resource_and_nothing_secret() {
         .with("terraform_address", "aws_instance.web[\"a\"]")
         .with("terraform_type", "aws_instance")
         .with("terraform_id", "i-0a")
-        .with("terraform_addresses", vec!["198.51.100.10".into(), "10.0.1.10".into()]);
+        .with("terraform_addresses", vec!["198.51.100.10", "10.0.1.10"]);
     assert_eq!(found[0].data, expected);
     let worn = listed("modules.tfstate", None).await.0.unwrap().swap_remove(6);
     assert_eq!(worn.data.get("terraform_tainted"), Some(&true.into()));

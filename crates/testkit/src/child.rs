@@ -134,7 +134,7 @@ async fn get_much(link: &Link, path: &str) -> anyhow::Result<()> {
 async fn run_much(link: &Link) -> anyhow::Result<()> {
     let options = RunOptions::default().with_output_limit(1000);
     let line = format!("head -c {LARGE} /dev/zero");
-    link.run_shell_command_with(&line.into(), &plain(), &options).await?.check()?;
+    link.run_shell_command_with(line, &plain(), &options).await?.check()?;
     Ok(())
 }
 

@@ -38,10 +38,9 @@ pub(crate) async fn time_out_with(
     arguments: &ConnectorArguments,
     options: &RunOptions,
 ) -> anyhow::Result<Error> {
-    let command = line.into();
     for seconds in TRIED {
         let arguments = arguments.clone().with_timeout(Duration::from_secs(seconds));
-        let run = scene.link.run_shell_command_with(&command, &arguments, options).await;
+        let run = scene.link.run_shell_command_with(&line, &arguments, options).await;
         let Err(error) = run else { bail!("it was not killed") };
         ensure!(error.kind() == ErrorKind::Timeout, "{error:?}");
         if scene.holds(&format!("[ -e {STARTED} ]")).await? {

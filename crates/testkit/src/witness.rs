@@ -92,8 +92,7 @@ impl Shell {
             let arguments = plain().with_stdin(Stdin::reader(read));
             let options = RunOptions::default().with_output_limit(0);
             // An error shows as the early end of its output.
-            let _ =
-                link.run_streaming(&"sh".into(), &arguments, &options, &mut Sender(sender)).await;
+            let _ = link.run_streaming("sh", &arguments, &options, &mut Sender(sender)).await;
         });
         Self { input, output, mark: format!("hl-mark-{}", random::word()), running }
     }

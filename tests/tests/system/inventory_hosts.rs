@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use hostlink::inventory::{Config, Definition, Format, HostDefinition, Inventory};
 use hostlink::transfer::{GetOptions, PutOptions};
 use hostlink::{ConnectorArguments, Context, ErrorKind, StringCommand, builtin_registry};
@@ -119,5 +120,40 @@ async fn work_on_all_hosts_comes_back_in_their_order() {
         })
         .await;
     assert_eq!(said, ["c\n", "a\n", "b\n"]);
+    inventory.disconnect().await.unwrap();
+}
+
+/// The closures and functions that users pass, in tasks that may move between threads.
+#[tokio::test]
+async fn results_come_as_they_are_there_also_in_a_task() {
+    async fn name_late(host: &hostlink::inventory::Host) -> String {
+        let late = if host.name() == "slow" { "sleep 1; " } else { "" };
+        said(host, &format!("{late}echo {}", host.name())).await.unwrap()
+    }
+
+    let text = "hosts: [{name: slow, target: '@local'}, {name: a, target: '@local'}, {name: b, target: '@local'}]";
+    let definition = Definition::read(text, Format::Yaml, "inline").unwrap();
+    let builder = Inventory::builder()
+        .definition(definition, "inline")
+        .config(Config { parallel: 2, ..Config::default() });
+    let inventory = builder.build(&builtin_registry(), &Context::default()).await.unwrap();
+    let inventory = std::sync::Arc::new(inventory);
+    let shared = inventory.clone();
+    let by_function = tokio::spawn(async move {
+        let results: Vec<_> = shared.on_each(name_late).collect().await;
+        results.into_iter().map(|(host, said)| (host.name().to_owned(), said)).collect::<Vec<_>>()
+    });
+    let came = by_function.await.unwrap();
+    // Two at a time: the slow one does not hold up the third.
+    assert_eq!(came.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["a", "b", "slow"]);
+    let (shared, word) = (inventory.clone(), "hello".to_owned());
+    let by_closure = tokio::spawn(async move {
+        shared.on_all(async |host| said(host, &format!("echo {word}")).await.unwrap()).await
+    });
+    assert_eq!(by_closure.await.unwrap(), ["hello\n", "hello\n", "hello\n"]);
+    let shared = inventory.clone();
+    let by_block =
+        tokio::spawn(async move { shared.on_all(|host| async move { host.name().len() }).await });
+    assert_eq!(by_block.await.unwrap(), [4, 1, 1]);
     inventory.disconnect().await.unwrap();
 }

@@ -25,6 +25,7 @@ mod docker_files;
 mod docker_hosts;
 mod dockerssh;
 mod example_cloud;
+mod example_deploy;
 mod faults;
 mod features;
 mod inventory_hosts;

@@ -301,7 +301,7 @@ async fn be_the_program(told: &str) {
     });
     // A setting that is a list.
     let data: hostlink::Data = data.filter(|(key, _)| *key != "ssh_options").collect();
-    let data = data.with("ssh_options", vec!["KexAlgorithms=curve25519-sha256".into()]);
+    let data = data.with("ssh_options", vec!["KexAlgorithms=curve25519-sha256"]);
     let context = Context { runtime_directory: Some(directory.into()), ..Context::default() };
     let registry = builtin_registry();
     let mut links = Vec::new();

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::SECRET_VARIABLES;
 use crate::values::data::Data;
 use crate::values::report::{NobodyToAsk, Prompter, Reporter, Silent};
 
-/// Settings that every connector gets. The cli fills them from the process's environment.
+/// Settings that every connector gets.
+///
+/// The default knows neither the environment nor the home directory; [`from_env`](Self::from_env)
+/// does.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// Time limit for opening one connection. Default: 10 s, like pyinfra's.
@@ -29,6 +33,28 @@ pub struct Context {
     pub prompter: Arc<dyn Prompter>,
     /// Receives events. Default: drops them.
     pub reporter: Arc<dyn Reporter>,
+}
+
+impl Context {
+    /// A context with this process's environment, without hostlink's own secrets
+    /// ([`SECRET_VARIABLES`]), and the user's home directory. Programs start from this one, so that
+    /// `DOCKER_HOST`, for one, means what it means to other programs.
+    ///
+    /// Variables that are not UTF-8 are left out.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let variables = std::env::vars_os();
+        let texts = variables
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+        Self {
+            environment: texts
+                .filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()))
+                .collect(),
+            home: home.map(Into::into),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Context {

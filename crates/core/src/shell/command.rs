@@ -222,6 +222,18 @@ impl From<String> for StringCommand {
     }
 }
 
+impl From<&String> for StringCommand {
+    fn from(line: &String) -> Self {
+        Self::shell(line)
+    }
+}
+
+impl From<&Self> for StringCommand {
+    fn from(command: &Self) -> Self {
+        command.clone()
+    }
+}
+
 impl fmt::Display for StringCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.get_masked_value())

@@ -11,6 +11,13 @@ pub struct OutputLine {
     pub line: String,
 }
 
+impl OutputLine {
+    /// A line of one of the streams.
+    pub fn new(stream: Stream, line: impl Into<String>) -> Self {
+        Self { stream, line: line.into() }
+    }
+}
+
 /// Splits two streams into lines, which may span chunks.
 ///
 /// `\n` or `\r\n` ends a line. Only whole lines are decoded, so a character may span chunks, too.

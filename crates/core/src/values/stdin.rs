@@ -85,6 +85,18 @@ impl From<&str> for Stdin {
     }
 }
 
+impl From<String> for Stdin {
+    fn from(text: String) -> Self {
+        Self::bytes(text)
+    }
+}
+
+impl From<&[u8]> for Stdin {
+    fn from(bytes: &[u8]) -> Self {
+        Self::bytes(bytes.to_vec())
+    }
+}
+
 impl From<Vec<u8>> for Stdin {
     fn from(bytes: Vec<u8>) -> Self {
         Self::bytes(bytes)

@@ -71,10 +71,22 @@ value_from! {
     Bool: bool;
     Int: i64, i32, u32, u16;
     Float: f64;
-    String: String, &str;
+    String: String, &str, &String;
     Secret: Secret;
-    List: Vec<Value>;
     Map: Map, IndexMap<String, Value>;
+}
+
+/// A number above [`i64::MAX`] becomes text, which keeps all its digits.
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        i64::try_from(number).map_or_else(|_| Self::String(number.to_string()), Self::Int)
+    }
+}
+
+impl<T: Into<Self>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
 }
 
 impl Value {

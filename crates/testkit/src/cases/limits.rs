@@ -103,7 +103,7 @@ async fn a_command_dropped_at_any_moment_leaves_no_process_behind(
 async fn disconnect_waits_for_the_kill_of_a_dropped_command(scene: &Scene) -> anyhow::Result<()> {
     let seconds = random::seconds();
     let link = scene.another_link().await?;
-    let command = format!("echo $$ >{}; sleep {seconds}; :", scene.path("pid")).into();
+    let command = format!("echo $$ >{}; sleep {seconds}; :", scene.path("pid"));
     let arguments = plain();
     tokio::select! {
         ended = link.run_shell_command(&command, &arguments) => anyhow::bail!("it ended: {ended:?}"),

@@ -29,7 +29,7 @@ async fn fifty_commands_run_concurrently_on_one_link(scene: &Scene) -> anyhow::R
 
 async fn a_link_is_disconnected_twice_without_error(scene: &Scene) -> anyhow::Result<()> {
     let link = scene.another_link().await?;
-    link.run_shell_command(&"true".into(), &plain()).await?.check()?;
+    link.run_shell_command("true", &plain()).await?.check()?;
     link.disconnect().await?;
     link.disconnect().await?;
     Ok(())

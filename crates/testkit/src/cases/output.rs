@@ -57,7 +57,7 @@ async fn a_character_that_is_split_between_writes_arrives_whole(
 ) -> anyhow::Result<()> {
     let line = "printf 'x\\303'; sleep 0.3; printf '\\244\\342\\202'; sleep 0.3; printf '\\254\\n'";
     let options = RunOptions::default().with_printing(false, true);
-    let output = scene.link.run_shell_command_with(&line.into(), &plain(), &options).await?;
+    let output = scene.link.run_shell_command_with(line, &plain(), &options).await?;
     ensure!(output.stdout_lines() == ["xä€"], "{:?}", output.stdout_lines());
     let events = scene.recorder.events();
     ensure!(events.len() == 1 && events[0].ends_with("Stdout xä€"), "{events:?}");
@@ -83,7 +83,7 @@ impl OutputSink for Passing {
 async fn output_arrives_while_the_command_runs(scene: &Scene) -> anyhow::Result<()> {
     let seen = scene.path("seen");
     let line = format!("echo first; while [ ! -e {seen} ]; do sleep 0.05; done; echo second");
-    let (command, options, plain) = (line.into(), RunOptions::default(), plain());
+    let (command, options, plain) = (line, RunOptions::default(), plain());
     let (sender, mut received) = unbounded_channel();
     let mut sink = Passing(sender);
     let run = scene.link.run_streaming(&command, &plain, &options, &mut sink);
@@ -119,7 +119,7 @@ impl OutputSink for Slow {
 async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> anyhow::Result<()> {
     const LARGE: usize = 64 * 1024 * 1024;
     let written = scene.path("written");
-    let command = format!("echo x; head -c {LARGE} /dev/zero; echo done >{written}").into();
+    let command = format!("echo x; head -c {LARGE} /dev/zero; echo done >{written}");
     let (open, gate) = oneshot::channel();
     let mut sink = Slow { bytes: 0, gate: Some(gate) };
     let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
@@ -144,7 +144,7 @@ async fn a_slow_reader_slows_the_command_and_loses_nothing(scene: &Scene) -> any
 /// throws the rest away.
 async fn output_of_an_ended_command_waits_for_a_slow_reader(scene: &Scene) -> anyhow::Result<()> {
     for much in [1_300_000, 1_400_000] {
-        let command = format!("head -c {much} /dev/zero").into();
+        let command = format!("head -c {much} /dev/zero");
         let (open, gate) = oneshot::channel();
         let mut sink = Slow { bytes: 0, gate: Some(gate) };
         let (options, plain) = (RunOptions::default().with_output_limit(0), plain());
@@ -163,11 +163,11 @@ async fn output_of_an_ended_command_waits_for_a_slow_reader(scene: &Scene) -> an
 
 async fn an_output_limit_keeps_the_head_and_says_so(scene: &Scene) -> anyhow::Result<()> {
     let options = RunOptions::default().with_output_limit(1000);
-    let command = "printf head; head -c 20000000 /dev/zero; exit 3".into();
+    let command = "printf head; head -c 20000000 /dev/zero; exit 3".to_owned();
     let output = scene.link.run_shell_command_with(&command, &plain(), &options).await?;
     ensure!(output.stdout().len() == 1000 && output.stdout().starts_with(b"head\0"));
     ensure!(output.truncated() && output.exit_code() == Some(3));
-    let short = scene.link.run_shell_command_with(&"echo x".into(), &plain(), &options).await?;
+    let short = scene.link.run_shell_command_with("echo x", &plain(), &options).await?;
     ensure!(!short.truncated());
     Ok(())
 }

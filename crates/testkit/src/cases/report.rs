@@ -38,7 +38,7 @@ async fn print_input_reports_the_command_with_secrets_masked(scene: &Scene) -> a
 
 async fn print_output_reports_each_line_once(scene: &Scene) -> anyhow::Result<()> {
     let options = RunOptions::default().with_printing(false, true);
-    let command = "printf 'a\\nb\\n'; printf 'c' >&2".into();
+    let command = "printf 'a\\nb\\n'; printf 'c' >&2".to_owned();
     scene.link.run_shell_command_with(&command, &plain(), &options).await?;
     let name = scene.link.name();
     let mut events = scene.recorder.events();

@@ -65,7 +65,7 @@ impl Typist {
 const SIZE: TerminalSize = TerminalSize { rows: 20, columns: 70 };
 
 async fn open(scene: &Scene, line: &str) -> Result<Terminal> {
-    scene.link.open_terminal(&line.into(), &plain(), SIZE).await
+    scene.link.open_terminal(line, &plain(), SIZE).await
 }
 
 /// Returns the session's future, and a user who types into it.
@@ -156,7 +156,7 @@ async fn a_session_of_the_login_shell_reads_lines(scene: &Scene) -> anyhow::Resu
 
 async fn a_session_that_cannot_start_is_an_error(scene: &Scene) -> anyhow::Result<()> {
     let refused = ConnectorArguments::new().with_env_var("X", hostlink_core::Secret::new("s3cret"));
-    let opened = scene.link.open_terminal(&"true".into(), &refused, SIZE).await;
+    let opened = scene.link.open_terminal("true", &refused, SIZE).await;
     let Err(error) = opened else { anyhow::bail!("a secret was accepted") };
     ensure!(error.kind() == ErrorKind::Unsupported, "{error:?}");
     Ok(())

@@ -230,7 +230,7 @@ mod tests {
 
     async fn count(link: &Link) -> Result<Vec<u8>> {
         let arguments = ConnectorArguments::new().with_stdin(Stdin::bytes(vec![b'x'; 1_000_000]));
-        let counted = link.run_shell_command(&"wc -c; echo end".into(), &arguments).await;
+        let counted = link.run_shell_command("wc -c; echo end", &arguments).await;
         counted.map(|output| output.stdout())
     }
 
@@ -251,8 +251,7 @@ mod tests {
     async fn output_ends_early_as_if_it_were_whole() {
         let link = cut(Loss::Output, 70_000);
         let line = "head -c 1000000 /dev/zero; exit 3";
-        let output =
-            link.run_shell_command(&line.into(), &ConnectorArguments::new()).await.unwrap();
+        let output = link.run_shell_command(line, &ConnectorArguments::new()).await.unwrap();
         assert!(output.stdout().len() < 70_000 && output.stdout().len() > 60_000);
         assert_eq!(output.exit_code(), Some(3));
     }

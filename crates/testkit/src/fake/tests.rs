@@ -34,9 +34,8 @@ async fn the_first_rule_that_matches_answers() {
         .with_rule(Regex::new("^sh -c 'apt(-get)? ").unwrap(), answer)
         .with_rule("apt", Answer::new().with_exit_code(9));
     let link = connect(&fake).await;
-    let run = async |line: &str| {
-        link.run_shell_command(&line.into(), &ConnectorArguments::new()).await.unwrap()
-    };
+    let run =
+        async |line: &str| link.run_shell_command(line, &ConnectorArguments::new()).await.unwrap();
     let output = run("apt-get update").await;
     assert_eq!(output.exit_code(), Some(3));
     assert_eq!(
@@ -66,7 +65,7 @@ async fn a_delay_runs_into_a_timeout() {
     let answer = Answer::new().with_delay(Duration::from_secs(60));
     let fake = FakeConnector::new().with_rule("sleep", answer);
     let arguments = ConnectorArguments::new().with_timeout(Duration::from_millis(10));
-    let result = connect(&fake).await.run_shell_command(&"sleep 60".into(), &arguments).await;
+    let result = connect(&fake).await.run_shell_command("sleep 60", &arguments).await;
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Timeout);
 }
 

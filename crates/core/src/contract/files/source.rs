@@ -136,6 +136,12 @@ impl From<&Path> for Source {
     }
 }
 
+impl From<&[u8]> for Source {
+    fn from(bytes: &[u8]) -> Self {
+        Self::bytes(bytes.to_vec())
+    }
+}
+
 impl From<PathBuf> for Source {
     fn from(path: PathBuf) -> Self {
         Self::path(path)

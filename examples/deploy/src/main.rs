@@ -1,0 +1,67 @@
+//! Deploys a configuration file to the hosts of an inventory, and restarts the service that reads
+//! it. See the README beside it.
+
+use std::process::ExitCode;
+
+use futures::StreamExt;
+use hostlink::inventory::{Host, Inventory};
+use hostlink::transfer::PutOptions;
+use hostlink::{ConnectorArguments, Context, Result, builtin_registry};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [targets, template, path, restart] = words.as_slice() else {
+        eprintln!("usage: deploy TARGETS TEMPLATE PATH RESTART_COMMAND");
+        return ExitCode::from(2);
+    };
+    let loaded = async {
+        let inventory = Inventory::builder().targets(targets)?;
+        inventory.build(&builtin_registry(), &Context::from_env()).await
+    };
+    let (inventory, template) = match (loaded.await, std::fs::read_to_string(template)) {
+        (Ok(inventory), Ok(template)) => (inventory, template),
+        (Err(error), _) => return failed(&error, 2),
+        (_, Err(error)) => return failed(&error, 2),
+    };
+    let status = tokio::select! {
+        status = on_all_hosts(&inventory, &template, path, restart) => status,
+        // Dropping the work kills what runs on the hosts.
+        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+    };
+    // Waits until what was killed is dead.
+    match inventory.disconnect().await {
+        Ok(()) => status,
+        Err(error) => failed(&error, 1),
+    }
+}
+
+async fn on_all_hosts(
+    inventory: &Inventory,
+    template: &str,
+    path: &str,
+    restart: &str,
+) -> ExitCode {
+    let mut results = inventory.on_each(|host| deploy(host, template, path, restart));
+    let mut status = ExitCode::SUCCESS;
+    while let Some((host, result)) = results.next().await {
+        match result {
+            Ok(()) => println!("{}: deployed", host.name()),
+            Err(error) => status = failed(&error, 1),
+        }
+    }
+    status
+}
+
+async fn deploy(host: &Host, template: &str, path: &str, restart: &str) -> Result<()> {
+    let as_root = ConnectorArguments::new().with_sudo(true);
+    let text = template.replace("{host}", host.name()).into_bytes();
+    host.put_file(text, path, &PutOptions::default().with_arguments(as_root.clone())).await?;
+    host.run_shell_command(restart, &as_root).await?.check()?;
+    Ok(())
+}
+
+fn failed(error: &dyn std::error::Error, status: u8) -> ExitCode {
+    eprintln!("deploy: {error}");
+    ExitCode::from(status)
+}
