@@ -34,7 +34,7 @@ async fn everything_works(link: &Link) {
         if arguments.get_pty != Some(true) {
             runs(link, &format!("echo {}", "x".repeat(200_000)), &arguments).await;
         }
-        let unread = arguments.clone().with_stdin(hostlink::Stdin::bytes("x".repeat(300_000)));
+        let unread = arguments.clone().with_stdin(hostlink::run::Stdin::bytes("x".repeat(300_000)));
         runs(link, "true", &unread).await;
         let limited = arguments.with_timeout(Duration::from_secs(1));
         let line = StringCommand::shell("sleep 4242 & sleep 4242");
