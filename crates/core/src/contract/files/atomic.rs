@@ -1,4 +1,4 @@
-//! Files of this machine that appear whole or not at all.
+//! Atomic writes of files of this machine.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -12,16 +12,16 @@ use super::source::mode_of;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::random::random_hex;
 
-/// How a file of this machine is made.
+/// How a file of this machine is created.
 #[derive(Clone, Debug)]
 pub struct Creation {
-    /// The bits it must have; otherwise an existing file keeps its own.
+    /// The required mode; `None` if an existing file keeps its own.
     pub mode: Option<u32>,
-    /// The bits that a new file has, less the umask.
+    /// The mode of a new file, before the umask.
     pub source_mode: u32,
     /// Whether a symlink at the destination is written through.
     pub follow: bool,
-    /// The temporary file's path, in the place of a hidden name beside the destination.
+    /// The temporary file's path, instead of a hidden name beside the destination.
     pub temporary: Option<PathBuf>,
 }
 
@@ -29,7 +29,7 @@ pub struct Creation {
 /// [`commit`](Self::commit) gives it its mode, its owner and its name. Dropped before, it leaves
 /// nothing.
 ///
-/// Where the destination cannot be replaced, it is opened and written in place.
+/// If the destination cannot be replaced, it is written in place.
 #[derive(Debug)]
 pub struct AtomicFile {
     destination: PathBuf,
@@ -60,7 +60,7 @@ impl AtomicFile {
         }
         match Self::replacing(&destination, existing, creation) {
             Ok(shape) => Ok(Self { destination, shape }),
-            // A full disk, or no free descriptor, is no reason to destroy the old file.
+            // A full disk or a lack of descriptors must not destroy the old file.
             Err(error) if takes_no_new_file(&error) => Self::in_place(destination, Some(error)),
             Err(error) => Err(cannot_write(&destination, error)),
         }
@@ -75,20 +75,20 @@ impl AtomicFile {
         }
     }
 
-    /// Whether the file is to replace the destination, and not written in place.
+    /// Whether the file replaces the destination, and is not written in place.
     #[must_use]
     pub fn replaces(&self) -> bool {
         matches!(self.shape, Shape::Replace { .. })
     }
 
-    /// Decides the bits after all, for a copy that keeps those of its source.
+    /// Sets the mode later, for a copy that keeps its source's.
     pub fn set_mode(&mut self, bits: u32) {
         if let Shape::Replace { mode, .. } = &mut self.shape {
             *mode = bits;
         }
     }
 
-    /// Gives the file its time, its mode, its owner and its name. True if it was written in place.
+    /// Sets the file's time, mode, owner and name. Returns whether it was written in place.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl AtomicFile {
         }
         match temporary.persist(&self.destination) {
             Ok(_) => Ok(false),
-            // A mount point cannot be renamed over (EBUSY, rename(2)), but written.
+            // A mount point cannot be replaced by a rename (EBUSY, rename(2)), but written.
             Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
                 overwrite(&refused.file, &self.destination)
             }
@@ -127,8 +127,8 @@ impl AtomicFile {
     ) -> io::Result<Shape> {
         let mode = match creation.mode.or(existing.as_ref().map(mode_of)) {
             Some(mode) => mode,
-            // An empty file shows what the kernel leaves of the bits (umask(2)): asking for the
-            // umask would set it.
+            // An empty file shows the effect of the umask, which umask(2) cannot read without
+            // setting it.
             None => {
                 let probe = temporary_beside(destination, creation.source_mode & 0o777, None)?;
                 mode_of(&probe.as_file().metadata()?)
@@ -138,10 +138,10 @@ impl AtomicFile {
         Ok(Shape::Replace { temporary, mode, owner: existing.map(Box::new) })
     }
 
-    /// `refusal`: why no temporary file could be made; it stands if the destination is not there to
-    /// be written.
+    /// `refusal`: why no temporary file could be made; the error if the destination does not exist.
     fn in_place(destination: PathBuf, refusal: Option<io::Error>) -> Result<Self> {
-        // It is cut off at its new end: truncated here, it would be gone if nothing comes.
+        // It is truncated at the end: if it were truncated here and no content came, it would be
+        // lost.
         let opened = File::options().write(true).open(&destination);
         match opened {
             Ok(file) => Ok(Self { destination, shape: Shape::InPlace(file) }),
@@ -150,7 +150,7 @@ impl AtomicFile {
     }
 }
 
-/// Runs what waits for the file system on a thread that may wait.
+/// Runs blocking work on the file system on a thread that may block.
 ///
 /// # Errors
 ///
@@ -165,7 +165,7 @@ pub async fn blocking<T: Send + 'static>(
     joined(tokio::task::spawn_blocking(work)).await
 }
 
-/// The outcome of work on another thread, with its panic.
+/// Returns the outcome of work on another thread, and resumes its panic.
 pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     work.await.unwrap_or_else(|failed| match failed.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
@@ -177,7 +177,7 @@ fn cannot_write(destination: &Path, error: io::Error) -> Error {
     Error::from_io(format!("cannot write {}: {error}", destination.display()), error)
 }
 
-/// Follows the symlinks at the end of a path, also those that lead to nothing yet.
+/// Follows the symlinks at the end of a path, dangling ones, too.
 fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -199,7 +199,7 @@ fn takes_no_new_file(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// Ends a file where the writing has ended. A device has no length.
+/// Truncates a file at the current position. A device has no length.
 fn cut_off(mut file: File) -> io::Result<()> {
     if file.metadata()?.is_file() {
         let end = file.stream_position()?;
@@ -229,10 +229,10 @@ fn temporary_beside(
     builder.prefix(&prefix).rand_bytes(16).tempfile_in(directory_of(destination))
 }
 
-/// What the name of every temporary file of ours has before its random part.
+/// The part of the name of our temporary files that precedes the random part.
 pub const TEMPORARY_MARK: &str = ".hostlink-";
 
-/// A new name for a temporary file beside `path`: hidden, and not to be guessed.
+/// Returns a new name for a temporary file beside `path`: hidden and unpredictable.
 ///
 /// # Errors
 ///
@@ -243,8 +243,8 @@ pub fn hidden_name(path: &Path) -> Result<PathBuf> {
     Ok(directory_of(path).join(name))
 }
 
-/// What the names of temporaries for `path` begin with. 255 bytes make the longest name (NAME_MAX),
-/// and ours adds to it.
+/// Returns the start of the names of temporary files for `path`. The longest name has 255 bytes
+/// (NAME_MAX), with our addition.
 pub(crate) fn hidden_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());
@@ -252,7 +252,7 @@ pub(crate) fn hidden_prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// The directory that holds `path`.
+/// Returns the directory that contains `path`.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

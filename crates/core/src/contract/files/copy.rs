@@ -1,5 +1,4 @@
-//! Copies between files of this machine, for connections whose target's files this machine can
-//! open.
+//! Copies between files of this machine, for connections whose target shares its file system.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::atomic::joined;
 use crate::values::error::Result;
 
-/// Work on files, on threads that may wait for the file system.
+/// Work on files, on threads that may block.
 #[derive(Debug)]
 pub struct Copies(TaskTracker);
 
@@ -19,11 +18,11 @@ pub struct Copies(TaskTracker);
 #[derive(Clone, Debug, Default)]
 pub struct Cancelled(Arc<AtomicBool>);
 
-/// Between two pieces of this size a copy can be cancelled.
+/// Bytes between two checks whether a copy is cancelled.
 const PIECE: u64 = 8 * 1024 * 1024;
 
 impl Copies {
-    /// Runs `work`, and tells it if the future is dropped.
+    /// Runs `work`, which learns from its argument if the future is dropped.
     ///
     /// # Errors
     ///
@@ -36,7 +35,7 @@ impl Copies {
     ///
     /// # Cancel safety
     ///
-    /// The work goes on until it looks; [`settle`](Self::settle) waits for it.
+    /// The work continues until it checks; [`settle`](Self::settle) waits for it.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cancelled) -> Result<T> + Send + 'static,
@@ -46,7 +45,7 @@ impl Copies {
         joined(self.0.spawn_blocking(move || work(&cancelled))).await
     }
 
-    /// Waits until nothing is worked on: what was cancelled has tidied up then.
+    /// Waits until all work has ended, so that cancelled work has cleaned up.
     pub async fn settle(&self) {
         self.0.wait().await;
     }
@@ -69,8 +68,8 @@ impl Cancelled {
     }
 }
 
-/// Copies what is left of one file to another, and returns how much that was. On Linux the kernel
-/// does it (copy_file_range(2), by std's `io::copy`).
+/// Copies the rest of one file to another, and returns its size. On Linux the kernel copies
+/// (copy_file_range(2), by std's `io::copy`).
 ///
 /// # Errors
 ///

@@ -23,11 +23,11 @@ pub use sink::{Header, Sink, SinkWriter};
 pub(crate) use source::mode_of;
 pub use source::{OpenSource, Source};
 
-/// A connection's own way to move single files, with the promises of
+/// A connection's own transfer of single files, with the promises of
 /// [`Link::put_file`](crate::Link::put_file) and [`Link::get_file`](crate::Link::get_file).
 #[async_trait]
 pub trait FileTransfer: Send + Sync {
-    /// Stores `source` at `path`; `None` if this file is not one for it, with `source` untouched.
+    /// Stores `source` at `path`; `None` if it does not handle this file, with `source` untouched.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ pub trait FileTransfer: Send + Sync {
         options: &PutOptions,
     ) -> Result<Option<Transferred>>;
 
-    /// Reads the file at `path` into `sink`; `None` if this file is not one for it, with `sink`
+    /// Reads the file at `path` into `sink`; `None` if it does not handle this file, with `sink`
     /// untouched.
     ///
     /// # Errors
@@ -56,19 +56,18 @@ pub trait FileTransfer: Send + Sync {
         options: &GetOptions,
     ) -> Result<Option<Transferred>>;
 
-    /// Waits until what dropped transfers have left to clean up is done. The caller limits the
-    /// time.
+    /// Waits until dropped transfers have cleaned up. The caller limits the time.
     async fn settle(&self) {}
 }
 
-/// What takes and gives a file's bytes on the target where they go through a command.
+/// The program on the target that reads and writes a file's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FileProgram {
     /// `cat`, which is everywhere.
     #[default]
     Cat,
-    /// `scp`, for single files of the connecting user whose size is known; else, and where there is
-    /// none, `cat`.
+    /// `scp`, for single files of the connecting user of known size; `cat` for others, and if there
+    /// is no scp.
     Scp,
 }
 
@@ -81,8 +80,8 @@ pub struct PutOptions {
     /// Take the source's mode and modification time. Default: false.
     pub preserve: bool,
     /// Write through a symlink at the destination, as `cp` does, or replace the link itself.
-    /// Default: through it, except with privilege, where a link planted by somebody else must not
-    /// choose the file.
+    /// Default: through it, except with privilege, when another user's link must not choose the
+    /// file.
     pub follow: Option<bool>,
     /// The temporary file's path on the target. It must be on the destination's file system.
     /// Default: a hidden name beside the destination, or in `arguments.temp_dir`.
@@ -132,7 +131,7 @@ impl PutOptions {
         Self { arguments, ..self }
     }
 
-    /// Whether somebody has said where the temporary file is to be.
+    /// Whether the caller chose a place for the temporary file.
     #[must_use]
     pub fn places_temporary(&self) -> bool {
         self.remote_temp_filename.is_some() || self.arguments.temp_dir.is_some()
@@ -159,7 +158,7 @@ impl GetOptions {
     }
 }
 
-/// What a transfer did.
+/// The result of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transferred {
     /// Bytes of file content.

@@ -1,4 +1,4 @@
-//! Where a file that is read goes to.
+//! Destinations of files that are read.
 
 use std::fmt;
 use std::fs::File;
@@ -13,13 +13,13 @@ use super::atomic::{AtomicFile, Creation, blocking};
 use super::writer::FileWriter;
 use crate::values::error::{Error, Result};
 
-/// Where a file that is read goes to.
+/// The destination of a file that is read.
 pub enum Sink<'a> {
-    /// A file of this machine. It appears whole or not at all.
+    /// A file of this machine, written atomically.
     Path(PathBuf),
-    /// Memory, appended to.
+    /// Memory; the content is appended.
     Buffer(&'a mut Vec<u8>),
-    /// A writer. It gets the bytes as they come: on an error it may have had a part.
+    /// A writer. It gets the bytes as they arrive: on an error, it may have got a part.
     Writer(&'a mut (dyn AsyncWrite + Send + Unpin)),
 }
 
@@ -34,8 +34,8 @@ impl fmt::Debug for Sink<'_> {
 }
 
 impl Sink<'_> {
-    /// Whether it is a path with a regular file or nothing there. Elsewhere, opening it may be
-    /// noticed (a FIFO), so that it cannot be begun twice.
+    /// Whether it is the path of a regular file or of none. Opening anything else may have effects
+    /// (a FIFO), so it must not be opened twice.
     pub fn is_file(&self) -> impl Future<Output = bool> + Send + use<> {
         let path = if let Self::Path(path) = self { Some(path.clone()) } else { None };
         async move {
@@ -74,7 +74,7 @@ pub struct SinkWriter<'a, 'b> {
 }
 
 impl<'a, 'b> SinkWriter<'a, 'b> {
-    /// Begins with a file of which the target says `header`.
+    /// Starts with a file whose header on the target is `header`.
     ///
     /// # Errors
     ///
@@ -94,12 +94,11 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
         atomic.replaces().then(|| atomic.file())
     }
 
-    /// Appends content, and gives memory that may be used for more: this content's, or earlier
-    /// one's.
+    /// Appends content, and returns memory that may be reused, of this content or an earlier one.
     ///
     /// # Errors
     ///
-    /// The sink does not take it, or has not taken earlier content.
+    /// The sink fails to write this content, or an earlier one.
     pub async fn write(&mut self, mut content: BytesMut) -> Result<Option<BytesMut>> {
         if let Some(file) = &mut self.body.file {
             return file.writer.push(content).await.map_err(not_passed_on);
@@ -127,7 +126,7 @@ impl fmt::Debug for SinkWriter<'_, '_> {
     }
 }
 
-/// What the target says of a file before its bytes.
+/// What the target reports about a file before its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Header {
     /// Its permission bits.
@@ -146,7 +145,7 @@ impl Header {
         }
     }
 
-    /// The time, or 1970 where a hostile target names one that this machine has not.
+    /// Returns the time, or 1970 if a hostile target sends one that this machine cannot represent.
     pub(crate) fn time(&self) -> SystemTime {
         let magnitude = Duration::from_secs(self.modified.unsigned_abs());
         let time = if self.modified < 0 {
@@ -173,7 +172,7 @@ pub(crate) struct FileBody<'a, 'b> {
 }
 
 impl FileBody<'_, '_> {
-    /// Gives a file its name. True if it was written in place.
+    /// Gives a file its name. Returns whether it was written in place.
     pub(crate) async fn commit(self, preserved: Option<&Header>) -> Result<bool> {
         match self.file {
             Some(file) => file.commit(preserved).await,

@@ -1,4 +1,4 @@
-//! Where a file that is put comes from.
+//! Sources of files to store.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::BoxRead;
 
-/// Where a file that is put comes from.
+/// The source of a file to store.
 #[derive(Debug)]
 pub struct Source(Kind);
 
@@ -22,19 +22,19 @@ enum Kind {
 
 /// A source that is ready to be read, once.
 pub struct OpenSource {
-    /// Its bytes. `None` where `path` is to be opened.
+    /// Its bytes; `None` if `path` is to be opened.
     pub reader: Option<BoxRead>,
     /// A file of this machine, which may have faster ways to be copied.
     pub path: Option<PathBuf>,
-    /// How many bytes there will be, where that is known. Fewer, or more, is an error.
+    /// The number of bytes, if it is known. Any other number is an error.
     pub length: Option<u64>,
     /// Its permission bits.
     pub mode: u32,
-    /// When it was last changed, where it is a file.
+    /// The modification time of a file.
     pub modified: Option<SystemTime>,
 }
 
-/// What bytes and readers count as.
+/// The mode of bytes and readers.
 const DEFAULT_MODE: u32 = 0o666;
 
 impl Source {
@@ -53,8 +53,8 @@ impl Source {
         Self(Kind::Reader(Box::pin(reader), None))
     }
 
-    /// A reader of a known length, which saves a round trip. If it has fewer or more bytes nothing
-    /// is stored.
+    /// A reader of a known length, which saves a round trip. If the number of bytes differs,
+    /// nothing is stored.
     pub fn sized_reader(reader: impl AsyncRead + Send + 'static, length: u64) -> Self {
         Self(Kind::Reader(Box::pin(reader), Some(length)))
     }
@@ -84,7 +84,7 @@ impl Source {
 }
 
 impl OpenSource {
-    /// Its bytes, but at most one more than its length: enough to find out that there are too many.
+    /// Returns its bytes, but at most one more than its length, to detect that there are too many.
     ///
     /// # Panics
     ///

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Content goes to another thread as it is, and what comes meanwhile goes there next, all at once:
-/// `tokio::fs::File` would copy each piece and make the way there and back for it.
+/// Content moves to another thread without a copy, and content that arrives meanwhile follows in
+/// one step: `tokio::fs::File` would copy each piece and make a round trip for it.
 pub(crate) struct FileWriter {
     file: Arc<File>,
     waiting: Vec<BytesMut>,
     /// The bytes in `waiting`.
     length: usize,
     under_way: Option<JoinHandle<(Vec<BytesMut>, io::Result<()>)>>,
-    /// Memory of content that has been written.
+    /// Memory of written content, for reuse.
     spare: Vec<BytesMut>,
 }
 
-/// The bytes that wait at most while others are written: more is waited for.
+/// Maximum bytes that wait while others are written. With more, the caller waits.
 const WAITING: usize = 1024 * 1024;
 
 /// Small pieces are joined up to this size.
@@ -31,7 +31,7 @@ impl FileWriter {
         Self { file: Arc::new(file), waiting, length: 0, under_way: None, spare }
     }
 
-    /// Takes content, and gives memory that may be used for more.
+    /// Takes content, and returns memory that may be reused.
     pub(crate) async fn push(&mut self, content: BytesMut) -> io::Result<Option<BytesMut>> {
         self.length += content.len();
         self.waiting.push(content);
