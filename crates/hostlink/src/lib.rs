@@ -53,9 +53,6 @@ pub mod run {
 }
 
 /// Forwarding ports and sockets: [`Link::dial`] and [`Link::forward`].
-///
-/// [`Link::dial`]: crate::Link::dial
-/// [`Link::forward`]: crate::Link::forward
 pub mod forward {
     pub use hostlink_core::{Duplex, Endpoint, Forward, Forwarding};
 }

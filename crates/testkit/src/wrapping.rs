@@ -12,21 +12,26 @@ use hostlink_core::{
     Sockets, SpawnOptions, Target, TerminalSize,
 };
 
-use crate::connections::SpawnOnly;
-
-/// The connector `@able`: this machine, through a connection for which nothing holds that holds by
-/// default. Of what it says it can do, it only starts scripts with pipes.
+/// The connector `@able`: the targets of another connector, through a connection for which nothing
+/// holds that holds by default. Of what it says it can do, it only starts scripts.
 ///
 /// [`differences`] finds what a wrapper over it forgets to pass on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AbleConnector;
+#[derive(Clone, Debug)]
+pub struct AbleConnector(Arc<dyn Connector>);
+
+impl AbleConnector {
+    /// Starts scripts through the connections of `connector`.
+    pub fn new(connector: impl Connector) -> Self {
+        Self(Arc::new(connector))
+    }
+}
 
 #[async_trait]
 impl Connector for AbleConnector {
     fn about(&self) -> About<'_> {
         About {
             name: "able",
-            description: "This machine, through a connection that says it can do everything.",
+            description: "Another target, through a connection that says it can do everything.",
             fields: &[],
             kind: Kind::Reaches(self),
         }
@@ -39,14 +44,14 @@ impl Connector for AbleConnector {
 
 #[async_trait]
 impl Open for AbleConnector {
-    async fn connect(&self, _target: &Target, _context: &Context) -> Result<Box<dyn Connection>> {
-        let programs: [&str; 0] = [];
-        Ok(Box::new(Able(Arc::new(SpawnOnly::without(&programs)?))))
+    async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
+        let opener = self.0.about().opener().ok_or_else(unsupported)?;
+        Ok(Box::new(Able(opener.connect(target, context).await?)))
     }
 }
 
 #[derive(Debug)]
-struct Able(Arc<SpawnOnly>);
+struct Able(Box<dyn Connection>);
 
 fn unsupported() -> Error {
     Error::new(ErrorKind::Unsupported, "@able only says that it can do this")
@@ -88,8 +93,8 @@ impl Connection for Able {
         Some(self)
     }
 
-    async fn disconnect(&self, _outcome: Outcome) -> Result<()> {
-        Ok(())
+    async fn disconnect(&self, outcome: Outcome) -> Result<()> {
+        self.0.disconnect(outcome).await
     }
 }
 
@@ -139,11 +144,11 @@ impl FileTransfer for Able {
 ///
 /// ```
 /// use hostlink_core::{Context, Data, Link, Registry};
-/// use hostlink_testkit::{AbleConnector, WithoutFastPaths, differences};
+/// use hostlink_testkit::{AbleConnector, FakeConnector, WithoutFastPaths, differences};
 ///
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// let mut registry = Registry::new();
-/// registry.register(std::sync::Arc::new(AbleConnector));
+/// registry.register(std::sync::Arc::new(AbleConnector::new(FakeConnector::new())));
 /// let able = registry.connect("@able", &Data::new(), &Context::default()).await?;
 ///
 /// let wrapped = WithoutFastPaths::new(able.clone());

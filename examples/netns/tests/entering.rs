@@ -19,7 +19,7 @@ async fn connect(target: &str, data: Data) -> Result<Link> {
     let mut registry = Registry::new();
     registry.register(Arc::new(LocalConnector));
     registry.register(Arc::new(NetnsConnector));
-    registry.register(Arc::new(AbleConnector));
+    registry.register(Arc::new(AbleConnector::new(LocalConnector)));
     registry.connect(target, &data, &Context::default()).await
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostlink::connector::{Connection, Outcome, Process, Script, SpawnOptions};
-use hostlink::connectors::ChrootConnector;
+use hostlink::connectors::{ChrootConnector, LocalConnector};
 use hostlink::{Context, Data, Link, Registry, Result};
 use hostlink_testkit::{AbleConnector, Cut, Loss, WithoutFastPaths, differences};
 use hostlink_tests::chroot::Root;
 
 async fn connect(target: &str) -> Link {
     let mut registry = Registry::new();
-    registry.register(Arc::new(AbleConnector));
+    registry.register(Arc::new(AbleConnector::new(LocalConnector)));
     registry.register(Arc::new(ChrootConnector));
     registry.connect(target, &Data::new(), &Context::default()).await.unwrap()
 }

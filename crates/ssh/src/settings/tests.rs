@@ -41,7 +41,8 @@ fn the_defaults_are_those_that_help_texts_show() {
     let given = parse(shown.map(|field| (field.key, field.default)).collect::<Data>()).unwrap();
     let default = parse(Data::new()).unwrap();
     assert_eq!(given.host_keys, Some(HostKeyPolicy::AcceptNew));
-    assert_eq!(given.server_alive_interval, Some(15));
+    let interval = fields::SERVER_ALIVE_INTERVAL.default_value();
+    assert_eq!(given.server_alive_interval, Some(interval));
     assert_eq!(given.retry_delays(), default.retry_delays());
     let of_ssh_or_both = Settings {
         host_keys: None,
