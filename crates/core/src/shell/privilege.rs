@@ -112,6 +112,11 @@ impl ConnectorArguments {
         requested.map(|tool| Privilege { tool, arguments: self, cue: None })
     }
 
+    /// Returns the names of all privilege tools, outermost first.
+    pub fn tool_names() -> impl Iterator<Item = &'static str> {
+        TOOLS.iter().map(|tool| tool.name)
+    }
+
     /// Whether these arguments ask for another user's rights, by any tool.
     #[must_use]
     pub fn is_privileged(&self) -> bool {

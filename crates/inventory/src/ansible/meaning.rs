@@ -9,8 +9,6 @@ use crate::definition::HostDefinition;
 /// What all of Ansible's own variables begin with.
 pub(super) const PREFIX: &str = "ansible_";
 
-/// The words of `ansible_become_method` that have a meaning here.
-const METHODS: [&str; 4] = ["sudo", "su", "doas", "dzdo"];
 /// What the variables of each method say, and those of `become`.
 const OF_METHODS: [&str; 4] = ["user", "pass", "exe", "flags"];
 
@@ -44,8 +42,13 @@ const ARGUMENTS: [&str; 3] =
 pub(super) fn is_one_of_several(key: &str) -> bool {
     let Some(rest) = key.strip_prefix(PREFIX) else { return false };
     let (method, what) = rest.split_once('_').unwrap_or_default();
-    let is_of_method = METHODS.contains(&method) || method == "become";
+    let is_of_method = is_method(method) || method == "become";
     TOGETHER.contains(&key) || (is_of_method && OF_METHODS.contains(&what))
+}
+
+/// Whether `ansible_become_method` may have this word: the name of a privilege tool.
+fn is_method(word: &str) -> bool {
+    ConnectorArguments::tool_names().any(|tool| tool == word)
 }
 
 /// Whether the place of a variable is worth keeping: what else it could be than a template is never
@@ -159,7 +162,7 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     // The method's own variables go before those of every method.
     let of_method = |what: &str| text(&format!("ansible_{method}_{what}"));
     let user = of_method("user").or_else(|| text("ansible_become_user"));
-    if !METHODS.contains(&method) {
+    if !is_method(method) {
         return Err(fault(METHOD, format!("{METHOD}={method} is not known here")));
     }
     let has_switch = ConnectorArguments::field(method).is_some();
