@@ -18,7 +18,7 @@ use crate::contract::process::{Process, ProcessControl};
 use crate::running::begun::{Begun, broken_off, end_unknown};
 use crate::running::feed::{Form, Input, feed};
 use crate::running::handshake::{
-    Answer, END_OF_TRANSMISSION, Handshake, Heard, Streams, Unanswered, no_answer,
+    Answer, END_OF_TRANSMISSION, Findings, Handshake, NoAnswer, Streams, no_answer,
     not_started_in_time, refusal,
 };
 use crate::running::kill::{Killer, next, resolved};
@@ -68,7 +68,7 @@ pub(crate) struct Starting {
     /// Where a tool asks that wants a terminal.
     terminal: Option<Box<dyn Duplex>>,
     /// Why a question got no answer; until then the tool may end by itself, and say more.
-    refused: Option<(Unanswered, Instant)>,
+    refused: Option<(NoAnswer, Instant)>,
     /// When the unfinished line has waited long enough to be a question.
     asked: Option<Instant>,
     /// What the command wrote together with its announcement.
@@ -196,7 +196,7 @@ impl Starting {
 
     /// Takes in what the process writes.
     async fn hear(&mut self, Chunk { stream, bytes }: Chunk) {
-        let Heard { output, answers, unanswered } = self.living.handshake.hear(stream, bytes);
+        let Findings { output, answers, unanswered } = self.living.handshake.hear(stream, bytes);
         self.answer(answers, unanswered).await;
         self.look_for_question();
         self.first = Some(Chunk { stream, bytes: output }).filter(|chunk| !chunk.bytes.is_empty());
@@ -204,18 +204,18 @@ impl Starting {
 
     /// The unfinished line may be a question; only time can tell.
     fn look_for_question(&mut self) {
-        let waits = self.living.handshake.question_stands();
+        let waits = self.living.handshake.question_delay();
         self.asked = waits.map(|waits| Instant::now() + waits);
     }
 
     /// Answers what has waited long enough to be a question.
     async fn take_question(&mut self) {
         self.asked = None;
-        let Heard { answers, unanswered, .. } = self.living.handshake.take_question();
+        let Findings { answers, unanswered, .. } = self.living.handshake.take_question();
         self.answer(answers, unanswered).await;
     }
 
-    async fn answer(&mut self, answers: Vec<Answer>, unanswered: Option<Unanswered>) {
+    async fn answer(&mut self, answers: Vec<Answer>, unanswered: Option<NoAnswer>) {
         for Answer { secret, on_terminal } in answers {
             let line = [secret.expose().as_bytes(), b"\n"].concat();
             match &mut self.terminal {

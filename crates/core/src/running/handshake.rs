@@ -2,32 +2,33 @@
 //!
 //! # How prompts are answered
 //!
-//! Nobody but the tool may get a password. sudo's question has a token of ours, which whoever knows
-//! it could ask with as well: a user whom one becomes, from a start-up file, where sudo itself does
-//! not ask. Arguments can be read by everybody. So the shell in front of sudo says that it wants
-//! the token, reads it from its input and hands it on as `SUDO_PROMPT` (sudo(8)), which costs one
-//! way to the target and back. To ask sudo first whether it asks (`sudo -n -k`) was tried: sudoers
-//! may say something else of each command, and a login shell decides over the exit code. The
-//! questions of su and doas are known by a colon alone. A line of ours says when doas has handed on
-//! and when su is next: what asks outside of that gets no answer, and doas's counts on its own
-//! terminal only, where it has one.
+//! Only the tool may get a password.
 //!
-//! Where an answer may go astray, the innermost shell reads away what stands before our word to go
-//! on (`Script::gate`) and starts nothing without it: a password that nobody took is never the
-//! command's input, and a command that was given up while a login shell was busy never starts. A
-//! terminal shows nothing of what is sent until then. The first announcement of each kind counts. A
-//! question without an answer stands for 10 s, since start-up files write `Loading: `, too. A
-//! transfer cleans up after itself only if one of its scripts has started: before that there is
-//! nothing to remove, and a wrong password is not tried twice.
-//!
-//! A question whose answer was refused gets the end of its input: the tool then ends by itself, and
-//! says why. No kill goes with a password that has not given the privilege yet. A colon is a
-//! question where nothing comes behind it for 0.15 s, since tools also write `su: ` first and then
-//! the rest. Where a connection can give one (`Features::terminal_beside_pipes`), a tool that wants
-//! a terminal gets it as controlling terminal beside the pipes (doas with a password at once, sudo
-//! when it has refused for want of one, which it does before it asks). `kill(2)` of a group
-//! succeeds if one process was reached: of privileged groups that says nothing unless we are root,
-//! so the kill with the same privilege decides; that the group is gone, /proc proves.
+//! - **sudo** prompts with a token of ours. A process that knows the token could print it as well:
+//!   one of the user that the command becomes, from a start-up file, if sudo itself does not ask.
+//!   Every user can read arguments. So the shell that starts sudo asks for the token, reads it from
+//!   its input and passes it on as `SUDO_PROMPT` (sudo(8)), which costs one round trip. Asking sudo
+//!   first whether it prompts (`sudo -n -k`) does not work: sudoers may have another rule for each
+//!   command, and a login shell changes the exit code.
+//! - **su and doas** are recognized by an unfinished line that ends in a colon and stays silent for
+//!   150 ms, since tools also write `su: ` first and then the rest. The script reports when doas has
+//!   started the next tool and when su is next; a question at another time gets no answer. A
+//!   question of doas counts on its own terminal only, if it has one.
+//! - If a password might be left unread, the innermost shell discards its input until it reads our
+//!   go-ahead line (`Script::gate`), and starts nothing without it. So an unread password is never
+//!   the command's input, and a command that was cancelled while a login shell was busy never
+//!   starts. A terminal does not echo until then.
+//! - The first announcement of each kind counts.
+//! - A question without an answer waits for 10 s, since start-up files write `Loading: `, too.
+//! - A question whose answer was refused gets the end of its input: the tool then ends by itself,
+//!   and says why. A wrong password is not tried twice. No kill is sent with a password that has
+//!   not been accepted yet, and a transfer cleans up only if one of its scripts has started.
+//! - If the connection can provide one (`Features::terminal_beside_pipes`), a tool that needs a
+//!   terminal gets it as its controlling terminal beside the pipes: doas with a password from the
+//!   start, sudo after it has refused to run without one, which it does before it prompts.
+//! - `kill(2)` of a group succeeds if it reached one process, which proves nothing for privileged
+//!   groups unless we are root. So only the kill with the same privilege counts, and /proc confirms
+//!   that the group is gone.
 
 mod questions;
 mod refusal;
@@ -44,58 +45,59 @@ use crate::values::secret::Secret;
 
 pub(crate) use refusal::{is_refused_password, no_answer, refusal};
 
-/// As much of what stands before the announcement as is kept, for errors.
+/// How much of the output before the announcement is kept, for errors.
 const PREAMBLE: usize = 64 * 1024;
 
 pub(crate) fn not_started_in_time(limit: Duration) -> Error {
-    let message = format!("not started as the other user within {limit:?}: is a password wanted?");
+    let message =
+        format!("not started as the other user within {limit:?}: is a password required?");
     Error::new(ErrorKind::Privilege, message)
 }
 
 /// What ends the input of a terminal.
 pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
-/// How long a privilege tool may take to start the command. PAM modules may wait for some seconds
-/// on purpose.
+/// Time limit for a privilege tool to start the command. PAM modules may wait for some seconds on
+/// purpose.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A shell that announced itself, and the process group to kill with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leader {
     pub(crate) pid: i32,
-    /// Unknown without /proc, or where nobody asked.
+    /// Unknown without /proc, or if the script did not look it up.
     pub(crate) known_group: Option<i32>,
-    /// When the group's leader started, in the target's clock ticks; tells it from a later process
-    /// with its pid.
+    /// When the group's leader started, in the target's clock ticks: it distinguishes the group from a
+    /// later one with the same number.
     pub(crate) start: Option<u64>,
-    /// The session, where the group is known.
+    /// The session, if the group is known.
     pub(crate) session: Option<i32>,
 }
 
 impl Leader {
-    /// The group, which its own pid is where the group is not known.
+    /// The group; its own pid if the group is not known.
     pub(crate) fn group(&self) -> i32 {
         self.known_group.unwrap_or(self.pid)
     }
 }
 
-/// What one chunk turned out to be.
+/// What was found in one chunk.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct Findings {
     /// The command's own output.
     pub(crate) output: Bytes,
-    /// Answers that are to be given now.
+    /// Answers to send now.
     pub(crate) answers: Vec<Answer>,
-    /// There is no answer to what was asked.
-    pub(crate) unanswered: Option<Unanswered>,
+    /// A question has no answer.
+    pub(crate) unanswered: Option<NoAnswer>,
 }
 
 /// Why a question gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    /// It has had its answer, and was asked again: the answer was wrong.
-    Again,
-    /// Nobody knows one.
+pub(crate) enum NoAnswer {
+    /// It got its answer, and was asked again: the answer was wrong.
+    Refused,
+    /// There is none.
     Unknown,
 }
 
@@ -103,13 +105,13 @@ pub(crate) enum Unanswered {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) secret: Secret,
-    /// It is typed on the terminal beside the streams, where the question came from.
+    /// The question came from the terminal beside the streams, where the answer is typed.
     pub(crate) on_terminal: bool,
 }
 
-/// Where something was heard.
+/// Where a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Origin {
     Stdout,
     Stderr,
     Terminal,
@@ -122,18 +124,18 @@ pub(crate) struct Handshake {
     prompts: Vec<(Prompt, State)>,
     /// Until the script has asked for it.
     sudo_prompt: Option<SudoPrompt>,
-    /// The lines of the script that say how far its tools are.
+    /// The lines by which the script reports the progress of its tools.
     cues: Vec<String>,
-    /// The question that was answered last, where it is known by its colon.
+    /// The question that was answered last, if it is recognized by its colon.
     last: Vec<u8>,
-    stdout: Gate,
-    stderr: Gate,
+    stdout: StreamState,
+    stderr: StreamState,
     /// There is a terminal beside the streams.
     has_terminal: bool,
-    /// What stands there, on its last line.
+    /// The last line on that terminal.
     terminal: Vec<u8>,
     preamble: Vec<u8>,
-    /// The command is not started without our word.
+    /// The command waits for the go-ahead line.
     is_gated: bool,
     /// The command's input cannot come through its terminal.
     pub(crate) is_unable: bool,
@@ -148,47 +150,48 @@ pub(crate) enum Streams {
     One,
     /// Standard output and standard error.
     Two,
-    /// The same, and a terminal that tools ask on.
+    /// Both, and a terminal on which tools prompt.
     TwoBesideTerminal,
 }
 
-/// What became of a question that may come.
+/// The state of an expected question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It is not asked yet; what looks like it is another tool's.
+    /// Its tool has not been started; what looks like it is another tool's.
     Early,
     Open,
     Answered,
-    /// It is not going to be asked any more.
+    /// Its tool has ended.
     Over,
 }
 
-/// Whether a stream's own output has begun.
+/// Whether the command's own output has begun on a stream.
 #[derive(Debug)]
-enum Gate {
-    Closed(Vec<u8>),
-    Open,
+enum StreamState {
+    /// Not yet. This text has no announcement so far.
+    Preamble(Vec<u8>),
+    Started,
 }
 
-impl Gate {
+impl StreamState {
     fn pending(&self) -> &[u8] {
         match self {
-            Self::Closed(pending) => pending,
-            Self::Open => &[],
+            Self::Preamble(pending) => pending,
+            Self::Started => &[],
         }
     }
 
     fn into_pending(self) -> Vec<u8> {
         match self {
-            Self::Closed(pending) => pending,
-            Self::Open => Vec::new(),
+            Self::Preamble(pending) => pending,
+            Self::Started => Vec::new(),
         }
     }
 }
 
-impl Default for Gate {
+impl Default for StreamState {
     fn default() -> Self {
-        Self::Closed(Vec::new())
+        Self::Preamble(Vec::new())
     }
 }
 
@@ -208,8 +211,12 @@ impl Handshake {
             cues: said.flatten().cloned().chain(wanted).collect(),
             has_terminal: streams == Streams::TwoBesideTerminal,
             last: Vec::new(),
-            stdout: Gate::default(),
-            stderr: if streams == Streams::One { Gate::Open } else { Gate::default() },
+            stdout: StreamState::default(),
+            stderr: if streams == Streams::One {
+                StreamState::Started
+            } else {
+                StreamState::default()
+            },
             terminal: Vec::new(),
             preamble: Vec::new(),
             is_gated: script.gate().is_some(),
@@ -219,21 +226,22 @@ impl Handshake {
         }
     }
 
-    /// Whether the command has started: from here on it is never run again by us.
+    /// Whether the command has started. From then on it is never run again.
     pub(crate) fn started(&self) -> bool {
         self.inner.is_some()
     }
 
-    /// What is needed to kill it, without the streams.
+    /// Returns what is needed to kill it, without the streams.
     pub(crate) fn leaders(&self) -> Self {
         Self { outer: self.outer, inner: self.inner, ..Self::default() }
     }
 
-    /// What the target wrote before the command started: rc files, lectures, a tool's refusal.
+    /// Returns what the target wrote before the command started: start-up files, lectures, a tool's
+    /// refusal.
     pub(crate) fn preamble(&self) -> Vec<u8> {
         let mut all = self.preamble.clone();
-        for gate in [&self.stdout, &self.stderr] {
-            if let Gate::Closed(pending) = gate {
+        for stream in [&self.stdout, &self.stderr] {
+            if let StreamState::Preamble(pending) = stream {
                 all.extend_from_slice(pending);
             }
         }
@@ -241,60 +249,56 @@ impl Handshake {
         all
     }
 
-    /// Takes a chunk in.
-    pub(crate) fn hear(&mut self, stream: Stream, bytes: Bytes) -> Heard {
-        let gate = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        };
-        let Gate::Closed(pending) = gate else {
-            return Heard { output: bytes, ..Heard::default() };
+    /// Processes a chunk of output.
+    pub(crate) fn hear(&mut self, stream: Stream, bytes: Bytes) -> Findings {
+        let StreamState::Preamble(pending) = self.state(stream) else {
+            return Findings { output: bytes, ..Findings::default() };
         };
         let mut pending = mem::take(pending);
         pending.extend_from_slice(&bytes);
-        let mut heard = Heard::default();
-        let place = match stream {
-            Stream::Stdout => Place::Stdout,
-            Stream::Stderr => Place::Stderr,
+        let mut findings = Findings::default();
+        let origin = match stream {
+            Stream::Stdout => Origin::Stdout,
+            Stream::Stderr => Origin::Stderr,
         };
         while let Some((at, end)) = self.find_announcement(&pending) {
             let opened = self.announced(&String::from_utf8_lossy(&pending[at..end]));
             self.keep(&pending[..at]);
             pending.drain(..end);
             if opened {
-                heard.output = pending.into();
-                *self.gate(stream) = Gate::Open;
-                return heard;
+                findings.output = pending.into();
+                *self.state(stream) = StreamState::Started;
+                return findings;
             }
         }
-        self.take_cues(&mut pending, &mut heard);
+        self.take_cues(&mut pending, &mut findings);
         if self.outer.is_some() {
-            self.answer_token(&mut pending, &mut heard, place);
+            self.answer_token(&mut pending, &mut findings, origin);
         }
         if pending.len() > 2 * PREAMBLE {
             let from = pending.len() - PREAMBLE;
             self.keep(&pending[..from]);
             pending.drain(..from);
         }
-        *self.gate(stream) = Gate::Closed(pending);
-        heard
+        *self.state(stream) = StreamState::Preamble(pending);
+        findings
     }
 
-    fn gate(&mut self, stream: Stream) -> &mut Gate {
+    fn state(&mut self, stream: Stream) -> &mut StreamState {
         match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         }
     }
 
-    /// Where a whole announcement begins and ends, its newline included.
+    /// Returns the start and the end of a whole announcement, with its newline.
     fn find_announcement(&self, text: &[u8]) -> Option<(usize, usize)> {
         let at = find(text, &self.token)?;
         let length = text[at..].iter().position(|byte| *byte == b'\n')?;
         Some((at, at + length + 1))
     }
 
-    /// Reads `TOKEN in PID GROUP START SESSION`; true if it was the innermost shell's.
+    /// Parses `TOKEN in PID GROUP START SESSION`; true if the innermost shell wrote it.
     fn announced(&mut self, line: &str) -> bool {
         let mut words = line.split_whitespace().skip(1);
         let place = words.next();
@@ -308,8 +312,8 @@ impl Handshake {
             start: number(),
             session: number().and_then(|session| session.try_into().ok()),
         };
-        // The first word counts: later ones may be those of whoever has read the token in an
-        // argument list.
+        // The first one counts: a process that read the token in an argument list may write later
+        // ones.
         (if innermost { &mut self.inner } else { &mut self.outer }).get_or_insert(leader);
         innermost
     }

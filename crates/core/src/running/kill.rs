@@ -1,28 +1,28 @@
-//! Ending everything that a command started, also when nobody waits for it any more.
+//! Ends everything that a command started, even if the caller does not wait for it.
 //!
-//! # Who is killed, and when
+//! # Which processes are killed, and when
 //!
-//! By itself; then its output is read until it closes, or until 2 s of silence if something it left
-//! behind holds it. Otherwise by force: a time limit, a sink that fails, or the future being
-//! dropped. `ProcessControl::kill` ends what the connection itself can end and says which group
-//! that was; if that is not the group that announced itself, `kill -KILL -GROUP` goes through the
-//! link with the same privilege. A leader whose start time is another one is a later process with
-//! its pid, and is left alone. On drop, that kill runs in the background, and `disconnect` waits
-//! for it.
+//! A command that ends by itself is not killed: its output is read until it closes, or until 2 s of
+//! silence if a process that it left running holds it open. A timeout, a sink that fails, or a
+//! dropped future ends it by force. `ProcessControl::kill` ends what the connection itself can end
+//! and returns which group that was. If that is not the group that announced itself, `kill -KILL
+//! -GROUP` is sent through the link with the same privilege. A leader with another start time is a
+//! later process with the same pid, and is left alone. After a drop, the kill runs in the
+//! background, and `disconnect` waits for it.
 //!
-//! On a terminal that somebody types at, the group is not enough: a shell with job control puts
-//! each job into a group of its own. There, every process of the session that announced itself is
-//! killed, found in `/proc/PID/stat`. Without /proc it is the group, and the hang-up of the
-//! terminal.
+//! On a terminal with a user, the group is not enough: a shell with job control puts each job into
+//! a group of its own. There, every process of the session that announced itself is killed, found
+//! in `/proc/PID/stat`. Without /proc it is the group, and the hang-up of the terminal.
 //!
-//! A command may be given up before it has announced itself. Then nobody knows whom to kill yet:
-//! `Ending` goes on listening, for 10 s at most, and kills then. So a start is never cut off midway
-//! (`Start` spawns in a task of its own); what may take long, waiting for a free channel, is
-//! `Connection::slot`, which can be given up since nothing was started. Clean-ups of a transfer
-//! wait until its scripts are dead, or they would remove what is then made again.
+//! A command may be cancelled before it has announced itself, when the group is not known yet.
+//! `Ending` then listens for 10 s at most, and kills when it is announced. So a start is never
+//! interrupted (`Start` spawns in a task of its own); the part that may take long, waiting for a
+//! free channel, is `Connection::slot`, which can be cancelled since nothing was started. Clean-ups
+//! of a transfer wait until its scripts are dead, which could otherwise create again what was
+//! removed.
 //!
-//! Silence after a command's end may also be a link that stands still, with output on its way.
-//! Before `output_open` is said, `Connection::probe` asks for a sign of life.
+//! Silence after a command's end may also be a link that stalls, with output on its way. Before
+//! `output_open` is reported, `Connection::probe` makes a round trip.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,19 +53,18 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// busy machine.
 const CONFIRMATION_LIMIT: Duration = Duration::from_secs(8);
 
-/// How long whoever waits for the kill waits until it has reached the target, or the target has
-/// answered a question. On a link that stands still it never does, and the caller's own limit has
-/// passed already.
+/// How long the caller waits for the kill to reach the target, or for the target to answer. On a
+/// link that stalls neither happens, and the caller's own limit has passed already.
 const REACH_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a command that has been started may take to say whom to kill.
 const HEARING_LIMIT: Duration = Duration::from_secs(10);
 
-/// The same, once the shell in front of a privilege tool has spoken: the tool gets no answers any
-/// more.
+/// The limit once the shell that starts a privilege tool has announced itself: the tool gets no
+/// more answers.
 const INNER_HEARING_LIMIT: Duration = Duration::from_secs(2);
 
-/// Who kills a command, and how.
+/// Kills a command.
 pub(crate) struct Killer {
     link: Shared,
     control: Arc<dyn ProcessControl>,
@@ -73,7 +72,7 @@ pub(crate) struct Killer {
     /// The whole session goes: on a terminal, a shell with job control has put its jobs into groups
     /// of their own.
     whole_session: bool,
-    /// Clean-ups wait until it is gone: what is being killed could make again what they remove.
+    /// Clean-ups wait until it is gone: the command could create again what they remove.
     _until_killed: Option<TaskTrackerToken>,
 }
 
@@ -243,14 +242,14 @@ impl Killer {
 }
 
 impl Ending {
-    /// Ends at once what the connection itself can end, and the rest in the background: a
+    /// Ends immediately what the connection itself can end, and the rest in the background, where a
     /// disconnect waits for it.
     pub(crate) fn begin(self) {
         self.start(Arc::default());
     }
 
-    /// The same, and waits for it; true if it is proved that the command has ended. It goes on
-    /// where this is dropped, or waits no longer.
+    /// Ends it, and waits; true if it is proved that the command has ended. The kill continues if
+    /// this is dropped, or stops waiting.
     pub(crate) async fn and_wait(self) -> bool {
         let reached = Arc::new(AtomicBool::new(false));
         let mut answer = Some(self.killer.answers());
@@ -288,7 +287,7 @@ impl Ending {
         never_started || (sent && timeout(CONFIRMATION_LIMIT, self.until_over()).await == Ok(true))
     }
 
-    /// Listens until the command has said whom to kill. It may have been given up before it could.
+    /// Listens until the command has announced its group: it may have been cancelled before that.
     async fn hear_out(&mut self) {
         let started = Instant::now();
         while !self.over && !self.handshake.started() {

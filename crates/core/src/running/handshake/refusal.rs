@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Unanswered;
+use super::NoAnswer;
 use crate::values::error::{Error, ErrorKind, Refusal};
 
 /// Whether sudo did not take a password: it asked again, or says how many were wrong, in whatever
@@ -17,10 +17,10 @@ pub(crate) fn is_refused_password(error: &Error) -> bool {
             && error.stderr_tail().is_some_and(|tail| tail.lines().any(counts))
 }
 
-pub(crate) fn no_answer(why: Unanswered) -> Error {
+pub(crate) fn no_answer(why: NoAnswer) -> Error {
     let (refusal, message) = match why {
-        Unanswered::Again => (Refusal::WrongPassword, "the password was not accepted"),
-        Unanswered::Unknown => (
+        NoAnswer::Refused => (Refusal::WrongPassword, "the password was not accepted"),
+        NoAnswer::Unknown => (
             Refusal::NoPassword,
             "the target asks a question that has no answer here: is a password required?",
         ),
@@ -29,7 +29,7 @@ pub(crate) fn no_answer(why: Unanswered) -> Error {
 }
 
 /// Resolves when a tool has had its time to end after a question without an answer.
-pub(crate) async fn refusal(refused: Option<(Unanswered, Instant)>) -> Error {
+pub(crate) async fn refusal(refused: Option<(NoAnswer, Instant)>) -> Error {
     let Some((why, limit)) = refused else { return std::future::pending().await };
     sleep_until(limit).await;
     no_answer(why)

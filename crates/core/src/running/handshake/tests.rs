@@ -46,7 +46,7 @@ fn a_prompt_is_answered_once_and_its_return_is_a_refusal() {
     handshake.hear(Stream::Stdout, format!("{} out 7 7 1\n", script.token()).into());
     assert_eq!(handshake.hear(Stream::Stderr, ask.clone()).answers.len(), 1);
     let again = handshake.hear(Stream::Stderr, ask);
-    assert!(again.unanswered == Some(Unanswered::Again) && again.answers.is_empty());
+    assert!(again.unanswered == Some(NoAnswer::Refused) && again.answers.is_empty());
 }
 
 #[test]
