@@ -49,7 +49,8 @@ data_fields! {
     COMMIT = "docker_commit", CommitPolicy::EXPECTED, default: "always"
         => commit: CommitPolicy, or_default();
     /// Name for the new image, NAME[:TAG]. Useless for a container that exists.
-    TAG = "docker_tag", "text" => tag: Option<(String, String)>, checked(checks::new_image);
+    TAG = "docker_tag", "text", guarded: true
+        => tag: Option<(String, String)>, checked(checks::new_image);
 }
 
 static DOCKER: LazyLock<Vec<DataField>> = LazyLock::new(|| all_but(&SOCKET));
