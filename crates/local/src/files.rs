@@ -114,7 +114,8 @@ impl Copy {
             return Err(Error::new(ErrorKind::Data, message));
         }
         let file = AtomicFile::create(&self.to, &self.creation)?;
-        let bytes = copy_file(&from, file.file(), || !cancelled.is_set()).map_err(|error| {
+        let copied = copy_file(&from, file.file(), self.length, || !cancelled.is_set());
+        let bytes = copied.map_err(|error| {
             let message = format!("cannot copy to {}: {error}", self.to.display());
             Error::from_io(message, error)
         })?;

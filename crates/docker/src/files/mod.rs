@@ -166,7 +166,7 @@ impl FileTransfer for Files {
         };
         let copied = self.copies.run(move |cancelled| {
             let go_on = || !cancelled.is_set() && root.is_alive();
-            let copied = copy_file(&from, &to, go_on);
+            let copied = copy_file(&from, &to, None, go_on);
             Ok(copied.ok().filter(|_| root.is_alive()))
         });
         let Some(bytes) = copied.await? else { return Ok(None) };
@@ -202,7 +202,7 @@ impl Put {
         let kept = existing.as_ref().map_or(self.source_mode, |found| found.mode);
         let temporary = place.temporary()?;
         let go_on = || !cancelled.is_set() && self.root.is_alive();
-        let bytes = copy_file(&from, temporary.file(), go_on).ok()?;
+        let bytes = copy_file(&from, temporary.file(), self.length, go_on).ok()?;
         if self.length.is_some_and(|length| length != bytes) || !go_on() {
             return None;
         }

@@ -68,20 +68,27 @@ impl Cancelled {
     }
 }
 
-/// Copies the rest of one file to another, and returns its size. On Linux the kernel copies
+/// Copies the rest of one file to another, at most `most` bytes, and returns how many it copied: a
+/// source that grows is copied up to the length that it had. On Linux the kernel copies
 /// (copy_file_range(2), by std's `io::copy`).
 ///
 /// # Errors
 ///
 /// The operating system's; [`Interrupted`](io::ErrorKind::Interrupted) once it is not to `go_on`,
 /// which is asked before each 8 MiB and at the end.
-pub fn copy_file(from: &File, mut to: &File, go_on: impl Fn() -> bool) -> io::Result<u64> {
+pub fn copy_file(
+    from: &File,
+    mut to: &File,
+    most: Option<u64>,
+    go_on: impl Fn() -> bool,
+) -> io::Result<u64> {
+    let most = most.unwrap_or(u64::MAX);
     let mut copied = 0;
     loop {
         if !go_on() {
             return Err(io::Error::from(io::ErrorKind::Interrupted));
         }
-        let length = io::copy(&mut from.take(PIECE), &mut to)?;
+        let length = io::copy(&mut from.take(PIECE.min(most - copied)), &mut to)?;
         copied += length;
         if length == 0 {
             return Ok(copied);

@@ -108,8 +108,13 @@ async fn open_path(path: &Path) -> Result<OpenSource> {
     }
     // Files of /proc say 0 and have more; pipes have no length at all.
     let sized = metadata.is_file() && metadata.len() > 0;
+    // What was announced is sent: a log may grow meanwhile.
+    let reader: BoxRead = match sized {
+        true => Box::pin(file.take(metadata.len())),
+        false => Box::pin(file),
+    };
     Ok(OpenSource {
-        reader: Some(Box::pin(file)),
+        reader: Some(reader),
         path: metadata.is_file().then(|| path.to_owned()),
         length: sized.then_some(metadata.len()),
         mode: mode_of(&metadata),
@@ -177,5 +182,27 @@ impl fmt::Debug for OpenSource {
             .field("length", &self.length)
             .field("mode", &format_args!("{:o}", self.mode))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_grows_gives_what_it_announced() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"announced").unwrap();
+        let mut source = Source::path(file.path()).open().await.unwrap();
+        file.write_all(b" and more").unwrap();
+        let mut text = String::new();
+        source.take_reader().read_to_string(&mut text).await.unwrap();
+        assert_eq!((source.length, &*text), (Some(9), "announced"));
+        let to = tempfile::tempfile().unwrap();
+        let from = std::fs::File::open(file.path()).unwrap();
+        let copied = super::super::copy_file(&from, &to, source.length, || true);
+        assert_eq!((copied.unwrap(), to.metadata().unwrap().len()), (9, 9));
     }
 }
