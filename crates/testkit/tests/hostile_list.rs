@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -104,8 +105,16 @@ async fn a_file_through_or_in_the_place_of_a_symlink_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_and_set_id_files_are_refused() {
-    expect_refusal(&[("o", "644", "device", "")]).await;
-    expect_refusal(&[("f", "4755", "file", "")]).await;
+async fn what_is_no_file_is_left_out_and_set_id_bits_are_dropped() {
+    let (root, got) = get(&[("o", "644", "device", ""), ("f", "6755", "file", "")]).await;
+    got.unwrap();
+    let to = root.path().join("parent/new");
+    let names = fs::read_dir(&to).unwrap().map(|it| it.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["file"]);
+    assert_eq!(fs::metadata(to.join("file")).unwrap().mode() & 0o7777, 0o644);
+}
+
+#[tokio::test]
+async fn a_file_that_comes_twice_is_refused() {
     expect_refusal(&[("f", "644", "file", ""), ("f", "644", "file", "")]).await;
 }

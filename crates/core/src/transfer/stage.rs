@@ -3,6 +3,7 @@
 //! The target may be hostile: nothing that it names may lie outside, and nothing is written through
 //! a symlink.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -23,7 +24,39 @@ pub(super) struct Stage {
     root: TempDir,
     destination: PathBuf,
     directories: Vec<(PathBuf, u32, SystemTime)>,
+    /// The same, to be looked up: asking the file system for each part of each path would take the
+    /// cube of a tree's depth.
+    known: HashSet<PathBuf>,
     pub(super) bytes: u64,
+    pub(super) warnings: Warnings,
+}
+
+/// What was not taken over as it is. A target may send any number of such entries.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    texts: Vec<String>,
+    more: u64,
+}
+
+impl Warnings {
+    /// The most that are reported one by one.
+    const MOST: usize = 20;
+
+    fn add(&mut self, path: &Path, problem: &str) {
+        match self.texts.len() < Self::MOST {
+            true => self.texts.push(format!("{:?} {problem}", path.to_string_lossy())),
+            false => self.more += 1,
+        }
+    }
+
+    /// Returns the warnings, the last of which counts those that are not kept.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        let mut texts = std::mem::take(&mut self.texts);
+        if self.more > 0 {
+            texts.push(format!("{} more entries are left out or changed", self.more));
+        }
+        texts
+    }
 }
 
 impl Stage {
@@ -51,7 +84,14 @@ impl Stage {
             .rand_bytes(16)
             .tempdir_in(directory_of(&destination))
             .map_err(failed)?;
-        Ok(Self { root, destination, directories: Vec::new(), bytes: 0 })
+        Ok(Self {
+            root,
+            destination,
+            directories: Vec::new(),
+            known: HashSet::new(),
+            bytes: 0,
+            warnings: Warnings::default(),
+        })
     }
 
     /// A directory. Its set-id bits are dropped, and not refused as those of files: that would
@@ -59,6 +99,7 @@ impl Stage {
     pub(super) fn directory(&mut self, path: &Path, mode: u32, time: SystemTime) -> Result<()> {
         let Some(inside) = self.locate(path)? else { return Ok(()) };
         fs::create_dir(&inside).map_err(|error| refused(path, &error.to_string()))?;
+        self.known.insert(inside.clone());
         self.directories.push((inside, mode & 0o777, time));
         Ok(())
     }
@@ -88,7 +129,7 @@ impl Stage {
     /// Where a file of this path is to be stored.
     pub(super) fn file_path(&mut self, path: &Path, mode: u32) -> Result<PathBuf> {
         if mode & SET_ID != 0 {
-            return Err(refused(path, "it is set-user-ID or set-group-ID"));
+            self.warnings.add(path, "is stored without its set-ID bits");
         }
         let inside = self.locate(path)?.ok_or_else(|| refused(path, "it names the root"))?;
         if fs::symlink_metadata(&inside).is_ok() {
@@ -104,6 +145,19 @@ impl Stage {
         make_symlink(target, &inside)
             .and_then(|()| filetime::set_symlink_file_times(&inside, time, time))
             .map_err(|error| refused(path, &error.to_string()))
+    }
+
+    /// A file on the destination's file system that has no name, opened twice: to be written, and
+    /// to be read from its beginning.
+    pub(super) fn scratch(&self) -> Result<(File, File)> {
+        let made = tempfile::NamedTempFile::new_in(self.root.path());
+        let opened = made.and_then(|file| Ok((file.reopen()?, file.reopen()?)));
+        opened.map_err(|error| Error::from_io("the target's list cannot be stored", error))
+    }
+
+    /// Leaves out what is no file, directory or link.
+    pub(super) fn leave_out(&mut self, path: &Path) {
+        self.warnings.add(path, "is no file and is left out");
     }
 
     /// One more name for a file that is inside.
@@ -157,21 +211,18 @@ impl Stage {
     /// symlinks.
     fn locate(&self, path: &Path) -> Result<Option<PathBuf>> {
         let mut inside = self.root.path().to_owned();
-        let mut names = path.components().filter(|part| *part != Component::CurDir).peekable();
-        if names.peek().is_none() {
-            return Ok(None);
-        }
-        while let Some(name) = names.next() {
-            let Component::Normal(name) = name else {
+        for part in path.components().filter(|part| *part != Component::CurDir) {
+            let Component::Normal(name) = part else {
                 return Err(refused(path, "it leads out of the destination"));
             };
             inside.push(name);
-            if names.peek().is_some() {
-                let parent = fs::symlink_metadata(&inside);
-                if !parent.is_ok_and(|parent| parent.is_dir()) {
-                    return Err(refused(path, "it passes through what is no directory"));
-                }
-            }
+        }
+        if inside == self.root.path() {
+            return Ok(None);
+        }
+        let parent = directory_of(&inside);
+        if parent != self.root.path() && !self.known.contains(parent) {
+            return Err(refused(path, "it passes through what is no directory"));
         }
         Ok(Some(inside))
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tar::EntryType;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
 use super::get::{Receiver, get_stream};
@@ -28,9 +28,10 @@ impl Link {
     /// modes, times and symlinks.
     ///
     /// A new directory appears whole; one that is there is merged, and keeps its own mode. The
-    /// target is not trusted: entries that lead out of the destination, pass through a symlink,
-    /// come twice, are devices, or are set-user-ID or set-group-ID files are refused, and then
-    /// nothing of the directory appears. Set-ID bits of directories are dropped.
+    /// target is not trusted: entries that lead out of the destination, pass through a symlink, or
+    /// come twice are refused, and then nothing of the directory appears. Sockets, pipes and devices
+    /// are left out, and files lose their set-ID bits, with a warning to the reporter; directories
+    /// lose theirs without one.
     ///
     /// # Errors
     ///
@@ -93,6 +94,9 @@ async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
         }
     };
     let bytes = stage.bytes;
+    for warning in stage.warnings.take() {
+        remote.link.report(Event::Warning(&warning));
+    }
     blocking(move || stage.commit(header.mode, header.time())).await?;
     Ok(Transferred { bytes, in_place: false })
 }
@@ -221,6 +225,10 @@ fn unpack_entry<R: Read>(
         (EntryType::Symlink, Some(target)) => stage.symlink(&path, &target, time),
         (EntryType::Link, Some(target)) => stage.hard_link(&path, &target),
         (EntryType::Regular | EntryType::Continuous, _) => stage.file(&path, mode, time, entry),
+        (EntryType::Fifo | EntryType::Char | EntryType::Block, _) => {
+            stage.leave_out(&path);
+            Ok(())
+        }
         // A sparse file's holes come out of nothing: a small stream would fill the disk.
         (kind, _) => Err(refused(&path, &format!("it is no file, directory or link ({kind:?})"))),
     }
@@ -228,17 +236,28 @@ fn unpack_entry<R: Read>(
 
 /// Reads the entries one by one.
 async fn get_files(remote: &Remote<'_>, stage: &mut Stage, values: &Values<'_>) -> Result<()> {
-    let mut listed = Vec::new();
-    let mut receiver = Receiver::new(remote, ListBody { listed: &mut listed });
+    let (list, reading) = stage.scratch()?;
+    let mut receiver = Receiver::new(remote, ListBody { list: list.into(), field: 0 });
     let ended = remote.read(values.list_tree(), None, &mut receiver).await;
     receiver.finish(ended)?;
-    let mut fields = listed.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    while let (Some(head), Some(path), Some(link)) = (fields.next(), fields.next(), fields.next()) {
+    let mut list = BufReader::new(tokio::fs::File::from(reading));
+    while let Some(head) = field(&mut list).await? {
+        let (path, link) = (field(&mut list).await?, field(&mut list).await?);
+        let (Some(path), Some(link)) = (path, link) else { break };
         let (kind, rest) = head.split_once(' ').unwrap_or((&head, ""));
         let header = Header::parse(rest);
-        get_listed(remote, stage, kind, Path::new(&*path), &link, &header).await?;
+        get_listed(remote, stage, kind, Path::new(&path), &link, &header).await?;
     }
     Ok(())
+}
+
+/// The next field of the list; `None` at its end.
+async fn field(list: &mut BufReader<tokio::fs::File>) -> Result<Option<String>> {
+    let mut text = Vec::new();
+    let read = list.read_until(0, &mut text).await;
+    read.map_err(|error| Error::from_io("the target's list cannot be read", error))?;
+    let text = text.strip_suffix(b"\0");
+    Ok(text.map(|text| String::from_utf8_lossy(text).into_owned()))
 }
 
 async fn get_listed(
@@ -261,27 +280,40 @@ async fn get_listed(
             stage.bytes += got.bytes;
             Ok(())
         }
-        _ => Err(refused(path, "it is no file, directory or link")),
+        _ => {
+            stage.leave_out(path);
+            Ok(())
+        }
     }
 }
 
-/// Collects a list of entries.
-struct ListBody<'a> {
-    listed: &'a mut Vec<u8>,
+/// Stores a list of entries in a file of this machine: a target decides how long it is.
+struct ListBody {
+    list: tokio::fs::File,
+    /// The bytes of the field that is coming.
+    field: usize,
 }
 
+/// The longest field of a list: a path has 4 KiB at most (PATH_MAX).
+const LONGEST_FIELD: usize = 64 * 1024;
+
 #[async_trait]
-impl Body for ListBody<'_> {
+impl Body for ListBody {
     async fn begin(&mut self, _header: &Header) -> Result<()> {
         Ok(())
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.listed.extend_from_slice(bytes);
-        Ok(())
+        for (number, part) in bytes.split(|byte| *byte == 0).enumerate() {
+            self.field = if number == 0 { self.field + part.len() } else { part.len() };
+            if self.field > LONGEST_FIELD {
+                return Err(io::Error::other("an entry of the target's list is too long"));
+            }
+        }
+        self.list.write_all(bytes).await
     }
 
     async fn end(&mut self) -> io::Result<()> {
-        Ok(())
+        self.list.flush().await
     }
 }

@@ -25,7 +25,6 @@ fn nothing_outside_is_ever_named() {
     for target in ["/etc/passwd", "../x", "link/etc/passwd", "link", "missing"] {
         assert!(stage.hard_link(Path::new("hard"), Path::new(target)).is_err(), "{target}");
     }
-    assert!(store(&mut stage, "setuid", 0o4755).is_err());
     drop(stage);
     assert_eq!(entries(around.path()).unwrap().len(), 0, "a dropped stage leaves nothing");
 }
@@ -61,4 +60,18 @@ fn a_tree_is_merged_and_never_through_a_symlink() {
     store(&mut through, "first", 0o644).unwrap();
     assert!(through.commit(0o755, UNIX_EPOCH).is_err());
     assert!(!dest.join("first").exists(), "nothing is moved where something is in the way");
+}
+
+#[test]
+fn set_id_bits_are_dropped_with_a_warning() {
+    let (around, mut stage) = stage();
+    for number in 0..30 {
+        store(&mut stage, &format!("setuid{number}"), 0o6755).unwrap();
+    }
+    let warnings = stage.warnings.take();
+    assert_eq!(warnings[0], "\"setuid0\" is stored without its set-ID bits");
+    assert_eq!((warnings.len(), &*warnings[20]), (21, "10 more entries are left out or changed"));
+    stage.commit(0o755, UNIX_EPOCH).unwrap();
+    let found = fs::metadata(around.path().join("dest/setuid0")).unwrap();
+    assert_eq!(crate::contract::files::mode_of(&found), 0o755);
 }
