@@ -1,13 +1,18 @@
 //! The file of known host keys, as ssh finds it when it adds a new one.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hostlink_core::Context;
+use hostlink_core::{Context, Event, Reporter};
 
 use crate::settings::{HostKeyPolicy, Settings};
+
+use super::errors::subject;
+use super::log::Log;
+use super::peers::Peer;
 
 /// Many logins begin at once, and one of them is enough to end a line.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -25,7 +30,7 @@ pub(crate) fn end_last_line(settings: &Settings, context: &Context) {
     let file: Option<PathBuf> = settings.known_hosts_file.clone().or_else(default);
     if let Some(path) = file.filter(|path| path.is_absolute() && path.is_file()) {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where we may not write, ssh may not either, and says so.
+        // Where we may not write, ssh may not either, and says so: see `Unkept`.
         let _not_ours = end(&path);
     }
 }
@@ -45,6 +50,48 @@ fn end(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).open(path)?.write_all(b"\n")
 }
 
+/// What ssh says where it took a key that it could not write down: `check_host_key` in OpenSSH's
+/// `sshconnect.c`. The file follows.
+const NOT_ADDED: &str = "Failed to add the host to the list of known hosts (";
+
+/// Warns of the host keys that one login took and that ssh could not keep: a key that has changed
+/// by the next login would be taken for a new one again.
+#[derive(Debug)]
+pub(super) struct Unkept {
+    target: String,
+    reporter: Arc<dyn Reporter>,
+    told: HashSet<String>,
+}
+
+impl Unkept {
+    pub(super) fn new(target: &str, context: &Context) -> Self {
+        let (target, reporter) = (target.to_owned(), context.reporter.clone());
+        Self { target, reporter, told: HashSet::new() }
+    }
+
+    /// Reports each such key of the log once. `master` is the process id of the target's ssh.
+    pub(super) fn warn(&mut self, log: &Mutex<Log>, master: Option<i32>) {
+        for warning in warnings(&super::lock(log), master) {
+            if !self.told.contains(&warning) {
+                self.reporter.report(&self.target, Event::Warning(&warning));
+                self.told.insert(warning);
+            }
+        }
+    }
+}
+
+fn warnings(log: &Log, master: Option<i32>) -> Vec<String> {
+    let of_peer = |peer: &Peer<'_>| {
+        let file = peer.after(NOT_ADDED)?.trim_end_matches(").");
+        let who = subject(peer);
+        Some(format!(
+            "the host key of {who} was accepted, but could not be added to {file}, so a changed key will not be \
+             noticed: make the file writable, or name another one with ssh_known_hosts_file"
+        ))
+    };
+    Peer::all(log, master).iter().filter_map(of_peer).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +103,30 @@ mod tests {
             std::fs::write(file.path(), before).unwrap();
             end(file.path()).unwrap();
             assert_eq!(std::fs::read_to_string(file.path()).unwrap(), after);
+        }
+    }
+
+    #[test]
+    fn each_hop_whose_key_is_not_kept_is_named_with_the_file() {
+        let mut log = Log::default();
+        for (pid, host) in [(1, "web"), (2, "bastion")] {
+            log.push(
+                format!(
+                    "debug1: s.c:f():1 (pid={pid}): Authenticating to {host}:22 as 'me'\n\
+                     s.c:f():1 (pid={pid}): {NOT_ADDED}/ro/known (1)).\n"
+                )
+                .as_bytes(),
+            );
+        }
+        let told = warnings(&log, Some(1));
+        let starts =
+            ["the host key of me@web:22 was", "the host key of the jump host me@bastion:22"];
+        assert_eq!(told.len(), 2);
+        for (warning, start) in told.iter().zip(starts) {
+            assert!(
+                warning.starts_with(start) && warning.contains("to /ro/known (1),"),
+                "{warning}"
+            );
         }
     }
 }

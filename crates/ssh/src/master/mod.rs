@@ -36,6 +36,7 @@ use crate::settings::Settings;
 use self::askpass::Askpass;
 pub(crate) use self::errors::Failure;
 use self::group::Group;
+use self::known_hosts::Unkept;
 use self::log::Log;
 pub(crate) use self::run::{MasterDirectory, Run, WeakRun};
 use self::start::Start;
@@ -160,8 +161,13 @@ fn watch_over(
     let log = Arc::new(Mutex::new(Log::default()));
     let (ended, exit) = watch::channel(None);
     let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
+    let said = Said {
+        log: log.clone(),
+        master: group.pid(),
+        unkept: Unkept::new(&askpass.target, &askpass.context),
+    };
     let askpass = tokio::spawn(askpass.serve()).abort_handle();
-    tokio::spawn(supervise(child, stderr, group.clone(), log.clone(), ended));
+    tokio::spawn(supervise(child, stderr, group.clone(), said, ended));
     Master { directory, group, log, exit, askpass }
 }
 
@@ -170,10 +176,11 @@ async fn supervise(
     mut child: Box<dyn ChildWrapper>,
     stderr: impl AsyncRead + Unpin,
     group: Arc<Group>,
-    log: Arc<Mutex<Log>>,
+    mut said: Said,
     ended: watch::Sender<Option<Exit>>,
 ) {
-    let read = read_all(stderr, &log);
+    let log = said.log.clone();
+    let read = said.read_all(stderr);
     tokio::pin!(read);
     let status = tokio::select! {
         status = child.wait() => {
@@ -189,12 +196,23 @@ async fn supervise(
     ended.send_replace(Some(Exit { code }));
 }
 
-async fn read_all(mut stderr: impl AsyncRead + Unpin, log: &Mutex<Log>) {
-    let mut bytes = vec![0; 4096];
-    loop {
-        match stderr.read(&mut bytes).await {
-            Ok(0) | Err(_) => return,
-            Ok(length) => lock(log).push(&bytes[..length]),
+/// What ssh says, and what of it is reported as it comes.
+struct Said {
+    log: Arc<Mutex<Log>>,
+    /// The process id of the target's ssh.
+    master: Option<i32>,
+    unkept: Unkept,
+}
+
+impl Said {
+    async fn read_all(&mut self, mut stderr: impl AsyncRead + Unpin) {
+        let mut bytes = vec![0; 4096];
+        loop {
+            match stderr.read(&mut bytes).await {
+                Ok(0) | Err(_) => return,
+                Ok(length) => lock(&self.log).push(&bytes[..length]),
+            }
+            self.unkept.warn(&self.log, self.master);
         }
     }
 }

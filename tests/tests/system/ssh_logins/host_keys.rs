@@ -4,14 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use hostlink::{Data, ErrorKind};
+use hostlink::{Context, Data, ErrorKind};
+use hostlink_tests::cli::{run, stderr, stdout};
 use hostlink_tests::keys::{KeyType, Keys};
+use hostlink_tests::ssh_target::Details;
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::user::TestUser;
 use tempfile::NamedTempFile;
 
 use crate::ssh_logins::scene::{
-    assert_says, connect, file, hostlink, key_of, on, one_line_of, refusal, text, user_of,
+    assert_says, connect, connect_to, context, file, hostlink, key_of, on, one_line_of, refusal,
+    text, user_of,
 };
 
 /// Another key than the server's, as the one that is known of it.
@@ -71,6 +74,33 @@ async fn the_default_is_accept_new() {
     data.insert("ssh_strict_host_key_checking", hostlink::Value::Null);
     assert_eq!(user_of(&connect(&sshd, &data).await).await, "root");
     assert!(holds_key_of(known.path(), &sshd));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_kept_is_warned_of_with_the_file() {
+    let sshd = Sshd::builder().start();
+    // No file can be made below a file, whoever tries.
+    let known = sshd.dir().join("config/known hosts");
+    let data = data(&sshd, &known, "accept-new");
+    for _ in ["new", "as new as before"] {
+        let details = Details::default();
+        let context = Context { reporter: details.context().reporter, ..context() };
+        let link = connect_to("127.0.0.1", &data, &context).await;
+        assert_eq!(user_of(&link).await, "root");
+        link.disconnect().await.unwrap();
+        let told = details.with(&text(&known));
+        assert_eq!(told.len(), 1, "{told:?}");
+        let place = format!("the host key of root@127.0.0.1:{}", sshd.port());
+        assert!(told[0].contains(&place) && told[0].contains("will not be noticed"), "{told:?}");
+    }
+    let output = run(hostlink("127.0.0.1", &data, "id -un"));
+    let (told, lines) = (stderr(&output), stdout(&output));
+    assert_eq!((lines, told.matches("warning: ").count()), ("root\n".to_owned(), 1), "{told}");
+    assert!(told.contains(&text(&known)), "{told}");
+    // The control: where it can be kept, there is nothing to say.
+    let kept =
+        hostlink("127.0.0.1", &data.with("ssh_known_hosts_file", text(file("").path())), "true");
+    assert_eq!(stderr(&run(kept)), "");
 }
 
 async fn a_changed_key_is_refused(policy: &str) {
