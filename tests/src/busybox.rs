@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loader_is_a_library_and_the_kernel_s_page_is_none() {
+    fn the_loader_is_a_library_and_the_kernel_s_page_is_not() {
         let said = "\tlinux-vdso.so.1 (0x7ffd)\n\tlibz.so.1 => /lib/x/libz.so.1 (0x7f)\n\
                     \t/lib64/ld-linux-x86-64.so.2 (0x7f00)\n";
         assert_eq!(libraries(said), ["/lib/x/libz.so.1", "/lib64/ld-linux-x86-64.so.2"]);

@@ -266,7 +266,7 @@ pub fn a_missing_source_is_rsync_s_own_failure(far: &Far) {
 /// # Panics
 ///
 /// If it does not.
-pub fn a_target_without_rsync_is_told_apart(far: &Far) {
+pub fn a_target_without_rsync_has_its_own_error(far: &Far) {
     let here = tempfile::tempdir().unwrap();
     for (source, destination) in
         [(slashed(here.path()), ":/tmp/".into()), (":/etc/hosts".into(), slashed(here.path()))]

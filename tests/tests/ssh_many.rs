@@ -17,10 +17,10 @@ use hostlink_tests::sshd::Sshd;
 use hostlink_tests::users_master::UsersMaster;
 use tokio::task::JoinSet;
 
-/// Far more logins at once than a test makes.
+/// More simultaneous logins than a test makes.
 const NO_LIMIT: &str = "2000:30:2000";
 
-/// What a command takes where they run one after the other.
+/// Returns the time per command when they run one after the other.
 async fn each_alone(link: &Link) -> Duration {
     let begun = Instant::now();
     for number in 0..50 {
@@ -29,12 +29,12 @@ async fn each_alone(link: &Link) -> Duration {
     begun.elapsed() / 50
 }
 
-/// So many commands at once. Gives what each took, what it takes alone, and how many channels were
-/// refused.
+/// Runs this many commands at the same time. Returns the time of each, the time of one alone, and
+/// how many channels were refused.
 async fn share_one_login(channels: usize, count: u32) -> (Duration, Duration, usize) {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));
     let link = target.connect().await;
-    // SFTP holds a channel from now on.
+    // SFTP keeps a channel from now on.
     let file = target.sshd.dir().join("file").display().to_string();
     link.put_file(b"content".to_vec(), &file, &PutOptions::default()).await.unwrap();
     let before = each_alone(&link).await;
@@ -69,9 +69,10 @@ async fn two_hundred_commands_share_one_login() {
 async fn two_hundred_commands_on_few_channels_take_no_longer_than_one_after_the_other() {
     for channels in [1, 2] {
         let (each, alone, refused) = share_one_login(channels, 200).await;
-        // The first few, and one now and then, to see whether there are more by now.
+        // The first few, and then an occasional one, to find out whether more channels are
+        // available.
         assert!((1..60).contains(&refused), "{refused}");
-        // They differ as others use the machine.
+        // The times differ because other tests use the machine.
         assert!(each < alone * 5, "{each:?}");
     }
 }
@@ -80,7 +81,7 @@ async fn two_hundred_commands_on_few_channels_take_no_longer_than_one_after_the_
 async fn a_host_that_allows_no_session_says_so_in_time() {
     let target = SshTarget::start(Sshd::builder().max_sessions(0));
     let (link, begun) = (target.connect().await, Instant::now());
-    // However many ask together, they wait together.
+    // However many are started together, they wait together.
     let errors: JoinSet<_> = (0..10)
         .map(|_| {
             let (link, command) = (link.clone(), StringCommand::shell("echo x"));
@@ -88,7 +89,7 @@ async fn a_host_that_allows_no_session_says_so_in_time() {
         })
         .collect();
     let errors = tokio::time::timeout(Duration::from_secs(60), errors.join_all()).await;
-    for error in errors.expect("they do not wait for ever") {
+    for error in errors.expect("they do not hang") {
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
         assert!(error.to_string().contains("MaxSessions 0"), "{error}");
@@ -98,13 +99,13 @@ async fn a_host_that_allows_no_session_says_so_in_time() {
     let (begun, options) = (Instant::now(), PutOptions::default());
     let put = link.put_file(b"x".to_vec(), "/nowhere/file", &options);
     let put = tokio::time::timeout(Duration::from_secs(60), put).await;
-    let error = put.expect("it does not wait for ever").unwrap_err();
+    let error = put.expect("it does not hang").unwrap_err();
     println!("put: {:.1?}", begun.elapsed());
     assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
     link.disconnect().await.unwrap();
 }
 
-/// So many commands time out together. False if not all that can had started by then.
+/// Runs this many commands into a timeout together. Returns false if too few had started by then.
 async fn time_out_together(channels: usize, commands: usize, at_once: usize, limit: u64) -> bool {
     let target = SshTarget::start(Sshd::builder().max_sessions(channels));
     let link = target.connect().await;
@@ -114,7 +115,7 @@ async fn time_out_together(channels: usize, commands: usize, at_once: usize, lim
     most == at_once
 }
 
-/// How many ran at once. All of them are killed.
+/// Returns how many ran at the same time. All of them are killed.
 async fn time_out_on(link: &Link, commands: usize, limit: u64) -> usize {
     let seconds = unique_seconds();
     let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(limit));
@@ -134,17 +135,17 @@ async fn time_out_on(link: &Link, commands: usize, limit: u64) -> usize {
         }
         most = most.max(count_running("sleep", &seconds));
     }
-    println!("{confirmed} kills were confirmed at once");
+    println!("{confirmed} kills were confirmed immediately");
     wait_until("all are killed", || count_running("sleep", &seconds) == 0);
     most
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_that_time_out_together_are_all_killed() {
-    // Eight run at once on one login: one channel is for files and one for kills.
+    // Eight run at the same time on one login: one channel is kept for files and one for kills.
     for (channels, commands, at_once) in [(10, 10, 8), (2, 2, 2)] {
         let mut ran = false;
-        // A machine that is busy takes longer to start them.
+        // A busy machine takes longer to start them.
         for limit in [3, 10, 30, 60] {
             ran = ran || time_out_together(channels, commands, at_once, limit).await;
         }
@@ -178,7 +179,7 @@ async fn commands_on_a_master_of_the_users_are_all_killed() {
     }
 }
 
-/// A channel is enough for a command, if not for its kill.
+/// One channel is enough for a command, if not for its kill.
 #[tokio::test]
 async fn a_master_of_the_users_with_one_channel_runs_commands_one_after_the_other() {
     let target = SshTarget::start(Sshd::builder().max_sessions(1));
@@ -194,7 +195,7 @@ async fn a_master_of_the_users_with_one_channel_runs_commands_one_after_the_othe
     link.disconnect().await.unwrap();
 }
 
-/// Connects to so many hosts at once, and runs a command on each.
+/// Connects to all these hosts at the same time, and runs a command on each.
 async fn reach(names: Vec<(String, Data)>) -> Vec<Result<Link>> {
     let registry = std::sync::Arc::new(builtin_registry());
     let mut logins = JoinSet::new();
@@ -222,13 +223,14 @@ async fn all_arrive(names: Vec<(String, Data)>) {
     ends.join_all().await.into_iter().for_each(|ended| ended.unwrap());
 }
 
-/// The addresses 127.0.1.1, 127.0.1.2 …, which one server that listens everywhere answers at.
+/// Returns the addresses 127.0.1.1, 127.0.1.2 …, at which one server answers that listens
+/// everywhere.
 fn hosts(count: usize, data: &Data) -> Vec<(String, Data)> {
     (0..count).map(|n| (format!("127.0.{}.{}", 1 + n / 200, 1 + n % 200), data.clone())).collect()
 }
 
-/// Two servers, of which the second is the hosts and the first the bastion, with one known_hosts
-/// file and one key.
+/// Two servers with one known_hosts file and one key: the first is the bastion, the second the
+/// hosts.
 struct Bastion {
     bastion: Sshd,
     hosts: SshTarget,
@@ -250,11 +252,11 @@ impl Bastion {
         format!("root@{}:{}", self.bastion.address(), self.bastion.port())
     }
 
-    /// What logs in on the hosts, with a configuration in which the bastion's key stands, and these
-    /// lines.
+    /// Returns the data for logins on the hosts, with a configuration that has the bastion's key
+    /// and these lines.
     fn data(&self, lines: &str) -> Data {
         let key = self.hosts.key.path().display();
-        // A key exchange that costs little.
+        // A cheap key exchange.
         let text = format!(
             "KexAlgorithms curve25519-sha256\nHost 127.0.0.1\nIdentityFile {key}\n{lines}\n"
         );
@@ -265,7 +267,7 @@ impl Bastion {
 }
 
 #[tokio::test]
-async fn two_hundred_hosts_are_behind_one_bastion() {
+async fn two_hundred_hosts_through_one_bastion() {
     let it = Bastion::start();
     let data = it.data("").with("ssh_proxy_jump", it.jump());
     all_arrive(hosts(200, &patient(&data))).await;
@@ -273,14 +275,14 @@ async fn two_hundred_hosts_are_behind_one_bastion() {
 }
 
 #[tokio::test]
-async fn two_hundred_hosts_are_behind_a_bastion_of_the_users_configuration() {
+async fn two_hundred_hosts_through_a_bastion_of_the_users_configuration() {
     let it = Bastion::start();
     let data = it.data(&format!("Host 127.0.1.*\nProxyJump {}", it.jump()));
     all_arrive(hosts(200, &patient(&data))).await;
     assert_eq!((it.bastion.logins(), it.hosts.sshd.logins()), (200, 200));
 }
 
-/// A login may take its time on a machine where dozens are made at once.
+/// Allows slow logins: dozens are made at the same time.
 fn patient(data: &Data) -> Data {
     data.clone().with("ssh_connect_timeout", 100)
 }
@@ -291,21 +293,21 @@ async fn a_server_that_turns_logins_away_takes_them_all_in_the_end() {
     let target = SshTarget::start(builder);
     all_arrive(hosts(60, &patient(&target.data))).await;
     assert_eq!(target.sshd.logins(), 60);
-    // As one host under many names, they are let in at one door.
+    // As one host under many names, they share one login limit.
     let data = patient(&target.data).with("ssh_hostname", "127.0.0.1");
     all_arrive((0..60).map(|n| (format!("web{n}"), data.clone())).collect()).await;
     assert_eq!(target.sshd.logins(), 120);
 }
 
-/// Only the time that the host takes counts: most of these wait for longer than that before they
-/// are tried.
+/// The connect timeout counts only the time that the host takes: most of these connections wait
+/// longer than that before they are tried.
 #[tokio::test]
-async fn two_hundred_targets_on_one_server_wait_at_our_door_in_vain_for_no_time_out() {
+async fn two_hundred_targets_on_one_server_wait_for_a_login_without_a_timeout() {
     let target = SshTarget::start(Sshd::builder());
     let limit = Duration::from_secs(3);
     let data = target.data.clone().with("ssh_hostname", "127.0.0.1");
     let data = data.with("ssh_connect_timeout", limit.as_secs_f64());
-    // More where the machine is that fast.
+    // More on a machine that is that fast.
     for count in [200, 600, 1800] {
         let begun = Instant::now();
         all_arrive((0..count).map(|n| (format!("web{n}"), data.clone())).collect()).await;

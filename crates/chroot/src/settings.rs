@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_once() {
+    fn all_faults_are_reported_together() {
         let path = |path: &str| Data::new().with("chroot_path", path);
         for (data, expected) in [
             (Data::new(), "chroot_path: it is missing: which directory is the root?"),

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn options_stand_before_targets_and_behind_the_subcommand() {
+    fn options_precede_targets_or_follow_the_subcommand() {
         let outer = ["--data", "a=1", "--env", "A=1", "--timeout", "1", "-v"];
         let inner = ["--data", "b=2", "--env", "B=2", "--timeout", "2", "--json", "--", "ls"];
         let words = [&outer[..], &["@local,x", "exec"], &inner].concat();

@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_name_is_told_in_one_line() {
+    fn an_invalid_name_is_reported_in_one_line() {
         for text in
             ["", "a\nb", "a b", "-rf", "/web1", "a/../b", "a//b", "a?x=1", "a%2e", "é", "a:"]
         {

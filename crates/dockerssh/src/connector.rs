@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_of_the_users_is_told_nothing_of_keys() {
+    fn a_master_of_the_users_gets_no_key_settings() {
         let given = Data::new().with("ssh_control_path", "/run/master");
         let server = SshServer { address: "172.17.0.2".into(), port: 22, container: "0a1b".into() };
         assert_eq!(login_data(&given, server).get("ssh_options"), None);

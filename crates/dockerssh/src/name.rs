@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_told_in_one_line() {
+    fn an_empty_name_is_reported_in_one_line() {
         for (argument, problem) in [
             (None, "@dockerssh: it names nothing; "),
             (Some(""), "@dockerssh/: it names nothing; "),

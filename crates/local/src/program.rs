@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn children_end_with_it_and_with_whoever_gave_it_up() {
+    async fn children_end_with_it_and_when_it_is_dropped() {
         let pid = std::process::id();
         for (turn, wait) in ["wait", "exit"].into_iter().enumerate() {
             let file = std::env::temp_dir().join(format!("hostlink-program-{pid}-{turn}"));

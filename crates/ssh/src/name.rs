@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_host_is_told_in_one_line() {
+    fn an_unknown_host_is_reported_in_one_line() {
         for (argument, expected) in [
             (None, "@ssh stands for no host: write @ssh/HOST"),
             (

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_tells_how_many_there_are() {
+    async fn a_refusal_reports_how_many_there_are() {
         let slots = Slots::new(3);
         let mut held = Vec::new();
         for _ in 0..4 {

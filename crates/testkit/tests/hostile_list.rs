@@ -98,7 +98,7 @@ async fn a_path_that_leads_out_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_through_or_in_the_place_of_a_symlink_is_refused() {
+async fn a_file_through_or_instead_of_a_symlink_is_refused() {
     expect_refusal(&[("l", "777", "link", ".."), ("f", "644", "link/x", "")]).await;
     expect_refusal(&[("l", "777", "link", "../../outside"), ("f", "644", "link", "")]).await;
     expect_refusal(&[("l", "777", "link", ".."), ("d", "755", "link", "")]).await;

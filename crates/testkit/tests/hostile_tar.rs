@@ -154,13 +154,13 @@ async fn a_file_through_a_symlink_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_in_the_place_of_a_symlink_is_refused() {
+async fn a_file_instead_of_a_symlink_is_refused() {
     let link = Archive::new().link(EntryType::Symlink, "link", "../../outside");
     expect_refusal(link.file("link")).await;
 }
 
 #[tokio::test]
-async fn a_directory_in_the_place_of_a_symlink_is_refused() {
+async fn a_directory_instead_of_a_symlink_is_refused() {
     let link = Archive::new().link(EntryType::Symlink, "link", "..");
     expect_refusal(link.entry(EntryType::Directory, "link", "", 0o755).file("link/x")).await;
 }
@@ -259,7 +259,7 @@ async fn set_id_bits_of_directories_are_dropped() {
 }
 
 #[tokio::test]
-async fn noise_in_the_place_of_an_archive_leaves_nothing() {
+async fn noise_instead_of_an_archive_leaves_nothing() {
     for noise in [&b"not an archive at all, but longer than one block of one".repeat(40)[..], b"x"]
     {
         let scene = Scene::new(Archive::new());

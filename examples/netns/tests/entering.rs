@@ -42,7 +42,7 @@ async fn commands_see_the_network_of_the_namespace() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_entered_is_told() {
+async fn a_root_that_cannot_be_entered_is_reported() {
     let told = async |target: &str, data: Data| {
         let error = connect(target, data).await.unwrap_err();
         (error.kind(), error.message().to_owned())

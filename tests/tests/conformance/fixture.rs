@@ -9,10 +9,10 @@ use hostlink::{Context, Data, Error, ErrorKind, Link, Registry, Result, Value, b
 use hostlink_testkit::{Fixture, Lack, Signals, WithoutFastPaths};
 use tokio::task::JoinError;
 
-/// The variable that tells a child of the test program where its parent's target is.
+/// The variable by which a child of the test program learns its parent's target.
 const PLACE: &str = "HOSTLINK_TESTS_PLACE";
 
-/// A target, and what keeps it there.
+/// A target, and the values that keep it alive.
 pub(crate) struct Place {
     /// The target's name.
     name: String,
@@ -21,12 +21,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The target of this name, which is there as long as `kept`.
+    /// Returns the target of this name, which lives as long as `kept`.
     pub(crate) fn new(name: String, data: Data, kept: impl Any + Send + Sync) -> Self {
         Self { name, data, _kept: Box::new(kept) }
     }
 
-    /// The place that another process has described, and keeps.
+    /// Parses a target that another process describes and keeps alive.
     fn described(text: &str) -> Self {
         let (name, data) = text.split_once('\n').expect("a description has two lines");
         let data: BTreeMap<String, Value> = serde_json::from_str(data).expect("data are JSON");
@@ -51,7 +51,7 @@ pub(crate) struct PlaceFixture {
 }
 
 impl PlaceFixture {
-    /// The target that `start` makes, as the column `name`.
+    /// Returns the column `name`, whose target `start` makes.
     pub(crate) fn new(name: &'static str, signals: Signals, start: fn() -> Place) -> Self {
         Self {
             name,
@@ -64,12 +64,12 @@ impl PlaceFixture {
         }
     }
 
-    /// With the connection's own way to move files hidden: they go through commands.
+    /// Hides the connection's own file transfer: files go through commands.
     pub(crate) fn without_fast_paths(self) -> Self {
         Self { fast_paths: false, ..self }
     }
 
-    /// Declares what the target does not offer, beyond what was declared before.
+    /// Declares abilities that the target lacks, in addition to earlier ones.
     pub(crate) fn lacking(mut self, lacks: &[Lack]) -> Self {
         self.lacks.extend_from_slice(lacks);
         self
@@ -89,7 +89,7 @@ fn described() -> Option<Place> {
     std::env::var(PLACE).ok().map(|text| Place::described(&text))
 }
 
-/// Test servers panic where they do not start.
+/// Returns the error of a test server that panics because it does not start.
 fn does_not_start(error: JoinError) -> Error {
     let panic = error.try_into_panic().ok();
     let text = panic.and_then(|panic| {
@@ -116,7 +116,7 @@ impl Fixture for PlaceFixture {
 
     fn replace(&self) {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Its end may block.
+        // Dropping it may block.
         tokio::task::spawn_blocking(move || drop(place));
     }
 

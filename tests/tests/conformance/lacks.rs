@@ -1,4 +1,4 @@
-//! What the targets of the suite do not offer, and why.
+//! The abilities that the suite's targets lack, and why.
 
 use hostlink_testkit::Ability::{
     Bash, LateOutputOfOrphans, LongTerminalInput, Mount, OutputOfOrphans, OwnDataPath, Printenv,
@@ -6,10 +6,8 @@ use hostlink_testkit::Ability::{
 };
 use hostlink_testkit::Lack;
 
-pub(crate) const SPAWN_ONLY: Lack = Lack::fails(
-    Terminal,
-    "the connection of the testkit that implements spawn alone has no terminals",
-);
+pub(crate) const SPAWN_ONLY: Lack =
+    Lack::fails(Terminal, "the testkit's spawn-only connection has no terminals");
 
 pub(crate) const NO_TAR: Lack =
     Lack::fails(Tar, "without tar on the target, only UTF-8 names can be sent");
@@ -22,7 +20,7 @@ pub(crate) const BUSYBOX: &[Lack] = &[
     ),
 ];
 
-/// One that logs in as an ordinary user.
+/// The login is an ordinary user.
 pub(crate) const NOT_ROOT: Lack =
     Lack::fails(Mount, "only root can mount, and this fixture logs in as another user");
 
@@ -34,31 +32,33 @@ pub(crate) const OWN_MOUNTS: Lack =
 pub(crate) const PODMAN: &[Lack] = &[
     Lack::fails(
         OutputOfOrphans,
-        "Podman ends a command's output with the command, whoever still holds it",
+        "Podman ends a command's output with the command, even if another process holds it open",
     ),
     Lack::fails(
         LongTerminalInput,
-        "Podman's monitor waits for a terminal that is full, and reads no output meanwhile: more than 32 KiB are refused",
+        "Podman's monitor blocks on a full terminal and reads no output meanwhile, so more than 32 KiB are refused",
     ),
     Lack::not_run(
         UnreadInput,
-        "Podman 4.3.1 loses now and then what a command has written that ends while input is on its way to it \
+        "Podman 4.3.1 sometimes loses the output of a command that ends while input is sent to it \
          (`read unixpacket @->/proc/self/fd/16/attach: read: connection reset by peer`)",
     ),
 ];
 
 pub(crate) const DOCKER: Lack = Lack::not_run(
     LateOutputOfOrphans,
-    "Docker gives up what a command left behind writes 2 s after the command's end, so it depends on the machine's load \
-     whether a child that writes for 1.5 s is heard to its end",
+    "Docker stops reading output 2 s after the command's end, so it depends on the machine's load \
+     whether a child that writes for 1.5 s is read to its end",
 );
 
 pub(crate) const DROPBEAR: Lack = Lack::not_run(
     SecondSession,
-    "dropbear 2022.83 aborts now and then (`!channel->sent_close` in common-channel.c) when two sessions of one login \
+    "dropbear 2022.83 sometimes aborts (`!channel->sent_close` in common-channel.c) when two sessions of one login \
      overlap, with OpenSSH's own client too, and it ends a session's output with its command",
 );
 
-/// Memory depends on the way that bytes take, and not on the target's shell.
-pub(crate) const SAME_DATA_PATH: Lack =
-    Lack::not_run(OwnDataPath, "bytes take the same way as in another fixture, which measures it");
+/// Memory use depends on the path that bytes take, and not on the target's shell.
+pub(crate) const SAME_DATA_PATH: Lack = Lack::not_run(
+    OwnDataPath,
+    "bytes take the same path as in another fixture, which measures memory",
+);

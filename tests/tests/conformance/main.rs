@@ -1,4 +1,4 @@
-//! Every connector through the behaviour suite: one line each.
+//! Runs every connector through the behavior suite.
 
 mod fixture;
 mod lacks;

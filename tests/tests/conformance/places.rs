@@ -1,4 +1,4 @@
-//! The targets that have to be started: servers, containers and root directories.
+//! The targets that must be started: servers, containers and root directories.
 
 use hostlink::Data;
 use hostlink_tests::chroot::{Root, target, with_mounts};
@@ -9,10 +9,10 @@ use hostlink_tests::ssh_host::SshHost;
 use crate::fixture::Place;
 
 /// The filter of system calls would be compiled and loaded again for each command: 10 ms of CPU
-/// that prove nothing. The containers of other tests have it.
+/// time that prove nothing. Containers of other tests have it.
 const NO_FILTER: &str = "--security-opt=seccomp=unconfined";
 
-/// Where the root is in a container that has one.
+/// The root directory in a container that has one.
 const ROOT: &str = "/srv/root";
 
 /// A host over SSH.
@@ -26,7 +26,7 @@ pub(crate) fn root() -> Place {
     Place::new(root.target(), with_mounts(), root)
 }
 
-/// A root directory as a user enters it who comes over SSH, and is not root.
+/// A root directory, entered over SSH by a user who is not root.
 pub(crate) fn root_over_ssh() -> Place {
     let (root, host) = (Root::debian(), SshHost::sudoer());
     let name = format!("@ssh/{}/{}", host.target, target(&root.dir()));
@@ -35,12 +35,12 @@ pub(crate) fn root_over_ssh() -> Place {
     Place::new(name, data, (host, root))
 }
 
-/// A container of Docker's that is made of Debian.
+/// A Docker container of Debian.
 pub(crate) fn debian() -> Place {
     container(Container::start_with(DEBIAN, &[NO_FILTER]))
 }
 
-/// A container of Docker's that has busybox and nothing else.
+/// A Docker container with only busybox.
 pub(crate) fn busybox() -> Place {
     container(Container::start_with(BUSYBOX, &[NO_FILTER]))
 }
@@ -49,14 +49,14 @@ fn container(container: Container) -> Place {
     Place::new(format!("@docker/{}", container.name()), Data::new(), container)
 }
 
-/// A container of Podman's.
+/// A Podman container.
 pub(crate) fn podman() -> Place {
     let container = Container::start_on(Engine::Podman, DEBIAN, &[NO_FILTER]);
     let data = Data::new().with("podman_socket", PODMAN_SOCKET);
     Place::new(format!("@podman/{}", container.name()), data, container)
 }
 
-/// A container of Docker's, whose engine is reached over SSH.
+/// A Docker container whose engine is reached over SSH.
 pub(crate) fn container_on_host() -> Place {
     let container = Container::start_with(DEBIAN, &[NO_FILTER]);
     let host = SshHost::root();
@@ -64,14 +64,14 @@ pub(crate) fn container_on_host() -> Place {
     Place::new(name, host.data(), (container, host))
 }
 
-/// A root directory with mounts, in a container of Docker's.
+/// A root directory with mounts, in a Docker container.
 pub(crate) fn root_in_container() -> Place {
     let root = Root::debian();
     let volume = format!("--volume={}:{ROOT}", root.dir().display());
-    // Who may not mount can have no mounts of a command's own.
+    // `chroot_mounts` needs the right to mount.
     let options = ["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined", NO_FILTER, &volume];
     let container = Container::start_with(DEBIAN, &options);
     let name = format!("@docker/{}/@chroot/{ROOT}", container.name());
-    // The container goes before the root in it.
+    // The container ends before the root in it.
     Place::new(name, with_mounts(), (container, root))
 }

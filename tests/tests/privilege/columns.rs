@@ -1,4 +1,4 @@
-//! What every tool has to let through unchanged, in every place.
+//! What must pass through every tool unchanged, in every place.
 
 use std::future::ready;
 use std::io::Cursor;
@@ -18,19 +18,19 @@ use tokio::io::AsyncWriteExt;
 
 use crate::refusals::SOON;
 
-/// A command with a tool on a link.
+/// A command that runs through a tool on a link.
 pub(crate) struct Columns<'a> {
     pub(crate) link: &'a Link,
     pub(crate) arguments: ConnectorArguments,
-    /// Whom the command is to run as.
+    /// The user that the command runs as.
     pub(crate) user: &'a str,
-    /// Where that user may write, and nobody else.
+    /// A directory that only that user may write to.
     pub(crate) directory: String,
-    /// How long a command may take that is to be ended.
+    /// The timeout of a command that is to be killed.
     pub(crate) limit: Duration,
 }
 
-/// What cannot be confused with a text, and holds every byte.
+/// Returns bytes that cannot be mistaken for text, and contain every value.
 fn binary(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).expect("the kernel has random numbers");
@@ -38,11 +38,11 @@ fn binary(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// What is tested, and the test. Boxed: the threads of tests have small stacks.
+/// A name and a test. Boxed: test threads have small stacks.
 type Column<'a> = (&'static str, BoxFuture<'a, Result<()>>);
 
-/// Runs them one by one, and tells all that have failed.
-async fn told<const N: usize>(columns: [Column<'_>; N]) -> Result<()> {
+/// Runs tests one by one, and reports all that failed.
+async fn report<const N: usize>(columns: [Column<'_>; N]) -> Result<()> {
     let mut failed = Vec::new();
     for (name, column) in columns {
         if let Err(error) = column.await {
@@ -56,7 +56,7 @@ async fn told<const N: usize>(columns: [Column<'_>; N]) -> Result<()> {
 }
 
 impl Columns<'_> {
-    /// Every column; all that fail are told.
+    /// Runs every column, and reports all that failed.
     pub(crate) async fn all(&self) -> Result<()> {
         let columns = [
             ("user", self.runs_as_the_user().boxed()),
@@ -70,13 +70,13 @@ impl Columns<'_> {
             ("time-out", self.nothing_is_left_after_a_time_out().boxed()),
             ("given up", self.nothing_is_left_of_what_is_given_up().boxed()),
         ];
-        told(columns).await
+        report(columns).await
     }
 
-    /// The columns of a tool that wants a terminal where only `get_pty` gives one, which merges the
-    /// streams.
+    /// Runs the columns of a tool that requires a terminal where only `get_pty` provides one, which
+    /// merges the streams.
     pub(crate) async fn all_on_a_terminal(mut self) -> Result<()> {
-        let refused = self.a_terminal_is_asked_for().boxed().await;
+        let refused = self.a_terminal_is_required().boxed().await;
         self.arguments.get_pty = Some(true);
         let columns = [
             ("without get_pty", ready(refused).boxed()),
@@ -90,14 +90,14 @@ impl Columns<'_> {
             ("put and get", self.files_go_there_and_back().boxed()),
             ("files of unknown length, directories", self.trees_go_there_and_back().boxed()),
             ("a put that breaks off", self.nothing_is_left_of_a_put().boxed()),
-            ("errors of files", self.errors_of_files_are_told().boxed()),
+            ("errors of files", self.errors_of_files_are_reported().boxed()),
             ("time-out", self.nothing_is_left_after_a_time_out().boxed()),
             ("given up", self.nothing_is_left_of_what_is_given_up().boxed()),
         ];
-        told(columns).await
+        report(columns).await
     }
 
-    async fn a_terminal_is_asked_for(&self) -> Result<()> {
+    async fn a_terminal_is_required(&self) -> Result<()> {
         let command = StringCommand::shell("true");
         let put = PutOptions::default().with_arguments(self.arguments.clone());
         let begun = Instant::now();
@@ -139,7 +139,7 @@ impl Columns<'_> {
         Ok(())
     }
 
-    /// A secret one is refused on a terminal.
+    /// A secret variable is refused on a terminal.
     async fn environment_arrives_on_a_terminal(&self) -> Result<()> {
         let value = "a 'b' $c ä;\\";
         let arguments = self.arguments.clone().with_env_var("HL_A", value);
@@ -160,7 +160,7 @@ impl Columns<'_> {
         self.link.put_file(source, &path, &put).await.context("put of unknown length")?;
         let mut got = Vec::new();
         self.link.get_file(&path, &mut got, &get).await.context("get")?;
-        ensure!(got == content, "the content is another");
+        ensure!(got == content, "the content differs");
         let here = tempfile::tempdir()?;
         let (from, to) = (here.path().join("from"), here.path().join("to"));
         std::fs::create_dir_all(from.join("in it"))?;
@@ -169,13 +169,14 @@ impl Columns<'_> {
         let path = format!("{}/tree", self.directory);
         self.link.put_dir(&from, &path, &put).await.context("put of a directory")?;
         self.link.get_dir(&path, &to, &get).await.context("get of a directory")?;
-        ensure!(std::fs::read(to.join("in it/file"))? == content, "the content is another");
+        ensure!(std::fs::read(to.join("in it/file"))? == content, "the content differs");
         ensure!(std::fs::read_link(to.join("link"))? == Path::new("in it/file"), "no link");
         Ok(())
     }
 
-    /// What the tools say there is told, although it comes the way of what the scripts say.
-    async fn errors_of_files_are_told(&self) -> Result<()> {
+    /// Messages of the tools on the target are reported, although they share a stream with those of
+    /// the scripts.
+    async fn errors_of_files_are_reported(&self) -> Result<()> {
         let put = PutOptions::default().with_arguments(self.arguments.clone());
         let get = GetOptions::default().with_arguments(self.arguments.clone());
         let (missing, mut nobody) = ("/srv/missing/file", Vec::new());
@@ -203,7 +204,7 @@ impl Columns<'_> {
         self.link.run_shell_command(&command, arguments).await.context(line.to_owned())
     }
 
-    /// What a line writes; it must succeed, and say nothing else.
+    /// Returns the output of a line, which must succeed without errors.
     async fn said(&self, line: &str) -> Result<String> {
         let output = self.ran(line, &self.arguments).await?;
         let errors = output.stderr();
@@ -267,7 +268,7 @@ impl Columns<'_> {
         let (content, path) = (binary(300_000), format!("{}/file", self.directory));
         let put = PutOptions::default().with_mode(0o640).with_arguments(self.arguments.clone());
         self.link.put_file(content.clone(), &path, &put).await.context("put")?;
-        // With an input, a terminal changes nothing of the output.
+        // With an input, a terminal does not change the output.
         let arguments = self.arguments.clone().with_stdin("");
         let line = format!("stat -c '%U %a' {path}; ls -A {path} | wc -l");
         let found = self.ran(&line, &arguments).await?;
@@ -276,13 +277,13 @@ impl Columns<'_> {
         let here = directory.path().join("file");
         let get = GetOptions::default().with_preserve(true).with_arguments(self.arguments.clone());
         self.link.get_file(&path, here.as_path(), &get).await.context("get")?;
-        ensure!(std::fs::read(&here)? == content, "the content is another");
+        ensure!(std::fs::read(&here)? == content, "the content differs");
         let mode = std::fs::metadata(&here)?.permissions().mode() & 0o7777;
         ensure!(mode == 0o640, "{mode:o}");
         Ok(())
     }
 
-    /// No temporary file of a put, which is given up as by Ctrl-C.
+    /// A put that is dropped leaves no temporary file.
     async fn nothing_is_left_of_a_put(&self) -> Result<()> {
         let (mut writer, reader) = tokio::io::duplex(1024);
         let put = PutOptions::default().with_arguments(self.arguments.clone());
@@ -308,7 +309,7 @@ impl Columns<'_> {
         Ok(())
     }
 
-    /// As by Ctrl-C, which drops what the command line waits for.
+    /// Drops the future, as Ctrl-C does on the command line.
     async fn nothing_is_left_of_what_is_given_up(&self) -> Result<()> {
         let seconds = unique_seconds();
         let line = format!("sleep {seconds} & sleep {seconds}; echo over");
@@ -325,8 +326,8 @@ impl Columns<'_> {
         Ok(())
     }
 
-    /// A busy machine may not start the command before a short time-out is over. So a longer one is
-    /// tried until the command was seen to run.
+    /// On a busy machine a short timeout may expire before the command has started. So longer ones
+    /// are tried until the command was seen running.
     async fn nothing_is_left_after_a_time_out(&self) -> Result<()> {
         for limit in [1, 2, 4, 8].map(|factor| self.limit * factor) {
             if self.is_seen_and_ended_after(limit).await? {
@@ -336,7 +337,7 @@ impl Columns<'_> {
         bail!("it was never seen to run")
     }
 
-    /// False if the command was not seen to run before it was ended.
+    /// Returns false if the command was not seen running before it was killed.
     async fn is_seen_and_ended_after(&self, limit: Duration) -> Result<bool> {
         let seconds = unique_seconds();
         let arguments = self.arguments.clone().with_timeout(limit);
@@ -366,8 +367,8 @@ impl Columns<'_> {
         if !was_there {
             return Ok(false);
         }
-        ensure!(error.kill_confirmed() == Some(true), "the kill is not proved: {error:?}");
-        // Killed processes may need a moment to go.
+        ensure!(error.kill_confirmed() == Some(true), "the kill is not confirmed: {error:?}");
+        // Killed processes may need a moment to end.
         ensure!(becomes_true(|| count_running("sleep", &seconds) == 0), "something is left");
         Ok(true)
     }

@@ -1,7 +1,6 @@
-//! Real tools that give another user's rights, in every place, with all that has to come through
-//! them.
+//! Real tools that switch the user, in every place, with everything that must pass through them.
 //!
-//! For `@local`, this program runs itself in a container, as a user who has no rights of its own.
+//! For `@local`, this program runs itself in a container, as a user without privileges.
 
 #![expect(
     clippy::unwrap_used,
@@ -44,16 +43,16 @@ fn main() -> ExitCode {
             }
         };
     }
-    rows::tell();
+    rows::print();
     let mut arguments = Arguments::from_args();
-    // Tests wait most of their time: for PAM, and for limits.
+    // Tests wait most of the time: for PAM, and for limits.
     arguments.test_threads.get_or_insert(8);
     libtest_mimic::run(&arguments, trials()).exit_code()
 }
 
-/// What is tested: a tool in a place.
+/// A test: a tool in a place.
 enum Test {
-    /// All that has to come through it.
+    /// Everything that must pass through the tool.
     Columns(Cell),
     Refusal(Refusal),
 }
@@ -81,7 +80,7 @@ fn trials() -> Vec<Trial> {
     tests().enumerate().map(trial).collect()
 }
 
-/// How a test is run by itself.
+/// The command that runs one test.
 const ALONE: &str = "cargo xtask test --exact";
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -128,7 +127,7 @@ impl Test {
 }
 
 async fn columns(cell: &Cell, users: &Users, link: &Link) -> Result<()> {
-    // The answer of a slow PAM counts, and of two of them where one tool is within another.
+    // A slow PAM delays the start, twice where one tool runs within another.
     let seconds = if cell.noise == Noise::SlowPam { 4 } else { 2 };
     let columns = Columns {
         link,
@@ -143,7 +142,7 @@ async fn columns(cell: &Cell, users: &Users, link: &Link) -> Result<()> {
     }
 }
 
-/// What the program does in the container.
+/// Runs the test in the container.
 fn inside(name: &str) -> Result<()> {
     let mut tests = tests().enumerate();
     let test = tests.find(|(_, test)| test.name() == name);

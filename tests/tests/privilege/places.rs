@@ -1,5 +1,4 @@
-//! Targets that are set up for tools: users, rules, and what may come between a tool and its
-//! answer.
+//! Targets that are set up for tools: users, rules, and what may delay or precede a tool's answer.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,24 +13,24 @@ use hostlink_tests::sudo_rs;
 
 use crate::tools::{Asked, Entry, Tool, Users};
 
-/// What is said and done on the way to a tool's answer. Each tool meets each of them, on one
-/// connector or another.
+/// What is printed or delayed before a tool answers. Each tool meets each kind, on one connector or
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Noise {
     /// The tools speak German.
     Locale,
-    /// PAM, and the start-up files of login shells, say something once the other user's session has
-    /// begun.
+    /// PAM, and the start-up files of login shells, print something once the other user's session
+    /// has started.
     Motd,
-    /// The tool, or PAM before it asks, says something that has a colon at its end.
+    /// The tool, or PAM before the prompt, prints text that ends with a colon.
     Lecture,
-    /// PAM takes its time to answer.
+    /// PAM is slow to answer.
     SlowPam,
 }
 
 const NOISES: [Noise; 4] = [Noise::Locale, Noise::Motd, Noise::Lecture, Noise::SlowPam];
 
-/// The passwords that are hard to hand on.
+/// Passwords that are hard to quote.
 pub(crate) const PASSWORDS: [&str; 3] = ["a b", ";'\"$\\", "pä55"];
 
 /// Where a tool is used.
@@ -46,7 +45,7 @@ pub(crate) enum Place {
 pub(crate) const PLACES: [Place; 4] = [Place::Ssh, Place::Docker, Place::Chroot, Place::Local];
 
 impl Place {
-    /// What its tests are called.
+    /// Returns the name in test names.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ssh => "ssh-with_docker",
@@ -57,7 +56,7 @@ impl Place {
     }
 }
 
-/// One cell of the matrix: a tool in a place, with the noise and the password that it meets there.
+/// One cell of the matrix: a tool in a place, with noise and a password.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
     pub(crate) tool: &'static Tool,
@@ -67,7 +66,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// The cell of the tool and the place with these numbers.
+    /// Returns the cell of the tool and the place with these numbers.
     pub(crate) fn new(tool: (usize, &'static Tool), place: (usize, Place)) -> Self {
         let turn = tool.0 + place.0;
         Self {
@@ -78,7 +77,7 @@ impl Cell {
         }
     }
 
-    /// What a command asks for here.
+    /// Returns the arguments of a command in this cell.
     pub(crate) fn arguments(&self, users: &Users) -> ConnectorArguments {
         match self.place {
             Place::Chroot => self.tool.arguments_of_root(users, self.password),
@@ -86,7 +85,7 @@ impl Cell {
         }
     }
 
-    /// The target that it shares with others.
+    /// Returns the key of the target that it shares with other cells.
     fn key(&self) -> Key {
         Key {
             place: self.place,
@@ -95,22 +94,23 @@ impl Cell {
         }
     }
 
-    /// `NAME=VALUE` of the environment that a connection begins with.
+    /// Returns `NAME=VALUE` of the environment that a connection starts with.
     fn variables(&self) -> Option<&'static str> {
         (self.noise == Noise::Locale).then_some("LANG=de_DE.UTF-8")
     }
 }
 
-/// What cells have in common that share a target.
+/// What cells that share a target have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     place: Place,
     noise: Noise,
-    /// Only for a tool that has a target of its own.
+    /// Only for a tool that needs its own target.
     tool: Option<&'static str>,
 }
 
-/// The targets of all cells; the first cell that needs one starts it. They end with this value.
+/// The targets of all cells. The first cell that needs one starts it. Dropping this value ends
+/// them.
 #[derive(Debug)]
 pub(crate) struct Targets {
     cells: Vec<Cell>,
@@ -122,7 +122,7 @@ impl Targets {
         Self { cells, started: Mutex::default() }
     }
 
-    /// Whatever `work` does with the target of a cell.
+    /// Runs `work` with the target of a cell.
     pub(crate) fn with<T>(&self, cell: &Cell, work: impl FnOnce(&Target) -> T) -> T {
         let key = cell.key();
         let target = self.started.lock().unwrap().entry(key).or_default().clone();
@@ -142,7 +142,7 @@ impl Targets {
     }
 }
 
-/// A target that lasts as long as this value.
+/// A target that lives as long as this value.
 #[derive(Debug)]
 pub(crate) enum Target {
     Container(Container),
@@ -180,7 +180,7 @@ impl Target {
         link.unwrap_or_else(|error| panic!("{name}: {error:?}"))
     }
 
-    /// Where the link goes.
+    /// Returns the target's name and data for a link.
     fn address(&self, users: &Users) -> (String, Data) {
         match self {
             Self::Container(container) => {
@@ -209,7 +209,7 @@ impl Target {
         assert_eq!(cli::code(&output), 0, "{text}: {}", cli::stderr(&output));
     }
 
-    /// The program of this test, in the container, as the caller.
+    /// Runs the program of this test in the container, as the caller.
     pub(crate) fn run_cell(&self, users: &Users, words: &[&str]) -> std::process::Output {
         let Self::Container(container) = self else { panic!("only a container has it") };
         let caller = &*users.caller;
@@ -228,7 +228,7 @@ fn root(cell: &Cell) -> Root {
     root
 }
 
-/// The lines that a cell adds to the script that sets its target up.
+/// Returns the lines that a cell adds to the setup script of its target.
 fn set_up(users: &Users, cell: &Cell) -> String {
     let Users { caller, other, service } = users;
     let user = users.name(cell.tool.rights_of);
@@ -243,18 +243,18 @@ fn set_up(users: &Users, cell: &Cell) -> String {
     )
 }
 
-/// The directory in which a cell's user may write, and nobody else.
+/// Returns the directory that only a cell's user may write to.
 pub(crate) fn directory_of(users: &Users) -> String {
     format!("/srv/of-{}", users.caller)
 }
 
-/// Lines for chpasswd(8).
+/// Returns lines for chpasswd(8).
 fn passwords(users: &Users, cell: &Cell) -> String {
     let Users { caller, other, service } = users;
     let password = cell.password;
     match cell.tool.asked {
         Asked::Nobody => String::new(),
-        // Root is asked where the caller is root.
+        // A prompt asks root where the caller is root.
         Asked::Caller if cell.place == Place::Chroot && cell.tool.entry == Entry::Root => {
             format!("root:{password}\n")
         }
@@ -263,7 +263,7 @@ fn passwords(users: &Users, cell: &Cell) -> String {
     }
 }
 
-/// Sets a target up. The arguments are the noise, and lines of all cells; passwords come by
+/// Sets a target up. The arguments are the noise, and lines of all cells; passwords come on
 /// standard input.
 const SETUP: &str = r#"
 passwords=$(cat)

@@ -1,4 +1,4 @@
-//! What a tool says that refuses, and how soon.
+//! The messages of tools that refuse, and how soon they arrive.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::tools::{TOOLS, Users};
 /// half as much (pam_fail_delay(3)).
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Within this time there is an error, which is 5 s after the tool's answer. Waiting for a tool
-/// that does not answer would take longer than both.
+/// The limit for an error, which comes within 5 s of the tool's answer. Waiting for a tool that
+/// does not answer would take longer than both.
 pub(crate) const SOON: Duration = ANSWER.saturating_add(Duration::from_secs(5));
 
 /// A cell in which a password is refused.
@@ -24,20 +24,20 @@ pub(crate) struct Refusal {
     says: &'static str,
 }
 
-/// Tools, and what they say of a wrong password, or of one that nobody may have.
+/// Tools, and their messages for a wrong password, or for an account without one.
 const SAID: [(&str, &str); 3] = [
     ("sudo_with_a_password", "1 incorrect password attempt"),
     ("sudo_as_another_user", "1 incorrect password attempt"),
     ("su_with_a_password", "Authentication failure"),
 ];
 
-/// The same in German, which is the proof that the tools speak it where they are told to.
+/// Messages in German, which prove that the tools use the locale.
 const SAID_IN_GERMAN: [(&str, &str); 2] = [
     ("sudo_with_a_password", "1 Fehlversuch bei der Passwort-Eingabe"),
     ("su_with_a_password", "Fehler bei Authentifizierung"),
 ];
 
-/// All of them. None is slow on purpose.
+/// Returns all of them. None is slow on purpose.
 pub(crate) fn all() -> impl Iterator<Item = Refusal> {
     let english = SAID.into_iter().map(|said| (said, Noise::Motd));
     let german = SAID_IN_GERMAN.into_iter().map(|said| (said, Noise::Locale));
@@ -50,7 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = Refusal> {
     })
 }
 
-/// A wrong password is an error within 5 s, in the tool's own words; it is tried once, and nothing
+/// A wrong password is an error within 5 s, in the tool's own words. It is tried once, and nothing
 /// has to be killed.
 pub(crate) async fn check(refusal: &Refusal, users: &Users, link: &Link) -> Result<()> {
     let mut arguments = refusal.cell.arguments(users);

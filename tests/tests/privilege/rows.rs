@@ -1,6 +1,6 @@
-//! What the matrix leaves out, and why.
+//! The parts that the matrix leaves out, and why.
 
-/// A part of the matrix that is not tested, or does not hold.
+/// A part of the matrix that is not tested, or that does not hold.
 struct LeftOut {
     tools: &'static str,
     places: &'static str,
@@ -25,19 +25,19 @@ const LEFT_OUT: &[LeftOut] = &[
         tools: "doas; sudo with a login shell in a session",
         places: "all",
         what: "a PAM module that writes to standard output",
-        reason: "both tools keep what it says in a buffer, and write it behind the command's output, where nobody can \
-                 tell it from that; start-up files of the login shell are tested",
+        reason: "both tools buffer its output and write it after the command's output, where it cannot be \
+                 told apart; start-up files of the login shell are tested",
     },
     LeftOut {
         tools: "dzdo",
         places: "all",
         what: "the real tool, and a password",
-        reason: "it is not free; the stand-in hands its arguments to sudo, whose they are",
+        reason: "it is not free; the stand-in passes its arguments to sudo, which has the same ones",
     },
 ];
 
-/// Tells it, so that what is not tested does not look tested.
-pub(crate) fn tell() {
+/// Prints them, so that a part that is not tested does not look tested.
+pub(crate) fn print() {
     for LeftOut { tools, places, what, reason } in LEFT_OUT {
         eprintln!("left out: {tools} ({places}): {what}: {reason}");
     }

@@ -1,50 +1,49 @@
-//! The tools that give another user's rights, each as a target is set up for it and as a command
-//! asks for it.
+//! The tools that switch the user: how a target is set up for each, and how a command requests it.
 
 use hostlink::{ConnectorArguments, Secret};
 
-/// Who is asked for a password.
+/// The user whose password the tool asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Nobody,
     /// The user who has logged in.
     Caller,
-    /// The user whose rights are wanted.
+    /// The user to switch to.
     Other,
 }
 
-/// How a command gets to be the caller's in a root, which everybody enters as root.
+/// How a command becomes the caller's in a root directory, which is entered as root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// By another tool, within which this one nests.
+    /// Through another tool, within which this one runs.
     Doas,
     Sudo,
     /// Root itself is the caller.
     Root,
 }
 
-/// One tool, in one way of using it.
+/// A tool, used in one way.
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     pub(crate) asked: Asked,
-    /// Whose rights are wanted.
+    /// The user to switch to.
     pub(crate) rights_of: RightsOf,
-    /// How root becomes the caller, where it has to.
+    /// How root becomes the caller, if necessary.
     pub(crate) entry: Entry,
-    /// Only a terminal will do.
+    /// The tool needs a terminal.
     pub(crate) wants_terminal: bool,
-    /// What is asked for.
+    /// The arguments that request the tool.
     pub(crate) arguments: fn(&Users) -> ConnectorArguments,
-    /// Lines of sudoers(5), in which `{caller}` is one of the [`Users`].
+    /// Lines of sudoers(5); `{caller}` and other names are replaced by the [`Users`].
     pub(crate) sudoers: &'static str,
-    /// More to be done in the target, by root; with names of the users, too.
+    /// More setup commands for the target, run by root; names are replaced too.
     pub(crate) setup: &'static str,
-    /// What is done in the target would change other tools.
+    /// The setup would affect other tools.
     pub(crate) has_own_target: bool,
 }
 
-/// Whose rights a tool gives.
+/// The user that a tool switches to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RightsOf {
     Root,
@@ -52,25 +51,25 @@ pub(crate) enum RightsOf {
     Service,
 }
 
-/// The users of one cell: cells share a target, and have nothing else in common.
+/// The users of one cell. Cells share a target, and nothing else.
 #[derive(Clone, Debug)]
 pub(crate) struct Users {
     /// The user who has logged in.
     pub(crate) caller: String,
-    /// An ordinary one beside it.
+    /// Another ordinary user.
     pub(crate) other: String,
-    /// One whose shell is nologin.
+    /// A user whose shell is nologin.
     pub(crate) service: String,
 }
 
 impl Users {
-    /// Those of the cell with this number.
+    /// Returns the users of the cell with this number.
     pub(crate) fn of(number: usize) -> Self {
         let name = |role| format!("{role}{number}");
         Self { caller: name("caller"), other: name("other"), service: name("service") }
     }
 
-    /// The name of the user whose rights are wanted.
+    /// Returns the name of the user to switch to.
     pub(crate) fn name(&self, of: RightsOf) -> &str {
         match of {
             RightsOf::Root => "root",
@@ -79,7 +78,7 @@ impl Users {
         }
     }
 
-    /// Puts their names into a text.
+    /// Replaces the placeholders in a text by their names.
     pub(crate) fn fill(&self, text: &str) -> String {
         text.replace("{caller}", &self.caller).replace("{other}", &self.other)
     }
@@ -97,7 +96,7 @@ const PLAIN: Tool = Tool {
     has_own_target: false,
 };
 
-/// Every one.
+/// All tools.
 pub(crate) const TOOLS: &[Tool] = &[
     Tool {
         name: "sudo_without_a_password",
@@ -135,7 +134,7 @@ pub(crate) const TOOLS: &[Tool] = &[
         sudoers: "Defaults:{caller} requiretty\n{caller} ALL=(ALL:ALL) ALL",
         ..PLAIN
     },
-    // As Debian's sudo is set up from 1.9.14 on, and hosts of a company may be.
+    // Debian's sudo is set up like this since 1.9.14, and so may be a company's hosts.
     Tool {
         name: "sudo_with_requiretty_and_use_pty",
         asked: Asked::Caller,
@@ -158,8 +157,8 @@ pub(crate) const TOOLS: &[Tool] = &[
         arguments: |users| ConnectorArguments::new().with_su_user(&*users.other),
         ..PLAIN
     },
-    // su takes another shell than that one only from root (su(1), --shell), whom it usually asks
-    // for nothing.
+    // su uses another shell only when root calls it (su(1), --shell), whom it usually does not ask
+    // for a password.
     Tool {
         name: "su_to_a_user_without_a_shell",
         asked: Asked::Other,
@@ -200,7 +199,7 @@ pub(crate) const TOOLS: &[Tool] = &[
         setup: "doas_rule permit {caller} {other}; doas_rule permit root {other}",
         ..PLAIN
     },
-    // dzdo is not free. It takes sudo's arguments.
+    // dzdo is not free. It accepts sudo's arguments.
     Tool {
         name: "dzdo_by_a_stand_in",
         rights_of: RightsOf::Other,
@@ -212,7 +211,7 @@ pub(crate) const TOOLS: &[Tool] = &[
 ];
 
 impl Tool {
-    /// What is asked for, with the password.
+    /// Returns the arguments that request it, with the password.
     pub(crate) fn arguments(&self, users: &Users, password: &str) -> ConnectorArguments {
         let mut arguments = (self.arguments)(users);
         if self.asked == Asked::Nobody {
@@ -229,7 +228,7 @@ impl Tool {
         arguments
     }
 
-    /// The same for root, who becomes the caller first.
+    /// Returns the arguments for root, who first becomes the caller.
     pub(crate) fn arguments_of_root(&self, users: &Users, password: &str) -> ConnectorArguments {
         let arguments = self.arguments(users, password);
         match self.entry {

@@ -1,4 +1,4 @@
-//! Files with another user's rights, by sudo without a password: root acts as `nobody`, and as
+//! Files with another user's privileges, by sudo without a password: root acts as `nobody`, and as
 //! itself.
 
 use std::fs::{self, Permissions};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const NOBODY: u32 = 65534;
 
-/// A directory that `nobody` owns, in one that everybody may enter.
+/// A directory owned by `nobody`, in a directory that every user may enter.
 struct Scene {
     link: Link,
     root: TempDir,
@@ -101,14 +101,14 @@ async fn a_planted_symlink_does_not_choose_the_file() {
         assert_eq!(fs::read(scene.path("file")).unwrap(), b"content");
         fs::remove_file(scene.path("file")).unwrap();
     }
-    // The control: asked to, it follows.
+    // The control: with the option, it follows.
     symlink(&victim, scene.path("file")).unwrap();
     let options = put_as(ConnectorArguments::new().with_sudo(true)).with_follow(true);
     scene.link.put_file(b"new".to_vec(), &scene.text("file"), &options).await.unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"new");
 }
 
-/// The owner of the directory swaps the temporary for a symlink, as often as it can, while root
+/// The owner of the directory swaps the temporary for a symlink, as often as possible, while root
 /// writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swapped_temporary_does_not_choose_the_file() {
@@ -166,7 +166,7 @@ async fn what_the_user_may_not_do_is_refused_and_leaves_nothing() {
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
     assert!(got.is_empty());
     assert_eq!(fs::read(&secret).unwrap(), b"old");
-    // The control: root may.
+    // The control: root may read it.
     let options = GetOptions::default().with_arguments(ConnectorArguments::new().with_sudo(true));
     scene.link.get_file(path, &mut got, &options).await.unwrap();
     assert_eq!(got, b"old");
@@ -202,7 +202,7 @@ async fn a_tree_takes_no_owner_from_its_source() {
     scene.link.put_dir(&from, there, &PutOptions::default()).await.unwrap();
     scene.link.get_dir(from.to_str().unwrap(), &copies[1], &GetOptions::default()).await.unwrap();
     let ours = fs::metadata(scene.root.path()).unwrap().uid();
-    assert_ne!(ours, NOBODY, "the control: the copying user is another");
+    assert_ne!(ours, NOBODY, "the control: the copying user is a different one");
     for copy in copies {
         for path in ["sub/file", "sub", ""] {
             assert_eq!(fs::metadata(copy.join(path)).unwrap().uid(), ours, "{path}");
@@ -218,7 +218,7 @@ async fn trees_go_there_and_back_as_another_user() {
     fs::write(from.join("shut/inside/file"), "content").unwrap();
     fs::set_permissions(from.join("shut"), Permissions::from_mode(0o555)).unwrap();
     for round in 0..2 {
-        // The second round merges, and so moves what is new into what is there.
+        // The second round merges, and so moves new files into the existing directory.
         fs::create_dir_all(from.join(format!("new-{round}/shut"))).unwrap();
         fs::set_permissions(from.join(format!("new-{round}/shut")), Permissions::from_mode(0o555))
             .unwrap();

@@ -103,7 +103,7 @@ fn output_that_asks_for_it_is_a_reason_to_run_again() {
 }
 
 #[test]
-fn options_stand_before_targets_and_behind_the_subcommand() {
+fn options_precede_targets_or_follow_the_subcommand() {
     let line = "echo $A-$B; pwd";
     let before = ["--env", "A=1", "--chdir", "/usr", "--env", "B=2", "@local", "exec", "--", line];
     let behind = ["@local", "exec", "--env", "A=1", "--env", "B=2", "--chdir", "/usr", "--", line];

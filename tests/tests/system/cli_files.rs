@@ -23,7 +23,7 @@ impl Place {
     }
 }
 
-/// Bytes without any pattern (xorshift), as many as this.
+/// Returns this many bytes without a pattern (xorshift).
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut next = || {
@@ -55,7 +55,7 @@ fn files_arrive_whole() {
         assert!(shown.is_empty());
         succeeds(&["@local", "get", &place.text("b"), &place.text("c")], b"");
         assert_eq!(fs::read(place.path("c")).unwrap(), bytes);
-        // Through pipes there and back.
+        // In both directions through pipes.
         succeeds(&["@local", "put", "-", &place.text("d")], &bytes);
         assert_eq!(fs::read(place.path("d")).unwrap(), bytes);
         assert_eq!(succeeds(&["@local", "get", &place.text("d"), "-"], b""), bytes);

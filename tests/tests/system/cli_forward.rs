@@ -1,4 +1,4 @@
-//! The command end to end: forwards, on a connector whose two sides are this machine.
+//! The command end to end: forwards, on a connector whose both ends are this machine.
 
 use std::io::Write;
 use std::path::Path;

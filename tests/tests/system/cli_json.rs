@@ -3,7 +3,7 @@
 use hostlink_tests::cli::{code, hostlink, run, run_with_input, stderr, stdout};
 use serde_json::{Value, json};
 
-/// The exit code and the one object; its duration is checked and taken out.
+/// Returns the exit code and the one object; its duration is checked and removed.
 fn object(words: &[&str]) -> (i32, Value) {
     let output = run(hostlink([&["--json"], words].concat()));
     let text = stdout(&output);

@@ -1,4 +1,5 @@
-//! The command end to end: how to log in. Secrets are asked for on a real terminal, without echo.
+//! The command end to end: login options. Secrets are prompted for on a real terminal, without
+//! echo.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -13,7 +14,7 @@ fn login(words: &[&str]) -> Command {
     cli::command(Path::new(LOGIN), words)
 }
 
-/// The same without any terminal: the test itself may run on one.
+/// Runs without any terminal: the test itself may run on one.
 fn without_terminal(words: &[&str]) -> Output {
     run(cli::command(Path::new("setsid"), [&["-w", LOGIN], words].concat()))
 }
@@ -22,8 +23,8 @@ fn on_terminal(words: &[&str]) -> Terminal {
     Terminal::start(Path::new(LOGIN), words, &[])
 }
 
-/// What the connector got: user, port, key, password, passphrase.
-fn told(mut command: Command, words: &[&str]) -> String {
+/// Returns the data that the connector got: user, port, key, password, passphrase.
+fn received(mut command: Command, words: &[&str]) -> String {
     command.args(words).args(["@login/tell", "exec", "--", "ls"]);
     let output = run(command);
     assert_eq!(code(&output), 255, "{}", stderr(&output));
@@ -38,7 +39,7 @@ fn flags_are_data_over_the_targets_own() {
         (&["--user", "a", "--port", "22", "--key", "k"], "a 22 k none none"),
         (&["--data", "ssh_user=x", "--user", "a", "--data", "ssh_port=1"], "a 1 none none none"),
     ] {
-        assert_eq!(told(login(&[]), words), expected, "{words:?}");
+        assert_eq!(received(login(&[]), words), expected, "{words:?}");
     }
     let behind = login(&["@login/tell", "exec", "--user", "b", "--", "ls"]);
     assert!(stderr(&run(behind)).contains(": b none none"));
@@ -48,7 +49,7 @@ fn flags_are_data_over_the_targets_own() {
 fn the_environment_has_the_password_and_no_command_has_it() {
     let mut command = login(&[]);
     command.env("HOSTLINK_SSH_PASSWORD", RIGHT);
-    assert_eq!(told(command, &[]), "none none none right none");
+    assert_eq!(received(command, &[]), "none none none right none");
     let mut command = login(&["@login/open,@local", "exec", "--", "env; cat /proc/self/environ"]);
     command.env("HOSTLINK_SSH_PASSWORD", RIGHT).env("PLANTED", "hunter3");
     let output = run(command);
@@ -75,13 +76,13 @@ fn flags_that_no_target_heeds_are_refused() {
         assert_eq!(code(&output), 2, "{flag:?}");
         assert!(stderr(&output).contains("no target reads ssh_"), "{}", stderr(&output));
     }
-    // One target that heeds it is enough.
+    // It is enough if one target uses the option.
     let output = run(login(&["--user", "a", "@local,@login/open", "exec", "--", "ls"]));
     assert_eq!(code(&output), 0, "{}", stderr(&output));
 }
 
 #[test]
-fn passwords_are_asked_for_once_and_not_shown() {
+fn passwords_are_prompted_for_once_and_not_shown() {
     let flags = ["--ssh-password-prompt", "--ssh-key-password-prompt"];
     let terminal = on_terminal(&[&flags[..], &["@login/tell", "exec", "--", "ls"]].concat());
     terminal.wait_for("hostlink: SSH password for all targets: ");
@@ -97,7 +98,7 @@ fn passwords_are_asked_for_once_and_not_shown() {
 }
 
 #[test]
-fn without_a_terminal_nobody_is_asked() {
+fn without_a_terminal_there_is_no_prompt() {
     for (words, status, says) in [
         (&["--ssh-password-prompt", "@login/open"][..], 2, "write the password into HOSTLINK_SSH"),
         (
@@ -134,7 +135,7 @@ fn many_targets_ask_one_at_a_time() {
 }
 
 #[test]
-fn a_question_is_asked_beside_redirected_streams() {
+fn a_prompt_appears_with_redirected_streams() {
     let line = format!("{LOGIN} @login/a exec --stdin - -- cat </dev/null 2>&1 | cat");
     let terminal = Terminal::start(Path::new("sh"), ["-c", &line], &[]);
     terminal.wait_for("you@a: ");
@@ -152,7 +153,7 @@ fn a_question_that_is_broken_off_leaves_the_terminal_as_it_was() {
         terminal.wait_for(": ");
         assert!(!terminal.has_first_modes(), "the control: there is no echo");
         let id = terminal.program().to_string();
-        // Ctrl-C would end the shell of the test, too.
+        // Ctrl-C would end the test's shell, too.
         assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
         assert_eq!(terminal.wait_for_status(), 130, "{words:?}");
         assert!(terminal.has_first_modes());

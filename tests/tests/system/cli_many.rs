@@ -1,4 +1,4 @@
-//! The command end to end: several targets at once. Its connector `@multi` is in
+//! The command end to end: several targets at the same time. Its connector `@multi` is in
 //! `src/bin/hostlink-multi.rs`.
 
 use std::collections::BTreeSet;
@@ -41,13 +41,13 @@ fn each_line_has_the_name_in_front() {
 fn one_host_named_twice_is_one_host() {
     let output = run(multi(&["@local,@local", "exec", "--", "echo x"]));
     assert_eq!(both(&output), ("x\n".into(), String::new()));
-    // A name may stand for several hosts.
+    // One name may give several hosts.
     let output = run(multi(&["@multi/b,@multi", "exec", "--", "echo x"]));
     assert_eq!(sorted(&stdout(&output)), ["[@multi/a] x", "[@multi/b] x"]);
 }
 
 #[test]
-fn lines_stay_whole_whoever_writes_them() {
+fn lines_stay_whole_with_several_writers() {
     let line = r"i=0; while [ $i -lt 300 ]; do printf abc; printf 'def\n'; i=$((i+1)); done";
     let targets: Vec<_> = (0..8).map(|number| format!("@multi/{number}")).collect();
     let output = run(multi(&[&targets.join(","), "exec", "--", line]));

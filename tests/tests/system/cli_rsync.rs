@@ -46,8 +46,8 @@ fn a_missing_source_is_rsync_s_own_failure() {
 }
 
 #[test]
-fn a_target_without_rsync_is_told_apart() {
-    rsync::a_target_without_rsync_is_told_apart(&Far::new("@spawnonly").with_program(MULTI));
+fn a_target_without_rsync_has_its_own_error() {
+    rsync::a_target_without_rsync_has_its_own_error(&Far::new("@spawnonly").with_program(MULTI));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn output_is_rsync_s_own() {
 fn no_rsync_inherits_a_secret() {
     let here = tempfile::tempdir().unwrap();
     let shown = here.path().display();
-    // Both sides find it on the path, and it shows what they inherited.
+    // Both sides find it on the path, and it records the environment that they inherited.
     let spy = format!("#!/bin/sh\nenv >'{shown}'/env.$$\nPATH=/usr/bin exec rsync \"$@\"\n");
     fs::write(here.path().join("rsync"), spy).unwrap();
     fs::set_permissions(here.path().join("rsync"), Permissions::from_mode(0o755)).unwrap();
@@ -177,7 +177,7 @@ fn a_program_whose_path_is_odd_finds_itself() {
 }
 
 #[test]
-fn a_machine_without_rsync_is_told_before_anything_connects() {
+fn a_machine_without_rsync_is_reported_before_anything_connects() {
     let here = tempfile::tempdir().unwrap();
     let mut command = local().rsync("/etc/hosts", ":/tmp/x", &["-a"]);
     command.env("PATH", here.path());

@@ -1,4 +1,4 @@
-//! Where the command line takes passwords from, and what a tool says that refuses one.
+//! Where the command line takes passwords from, and the messages of tools that refuse one.
 
 use std::fs;
 use std::process::Output;
@@ -13,7 +13,7 @@ use hostlink_tests::user::TestUser;
 
 const PASSWORD: &str = "hunter 2;'\"$\\";
 
-/// A user with a password, and the login of it.
+/// A user with a password, and the user's login.
 struct Scene {
     user: TestUser,
     target: SshTarget,
@@ -35,7 +35,7 @@ impl Scene {
         self.files.path().join(name).display().to_string()
     }
 
-    /// `id -un` with these options, and a variable that holds the password.
+    /// Runs `id -un` with these options, and a variable that contains the password.
     fn id(&self, options: &[&str], variable: &str) -> Output {
         let words = options.iter().map(|word| (*word).to_owned()).chain(self.target.words());
         let words = words.chain(["exec", "--", "id", "-un"].map(str::to_owned));
@@ -72,14 +72,14 @@ fn a_password_comes_from_wherever_it_is_said_to_be() {
 }
 
 #[test]
-fn no_child_inherits_a_password_and_a_command_that_fails_is_told_without_it() {
+fn no_child_inherits_a_password_and_a_failed_command_is_reported_without_it() {
     let scene = Scene::new();
     for name in SECRET_VARIABLES {
         let pair = format!("_su_password_command=env | grep -q hunter && echo {name}");
         let output = scene.id(&["--su-user", "root", "--data", &pair], name);
         assert_eq!(code(&output), 2, "{}", stderr(&output));
         assert!(stderr(&output).contains("the command failed"), "{}", stderr(&output));
-        // The control: a variable that is the user's own is there.
+        // The control: an ordinary variable is passed on.
         let pair = "_su_password_command=env | grep -q hunter && echo found";
         let output = scene.id(&["--su-user", "root", "--data", pair], "HL_MINE");
         assert_ne!(code(&output), 2, "{}", stderr(&output));
@@ -110,7 +110,7 @@ fn an_ssh_password_comes_from_a_file() {
     let scene = Scene::new();
     let mut words = vec!["--ssh-password-file".to_owned(), scene.file("password")];
     let data = scene.target.words();
-    // No key: the password alone has to do.
+    // Without a key, so that the password is used.
     for pair in data.chunks(2) {
         if !pair.iter().any(|word| word.starts_with("ssh_key=")) {
             words.extend_from_slice(pair);
@@ -123,7 +123,7 @@ fn an_ssh_password_comes_from_a_file() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_tools_own_words_and_soon() {
+fn a_refusal_is_reported_soon_in_the_tools_own_words() {
     let scene = Scene::new();
     let (right, wrong) = (scene.file("password"), scene.file("wrong"));
     let locked = TestUser::create("/bin/sh");
@@ -136,7 +136,7 @@ fn a_refusal_is_told_in_the_tools_own_words_and_soon() {
         assert!(!errors.contains("no proof"), "{options:?}: {errors}");
         let took = begun.elapsed();
         println!("{options:?}: {took:.1?}");
-        // 5 s from the tool's answer, which PAM puts off by up to 4.5 s, and a login.
+        // 5 s after the tool's answer, which PAM delays by up to 4.5 s, and a login.
         assert!(took < Duration::from_secs(12), "{options:?}: {took:?}");
     };
     refused(&["--sudo", "--sudo-password-file", &right], "is not in the sudoers file");
@@ -180,7 +180,7 @@ fn get_pty_serves_a_sudo_that_wants_a_terminal_for_commands_and_files() {
     }
 }
 
-/// It stands among a host's data for the commands that ask for sudo.
+/// A host's data may contain it for the commands that use sudo.
 #[test]
 fn a_password_for_sudo_is_no_fault_of_a_command_without_it() {
     let words = ["--data", "_sudo_password_env=HL_MINE", "@local", "exec", "--", "echo ran"];

@@ -11,11 +11,11 @@ fn start(words: &[&str]) -> Terminal {
     Terminal::start(&binary(), words, &[])
 }
 
-/// A shell that has shown its first prompt.
+/// Starts a shell, and waits for its first prompt.
 fn shell() -> Terminal {
     let terminal = start(&["@local", "shell"]);
     terminal.wait_until_taken_over();
-    // /etc/profile may set another. The echo of this line has the quotes.
+    // /etc/profile may set another prompt. The echo of this line shows the quotes.
     terminal.type_in("PS1='re''ady '\r");
     terminal.wait_for("ready ");
     terminal
@@ -26,7 +26,7 @@ fn signal(terminal: &Terminal, signal: &str) {
     assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
 }
 
-/// A line that sleeps in the foreground, and in a background that ignores what is polite.
+/// Types a line that sleeps in the foreground, and in the background, ignoring polite signals.
 fn start_sleeping(terminal: &Terminal, seconds: &str) {
     terminal.type_in(&format!("(trap '' HUP INT TERM; exec sleep {seconds}) & sleep {seconds}\r"));
     wait_until("the sleeps run", || count_running("sleep", seconds) == 2);
@@ -81,7 +81,7 @@ fn a_command_has_the_terminal_to_itself() {
 }
 
 #[test]
-fn a_command_that_is_over_at_once_shows_all() {
+fn a_short_command_shows_all_output() {
     for _ in 0..5 {
         let terminal = start(&["@local", "shell", "--", "seq 1 5000; exit 7"]);
         assert_eq!(terminal.wait_for_status(), 7);
@@ -97,7 +97,7 @@ fn the_window_s_size_follows() {
     terminal.type_in("stty size\r");
     terminal.wait_for("\n24 80\r");
     terminal.resize(30, 100);
-    // The shell answers as soon as the size has arrived, and would never otherwise.
+    // The shell answers once it has the new size, and never otherwise.
     terminal.type_in("until [ \"$(stty size)\" = '30 100' ]; do sleep 0.1; done; echo ar''rived\r");
     terminal.wait_for("arrived");
     terminal.type_in("exit\r");
@@ -139,7 +139,7 @@ fn escapes_help_and_can_be_sent() {
     terminal.type_in("echo x~.; cat\r");
     terminal.wait_for("\nx~.\r");
     terminal.type_in("~~sent\r");
-    // Once as the echo, and once by cat.
+    // Once as the echo, and once from cat.
     let shown = terminal.wait_for_count("~sent\r\n", 2);
     assert!(!shown.contains("~~sent"), "{shown:?}");
     terminal.type_in("\x04exit\r");
@@ -175,12 +175,12 @@ fn what_is_left_in_the_background_does_not_hold_the_session() {
     let terminal = shell();
     terminal.type_in(&format!("(trap '' HUP; exec sleep {seconds}) & echo pi''d-$!.\r"));
     terminal.wait_for("\npid-");
-    // The whole line is there once the next prompt is.
+    // The whole line has arrived once the next prompt is there.
     let shown = terminal.wait_for_count("ready ", 2);
     wait_until("the sleep runs", || count_running("sleep", &seconds) == 1);
     terminal.type_in("exit 5\r");
     assert_eq!(terminal.wait_for_status(), 5);
-    // It is the user's, as under exec.
+    // It is the user's own, as under exec.
     assert_eq!(count_running("sleep", &seconds), 1);
     let number = shown.rsplit("pid-").next().unwrap().split('.').next().unwrap();
     assert!(Command::new("kill").arg(number).status().unwrap().success());

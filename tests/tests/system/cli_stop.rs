@@ -1,4 +1,4 @@
-//! The command end to end: time-outs, signals and closed pipes leave nothing running.
+//! The command end to end: timeouts, signals and closed pipes leave no process.
 
 use std::fs;
 use std::io::Read;
@@ -13,12 +13,12 @@ use hostlink_tests::cli::{
 
 const MULTI: &str = env!("CARGO_BIN_EXE_hostlink-multi");
 
-/// A line that sleeps in the foreground, and in a background that ignores what is polite.
+/// Returns a line that sleeps in the foreground, and in the background, ignoring polite signals.
 fn sleeping(seconds: &str) -> String {
     format!("(trap '' HUP INT TERM; exec sleep {seconds}) & sleep {seconds}")
 }
 
-/// Starts it and waits until this many of its sleeps run: which proves that they can be found.
+/// Starts it and waits until this many of its sleeps run, which proves that they can be found.
 fn start(mut command: Command, seconds: &str, sleeps: usize) -> Child {
     let child = command.spawn().unwrap();
     wait_until("the command runs", || count_running("sleep", seconds) == sleeps);
@@ -83,7 +83,7 @@ fn a_signal_ends_everything_on_every_target() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_it_immediately() {
     let seconds = unique_seconds();
     let words = ["@multi/clings", "exec", "--", "sleep", &seconds];
     let mut child = start(cli::command(Path::new(MULTI), words), &seconds, 1);
@@ -110,7 +110,7 @@ fn a_signal_ends_a_wait_for_standard_input() {
     wait_until("no part is left", || fs::read_dir(&directory).unwrap().count() == 0);
 }
 
-/// Whether a handler for SIGINT is installed (proc(5), SigCgt).
+/// Returns whether a handler for SIGINT is installed (proc(5), SigCgt).
 fn handles_interrupt(child: &Child) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
@@ -118,10 +118,10 @@ fn handles_interrupt(child: &Child) -> bool {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_is_141_and_ends_everything() {
+fn a_pipe_without_a_reader_is_141_and_ends_everything() {
     for json in [false, true] {
         let seconds = unique_seconds();
-        // With --json nothing is written before the end.
+        // With --json nothing is printed before the end.
         let line = match json {
             false => format!("sleep {seconds} & while echo line; do :; done"),
             true => "echo line".into(),
@@ -163,7 +163,7 @@ fn a_slow_reader_slows_the_command_down() {
     let child = start(hostlink(["@local", "exec", "--", &line]), &seconds, 1);
     let mut before = 0;
     let mut calm = 0;
-    // A command that is not slowed down would never be calm.
+    // A command that is not slowed down would never be idle.
     wait_until("nothing moves any more", || {
         let now = processor_time(&child);
         calm = if now == before { calm + 1 } else { 0 };
@@ -177,7 +177,7 @@ fn a_slow_reader_slows_the_command_down() {
     nothing_is_left(&seconds);
 }
 
-/// Clock ticks (proc(5), utime and stime).
+/// Returns its CPU time in clock ticks (proc(5), utime and stime).
 fn processor_time(child: &Child) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
     let fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);

@@ -1,4 +1,4 @@
-//! sudo's password, typed at a terminal because sudo wants one and none was given.
+//! sudo's password, typed at a terminal because sudo asks for one and none was configured.
 
 use hostlink_tests::cli::{code, command, run, stderr};
 use hostlink_tests::ssh_target::SshTarget;
@@ -10,7 +10,7 @@ use hostlink_tests::user::TestUser;
 const PASSWORD: &str = "correct horse";
 const QUESTION: &str = "the password for sudo: ";
 
-/// As many hosts as wanted, which are one server, and a user who may use sudo with a password.
+/// Any number of hosts, which are one server, and a user who may use sudo with a password.
 struct Scene {
     target: SshTarget,
     _user: (TestUser, Sudoer),
@@ -66,9 +66,9 @@ fn three_hosts_ask_in_turn_and_name_themselves() {
     }
 }
 
-/// sudo would take the variable's.
+/// sudo would otherwise use the variable's password.
 #[test]
-fn who_wants_to_be_asked_is_asked_beside_a_password_of_the_environment() {
+fn the_option_to_prompt_overrides_a_password_of_the_environment() {
     let scene = Scene::new();
     for (typed, status) in [(PASSWORD, 0), ("wrong", 1)] {
         let words = scene.words(&["--sudo", "--use-sudo-password"], 1);

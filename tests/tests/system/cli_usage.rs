@@ -1,11 +1,11 @@
-//! The command end to end: what cannot be used is one line on standard error and exit status 2,
-//! before anything starts.
+//! The command end to end: invalid input is one line on standard error and exit status 2, before
+//! anything starts.
 
 use std::path::Path;
 
 use hostlink_tests::cli::{code, hostlink, run, stderr, stdout};
 
-/// Words that cannot be used, what the line says of them, and a mark that the command would leave.
+/// Runs invalid arguments, and checks the message and that the command has not run.
 fn refused(words: &[&str], says: &str) {
     let output = run(hostlink(words));
     let line = stderr(&output);
@@ -118,8 +118,8 @@ fn what_belongs_to_a_privilege_tool_that_is_not_asked_for() {
         refused(&["@local", "exec", flag, "--", "id"], &says);
         refused(&["@local", "get", flag, "/etc/passwd", "-"], &says);
     }
-    // A password of the environment is for whatever asks, and data may say no to a tool and all
-    // that belongs to it.
+    // A password in the environment applies to any tool that asks, and data may switch off a tool
+    // with all its keys.
     let words = ["--data", "_sudo=false", "--data", "_use_sudo_login=true", "@local"];
     let mut command = hostlink(words.into_iter().chain(["exec", "--", "echo", "ran"]));
     command.env("HOSTLINK_SUDO_PASSWORD", "hunter2");
@@ -178,7 +178,7 @@ fn sessions_and_forwards_that_cannot_be() {
 #[test]
 fn an_unreadable_source_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    // Root may read everything but what is not there any more.
+    // Root can read everything, but not what does not exist.
     let path = directory.path().join("dangling");
     std::os::unix::fs::symlink("/nowhere", &path).unwrap();
     refused(&["@local", "put", path.to_str().unwrap(), "x"], "cannot read");

@@ -1,6 +1,6 @@
-//! The containers that other tests stand on.
+//! The containers that other tests use.
 
-/// The name tells `cargo xtask test --no-docker` to leave them out.
+/// `cargo xtask test --no-docker` leaves modules of this name out.
 mod with_docker {
     use std::env;
     use std::io::{BufRead, BufReader};
@@ -16,10 +16,10 @@ mod with_docker {
     use hostlink_tests::engine::Engine;
     use hostlink_tests::ssh_container::SshContainer;
 
-    /// Set, to the name of an engine, for the program that is to be killed.
+    /// The variable that names an engine, for the program that is killed.
     const DOOMED: &str = "HOSTLINK_TEST_DOOMED";
 
-    /// What the program that is to be killed says before the name of its container.
+    /// What that program prints before the name of its container.
     const STARTED: &str = "started ";
 
     #[test]
@@ -117,11 +117,11 @@ mod with_docker {
     }
 
     #[test]
-    fn eight_start_at_once() {
-        Engine::ALL.into_iter().for_each(eight_start_at_once_on);
+    fn eight_start_together() {
+        Engine::ALL.into_iter().for_each(eight_start_together_on);
     }
 
-    fn eight_start_at_once_on(engine: Engine) {
+    fn eight_start_together_on(engine: Engine) {
         let start = || {
             let container = Container::start_on(engine, BUSYBOX, &[]);
             (container.address(), container)
@@ -199,7 +199,7 @@ mod with_docker {
         }
     }
 
-    /// This program, in a group of its own, which runs only the test that is to be killed.
+    /// Starts this program in its own process group, to run only the test that is killed.
     fn start_doomed(engine: Engine) -> (Child, String) {
         let this: PathBuf = env::current_exe().unwrap();
         let test = "containers::with_docker::a_killed_test_leaves_no_container";

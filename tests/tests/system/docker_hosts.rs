@@ -1,11 +1,11 @@
-//! The hosts that tests of engines behind SSH stand on: each is what its name says.
+//! The hosts for tests of engines over SSH: each has the access that its name says.
 
-/// The name tells `cargo xtask test --no-docker` to leave them out.
+/// `cargo xtask test --no-docker` leaves modules of this name out.
 mod with_docker {
     use hostlink_tests::cli::{stderr, stdout};
     use hostlink_tests::docker_host::{DOCKER_SOCKET, DockerHost};
 
-    /// Which ways to the engine a user has.
+    /// The routes to the engine that a user has.
     #[derive(Debug, PartialEq, Eq)]
     struct Ways {
         socket: bool,
@@ -15,7 +15,7 @@ mod with_docker {
         sudo_dial: bool,
     }
 
-    /// Each way is really gone, which is the control for those that are closed.
+    /// Checks each route, which is the control for those that are closed.
     fn ways(host: &DockerHost) -> Ways {
         assert_eq!(stdout(&host.ssh("id -un")), format!("{}\n", host.user()), "the control");
         let ping = r"printf 'GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n'";

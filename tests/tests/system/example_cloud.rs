@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 
 const TOKEN: &str = "hunter2";
 
-/// What the API does with a request that has the right path and token.
+/// How the API answers a request with the right path and token.
 #[derive(Clone)]
 enum Answer {
     /// The pages, from 1.
@@ -130,7 +130,7 @@ async fn listed_servers_are_reached_over_ssh() {
     let expected = [1, 2].map(|page| format!("GET /v1/servers?page={page} Bearer {TOKEN}"));
     assert_eq!(cloud.asked(), expected);
 
-    // All but the address and the port, which the API has said.
+    // All data but the address and the port, which the API returns.
     let login: Data = target
         .data
         .iter()
@@ -151,7 +151,7 @@ async fn a_tag_chooses() {
         {"name": "b", "address": "192.0.2.2", "tags": ["y", "x"]}, {"name": "c", "address": "192.0.2.3"}]}"#;
     let cloud = Cloud::start(pages(&[page])).await;
     let mut context = cloud.context(TOKEN);
-    // The environment serves where the settings do not.
+    // The environment applies if the settings do not have it.
     let url = format!("http://{}/v1/", cloud.address);
     context.environment =
         [("CLOUD_URL".to_owned(), url), ("CLOUD_TOKEN".to_owned(), TOKEN.to_owned())].into();
@@ -164,7 +164,7 @@ async fn a_tag_chooses() {
 }
 
 #[tokio::test]
-async fn an_api_that_fails_is_told_in_one_line() {
+async fn a_failing_api_is_reported_in_one_line() {
     let good = r#"{"servers": []}"#;
     for (answer, token, expected) in [
         (pages(&[good]), "wrong", "it refuses the token (401 Unauthorized): see cloud_token"),
@@ -208,7 +208,7 @@ async fn an_api_that_does_not_answer_is_given_up() {
     assert!(error.to_string().ends_with("/v1 does not answer within 3s"), "{error}");
     assert_eq!(cloud.asked().len(), 1);
 
-    // Nobody listens at a port that was just let go.
+    // A port without a listener, as it was just released.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

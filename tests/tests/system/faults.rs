@@ -1,6 +1,6 @@
-//! Links that break, kills that are slow, shells that chatter: what no fixture does by itself.
+//! Broken links, slow kills, noisy shells: faults that no fixture has by itself.
 //!
-//! Each connection here runs real processes on this machine, and gets one thing wrong on purpose.
+//! Each connection here runs real processes on this machine, with one deliberate fault.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use hostlink_testkit::SpawnOnly;
 use hostlink_tests::cli::{count_running, unique_seconds, wait_until};
 use tokio::time::timeout;
 
-/// What goes wrong.
+/// The fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// The link is lost while the command runs.
     Lost,
-    /// A kill takes its time to start, and the connection can end nothing by itself.
+    /// A kill is slow to start, and the connection cannot kill by itself.
     SlowKill,
 }
 
@@ -90,12 +90,12 @@ async fn a_kill_that_is_under_way_goes_on_when_its_future_is_dropped() {
     let seconds = unique_seconds();
     let command = StringCommand::shell(format!("sleep {seconds}"));
     let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(1));
-    // Dropped after the time-out has struck, and before the kill has been sent.
+    // Dropped after the timeout, and before the kill was sent.
     let run = link.run_shell_command(&command, &arguments);
     assert!(timeout(Duration::from_millis(1300), run).await.is_err());
     assert_eq!(count_running("sleep", &seconds), 1, "the control: it is not yet killed");
     link.disconnect().await.unwrap();
-    // The signal has been sent; the kernel ends the process in its own time.
+    // The signal was sent; the kernel ends the process in its own time.
     wait_until("it is ended", || count_running("sleep", &seconds) == 0);
 }
 
@@ -110,7 +110,7 @@ async fn a_slow_kill_is_confirmed() {
     wait_until("it is ended", || count_running("sleep", &seconds) == 0);
 }
 
-/// bash prints the line in which it finds an error, and is `sh` on many targets.
+/// bash prints the line that has an error, and is `sh` on many targets.
 #[tokio::test]
 async fn a_syntax_error_shows_no_secret() {
     let connection = SpawnOnly::without(&["sh"]).unwrap();

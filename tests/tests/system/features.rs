@@ -1,8 +1,8 @@
-//! Whoever wants one connector gets that one alone.
+//! A program that needs one connector is built with that one alone.
 
 use std::process::Command;
 
-/// The names of the packages that `package` is built from.
+/// Returns the names of the packages that `package` is built from.
 fn tree(package: &str, flags: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])

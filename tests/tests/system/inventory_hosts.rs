@@ -11,7 +11,7 @@ use hostlink_tests::container::{Container, DEBIAN};
 use hostlink_tests::ssh_target::{Details, SshTarget, Traces};
 use hostlink_tests::sshd::Sshd;
 
-/// A host on this server.
+/// Returns a host on this server.
 fn on(target: &SshTarget, name: &str) -> HostDefinition {
     let mut host = HostDefinition::new(name).with_target(target.name());
     host.data = target.data.clone();
@@ -54,7 +54,7 @@ async fn a_host_connects_says_why_runs_moves_files_and_disconnects() {
     assert_eq!(target.sshd.logins(), 1);
     inventory.disconnect().await.unwrap();
     assert!(!host.is_connected().await);
-    // Nothing of it is left; while it was there, there was something.
+    // Nothing of the link is left; before, the counters found it.
     assert!(traces.is_empty(), "{:?} {:?}", traces.files(), traces.processes());
     assert_eq!(said(host, "echo back").await.unwrap(), "back\n");
     assert!(!traces.is_empty());
@@ -95,13 +95,13 @@ async fn a_container_that_is_started_again_is_connected_to_again_with_docker() {
     let host = inventory.host("db").unwrap();
     assert_eq!(said(host, "echo 1").await.unwrap(), "1\n");
     container.engine().say(["restart", "--time=0", container.name()]);
-    // The one that finds out, if it does, is not run again.
+    // The command that detects the loss may fail, and is not run again.
     if let Err(error) = said(host, "echo 2").await {
         assert_eq!(error.kind(), ErrorKind::LinkLost, "{error}");
     }
     assert_eq!(said(host, "echo 3").await.unwrap(), "3\n");
     inventory.disconnect().await.unwrap();
-    // It no longer ends with the client that began it.
+    // It no longer ends with the client that started it.
     container.engine().say(["rm", "--force", container.name()]);
 }
 

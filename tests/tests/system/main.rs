@@ -1,5 +1,5 @@
-//! Whole-system tests in one program, since each program of its own is linked anew: the command
-//! line end to end, every connector with a real counterpart, and the fixtures themselves.
+//! Whole-system tests in one program, since each program is linked separately: the command line end
+//! to end, every connector with a real counterpart, and the fixtures themselves.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -1,5 +1,5 @@
-//! How often a password that is wrong is tried, since an account may be locked after three times;
-//! and who gets a right one.
+//! How often a wrong password is tried, since an account may be locked after three tries; and which
+//! tool gets a right one.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Output;
 use hostlink_tests::chroot::Root;
 use hostlink_tests::cli::{self, code, hostlink, run, stderr, stdout};
 
-/// PAM hands each password that is tried to a program, which notes it.
+/// PAM passes each password that is tried to a program, which records it.
 const SETUP: &str = r#"
 useradd -u 70011 -m -s /bin/bash caller && useradd -u 70012 -m -s /bin/bash other
 printf 'caller:right\nother:right\n' | chpasswd -c SHA512 -s 1000
@@ -54,7 +54,7 @@ impl Scene {
         run(command)
     }
 
-    /// The passwords that were tried since the last time.
+    /// Returns the passwords that were tried since the last call.
     fn tried(&self) -> Vec<String> {
         let mut tried = Vec::new();
         for entry in fs::read_dir(self.root.path("/srv")).unwrap() {
@@ -64,14 +64,14 @@ impl Scene {
                 fs::remove_file(path).unwrap();
             }
         }
-        // sudo asks once more, finds the end of its input, and has PAM look at nothing.
+        // sudo prompts once more, finds the end of its input, and has PAM check an empty password.
         tried.retain(|password| !password.is_empty());
         tried
     }
 }
 
 #[test]
-fn a_wrong_password_is_tried_once_whatever_is_done() {
+fn a_wrong_password_is_tried_only_once() {
     let scene = Scene::new();
     let actions: [&[&str]; 5] = [
         &["exec", "--", "id"],
@@ -92,7 +92,7 @@ fn a_wrong_password_is_tried_once_whatever_is_done() {
     }
 }
 
-/// doas asks on its own terminal, and asks nobody here.
+/// doas prompts on its own terminal, and here it has none.
 #[test]
 fn the_password_of_doas_goes_to_doas_alone() {
     let scene = Scene::new();
@@ -103,7 +103,7 @@ fn the_password_of_doas_goes_to_doas_alone() {
     let mut command = hostlink(words.into_iter().chain([&*target, "exec", "--", "id", "-un"]));
     command.env("HOSTLINK_DOAS_PASSWORD", "right");
     let output = run(command);
-    assert_ne!(code(&output), 0, "somebody asked who got no answer: {}", stderr(&output));
+    assert_ne!(code(&output), 0, "something asked and got no answer: {}", stderr(&output));
     let stolen = fs::read_to_string(scene.root.path("/srv/stolen")).unwrap_or_default();
     assert!(!stolen.contains("right"), "{stolen}");
 

@@ -1,4 +1,5 @@
-//! Users whose start-up files are slow, talk, or want the password of whoever becomes them.
+//! Users whose start-up files are slow, print text, or try to steal the password of the user who
+//! switches to them.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -15,7 +16,7 @@ use hostlink_tests::terminal::Terminal;
 use hostlink_tests::user::TestUser;
 use tempfile::TempDir;
 
-/// A caller, who may become root with a password, and somebody else whom they may become.
+/// A caller who may become root with a password, and another user to switch to.
 struct Scene {
     _caller: TestUser,
     other: TestUser,
@@ -26,22 +27,22 @@ struct Scene {
 }
 
 impl Scene {
-    /// With a password the caller may become everybody by sudo.
+    /// The caller may become any user by sudo with a password.
     fn new() -> Self {
         Self::with("", "")
     }
 
-    /// What stands before the commands for root, and for the other one: `NOPASSWD:`, or nothing.
+    /// Sets the tag before the commands for root, and for the other user: `NOPASSWD:`, or empty.
     fn with(root: &str, rule: &str) -> Self {
         Self::with_more(root, rule, "")
     }
 
-    /// Also a line for sudoers(5), with `CALLER` and `OTHER` in the place of their names.
+    /// Also adds a line to sudoers(5), in which `CALLER` and `OTHER` are replaced by their names.
     fn with_more(root: &str, rule: &str, more: &str) -> Self {
         Self::with_shell("/bin/sh", root, rule, more)
     }
 
-    /// Also with this login shell of the caller.
+    /// Also sets the caller's login shell.
     fn with_shell(shell: &str, root: &str, rule: &str, more: &str) -> Self {
         let (caller, other) = (TestUser::create(shell), TestUser::create("/bin/bash"));
         let [password, others_password] = [new_secret(), new_secret()];
@@ -58,7 +59,7 @@ impl Scene {
         Self { _caller: caller, other, password, others_password, target, _sudoer: sudoer }
     }
 
-    /// What the other one's login shell reads first.
+    /// Sets the start-up file of the other user's login shell.
     fn profile(&self, lines: &str) {
         self.other.write(".bash_profile", 0o644, lines);
     }
@@ -67,7 +68,7 @@ impl Scene {
         self.other.home().join(name)
     }
 
-    /// `hostlink OPTIONS TARGET exec -- LINE`, which knows both passwords.
+    /// Runs `hostlink OPTIONS TARGET exec -- LINE`, which knows both passwords.
     fn exec(&self, options: &[&str], line: &str) -> Output {
         self.hostlink(options, &["exec", "--", line])
     }
@@ -83,20 +84,20 @@ impl Scene {
     fn as_other<'a>(&'a self, way: &'a str) -> [&'a str; 4] {
         match way {
             "sudo" => ["--sudo", "--use-sudo-login", "--sudo-user", self.other.name()],
-            "su behind sudo" => ["--sudo", "--use-su-login", "--su-user", self.other.name()],
+            "su inside sudo" => ["--sudo", "--use-su-login", "--su-user", self.other.name()],
             _ => ["--data", "x=y", "--su-user", self.other.name()],
         }
     }
 }
 
-/// Arguments can be read by everybody. Whoever finds there what sudo asks with could ask in its
-/// place where it does not ask itself.
+/// Every user can read arguments. A user who finds sudo's prompt there could print it where sudo
+/// itself does not prompt.
 #[test]
 fn who_asks_as_sudo_does_gets_no_password() {
     let login = ["--sudo", "--use-sudo-login"];
     for (root, rule, more, way) in [
         ("", "NOPASSWD:", "", "sudo"),
-        ("NOPASSWD:", "", "", "su behind sudo"),
+        ("NOPASSWD:", "", "", "su inside sudo"),
         // The login shell may be run without a password, other programs may not.
         ("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/bash", "sudo"),
         ("", "NOPASSWD:", "Defaults:CALLER runas_default=OTHER", "sudo to whomever"),
@@ -125,7 +126,7 @@ fn who_asks_as_sudo_does_gets_no_password() {
     }
 }
 
-/// A shell for a caller, which notes its arguments, which any user of the target may see.
+/// A shell for the caller that records its arguments, which any user of the target can read.
 /// Characters other than letters and digits are in octal there, and the token is in two pieces.
 struct Noting(TempDir);
 
@@ -156,7 +157,7 @@ impl Noting {
     }
 }
 
-/// sudo asks for a login shell, though not for other programs.
+/// sudo prompts for a login shell, but not for other programs.
 #[test]
 fn a_password_is_given_where_the_very_command_wants_it() {
     let scene = Scene::with_more("", "", "CALLER ALL=(OTHER) NOPASSWD: /bin/sh, /usr/bin/sh");
@@ -169,7 +170,7 @@ fn a_password_is_given_where_the_very_command_wants_it() {
     );
 }
 
-/// Where sudo asks by itself, it still gets its answer.
+/// If sudo itself prompts, it still gets its answer.
 #[test]
 fn sudo_gets_its_password_for_another_user() {
     let scene = Scene::new();
@@ -179,9 +180,9 @@ fn sudo_gets_its_password_for_another_user() {
     assert_eq!(stdout(&output).trim(), scene.other.name());
 }
 
-/// root is not asked, so nobody takes the password that was ready for su.
+/// root is not prompted, so the password prepared for su is not read.
 #[test]
-fn a_password_that_nobody_took_is_not_the_command_s_input() {
+fn an_unread_password_is_not_the_command_s_input() {
     let scene = Scene::new();
     scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
     let mut input = tempfile::NamedTempFile::new().unwrap();
@@ -194,7 +195,8 @@ fn a_password_that_nobody_took_is_not_the_command_s_input() {
     assert_eq!((code(&output), stdout(&output)), (0, "in".into()), "{}", stderr(&output));
 }
 
-/// The login shell goes on for a while, and nobody can kill it with rights that were not yet given.
+/// The login shell goes on for a while, and cannot be killed with privileges that were not yet
+/// granted.
 #[test]
 fn a_command_that_is_given_up_before_it_starts_never_starts() {
     let scene = Scene::new();
@@ -212,14 +214,14 @@ fn a_command_that_is_given_up_before_it_starts_never_starts() {
     wait_until("it has ended", || processes().trim().is_empty());
     assert!(!is_there("ran"), "it was started");
 
-    // The control: without a limit it starts behind the same shell.
+    // The control: without a limit the command starts after the same shell.
     let output = scene.exec(&options[..3], "echo ran >ran");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(is_there("ran") && is_there("over"));
 }
 
 #[test]
-fn a_question_that_nobody_answers_ends_it() {
+fn a_prompt_without_an_answer_ends_the_command() {
     let scene = Scene::new();
     let words = ["--su-user", scene.other.name()].map(str::to_owned);
     let words = words.into_iter().chain(scene.target.words());
@@ -243,9 +245,9 @@ fn a_shell_asks_for_the_password_that_sudo_wants() {
     assert!(!terminal.shown().contains(&scene.password));
 }
 
-/// A terminal has no end of input but the one that is typed.
+/// Input on a terminal ends only by a typed character.
 #[test]
-fn a_wrong_password_on_a_terminal_is_told_in_sudo_s_words() {
+fn a_wrong_password_on_a_terminal_is_reported_in_sudo_s_words() {
     let mut scene = Scene::new();
     scene.password = new_secret();
     let output = scene.exec(&["--sudo", "--get-pty"], "id");
@@ -254,9 +256,9 @@ fn a_wrong_password_on_a_terminal_is_told_in_sudo_s_words() {
     assert!(told.contains("incorrect password attempt"), "{told}");
 }
 
-/// root is not asked by su, whatever the login shell writes. Input there goes through the terminal.
+/// su does not prompt root, whatever the login shell prints. Input here goes through the terminal.
 #[test]
-fn a_password_that_nobody_took_is_not_typed_into_the_command() {
+fn an_unread_password_is_not_typed_into_the_command() {
     let scene = Scene::with("NOPASSWD:", "");
     scene.profile("printf 'Loading: ' >&2; sleep 1; echo done >&2\n");
     let bytes: Vec<u8> = (0..3000_u32).flat_map(u32::to_be_bytes).collect();
@@ -264,7 +266,7 @@ fn a_password_that_nobody_took_is_not_typed_into_the_command() {
     let input = scene.file("in").display().to_string();
     let pty = |line| {
         let mut options = vec!["--get-pty", "--stdin", &input];
-        options.extend(scene.as_other("su behind sudo"));
+        options.extend(scene.as_other("su inside sudo"));
         scene.exec(&options, line)
     };
     let output = pty("cat >copy; id -un");
@@ -272,12 +274,12 @@ fn a_password_that_nobody_took_is_not_typed_into_the_command() {
     assert_eq!(fs::read(scene.file("copy")).unwrap(), bytes);
 
     let mut options = vec!["--get-pty"];
-    options.extend(scene.as_other("su behind sudo"));
+    options.extend(scene.as_other("su inside sudo"));
     let output = scene.exec(&options, "cat | wc -c; stty -a");
     let told = stdout(&output);
     assert!(told.starts_with("0\r\n") && told.contains(" echo "), "{told}: {}", stderr(&output));
 
-    let words = scene.as_other("su behind sudo").map(str::to_owned).into_iter();
+    let words = scene.as_other("su inside sudo").map(str::to_owned).into_iter();
     let words = words.chain(scene.target.words()).chain(["shell".to_owned()]);
     let variable = ("HOSTLINK_SU_PASSWORD", scene.others_password.as_str());
     let terminal = Terminal::start(&hostlink_tests::binary(), words, &[variable]);
@@ -292,7 +294,7 @@ fn a_password_that_nobody_took_is_not_typed_into_the_command() {
 }
 
 #[test]
-fn a_question_that_nobody_answers_ends_it_on_a_terminal_too() {
+fn a_prompt_without_an_answer_ends_the_command_on_a_terminal_too() {
     let scene = Scene::new();
     let words = ["--su-user", scene.other.name(), "--get-pty"].map(str::to_owned);
     let words: Vec<String> = words.into_iter().chain(scene.target.words()).collect();

@@ -1,5 +1,5 @@
-//! No password, and no byte of a secret file, is seen by anybody while a privileged command or put
-//! is under way.
+//! No password, and no byte of a secret file, is visible to other users while a privileged command
+//! or put is running.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -26,7 +26,7 @@ use hostlink_tests::sudoer::Sudoer;
 use hostlink_tests::user::TestUser;
 use tokio::io::AsyncWriteExt;
 
-/// Where a tool might put something down.
+/// Returns where a tool might write something.
 fn public_places(target: &SshTarget, user: &TestUser) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> =
         ["/tmp", "/var/tmp", "/dev/shm", "/run/lock", "/var/log"].map(PathBuf::from).to_vec();
@@ -41,9 +41,9 @@ struct Running {
 }
 
 impl Running {
-    /// `hostlink` on the target, with a command that runs until it is told to end.
+    /// Runs `hostlink` on the target, with a command that runs until the test ends it.
     fn start(target: &SshTarget, options: &[&str], variable: &str, password: &str) -> Self {
-        // The clock of files is a little behind (CLOCK_REALTIME_COARSE).
+        // The clock of files lags a little (CLOCK_REALTIME_COARSE).
         let since = SystemTime::now() - Duration::from_secs(1);
         let file = std::env::temp_dir().join(format!("hostlink-mark-{}", new_secret()));
         fs::write(&file, "").unwrap();
@@ -53,26 +53,27 @@ impl Running {
         let words = options.iter().map(|word| (*word).to_owned()).chain(target.words());
         let mut command = hostlink(words.chain(["exec".to_owned(), "--".to_owned(), line]));
         let child = command.env(variable, password).spawn().unwrap();
-        // Before that, hostlink starts processes, which have its environment until they become
+        // Before that, hostlink starts processes, which have its environment until they execute
         // another program.
         wait_until("the command runs", || begun.exists());
         Self { child, file, since }
     }
 
-    /// Where the secrets are, apart from the environment that hostlink itself was started with.
+    /// Returns where the secrets are, apart from the environment that hostlink itself was started
+    /// with.
     fn places_with(&self, secrets: &[String], roots: &[PathBuf]) -> Vec<PathBuf> {
         let own = format!("/proc/{}/environ", self.child.id());
         let mut found = processes_with(secrets);
         found.retain(|place| *place != Path::new(&own));
         let roots: Vec<&Path> = roots.iter().map(PathBuf::as_path).collect();
         found.extend(files_with(&roots, self.since, secrets));
-        // One place may be below another.
+        // One directory may be below another.
         found.sort_unstable();
         found.dedup();
         found
     }
 
-    /// Lets the command end; returns when it was begun.
+    /// Lets the command end, and returns when it was started.
     fn end(mut self) -> SystemTime {
         fs::remove_file(&self.file).unwrap();
         assert!(wait_for_exit(&mut self.child).success());
@@ -97,7 +98,7 @@ fn no_password_is_seen_while_a_privileged_command_runs() {
         let running = Running::start(&target, options, variable, password);
         assert_eq!(running.places_with(&secrets, &roots), Vec::<PathBuf>::new(), "{options:?}");
 
-        // The control: each kind of place is looked into.
+        // The control: each kind of location is searched.
         let spawn = |command: &mut Command| command.stdin(Stdio::piped()).spawn().unwrap();
         let mut children = [
             spawn(Command::new("sh").args(["-c", "read -r x; :", &secrets[0]])),
@@ -158,7 +159,7 @@ fn no_public_type_shows_a_secret() {
     }
 }
 
-/// Types a wrong password whenever it is asked.
+/// Types a wrong password at every prompt.
 #[derive(Debug, Default)]
 struct Mistaken(AtomicUsize);
 
@@ -170,11 +171,11 @@ impl Prompter for Mistaken {
     }
 }
 
-/// A link of somebody who needs a password for sudo, and types a wrong one.
+/// A link of a user whose sudo needs a password, and who types a wrong one.
 struct Asked {
     link: Link,
     prompter: Arc<Mistaken>,
-    /// For as long as they are needed.
+    /// Values that must live as long as the link.
     _kept: (SshTarget, Sudoer, TestUser),
 }
 
@@ -206,7 +207,7 @@ async fn a_typed_password_that_is_refused_is_not_tried_again() {
     link.disconnect().await.unwrap();
 }
 
-/// The same at a terminal, and from there to commands.
+/// A wrong password at a terminal is not tried again, neither there nor by commands.
 #[tokio::test]
 async fn a_typed_password_that_a_shell_was_refused_with_is_not_tried_again() {
     let Asked { link, prompter, .. } = &Asked::start().await;
@@ -225,7 +226,7 @@ async fn a_typed_password_that_a_shell_was_refused_with_is_not_tried_again() {
     link.disconnect().await.unwrap();
 }
 
-/// Somebody who reads all that can be read in a directory, again and again.
+/// A user who reads everything readable in a directory, again and again.
 struct Poller {
     child: Child,
     seen: PathBuf,
@@ -253,7 +254,7 @@ impl Poller {
         fs::read(&self.rounds).unwrap_or_default().len()
     }
 
-    /// Waits until it has looked a few times more.
+    /// Waits until the user has read a few times more.
     fn wait(&self) {
         let before = self.rounds();
         wait_until("the other user looks", || self.rounds() >= before + 10);
@@ -274,7 +275,7 @@ impl Drop for Poller {
     }
 }
 
-/// The file comes in pieces, and somebody looks around between them.
+/// The file comes in pieces, and another user reads between them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_third_user_reads_no_byte_of_a_secret_file_that_is_put_as_another() {
     let (owner, third) = (TestUser::create("/bin/sh"), TestUser::create("/bin/sh"));
@@ -293,7 +294,7 @@ async fn a_third_user_reads_no_byte_of_a_secret_file_that_is_put_as_another() {
         let put = link.put_file(Source::reader(reader), path.to_str().unwrap(), &options);
         let feed = async {
             for _ in 0..5 {
-                // More than a pipe holds, so that some of it is there.
+                // More than a pipe holds, so that a part has arrived.
                 writer.write_all(secret.repeat(1 << 13).as_bytes()).await.unwrap();
                 tokio::task::block_in_place(|| poller.wait());
                 assert!(!poller.has_seen(&secret), "before the file is whole");

@@ -1,12 +1,12 @@
-//! What belongs to sudo without sudo, what sudo does with groups, and what it says where a password
-//! would not help.
+//! Options of sudo without sudo, sudo with groups, and its messages where a password would not
+//! help.
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{ConnectorArguments, Context, Data, ErrorKind, builtin_registry};
 
-/// Without the tool a file would be the caller's.
+/// Without the tool the file would be the caller's.
 #[tokio::test]
-async fn a_transfer_refuses_what_belongs_to_a_tool_that_is_not_asked_for() {
+async fn a_transfer_refuses_options_of_a_tool_that_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file").display().to_string();
     let link = builtin_registry().connect("@local", &Data::new(), &Context::default()).await;
@@ -42,7 +42,7 @@ mod with_docker {
 
     const PASSWORD: &str = "correct horse";
 
-    /// Knows the password, and counts who wanted it.
+    /// Knows the password, and counts the prompts.
     #[derive(Debug, Default)]
     struct Asked(AtomicUsize);
 
@@ -77,7 +77,7 @@ mod with_docker {
     }
 
     #[tokio::test]
-    async fn a_terminal_that_sudo_wants_is_told_and_no_password_asked_for() {
+    async fn a_terminal_that_sudo_requires_is_reported_without_a_prompt() {
         let container = Container::start(DEBIAN);
         container.set_password("sudoer", PASSWORD);
         container.write_file("/etc/sudoers.d/tty", "440", b"Defaults:trusted requiretty\n");
@@ -92,7 +92,7 @@ mod with_docker {
         assert_eq!(asked.times(), 0);
         link.disconnect().await.unwrap();
 
-        // The control: who lacks a password is asked for it.
+        // The control: a user who needs a password is prompted.
         let (link, asked) = connect(&container, "sudoer").await;
         assert_eq!(run(&link, "id -un", &sudo()).await.unwrap(), "root\n");
         assert_eq!(asked.times(), 1);
@@ -100,7 +100,7 @@ mod with_docker {
     }
 
     #[tokio::test]
-    async fn a_password_is_not_asked_for_in_the_name_of_nobody() {
+    async fn a_password_prompt_names_a_user() {
         let container = Container::start(DEBIAN);
         for user in ["sudoer", "trusted"] {
             let (link, asked) = connect(&container, user).await;

@@ -1,4 +1,4 @@
-//! Words and values of any bytes arrive as they are, through every shell that may read them on the
+//! Words and values of any bytes arrive unchanged, through every shell that may read them on the
 //! way.
 //!
 //! Needs the shells and the users `hostlink-fish` and `hostlink-tcsh` that `cargo xtask test
@@ -15,7 +15,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
-/// Words that have bitten: each is tried through every shell, whatever the random ones are.
+/// Words that have caused bugs: each is tried through every shell, beside the random ones.
 const HARD: [&[u8]; 21] = [
     b"",
     b" ",
@@ -40,13 +40,13 @@ const HARD: [&[u8]; 21] = [
     b"\xff\xfe\x80 \x81\x88",
 ];
 
-/// Words without NUL, with more of what shells care about than chance would give.
+/// Returns words without NUL, with more special characters than chance would give.
 fn word() -> impl Strategy<Value = Vec<u8>> {
     let special = proptest::sample::select(b" '\"\\$`!*?~#&|;<>(){}[]%\n\t-=^".to_vec());
     vec(prop_oneof![special, 1..=255_u8, Just(b'\\')], 0..12)
 }
 
-/// Runs `check` on all the hard words at once, and on random ones.
+/// Runs `check` on all the hard words together, and on random ones.
 fn for_words(cases: u32, check: impl Fn(&[Vec<u8>])) {
     check(&HARD.map(<[u8]>::to_vec));
     let mut runner =
@@ -58,7 +58,7 @@ fn for_words(cases: u32, check: impl Fn(&[Vec<u8>])) {
     tried.unwrap();
 }
 
-/// The command that prints each of its words, ended by NUL.
+/// Returns the command that prints each of its words, terminated by NUL.
 fn print(words: &[Vec<u8>]) -> StringCommand {
     let print = StringCommand::from_words(["printf", "%s\\0"]);
     words.iter().fold(print, |command, word| command.arg(OsStr::from_bytes(word)))
@@ -68,7 +68,7 @@ fn ended_by_nul(words: &[Vec<u8>]) -> Vec<u8> {
     words.iter().flat_map(|word| [word, &b"\0"[..]].concat()).collect()
 }
 
-/// A shell reads the line that `line` makes of the command.
+/// Checks that a shell parses the line that `line` makes of the command.
 fn through_shell(shell: &[&str], line: impl Fn(&[u8]) -> Vec<u8>) {
     for_words(24, |words| {
         let line = line(&print(words).get_raw_value());
@@ -80,7 +80,7 @@ fn through_shell(shell: &[&str], line: impl Fn(&[u8]) -> Vec<u8>) {
     });
 }
 
-/// The library sends the command with these arguments.
+/// Checks that the library sends the command with these arguments.
 fn through_link(cases: u32, arguments: &ConnectorArguments) {
     let runtime = Runtime::new().unwrap();
     let link = runtime.block_on(local());
@@ -114,8 +114,7 @@ fn lines_for_any_shell_arrive_through_each() {
     }
 }
 
-/// The control of the test above: these words do break where a line is quoted for POSIX shells
-/// only.
+/// The control of the test above: these words break where a line is quoted for POSIX shells only.
 #[test]
 fn posix_quoting_alone_breaks_in_fish_and_tcsh() {
     let script = print(&HARD.map(<[u8]>::to_vec)).get_raw_value();

@@ -1,4 +1,4 @@
-//! The root directories that tests of `chroot` stand on.
+//! The root directories that tests of `chroot` use.
 
 use std::env;
 use std::fs;
@@ -11,10 +11,10 @@ use hostlink_tests::cli::{command, send_signal, wait_for_exit, wait_until};
 use hostlink_tests::container::{BUSYBOX, DEBIAN};
 use hostlink_tests::rootfs::Rootfs;
 
-/// Set for the program that is to be killed.
+/// The variable for the program that is killed.
 const DOOMED: &str = "HOSTLINK_TEST_DOOMED_ROOT";
 
-/// What the program that is to be killed says before the path of its root.
+/// What that program prints before the path of its root.
 const STARTED: &str = "started ";
 
 #[test]
@@ -28,7 +28,7 @@ fn a_root_of_debian_has_what_the_image_has() {
 }
 
 #[test]
-fn a_root_of_busybox_has_nothing_else() {
+fn a_root_of_busybox_has_only_busybox() {
     let root = Rootfs::of(BUSYBOX);
     assert!(root.succeeds("command -v ash"), "the control");
     for tool in ["bash", "sudo", "perl"] {
@@ -64,14 +64,14 @@ fn roots_are_apart_and_what_they_are_made_of_stays() {
 }
 
 #[test]
-fn a_trap_tells_when_a_link_was_followed_out_of_the_root() {
+fn a_trap_detects_a_link_that_was_followed_out_of_the_root() {
     for link in ["/etc/x", "/etc/x-up", "/srv-link/file", "/srv-link/new"] {
         let root = Rootfs::of(BUSYBOX);
         let trap = root.trap("untouched");
         // Inside, the links lead to nothing.
         assert!(!root.succeeds(&format!("cat {link}")), "{link}");
         assert!(trap.is_untouched(), "{link}");
-        // What must not happen, done here from outside.
+        // What a bug would do, done here from outside.
         fs::write(root.at(link), "touched").unwrap();
         assert!(!trap.is_untouched(), "{link}");
     }
@@ -105,13 +105,13 @@ fn a_killed_test_leaves_no_root() {
     wait_until("the root is gone", || mounts_of(&path) == 0 && fs::metadata(&path).is_err());
 }
 
-/// How many file systems are mounted exactly here.
+/// Returns how many file systems are mounted at this path.
 fn mounts_of(path: &str) -> usize {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     mounts.lines().filter(|line| line.split(' ').nth(4) == Some(path)).count()
 }
 
-/// This program, which runs only the test that is to be killed.
+/// Starts this program, to run only the test that is killed.
 fn start_doomed() -> (Child, String) {
     let this = env::current_exe().unwrap();
     let mut program =

@@ -17,7 +17,7 @@ fn target() -> SshTarget {
     SshTarget::start(Sshd::builder())
 }
 
-/// The words that name the target, and those in front of it that say how it is reached.
+/// Returns the name of the target, and the words before it with its data.
 fn words_of(target: &SshTarget) -> (Vec<String>, String) {
     let mut words = target.words();
     let name = words.pop().expect("the target's name is the last word");
@@ -33,7 +33,8 @@ fn shell(target: &SshTarget) -> Terminal {
     let words: Vec<String> = target.words().into_iter().chain(["shell".into()]).collect();
     let terminal = Terminal::start(&binary(), words, &[]);
     terminal.wait_until_taken_over();
-    // What the target's own start-up files set is replaced. The echo of this line has the quotes.
+    // Replaces the prompt of the target's own start-up files. The echo of this line shows the
+    // quotes.
     terminal.type_in("PS1='re''ady '\r");
     terminal.wait_for("ready ");
     terminal

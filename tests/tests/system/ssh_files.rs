@@ -1,4 +1,4 @@
-//! Commands and files on hosts whose shells have a lot to say.
+//! Commands and files on hosts whose shells print much at the start.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use hostlink_tests::ssh_target::{Details, SshTarget, said};
 use hostlink_tests::sshd::Sshd;
 use hostlink_tests::user::TestUser;
 
-/// 100 KiB to each stream, without a line's end.
+/// 100 KiB to each stream, without a newline.
 const CHATTER: &str =
     "head -c 102400 /dev/zero | tr '\\0' x\nhead -c 102400 /dev/zero | tr '\\0' y >&2\n";
 
-/// A user whose bash, which sshd starts, reads `.bashrc` as well (bash(1), INVOCATION).
+/// A user whose bash, started by sshd, reads `.bashrc` as well (bash(1), INVOCATION).
 fn chatty() -> (TestUser, SshTarget) {
     let user = TestUser::create("/bin/bash");
     user.write(".bashrc", 0o644, CHATTER);
@@ -84,9 +84,9 @@ async fn a_chatty_shell_spoils_nothing() {
         streams_are_exact(&link).await;
         files_are_exact(&link, &user.home()).await;
         println!("{way}: {:.1?}, {:?}", begun.elapsed(), details.with("SFTP"));
-        // sshd starts its SFTP server by the same shell.
+        // sshd starts its SFTP server through the same shell.
         let told = details.with("SFTP").len();
-        assert_eq!(told, usize::from(way == "auto"), "said once, where it was tried");
+        assert_eq!(told, usize::from(way == "auto"), "reported once, if it was tried");
         link.disconnect().await.unwrap();
     }
     let left = fs::read_dir(user.home()).unwrap().flatten();
@@ -94,14 +94,14 @@ async fn a_chatty_shell_spoils_nothing() {
     assert!(left.iter().all(|path| is_of_new_users(path)), "{left:?}");
 }
 
-/// `.bashrc` and what else useradd copies (useradd(8), SKEL).
+/// `.bashrc` and the other files that useradd copies (useradd(8), SKEL).
 fn is_of_new_users(path: &Path) -> bool {
     let name = path.file_name().unwrap();
     name == ".bashrc" || Path::new("/etc/skel").join(name).exists()
 }
 
 #[test]
-fn the_command_tells_with_v_why_files_go_another_way() {
+fn the_command_reports_with_v_why_files_take_another_route() {
     let (user, target) = chatty();
     let (path, source) = (user.home().join("file").display().to_string(), random(50_000));
     let file = tempfile::NamedTempFile::new().unwrap();

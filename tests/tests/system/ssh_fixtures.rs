@@ -15,7 +15,7 @@ use hostlink_tests::sshd::{Sshd, SshdBuilder, Subsystem};
 use hostlink_tests::unreachable::{Blackhole, Full, Silent};
 use hostlink_tests::user::TestUser;
 
-/// A client with a key of its own that this server lets in.
+/// Returns a client with a new key that this server accepts.
 fn client_of(sshd: &Sshd) -> (SshClient, Key) {
     let key = Keys::new().make(KeyType::Ed25519);
     sshd.authorize(&key.public());
@@ -58,7 +58,7 @@ fn one_server_is_many_hosts_with_several_host_keys() {
 }
 
 #[test]
-fn passwords_with_spaces_and_quotes_are_asked_for_without_and_with_pam() {
+fn passwords_with_spaces_and_quotes_work_without_and_with_pam() {
     let password = r#" it's "a  $HOME\ pass` word: "#;
     let user = TestUser::create("/bin/bash");
     user.set_password(password);
@@ -86,7 +86,7 @@ fn two_questions_have_two_answers() {
     let second = user.second_factor();
     let sshd = Sshd::builder().two_prompts().start();
     let client = || SshClient::new().knows(&sshd.known_hosts()).answer("assword:", "first answer");
-    // The answer is good for more than one login.
+    // The answer is valid for more than one login.
     for _ in 0..2 {
         let right = client().answer("Verification code:", &second);
         let output = login(&right, &sshd, user.name(), "true");
@@ -242,7 +242,7 @@ fn dropbear_lets_a_user_in_with_a_key() {
 }
 
 #[test]
-fn the_busybox_machine_has_busybox_and_nothing_else() {
+fn the_busybox_machine_has_only_busybox() {
     let machine = BusyboxOnly::start();
     let (server, key) = (machine.server(), Keys::new().make(KeyType::Ed25519));
     machine.authorize(&key.public());

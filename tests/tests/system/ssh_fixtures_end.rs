@@ -18,10 +18,10 @@ use hostlink_tests::sshd::Sshd;
 use hostlink_tests::unreachable::Blackhole;
 use hostlink_tests::user::TestUser;
 
-/// Set in the child that is killed.
+/// The variable for the child that is killed.
 const CHILD: &str = "HOSTLINK_TEST_SECONDS";
 
-/// One of each, with processes in sessions of their own left by logins.
+/// One server of each kind, with processes in their own sessions that logins have left.
 struct All {
     sshd: Sshd,
     inside: Sshd,
@@ -65,7 +65,7 @@ impl All {
         all
     }
 
-    /// What shows that it is there, as lines.
+    /// Returns the evidence that it exists, as lines.
     fn traces(&self) -> Vec<String> {
         let dir = |file: &Path| format!("path {}", file.parent().expect("it has one").display());
         let namespaces = [self.network.first(), self.network.second()];
@@ -85,7 +85,7 @@ impl All {
     }
 }
 
-/// Whether what this line tells of is there.
+/// Returns whether the object in this line exists.
 fn is_there(trace: &str) -> bool {
     let said = |program: &str, words: &[&str]| {
         let output = Command::new(program).args(words).output().expect("it is installed");
@@ -106,7 +106,7 @@ fn is_there(trace: &str) -> bool {
     }
 }
 
-/// The directories of these traces, in an argument of a process.
+/// Returns whether a process has a directory of these traces in an argument.
 fn has_processes(traces: &[String]) -> bool {
     let dirs: Vec<&str> = traces.iter().filter_map(|it| it.strip_prefix("path ")).collect();
     let lines =
@@ -126,7 +126,7 @@ fn a_drop_leaves_nothing() {
         assert!(is_there(trace), "{trace}");
     }
     drop(all);
-    // Not a moment later: whoever drops a fixture may look at once.
+    // Without waiting: the caller of a drop may check immediately.
     for trace in &traces {
         assert!(!is_there(trace), "{trace}");
     }
@@ -140,8 +140,7 @@ fn a_killed_test_leaves_nothing() {
     if let Ok(seconds) = std::env::var(CHILD) {
         let all = All::start(&seconds);
         println!("\n{}\nend of traces", all.traces().join("\n"));
-        // The end of this comes by SIGKILL; that of the input is there in case that the parent
-        // panics.
+        // SIGKILL ends this process; the end of the input does so if the parent panics.
         let _ = std::io::stdin().read_line(&mut String::new());
         return;
     }
@@ -175,7 +174,7 @@ fn servers_that_start_together_have_ports_of_their_own() {
     let started = Instant::now();
     let threads: Vec<_> = (0..10).map(|_| std::thread::spawn(|| Sshd::builder().start())).collect();
     let servers: Vec<Sshd> = threads.into_iter().map(|it| it.join().unwrap()).collect();
-    // Alone, one takes some 50 ms; this only finds a start that waits for something.
+    // Alone, one takes some 50 ms; this only detects a start that waits for something.
     assert!(started.elapsed() < Duration::from_secs(20));
     for sshd in servers.iter().chain([&taken]) {
         assert!(TcpStream::connect((address, sshd.port())).is_ok());

@@ -1,4 +1,4 @@
-//! Ports and sockets that are forwarded through a login, each with bytes both ways.
+//! Ports and sockets that are forwarded through a login, each with bytes in both directions.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -14,15 +14,15 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 const HERE: &str = "127.0.0.1";
 
-/// Sends back what it is sent.
+/// Sends back what it receives.
 async fn echo(stream: impl AsyncRead + AsyncWrite) {
     let (mut reader, mut writer) = split(stream);
-    // Whoever called may hang up.
+    // The client may close the connection.
     let _ = copy(&mut reader, &mut writer).await;
     let _ = writer.shutdown().await;
 }
 
-/// A TCP server that echoes.
+/// Starts a TCP server that echoes.
 async fn tcp_echo() -> Endpoint {
     let listener = TcpListener::bind((HERE, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -34,7 +34,7 @@ async fn tcp_echo() -> Endpoint {
     Endpoint::Tcp(HERE.into(), port)
 }
 
-/// The same on a Unix socket.
+/// Starts a Unix socket server that echoes.
 fn unix_echo(directory: &Path) -> Endpoint {
     let path = directory.join("echo");
     let listener = UnixListener::bind(&path).unwrap();
@@ -58,7 +58,7 @@ fn a_port() -> u16 {
     free_port(&[HERE.parse().unwrap()])
 }
 
-/// 300 KB go there and come back, while both sides write.
+/// Checks that 300 KB are echoed while both sides write.
 async fn echoes(stream: impl AsyncRead + AsyncWrite) {
     let mut sent = vec![0; 300_000];
     getrandom::fill(&mut sent).unwrap();
@@ -74,7 +74,7 @@ async fn echoes(stream: impl AsyncRead + AsyncWrite) {
     assert!(back == sent, "{} bytes of {}", back.len(), sent.len());
 }
 
-/// Calls what listens, through which an echo is reached.
+/// Connects to a listener that leads to an echo server.
 async fn call(listen: &Endpoint) {
     match listen {
         Endpoint::Tcp(_, port) => echoes(TcpStream::connect((HERE, *port)).await.unwrap()).await,
@@ -97,7 +97,7 @@ async fn ends(listen: &Endpoint) {
     }
 }
 
-/// Forwards from a port that is free. Another test may have taken it meanwhile.
+/// Opens a forward from a free port. Another test may have taken it meanwhile.
 async fn forward(link: &Link, make: impl Fn(u16) -> Forward) -> Box<dyn Forwarding> {
     let mut tries = 0..20;
     loop {
@@ -128,7 +128,7 @@ async fn local_ports_and_sockets_reach_what_the_host_reaches() {
         for forwarding in [from_port, from_socket] {
             let listen = forwarding.listen().clone();
             call(&listen).await;
-            // More than one at once.
+            // Several at the same time.
             tokio::join!(call(&listen), call(&listen));
             forwarding.close().await.unwrap();
             forwarding.close().await.unwrap();
@@ -163,11 +163,11 @@ async fn remote_ports_and_sockets_reach_what_we_reach() {
     link.disconnect().await.unwrap();
 }
 
-/// Asks a SOCKS server for a connection (RFC 1928).
+/// Requests a connection from a SOCKS server (RFC 1928).
 async fn through_socks(listen: &Endpoint, port: u16) -> TcpStream {
     let Endpoint::Tcp(_, socks) = listen else { panic!("it is a port") };
     let mut stream = TcpStream::connect((HERE, *socks)).await.unwrap();
-    // Version 5, one way to log in: none.
+    // Version 5, one login method: none.
     stream.write_all(&[5, 1, 0]).await.unwrap();
     let mut chosen = [0; 2];
     stream.read_exact(&mut chosen).await.unwrap();
@@ -271,7 +271,7 @@ async fn streams_are_dialled_to_sockets_of_the_host() {
         for one in many {
             one.await;
         }
-        // A stream lives on while others come and go.
+        // A stream stays open while others come and go.
         let kept = link.dial(&to).await.unwrap();
         echoes(link.dial(&to).await.unwrap()).await;
         echoes(kept).await;
@@ -281,9 +281,9 @@ async fn streams_are_dialled_to_sockets_of_the_host() {
 }
 
 #[tokio::test]
-async fn a_dial_to_a_port_where_nobody_listens_is_an_error() {
+async fn a_dial_to_a_port_without_a_listener_is_an_error() {
     let (target, link) = link().await;
-    // Taken for a moment, so that it is free.
+    // A port that was free a moment ago.
     let closed = std::net::TcpListener::bind((HERE, 0)).unwrap().local_addr().unwrap().port();
     for host in [HERE, "no-such-host.invalid"] {
         let to = Endpoint::Tcp(host.into(), closed);
@@ -291,7 +291,7 @@ async fn a_dial_to_a_port_where_nobody_listens_is_an_error() {
         refused(link.dial(&to).await.map(drop));
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
-    // The link is none the worse, and a port where somebody listens is reached.
+    // The link still works, and so does a port with a listener.
     echoes(link.dial(&tcp_echo().await).await.unwrap()).await;
     assert_eq!(said(&link, "echo here").await, "here\n");
     assert_eq!(target.sshd.logins(), 1);

@@ -1,4 +1,4 @@
-//! Files so large that they are read beside SFTP, by ssh alone.
+//! Files that are large enough to be read beside SFTP, through ssh alone.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -12,10 +12,10 @@ use hostlink_tests::ssh_target::{Details, SshTarget, said};
 use hostlink_tests::sshd::{Sshd, Subsystem};
 use hostlink_tests::user::TestUser;
 
-/// Well above the size from which it is done.
+/// Well above the size at which that starts.
 const LARGE: usize = 12 << 20;
 
-/// A server whose SFTP reads nothing (sftp-server(8), -P).
+/// A server whose SFTP refuses reads (sftp-server(8), -P).
 fn without_reads() -> SshTarget {
     let server = "/usr/lib/openssh/sftp-server -P read".to_owned();
     SshTarget::start(Sshd::builder().subsystem(Subsystem::Command(server)))
@@ -53,7 +53,7 @@ async fn a_large_file_takes_no_reads_of_sftp() {
     assert_eq!(found.permissions().mode() & 0o777, 0o640);
     assert_eq!(found.modified().unwrap(), modified);
 
-    // The control: this server gives nothing over SFTP.
+    // The control: this server returns nothing over SFTP.
     fs::write(&from, random(1000)).unwrap();
     assert!(get(&link, &from, &to).await.is_err());
     assert!(fs::read(&to).unwrap() == content, "the old file is there");
@@ -103,7 +103,7 @@ async fn a_large_file_whose_login_is_killed_midway_leaves_the_old_one() {
     let directory = tempfile::tempdir().unwrap();
     let there = tempfile::tempdir().unwrap();
     let (from, to) = (there.path().join("from"), directory.path().join("to"));
-    // It takes no room, and longer than the test.
+    // It takes no space, and longer than the test.
     File::create(&from).unwrap().set_len(1 << 40).unwrap();
     fs::write(&to, "old").unwrap();
     let getting = {
@@ -161,7 +161,7 @@ async fn a_fifo_here_gets_a_large_file_once() {
     link.disconnect().await.unwrap();
 }
 
-/// A command that comes while large files are on their way does not wait for their ends.
+/// A command that starts during transfers of large files does not wait for their ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_find_a_channel_beside_large_files() {
     for sessions in [2, 3] {
@@ -193,7 +193,8 @@ async fn commands_find_a_channel_beside_large_files() {
     }
 }
 
-/// What a start-up file leaves running holds the output open: the file comes all the same, by SFTP.
+/// A start-up file leaves a process that holds the output open: the file arrives all the same, over
+/// SFTP.
 #[tokio::test]
 async fn output_that_is_held_open_has_the_file_go_over_sftp() {
     let user = TestUser::create("/bin/bash");

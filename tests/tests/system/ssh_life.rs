@@ -18,7 +18,7 @@ use hostlink_tests::sshd::Sshd;
 use hostlink_tests::unreachable::Blackhole;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
-/// What a busy machine may take beside what is measured.
+/// Extra time for a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// Starts a command that does not end by itself, and waits until it runs.
@@ -63,11 +63,11 @@ async fn a_link_logs_in_again_on_its_next_use() {
     let link = first.connect_in(&traces.context()).await.unwrap();
     assert_eq!(said(&link, "echo 1").await, "1\n");
     first.sshd.kill_sessions();
-    // What is asked of a login just before it ends may have been done.
+    // A request just before the login's end may have been carried out.
     let is_master = |line: &String| line.starts_with("ssh ");
     let ended = || !traces.processes().iter().any(is_master);
     assert!(becomes_true_here(ended).await);
-    // However many come together, they log in once.
+    // However many start together, they log in once.
     let again: JoinSet<_> = (0..20)
         .map(|_| {
             let link = link.clone();
@@ -80,7 +80,7 @@ async fn a_link_logs_in_again_on_its_next_use() {
     let SshTarget { sshd, key, .. } = first;
     let port = sshd.port();
     drop(sshd);
-    assert_eq!(link_error(&link).await.kind(), ErrorKind::Connect, "nobody listens");
+    assert_eq!(link_error(&link).await.kind(), ErrorKind::Connect, "there is no listener");
     let second = Sshd::builder().port(port).config(NO_HOME).start();
     second.authorize(&key.public());
     fs::copy(second.known_hosts(), known_hosts.path()).unwrap();
@@ -90,7 +90,7 @@ async fn a_link_logs_in_again_on_its_next_use() {
     assert_eq!(link_error(&link).await.kind(), ErrorKind::LinkLost, "it was closed");
 }
 
-/// Waits for a condition while everything else goes on.
+/// Waits for a condition while the runtime continues.
 async fn becomes_true_here(condition: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
@@ -107,7 +107,7 @@ async fn link_error(link: &Link) -> Error {
     link.run_shell_command(&command, &ConnectorArguments::new()).await.unwrap_err()
 }
 
-/// Those that wait for a channel, too: there are eight.
+/// Commands that wait for a channel too: there are eight.
 #[tokio::test]
 async fn commands_that_wait_for_a_login_share_its_failure() {
     let target = SshTarget::start(Sshd::builder()).with("ssh_connect_timeout", 3);
@@ -134,7 +134,7 @@ async fn commands_that_wait_for_a_login_share_its_failure() {
     }
     assert!(begun.elapsed() < Duration::from_secs(3) + SLACK, "{:?}", begun.elapsed());
     assert_eq!(details.with("logging in again").len(), 1);
-    // Who comes later tries again.
+    // A later command tries again.
     target.sshd.cont();
     assert_eq!(said(&link, "echo again").await, "again\n");
     assert_eq!(details.with("logging in again").len(), 2);
@@ -205,7 +205,7 @@ async fn disconnecting_is_quick_and_can_be_said_twice() {
 }
 
 #[tokio::test]
-async fn a_hundred_hosts_are_disconnected_at_once() {
+async fn a_hundred_hosts_are_disconnected_together() {
     let target = SshTarget::start(Sshd::builder().listen("0.0.0.0").max_startups("500:30:500"));
     let (registry, traces) = (Arc::new(builtin_registry()), Traces::new());
     let mut logins = JoinSet::new();
@@ -253,7 +253,7 @@ async fn a_login_that_is_given_up_leaves_nothing() {
     assert!(empty, "{:?} {:?}", traces.files(), traces.processes());
 }
 
-/// What the child is told: how to end, and where; then the target's name and its data.
+/// Tells the child how to end, and where; then come the target's name and its data.
 const CHILD: &str = "HOSTLINK_TEST_END";
 
 /// A program with three links and a command on each, which then ends in some way.
@@ -321,8 +321,7 @@ async fn be_the_program(told: &str) {
     }
 }
 
-/// The command with a directory of its own for what it keeps, and a command that runs on the
-/// target.
+/// Starts the command with its own runtime directory, and a command that runs on the target.
 fn start_command(target: &SshTarget, traces: &Traces, seconds: &str) -> Child {
     let mut words = target.words();
     words.extend(["exec", "--", &format!("sleep {seconds}; :")].map(String::from));
@@ -344,7 +343,7 @@ fn the_command_leaves_nothing_after_a_signal() {
         wait_for_exit(&mut child);
         let output = child.wait_with_output().unwrap();
         assert_eq!((code(&output), stderr(&output)), (expected, String::new()));
-        // The kill has been confirmed, or the command would have said otherwise.
+        // The kill was confirmed, or the command would have reported otherwise.
         wait_until("it is ended there", || count_running("sleep", &seconds) == 0);
         wait_until("nothing is left here", || traces.is_empty());
     }
@@ -357,6 +356,6 @@ fn the_command_leaves_nothing_after_its_own_death() {
     let mut child = start_command(&target, &traces, &seconds);
     send_signal(&child, "KILL");
     wait_for_exit(&mut child);
-    // What runs there lives on: sshd ends no command without a terminal.
+    // The remote command lives on: sshd ends no command without a terminal.
     wait_until("nothing is left here", || traces.is_empty());
 }

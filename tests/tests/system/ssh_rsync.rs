@@ -1,6 +1,6 @@
-//! rsync over SSH with the rights of another user, whose password sudo wants.
+//! rsync over SSH as another user, whose sudo needs a password.
 
-/// The name tells `cargo xtask test --no-docker` to leave them out.
+/// `cargo xtask test --no-docker` leaves modules of this name out.
 mod with_docker {
     use std::fs;
     use std::process::Output;
@@ -30,7 +30,7 @@ mod with_docker {
             Self { server, files }
         }
 
-        /// As `sudoer`, or with root's rights and this password for them.
+        /// Returns the target as `sudoer`, or as root with this password.
         fn far(&self, password: Option<&str>) -> Far {
             let mut words = Vec::new();
             for (key, value) in [
@@ -52,13 +52,13 @@ mod with_docker {
             Far::new(&self.server.address().ip().to_string()).with_options(words)
         }
 
-        /// Copies the tree there.
+        /// Copies the tree to the target.
         fn push(&self, password: Option<&str>) -> Output {
             let tree = self.files.path().join("tree/");
             run(self.far(password).rsync(tree, ":/srv/copy/", &["-a"]))
         }
 
-        /// What a line for root's shell wrote there.
+        /// Returns the output of a line in root's shell on the target.
         fn said(&self, line: &str) -> String {
             self.server.container().shell(line)
         }
@@ -80,7 +80,7 @@ mod with_docker {
         assert_eq!(owners, "0:0 d \n0:0 d below\n0:0 f a b\n0:0 f below/c\n");
         assert_eq!(scene.said("cat '/srv/copy/a b'; wc -c </srv/copy/below/c"), "one3000000\n");
 
-        // And back, what root alone can read.
+        // And back, a file that only root can read.
         scene.said("umask 077; echo secret >/srv/copy/secret");
         let back = scene.files.path().join("back");
         let pull = |password| run(scene.far(password).rsync(":/srv/copy/", &back, &["-rlt"]));
@@ -101,7 +101,7 @@ mod with_docker {
         println!("{taken:.1?}: {told}");
         assert_eq!(code(&refused), 1, "{told}");
         assert!(taken < Duration::from_secs(20), "{taken:?}");
-        // Behind what rsync itself says of a peer that is gone.
+        // After rsync's own message about a lost peer.
         let own = told.lines().last().unwrap_or_default();
         let address = scene.server.address().ip();
         let expected = format!("hostlink: {address}: the password was not accepted");

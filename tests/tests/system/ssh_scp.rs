@@ -1,4 +1,4 @@
-//! Files through the scp of the target, where that is asked for.
+//! Files through the target's scp, where the user requests it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -21,7 +21,7 @@ struct Scp {
     programs: TempDir,
 }
 
-/// The real one, which leaves a line for each time it was used.
+/// The real scp, which adds a line per use.
 const REAL: &str = "printf '%s\\n' \"$1 $2\" >>\"$LOG\"\nexec \"$SCP\" \"$@\"\n";
 
 impl Scp {
@@ -44,7 +44,7 @@ impl Scp {
         Self::as_user("root", script)
     }
 
-    /// What it was called with since this was asked last.
+    /// Returns the arguments of its calls since the last call of this.
     fn calls(&self) -> Vec<String> {
         let log = self.programs.path().join("log");
         let lines = fs::read_to_string(&log).unwrap().lines().map(String::from).collect();
@@ -81,7 +81,7 @@ fn names(directory: &Path) -> Vec<String> {
     entries.map(|it| it.file_name().into_string().unwrap()).collect()
 }
 
-/// A directory with one file, which holds `old`.
+/// Makes a directory with one file, which contains `old`.
 fn old_file() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
@@ -114,7 +114,7 @@ async fn files_of_any_length_go_through_scp_there_and_back() {
     }
     assert_eq!(names(directory.path()).len(), 2);
     link.disconnect().await.unwrap();
-    // The control: it is used only where it was asked for.
+    // The control: scp is used only on request.
     for way in ["auto", "sftp", "stream"] {
         let mut other = Scp::start(REAL);
         other.target.data.insert("ssh_file_transfer_protocol", way);
@@ -221,7 +221,7 @@ async fn what_cannot_be_stored_or_read_is_a_clear_error() {
     }
     assert!(is_untouched(&secret));
     assert_eq!(names(&home), before);
-    // More or less than was announced.
+    // More or less than announced.
     let path = home.join("file");
     put(&link, b"old", &path).await.unwrap();
     for length in [2, 3_000_000, 3_000_002] {
@@ -248,7 +248,7 @@ async fn what_is_not_for_scp_goes_through_cat() {
     let unsized_source = Source::reader(std::io::Cursor::new(b"new".to_vec()));
     link.put_file(unsized_source, there, &PutOptions::default()).await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
-    // Their sizes are not what they hold.
+    // Their sizes are not those of their content.
     for odd in ["/proc/version", "/sys/kernel/notes", "/sys/kernel/fscaps"].map(Path::new) {
         let content = fs::read(odd).unwrap();
         assert_eq!(got(&link, odd).await.unwrap(), content, "{odd:?}");
@@ -267,7 +267,7 @@ async fn what_is_not_for_scp_goes_through_cat() {
     link.disconnect().await.unwrap();
 }
 
-/// Without a wrapper: what runs below sshd.
+/// Without a wrapper: processes below sshd.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transfer_that_is_dropped_midway_ends_scp_and_leaves_nothing() {
     let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", "scp");
@@ -336,7 +336,7 @@ async fn without_scp_files_go_through_cat_and_that_is_said_once() {
     link.disconnect().await.unwrap();
 }
 
-/// Each is what `scp` does instead.
+/// What `scp` does instead of its work.
 const LIARS: [(&str, &str); 9] = [
     ("says and does nothing", ":"),
     ("fails", "exit 1"),

@@ -1,4 +1,4 @@
-//! Commands on this machine neither reach the user's terminal nor are stopped by it.
+//! Commands on this machine can neither reach the user's terminal nor be stopped by it.
 //!
 //! `script` gives the program a real terminal. The bare command is the control: there, `/dev/tty`
 //! opens.
@@ -6,7 +6,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Runs a line of shell on a terminal of its own, and returns what appeared there.
+/// Runs a line of shell on a new terminal, and returns its output there.
 fn on_terminal(line: &str) -> String {
     let mut child = Command::new("script")
         .args(["-qec", line, "/dev/null"])

@@ -1,6 +1,6 @@
 //! `@vagrant` with the real Vagrant, whose machines are containers.
 
-/// The name tells `cargo xtask test --no-docker` to leave them out.
+/// `cargo xtask test --no-docker` leaves modules of this name out.
 mod with_docker {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
@@ -15,13 +15,13 @@ mod with_docker {
     use hostlink_tests::ssh_target::{Details, said};
     use hostlink_tests::vagrant::VagrantProject;
 
-    /// What a machine has of each kind: groups and data that go before Vagrant's.
+    /// The options of the machines, one of each kind: groups and data that override Vagrant's.
     const OPTIONS: &str = r#"{
         "groups": {"web": ["app", "edge"], "gone": ["app"]},
         "data": {"web": {"app_port": 8080}, "db": {"ssh_connect_timeout": 30}}
     }"#;
 
-    /// A way to the machine that leaves a trace, with bash alone; it ends when either side does.
+    /// Returns a proxy command that leaves a trace, in bash alone. It ends when either side does.
     /// ssh replaces `%h` and `%p`.
     fn proxy() -> String {
         let bash = "echo used >>\"#{__dir__}/used\"; exec 3<>/dev/tcp/%h/%p 4<&0; \
@@ -31,14 +31,13 @@ mod with_docker {
         )
     }
 
-    /// Starting two machines takes most of the time, so that one scene has all that is asked of
-    /// them.
+    /// Starting two machines takes most of the time, so one test checks everything about them.
     #[tokio::test(flavor = "multi_thread")]
     async fn machines_are_listed_reached_halted_and_destroyed() {
         let project = VagrantProject::with_machines(&[("web", ""), ("db", &proxy())]);
         project.write("@vagrant.json", OPTIONS);
         before_they_are_made(&project).await;
-        // One after the other: once, after they had come up side by side, web was listed twice.
+        // One after the other: once, when they came up in parallel, web was listed twice.
         project.succeed(&["up", "--no-parallel", "--provider=docker"]);
         assert_eq!(project.containers(), 2, "the control for the last check");
 
@@ -47,9 +46,9 @@ mod with_docker {
         files_go_to_one_and_back(&project).await;
         many_names_cost_one_call(&project).await;
 
-        // The first one: ssh-config then tells of none.
+        // The first one: ssh-config then reports none.
         project.succeed(&["halt", "web"]);
-        the_halted_one_is_told(&project).await;
+        the_halted_machine_is_reported(&project).await;
 
         project.succeed(&["destroy", "--force"]);
         assert_eq!(project.containers(), 0);
@@ -133,12 +132,12 @@ mod with_docker {
         assert_eq!(found, [2, 1, 1, 1]);
         connector.make_names_data(Some("db"), &context).await.unwrap();
         assert_eq!(project.calls(), before + 1);
-        // The control: another one asks again.
+        // The control: another connector queries again.
         VagrantConnector::new().make_names_data(None, &context).await.unwrap();
         assert_eq!(project.calls(), before + 2);
     }
 
-    async fn the_halted_one_is_told(project: &VagrantProject) {
+    async fn the_halted_machine_is_reported(project: &VagrantProject) {
         let (connector, details) = (VagrantConnector::new(), Details::default());
         let context = Context { reporter: details.context().reporter, ..project.context() };
         let hosts = connector.make_names_data(None, &context).await.unwrap();
@@ -158,19 +157,19 @@ mod with_docker {
         assert_eq!((code(&output), stdout(&output)), (2, String::new()), "{output:?}");
     }
 
-    /// What `@vagrant` is refused with.
+    /// Returns the error of `@vagrant`.
     async fn refusal(project: &VagrantProject) -> Error {
         let connector = VagrantConnector::new();
         connector.make_names_data(None, &project.context()).await.unwrap_err()
     }
 
-    /// A Vagrantfile whose third line raises what this Ruby says.
+    /// Returns a Vagrantfile whose third line raises this Ruby expression.
     fn failing(message: &str) -> String {
         format!("Vagrant.configure('2') do\nraise {message}\nend\n")
     }
 
     #[tokio::test]
-    async fn a_vagrantfile_that_fails_is_told_in_rubys_words() {
+    async fn a_failing_vagrantfile_is_reported_in_rubys_words() {
         let project = VagrantProject::new(&failing("'oh dear'"));
         let error = refusal(&project).await;
         let file = project.directory().join("Vagrantfile");
@@ -228,7 +227,7 @@ mod with_docker {
     }
 
     #[test]
-    fn what_is_outside_the_limit_is_never_asked() {
+    fn a_project_outside_the_limit_is_never_queried() {
         let project = VagrantProject::new(&failing("'oh dear'"));
         let inventory = "groups: {box: {hosts: ['@vagrant']}, other: {hosts: ['@local']}}\n";
         project.write("inv.yaml", inventory);

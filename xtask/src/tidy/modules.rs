@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_found_whatever_way_it_is_spelled() {
+    fn a_loop_is_found_in_every_spelling() {
         for text in [
             "use crate::b::B;",
             "use crate::{c::C, b::{A, B}};",

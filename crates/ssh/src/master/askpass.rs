@@ -120,7 +120,7 @@ impl Askpass {
         let question = Question { from_target, asker: call.parent, text: call.text };
         let reply = self.answers().decide(&question);
         let reply = match reply {
-            Reply::Ask => self.ask_somebody(&question).await,
+            Reply::Ask => self.prompt_user(&question).await,
             Reply::Refused => self.give_up().await,
             reply => reply,
         };
@@ -133,7 +133,7 @@ impl Askpass {
         let _gone = send(&self.directory.join(format!("r.{}", call.script)), text).await;
     }
 
-    async fn ask_somebody(&self, question: &Question) -> Reply {
+    async fn prompt_user(&self, question: &Question) -> Reply {
         let text = question.in_words();
         self.patience.begin();
         let answer = self.context.prompter.ask_secret(&self.target, &text).await;

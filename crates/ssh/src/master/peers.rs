@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processes_stand_in_the_order_of_their_appearance() {
+    fn processes_are_in_the_order_of_their_appearance() {
         let mut log = Log::default();
         log.push(
             b"debug1: s.c:f():1 (pid=1): Executing proxy command: exec ssh\n\

@@ -149,7 +149,7 @@ fn a_single_delay_moves_the_default_of_the_other() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn all_faults_are_reported_together() {
     let data = Data::new()
         .with("ssh_port", 0)
         .with("ssh_usr", "x")
@@ -170,7 +170,7 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
-fn every_single_fault_is_told() {
+fn every_single_fault_is_reported() {
     for (key, value, expected) in [
         ("ssh_hostname", Value::from(""), "\"\" is empty"),
         ("ssh_hostname", "-oProxyCommand=x".into(), "\"-oProxyCommand=x\" begins with \"-\""),
@@ -286,7 +286,7 @@ fn options_that_are_none_or_are_ours_are_refused() {
 }
 
 #[test]
-fn contradictions_are_told_once_each() {
+fn contradictions_are_reported_once_each() {
     for (data, expected) in [
         (
             one("ssh_control_path", "/s")
@@ -322,7 +322,7 @@ fn the_name_is_the_host_unless_it_cannot_be_one() {
 }
 
 #[test]
-fn what_is_given_as_a_secret_is_masked_whatever_its_key() {
+fn a_value_given_as_a_secret_is_masked_under_any_key() {
     let secret = || Value::Secret("/a:b/hunter2;".into());
     for field in fields::FIELDS {
         for value in [secret(), Value::List(vec![secret(), "Port=5".into()])] {

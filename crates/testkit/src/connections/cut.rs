@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn input_ends_early_and_nobody_is_told() {
+    async fn input_ends_early_without_an_error() {
         let counted = count(&cut(Loss::Input, 70_000)).await.unwrap();
         assert_eq!(String::from_utf8_lossy(&counted), "70000\nend\n");
     }

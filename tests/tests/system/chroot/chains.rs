@@ -1,4 +1,4 @@
-//! Names, chains, and hosts that a connector only lists.
+//! Names, chains, and hosts of inventory-only connectors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use hostlink_tests::ssh_target::said;
 
 use crate::chroot::scene::{Somebody, connect, run};
 
-/// Lists hosts, and how they are reached.
+/// Lists hosts, and how to reach them.
 #[derive(Debug)]
 struct Lister {
     name: &'static str,
@@ -174,7 +174,7 @@ async fn a_chain_reaches_what_it_names() {
 async fn a_root_within_a_container_is_entered_with_docker() {
     let root = Root::busybox();
     let volume = format!("--volume={}:/r", root.dir().display());
-    // Without that capability there are no mounts of a command's own.
+    // Without this capability a command cannot mount.
     let container = Container::start_with(DEBIAN, &["--cap-add=SYS_ADMIN", &volume]);
     let name = format!("@docker/{}/@chroot//r", container.name());
     let link = connect(&name, &Data::new()).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_chroot_that_the_shell_has_within_itself_is_one() {
 }
 
 #[tokio::test]
-async fn a_target_without_chroot_is_told_so() {
+async fn a_target_without_chroot_is_reported() {
     let root = Root::debian();
     std::fs::create_dir_all(root.path("srv/in")).unwrap();
     std::fs::remove_file(root.path("usr/sbin/chroot")).unwrap();

@@ -1,4 +1,4 @@
-//! No link in a root leads out of it.
+//! No symlink in a root leads out of it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +10,7 @@ use hostlink_tests::ssh_target::said;
 
 use crate::chroot::scene::{enter, plain, run};
 
-/// A directory of this machine with a file, and a root whose links name both, absolutely and
-/// relatively.
+/// A directory of this machine with a file, and a root with absolute and relative links to both.
 struct Scene {
     root: Root,
     outside: tempfile::TempDir,
@@ -29,7 +28,7 @@ impl Scene {
         Self { root, outside }
     }
 
-    /// Makes the same place inside.
+    /// Makes the same paths inside the root.
     fn with_place_inside(self) -> Self {
         fs::create_dir_all(self.inside()).unwrap();
         self
@@ -49,7 +48,7 @@ impl Scene {
     }
 }
 
-/// The control of all others: from outside, both links lead to the host's file.
+/// The control of all others: seen from outside, both links lead to the host's file.
 #[test]
 fn the_links_lead_out_for_those_who_follow_them_from_outside() {
     let scene = Scene::new();

@@ -1,5 +1,5 @@
-//! What is ended leaves nothing running: also in a root without /proc, and where it took sudo to
-//! enter.
+//! Killed commands leave no process: also in a root without /proc, and in one that was entered with
+//! sudo.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use hostlink_tests::cli::{count_running, send_signal, unique_seconds, wait_for_e
 
 use crate::chroot::scene::{Somebody, connect, enter, plain, run};
 
-/// Sleeps in the foreground, and twice in a background that ignores what is polite.
+/// Sleeps in the foreground, and twice in the background, ignoring polite signals.
 fn sleeping(seconds: &str) -> String {
     format!("(trap '' HUP INT TERM; exec sleep {seconds}) & (sleep {seconds} &) ; sleep {seconds}")
 }
 
 const SLEEPS: usize = 3;
 
-/// Every way in, with what keeps the far end.
+/// Returns every kind of link into the root, and keeps the far ends alive.
 async fn ways_in(root: &Root, somebody: &[Somebody]) -> Vec<Link> {
     let mut links = vec![enter(root).await];
     links.push(connect(&root.target(), &with_mounts()).await.unwrap());
@@ -44,7 +44,7 @@ async fn running(seconds: &str) {
     waiting.await.unwrap();
 }
 
-/// The control of all others: a process of a root is found, and lives until it is ended.
+/// The control of all others: a process in a root is found, and lives until it is killed.
 #[tokio::test]
 async fn a_process_that_is_planted_in_a_root_is_found() {
     let root = Root::busybox();
@@ -129,7 +129,7 @@ async fn a_session_that_is_dropped_leaves_no_job() {
     let (root, users) = (Root::debian(), users());
     for link in ways_in(&root, &users).await {
         let seconds = unique_seconds();
-        // With job control, each is in a group of its own.
+        // With job control, each is in its own process group.
         let line = format!("set -m; {}", sleeping(&seconds));
         let command = StringCommand::shell(line);
         let session =
@@ -156,7 +156,7 @@ fn a_signal_to_the_command_line_ends_everything() {
 }
 
 #[tokio::test]
-async fn what_a_command_leaves_behind_on_purpose_lives() {
+async fn a_deliberate_background_process_lives() {
     let root = Root::busybox();
     let link = connect(&root.target(), &Data::new()).await.unwrap();
     let seconds = unique_seconds();

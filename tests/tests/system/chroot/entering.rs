@@ -1,4 +1,4 @@
-//! Which roots are entered, and what is said of the others.
+//! Which roots can be entered, and the errors for the others.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -24,12 +24,13 @@ async fn a_command_runs_in_the_root_as_plain_chroot_runs_it() {
     fs::write(root.path("mark"), "inside\n").unwrap();
     let link = enter(&root).await;
     assert_eq!(said(&link, "pwd; cat mark").await, "/\ninside\n");
-    // dash drops variables whose names no shell can read.
+    // dash drops variables whose names are not valid in a shell.
     let line = format!("exec chroot {} sh -c env", root.dir().display());
     let plain = std::process::Command::new("dash").args(["-c", &line]).output().unwrap();
     let lines = |text: &str| {
-        // Shells keep these for themselves.
-        let kept = |line: &&str| !["_=", "PWD=", "SHLVL="].iter().any(|it| line.starts_with(it));
+        // Variables that shells set themselves.
+        let kept =
+            |line: &&str| !["_=", "PWD=", "SHLVL="].iter().any(|name| line.starts_with(name));
         let mut lines: Vec<String> = text.lines().filter(kept).map(str::to_owned).collect();
         lines.sort();
         lines
@@ -41,7 +42,7 @@ async fn a_command_runs_in_the_root_as_plain_chroot_runs_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_root_is_told_before_anything_is_done() {
+async fn an_invalid_root_is_reported_before_anything_is_done() {
     let root = Root::busybox();
     fs::write(root.path("file"), "").unwrap();
     fs::create_dir_all(root.path("empty/bin")).unwrap();
@@ -54,7 +55,7 @@ async fn what_is_no_root_is_told_before_anything_is_done() {
         ("missing", ErrorKind::NotFound, "there is no such directory"),
         ("file", ErrorKind::Data, "is not a directory"),
         ("empty", ErrorKind::NotFound, "has no sh that can be run in it"),
-        // The host has such a file, and the root has not.
+        // The host has such a file, the root does not.
         ("dangling", ErrorKind::NotFound, "has no sh that can be run in it"),
         ("shut", ErrorKind::NotFound, "has no sh that can be run in it"),
         ("slash", ErrorKind::Data, "is the target's own root"),
@@ -64,7 +65,7 @@ async fn what_is_no_root_is_told_before_anything_is_done() {
         assert!(error.to_string().contains(says), "{error}");
         assert_eq!(error.to_string().lines().count(), 1, "{error}");
     }
-    // The control: a link that is right only from inside makes a root.
+    // The control: a link that is valid only from inside makes a usable root.
     fs::copy(root.path("bin/busybox"), root.path("dangling/bin/busybox")).unwrap();
     let link = connect(&target(&root.path("dangling")), &Data::new()).await.unwrap();
     assert_eq!(said(&link, "echo in").await, "in\n");
@@ -72,7 +73,7 @@ async fn what_is_no_root_is_told_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn the_rights_to_enter_are_asked_for_by_the_name_of_their_key() {
+async fn a_missing_right_to_enter_names_its_key() {
     let (root, somebody) = (Root::busybox(), Somebody::asked());
     let name = somebody.target(&root);
     let error = refused(&name, &somebody.ssh.data).await;
@@ -116,7 +117,7 @@ impl Prompter for Answers {
 }
 
 #[tokio::test]
-async fn a_password_that_was_not_given_is_asked_for_once() {
+async fn a_missing_password_is_prompted_for_once() {
     let (root, somebody) = (Root::busybox(), Somebody::asked());
     for (answer, right) in [(PASSWORD, true), ("hunter2", false)] {
         let prompter = Arc::new(Answers(answer, AtomicUsize::new(0)));
@@ -153,7 +154,7 @@ async fn the_rights_of_a_command_are_those_of_a_user_inside() {
 #[tokio::test]
 async fn chroot_is_found_where_the_user_s_path_does_not_lead() {
     let (root, somebody) = (Root::busybox(), Somebody::trusted());
-    // Without sudo's secure_path: the user's own PATH holds inside, and has no place for
+    // Without sudo's secure_path: the user's own PATH applies inside, and has no directory for
     // administrators.
     let path = said(&somebody.ssh.connect().await, "echo $PATH").await;
     assert!(!path.contains("sbin"), "the control: {path}");
@@ -217,7 +218,7 @@ fn the_command_line_works_in_a_root() {
     assert_eq!(fs::read(root.path("srv/there")).unwrap(), b"content");
     assert_eq!(cli::stdout(&run(&["get", "/srv/there", "-"])), "content");
     assert_eq!(cli::code(&run(&["exec", "--", "exit 3"])), 3);
-    // This machine's shell is not in the root, which has a shell all the same.
+    // This machine's shell does not exist in the root, which has another one.
     let variables = [("SHELL", "/bin/bash")];
     let terminal = Terminal::start(&binary(), [&name, "shell"], &variables);
     terminal.wait_until_taken_over();
@@ -250,7 +251,7 @@ fn bad_names_and_data_are_one_line_and_status_2() {
 }
 
 #[test]
-fn the_list_of_connectors_says_where_they_stand() {
+fn the_list_of_connectors_says_what_they_may_follow() {
     let said = |name: &str| cli::stdout(&cli::run(cli::hostlink(["connectors", name])));
     assert!(said("chroot").contains("It stands behind another target: behind @local"));
     assert!(said("ssh").contains("nothing may stand in front of it"));

@@ -1,4 +1,4 @@
-//! `chroot_mounts`: what a command sees, and what the target never does.
+//! `chroot_mounts`: the mounts that a command sees and the target does not.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::chroot::scene::{Somebody, connect, plain, refused, run};
 
-/// The lines of this machine's mount table that are about the root.
+/// Returns the lines of this machine's mount table for the root.
 fn mounts_of(root: &Root) -> Vec<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(table.lines().count() > 2, "the table is read");
@@ -42,7 +42,7 @@ async fn a_command_has_what_programs_look_for() {
     let terminal = plain().with_get_pty(true);
     let output = run(&link, "tty", &terminal).await.unwrap();
     assert!(output.stdout().starts_with(b"/dev/pts/"), "{output:?}");
-    // The control: without them there is nothing of that.
+    // The control: without the mounts, none of this exists.
     let bare = connect(&root.target(), &Data::new()).await.unwrap();
     assert_eq!(
         said(&bare, "ls /proc /sys; cat /etc/resolv.conf").await,
@@ -86,7 +86,8 @@ async fn the_target_s_mount_table_never_changes() {
     link.disconnect().await.unwrap();
 }
 
-/// SIGKILL leaves no time to tidy up. What was running may run on, and keeps its mounts to itself.
+/// SIGKILL leaves no time to clean up. The running command may live on, and keeps its mounts to
+/// itself.
 #[test]
 fn a_hostlink_that_is_killed_leaves_no_mount() {
     let root = Root::debian();
@@ -109,7 +110,7 @@ fn a_hostlink_that_is_killed_leaves_no_mount() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_missing_or_a_link_is_left_out_and_told() {
+async fn a_mount_point_that_is_missing_or_a_link_is_skipped_and_reported() {
     let root = Root::debian();
     let outside = tempfile::tempdir().unwrap();
     fs::create_dir(outside.path().join("etc")).unwrap();
@@ -150,7 +151,7 @@ async fn the_target_s_resolv_conf_cannot_be_written_from_inside() {
 }
 
 #[tokio::test]
-async fn where_no_mounts_are_allowed_that_is_told() {
+async fn a_missing_right_to_mount_is_reported() {
     let (root, somebody) = (Root::debian(), Somebody::trusted());
     let name = somebody.target(&root);
     let mut data = somebody.ssh.data.clone();
@@ -158,7 +159,7 @@ async fn where_no_mounts_are_allowed_that_is_told() {
     let error = refused(&name, &data).await;
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
     assert!(error.to_string().contains("chroot_mounts"), "{error}");
-    // The control: with the rights, it works.
+    // The control: with the privileges, it works.
     let mut data = somebody.data();
     data.merge(&with_mounts());
     let link = connect(&name, &data).await.unwrap();

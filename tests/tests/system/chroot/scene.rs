@@ -11,14 +11,14 @@ use hostlink_tests::sshd::Sshd;
 use hostlink_tests::sudoer::Sudoer;
 use hostlink_tests::user::TestUser;
 
-/// What the user's sudo is given.
+/// The password for the user's sudo.
 pub(crate) const PASSWORD: &str = "correct horse";
 
 pub(crate) async fn connect(name: &str, data: &Data) -> Result<Link> {
     builtin_registry().connect(name, data, &Context::default()).await
 }
 
-/// A link into a root of this machine.
+/// Opens a link into a root of this machine.
 pub(crate) async fn enter(root: &Root) -> Link {
     connect(&root.target(), &Data::new()).await.unwrap()
 }
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     link.run_shell_command(&StringCommand::shell(line), arguments).await
 }
 
-/// The error of a connection that must not come about.
+/// Returns the error of a connection that must fail.
 pub(crate) async fn refused(name: &str, data: &Data) -> Error {
     match connect(name, data).await {
         Ok(_) => panic!("{name} was entered"),
@@ -52,7 +52,7 @@ pub(crate) struct Somebody {
 }
 
 impl Somebody {
-    /// One whom sudo knows nothing of.
+    /// A user without sudo rules.
     pub(crate) fn without_rights() -> Self {
         let user = TestUser::create("/bin/bash");
         Self {
@@ -63,14 +63,14 @@ impl Somebody {
         }
     }
 
-    /// One whom sudo asks for no password.
+    /// A user who may use sudo without a password.
     pub(crate) fn trusted() -> Self {
         let somebody = Self::without_rights();
         let sudoer = Sudoer::without_password(somebody.user.name());
         Self { _sudoer: Some(sudoer), ..somebody }
     }
 
-    /// One whom sudo asks for [`PASSWORD`].
+    /// A user whose sudo requires [`PASSWORD`].
     pub(crate) fn asked() -> Self {
         let somebody = Self::without_rights();
         somebody.user.set_password(PASSWORD);
@@ -78,8 +78,8 @@ impl Somebody {
         Self { password: Some(PASSWORD), _sudoer: Some(sudoer), ..somebody }
     }
 
-    /// A trusted one whose commands sudo runs on the terminal that it was given, not on one of its
-    /// own.
+    /// A user without a password for sudo, whose commands run on the given terminal and not on a
+    /// new one.
     pub(crate) fn trusted_without_pty() -> Self {
         let somebody = Self::without_rights();
         let name = somebody.user.name();
@@ -88,19 +88,19 @@ impl Somebody {
         Self { _sudoer: Some(sudoer), ..somebody }
     }
 
-    /// The name of a root of this machine as this user enters it.
+    /// Returns the name of a root of this machine, entered as this user.
     pub(crate) fn target(&self, root: &Root) -> String {
         format!("@ssh/{}/{}", self.ssh.name(), target(&root.dir()))
     }
 
-    /// The data to log in with, and to use sudo without an answer to its question.
+    /// Returns the data to log in and to use sudo, without the password.
     pub(crate) fn data(&self) -> Data {
         let mut data = self.ssh.data.clone();
         data.insert("chroot_sudo", true);
         data
     }
 
-    /// A link into a root of this machine.
+    /// Opens a link into a root of this machine.
     pub(crate) async fn enter(&self, root: &Root) -> Link {
         let mut data = self.data();
         if let Some(password) = self.password {
@@ -109,7 +109,7 @@ impl Somebody {
         connect(&self.target(root), &data).await.unwrap()
     }
 
-    /// The command `hostlink` with what it takes to enter a root as this user.
+    /// Returns the command `hostlink` with the data to enter a root as this user.
     pub(crate) fn hostlink(&self, root: &Root, words: &[&str]) -> std::process::Command {
         let mut all = self.ssh.words();
         all.pop();

@@ -1,4 +1,4 @@
-//! `Link::spawn_command`: what a connection that is built on a link gets.
+//! `Link::spawn_command`: what a connection on top of a link gets.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -17,7 +17,7 @@ async fn spawn(link: &Link, line: &str, arguments: &ConnectorArguments) -> Resul
     let (command, options) = (StringCommand::shell(line), SpawnOptions::default());
     loop {
         match link.spawn_command(&command, arguments, &options).await {
-            // What was given up a moment ago still has a channel.
+            // A command that was just dropped still has its channel.
             Err(error) if error.kind() == ErrorKind::Busy => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -75,7 +75,7 @@ async fn every_byte_of_both_outputs_is_the_command_s_own() {
 }
 
 #[tokio::test]
-async fn a_password_is_given_when_it_is_asked_for_and_the_input_follows() {
+async fn a_password_answers_the_prompt_and_the_input_follows() {
     let (_somebody, [_, link]) = links().await;
     let process = spawn(&link, "id -u; cat; echo err >&2", &with_password(PASSWORD)).await.unwrap();
     let (stdout, stderr, status) = serve(process, b"input\0\xff").await;
@@ -93,8 +93,8 @@ async fn a_password_that_is_refused_leaves_nothing() {
     assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
     assert!(!format!("{error:?}").contains("hunter2"));
     link.disconnect().await.unwrap();
-    // sudo's own process belongs to root, and bears the user's name in its arguments only by its
-    // parent.
+    // sudo's own process runs as root, so it is found by its parent, which has the user's name in
+    // its arguments.
     let mark = format!("sleep {seconds}");
     let left = || {
         processes().iter().any(|it| {
@@ -127,7 +127,7 @@ async fn a_start_that_is_dropped_leaves_nothing() {
         let seconds = unique_seconds();
         let line = format!("sleep {seconds}");
         let mut given_up = 0;
-        // The first look begins the start, and none of the next ones need find it done.
+        // The first poll starts the command. The following ones must cope with an unfinished start.
         for looks in 1..40 {
             let mut start = Box::pin(spawn(link, &line, &arguments));
             let mut looked = 0;
@@ -161,7 +161,7 @@ async fn its_control_ends_what_only_the_link_can_end() {
         let process = spawn(link, &line, &arguments).await.unwrap();
         wait_until("it runs", || count_running("sleep", &seconds) == 2);
         process.control.kill();
-        // The link is closed behind the kill.
+        // The link is closed after the kill.
         link.disconnect().await.unwrap();
         wait_until("nothing is left", || count_running("sleep", &seconds) == 0);
     }

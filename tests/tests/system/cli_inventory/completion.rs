@@ -1,4 +1,4 @@
-//! What shells complete.
+//! Completions in real shells.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn path() -> String {
     format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap())
 }
 
-/// What a shell makes of a line and the tabulator key, on a terminal.
+/// How a shell completes a line at the Tab key, on a terminal.
 struct Shell {
     terminal: Terminal,
     /// The keys that write the words of the completed line to a file.
@@ -24,14 +24,13 @@ struct Shell {
 impl Shell {
     fn bash(files: &Files) -> Self {
         let begin = "source <(hostlink completions bash)";
-        // The line becomes the arguments of a command: Ctrl-A goes to its beginning, Ctrl-E to its
-        // end.
+        // The line becomes the arguments of a command: Ctrl-A goes to its start, Ctrl-E to its end.
         let keys = "\t\x01printf '%s\\n' \x05 >w; mv w written\r";
         Self::start(Path::new("/bin/bash"), ["--norc", "-i"], begin, keys, files)
     }
 
     fn zsh(files: &Files) -> Self {
-        // What the key does by itself, and the words of what it made of the line.
+        // Calls the key's own function, then writes the words of the completed line.
         let begin = "autoload -U compinit; compinit -u -D; source <(hostlink completions zsh); \
                      tab() { zle expand-or-complete; eval \"print -rl -- $BUFFER\" >w; mv w written; BUFFER= }; \
                      zle -N tab; bindkey '^I' tab";
@@ -54,7 +53,7 @@ impl Shell {
         Self { terminal, keys }
     }
 
-    /// The words of the line behind the first, when the key has been pressed.
+    /// Returns the words of the line after the first, once Tab was pressed.
     fn completed(&self, files: &Files, line: &str) -> String {
         let written = files.path("written");
         self.terminal.type_in(&format!("{line}{}", self.keys));
@@ -65,7 +64,7 @@ impl Shell {
     }
 }
 
-/// What bash and zsh make of a line.
+/// Completions in bash and zsh.
 const COMPLETED: &[(&str, &str)] = &[
     ("hostlink inv.", "inv.yaml"),
     ("hostlink bu", "build"),
@@ -89,8 +88,8 @@ const COMPLETED: &[(&str, &str)] = &[
     ("hostlink inv.yaml exec --limit web:\\!ed", "inv.yaml exec --limit web:!edge"),
 ];
 
-/// The same where files and hosts would be more than text to a shell.
-const OF_BAD_NAMES: &[(&str, &str)] = &[
+/// Completions of names that would be special to a shell.
+const ODD_NAMES: &[(&str, &str)] = &[
     ("hostlink a", "a b.yaml"),
     ("hostlink a\\ ", "a b.yaml"),
     ("hostlink 'a ", "a b.yaml"),
@@ -121,18 +120,18 @@ fn bash_and_zsh_complete_subcommands_hosts_groups_and_files() {
 }
 
 #[test]
-fn what_bash_and_zsh_complete_is_text_to_them_whatever_files_and_hosts_are_called() {
+fn odd_names_of_files_and_hosts_are_text_to_bash_and_zsh() {
     let names = ["a b.yaml", "x;touch PWN;.yaml", "$(touch PWN).yaml", "q'r\"s.yaml", "b\\,c.yaml"];
     let hosts = "hosts: [zeta, 'z$(touch${IFS}PWN)', 'z;touch${IFS}PWN', \"z`touch${IFS}PWN`\"]\n";
     let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, hosts)).collect();
     let files =
         Files::new(&[&files[..], &[("plain.yaml", hosts), ("w,1/$(touch PWN)", "")]].concat());
     for shell in [Shell::bash(&files), Shell::zsh(&files)] {
-        for (line, wanted) in OF_BAD_NAMES {
+        for (line, wanted) in ODD_NAMES {
             assert_eq!(shell.completed(&files, line), *wanted, "{line}");
             assert!(!files.path("PWN").exists() && !files.path("PWN;.yaml").exists(), "{line}");
         }
-        // The control: the same text, typed as it is, does run.
+        // The control: the same text, typed unquoted, is executed.
         shell.completed(&files, "hostlink $(touch PWN).yaml");
         std::fs::remove_file(files.path("PWN")).unwrap();
     }
@@ -149,7 +148,7 @@ fn fish_completes_subcommands_hosts_groups_and_files() {
         let output = run(fish);
         assert_eq!((code(&output), &*stderr(&output)), (0, ""), "{line}");
         let lines = stdout(&output);
-        // A description may stand behind a tabulator.
+        // A description may follow after a tab.
         let mut words: Vec<&str> =
             lines.lines().map(|line| line.split('\t').next().unwrap_or(line)).collect();
         words.sort_unstable();

@@ -1,4 +1,4 @@
-//! The command with inventories: shown, limited, completed, and run on for real.
+//! The command with inventories: printed, limited, completed, and used.
 
 mod completion;
 
@@ -40,7 +40,7 @@ impl Files {
         self.0.path().join(name)
     }
 
-    /// hostlink in the directory of the files.
+    /// Runs hostlink in the directory of the files.
     fn hostlink(&self, words: &[&str]) -> Output {
         let mut command = hostlink(words);
         command.current_dir(self.0.path());
@@ -190,7 +190,7 @@ fn what_is_wrong_with_an_inventory_is_one_line() {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_hosts_data_is_told_at_once() {
+fn all_faults_of_a_hosts_data_are_reported_together() {
     let files = Files::new(&[(
         "inv.yaml",
         "hosts: [{name: w1, data: {_sudo: maybe, _timeout: x, _sudo_usr: q, ssh_porrt: 22, \
@@ -207,7 +207,7 @@ fn all_that_is_wrong_with_a_hosts_data_is_told_at_once() {
 }
 
 #[test]
-fn all_that_a_program_says_is_told_where_everything_is_wanted() {
+fn all_output_of_a_program_is_reported_at_full_verbosity() {
     let script = "#!/bin/sh\nprintf 'first\\nsecond\\033[1m\\nlast\\n' >&2; exit 1\n";
     let files = Files::new(&[("fails", script)]);
     let line = "hostlink: ./fails failed (exit status: 1): last\n";
@@ -230,14 +230,14 @@ fn a_path_may_have_an_at_sign_in_it() {
         hosts.collect::<Vec<_>>().join(" ")
     };
     assert_eq!(hosts("w1,srv/@data/inv.yaml,my@dir/inv.yaml,w2"), "w1 a b w2");
-    // A chain of connectors that there are stays one, whatever files there are.
+    // A chain of existing connectors stays a chain, even if files have these names.
     assert_eq!(hosts("h/@docker/inv.yaml,./h/@docker/inv.yaml"), "h/@docker/inv.yaml c");
     let says = "there is no connector \"data\" (a file of this name is ./srv/@data/other.yaml)";
     files.refused(&["srv/@data/other.yaml", "inventory"], says);
 }
 
 #[test]
-fn secrets_in_files_that_others_can_read_are_told() {
+fn secrets_in_world_readable_files_are_reported() {
     let files = Files::new(&[("inv.yaml", TEXT)]);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(files.path("inv.yaml"), mode).unwrap();
@@ -320,7 +320,7 @@ fn the_tree_of_groups_of_any_depth_is_written_as_it_is_made_and_can_be_stopped()
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!((lines.len(), lines[1].trim()), (DEPTH + 3, "└─ g0:"));
     assert_eq!(lines[DEPTH + 2].trim(), "└─ w1");
-    // Somebody reads a little, and then nothing more.
+    // A reader that reads a little and then stops.
     let mut command = hostlink(words);
     command.current_dir(files.0.path());
     let mut child = command.spawn().unwrap();

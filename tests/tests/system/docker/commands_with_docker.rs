@@ -1,4 +1,4 @@
-//! Commands in a container that exists.
+//! Commands in an existing container.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
 use hostlink_tests::docker_target::{DockerTarget, ran};
 use tokio::task::JoinSet;
 
-/// What a busy machine may take beside what is measured.
+/// Extra time for a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn outputs_are_apart_and_every_exit_code_arrives() {
             assert_eq!(output.exit_code(), Some(code), "{image}");
             assert_eq!((output.stdout(), output.stderr()), (b"out\n".into(), b"err\n".into()));
         }
-        // A command that is killed by others gives 137 as well, and the link is not lost.
+        // A command that is killed from outside gives 137 as well, and the link is not lost.
         let output = ran(&link, "sh -c 'kill -KILL $$'; exit $?").await;
         assert_eq!(output.exit_code(), Some(137));
         link.disconnect().await.unwrap();
@@ -52,7 +52,7 @@ async fn input_of_100_mib_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_hundred_commands_run_at_once() {
+async fn a_hundred_commands_run_concurrently() {
     let container = Container::start(BUSYBOX);
     let link = DockerTarget::new(container.name()).connect().await;
     let begun = Instant::now();
@@ -89,7 +89,7 @@ async fn a_command_that_takes_too_long_leaves_no_process() {
         assert_eq!(error.output().unwrap().stdout(), b"before\n");
         assert!(begun.elapsed() < Duration::from_secs(1) + SLACK, "{:?}", begun.elapsed());
         let left = || container.shell("ls -d /proc/[0-9]* | wc -l") == before;
-        // The container's first process reaps them when it gets to it.
+        // The container's first process reaps them in its own time.
         assert!(becomes_true(left), "{image}: {}", container.shell("ps"));
         link.disconnect().await.unwrap();
     }
@@ -114,7 +114,7 @@ async fn a_terminal_has_its_size_and_gives_every_byte() {
         let arguments = ConnectorArguments::new().with_get_pty(true);
         for (line, expected) in [
             ("stty size", &b"24 80\r\n"[..]),
-            // What an API for both kinds of stream takes for the header of a frame.
+            // An API for both kinds of stream would take these bytes for a frame header.
             (
                 r"printf '\001\000\000\000\377\377\377\377'; sleep 0.2; printf '\002x'",
                 b"\x01\0\0\0\xff\xff\xff\xff\x02x",
@@ -126,7 +126,7 @@ async fn a_terminal_has_its_size_and_gives_every_byte() {
             assert_eq!(output.stdout(), expected, "{image}: {line}");
             assert_eq!(output.exit_code(), Some(if line == "exit 9" { 9 } else { 0 }));
         }
-        // With the keys that the engine looks out for, to detach.
+        // With the engine's keys to detach.
         let input = arguments.clone().with_stdin(Stdin::from("ctrl-p ctrl-q: \u{10}\u{11}\n"));
         let command = StringCommand::shell("cat; echo end");
         let output = link.run_shell_command(&command, &input).await.unwrap();
@@ -150,7 +150,7 @@ async fn without_what_brings_input_through_a_terminal_nothing_is_started() {
         assert!(error.message().contains("stty, sed and base64"), "{error:?}");
         assert!(error.stderr_tail().unwrap_or_default().contains("not found"), "{error:?}");
         assert_eq!(ran(&link, "[ -e /ran ]").await.exit_code(), Some(1));
-        // Without input it takes neither.
+        // Without input it needs neither.
         let bare = ConnectorArguments::new().with_get_pty(true);
         let output = link.run_shell_command(&StringCommand::shell("echo"), &bare).await.unwrap();
         assert_eq!(output.stdout(), b"\r\n");
@@ -166,7 +166,7 @@ async fn user_directory_and_odd_bytes_hold() {
         .with("docker_workdir", "/tmp");
     let link = target.connect().await;
     assert_eq!(ran(&link, "id -un; pwd").await.stdout(), b"plain\n/tmp\n");
-    // The engine takes commands as JSON, which has no such bytes.
+    // The engine takes commands as JSON, which cannot represent such bytes.
     let command = StringCommand::new().raw("printf %s ").arg(OsStr::from_bytes(b"\xff\xfe"));
     let output = link.run_shell_command(&command, &ConnectorArguments::new()).await.unwrap();
     assert_eq!(output.stdout(), b"\xff\xfe");

@@ -1,4 +1,4 @@
-//! Where the engine is looked for, and what is said if it is not there.
+//! Where the engine is looked for, and the errors if it is not there.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use hostlink_tests::keeper::{run_tool, unique_name};
 use hostlink_tests::own_engine::OwnEngine;
 use hostlink_tests::user::TestUser;
 
-/// A container of this name on an engine.
+/// Runs a container of this name on an engine.
 fn container_on(engine: &OwnEngine) -> String {
     engine.load(BUSYBOX);
     let name = unique_name();
@@ -73,7 +73,7 @@ async fn data_goes_before_the_environment_and_that_before_the_context() {
 async fn sudo_reaches_the_engine_that_the_environment_says_if_it_is_on_this_machine() {
     let engine = OwnEngine::start();
     let target = DockerTarget::new(&container_on(&engine)).with("docker_sudo", true);
-    // The control: the usual engine does not have it.
+    // The control: the default engine does not have it.
     refused(&target, ErrorKind::NotFound, &["no container or image"]).await;
     works(&target.clone().with_variable("DOCKER_HOST", engine.host())).await;
     let elsewhere = target.with_variable("DOCKER_HOST", "tcp://127.0.0.1:2375");
@@ -96,7 +96,7 @@ async fn tls_wants_certificates_that_fit() {
     assert_eq!(output.stdout(), b"3000000\n", "the end of input passes through TLS");
     link.disconnect().await.unwrap();
 
-    // A context has the certificates with it.
+    // A context includes its certificates.
     let config = tempfile::tempdir().unwrap();
     let dir = config.path().to_str().unwrap();
     let endpoint = format!(
@@ -154,7 +154,7 @@ async fn an_engine_that_is_not_there_says_where_it_was_looked_for() {
         refused(&target, ErrorKind::Data, &[words, "DOCKER_HOST"]).await;
         refused(&DockerTarget::new("c").with("docker_host", host), ErrorKind::Data, &[words]).await;
     }
-    // Somebody listens, and says nothing.
+    // A listener that never answers.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("tcp://{}", listener.local_addr().unwrap());
     let mut silent = DockerTarget::new("c").with("docker_host", host);
@@ -163,7 +163,7 @@ async fn an_engine_that_is_not_there_says_where_it_was_looked_for() {
 }
 
 #[test]
-fn who_may_not_open_the_socket_is_told_what_to_do() {
+fn a_user_who_may_not_open_the_socket_gets_advice() {
     let user = TestUser::create("/bin/sh");
     let program = Path::new("/tmp").join(unique_name());
     fs::copy(hostlink_tests::binary(), &program).unwrap();

@@ -1,4 +1,4 @@
-//! Containers and engines that stop, or go away while they are used.
+//! Containers and engines that stop or vanish while they are used.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// What a busy machine may take beside what is measured.
+/// Extra time for a busy machine.
 const SLACK: Duration = Duration::from_secs(20);
 
 /// Starts a command that does not end by itself, and waits until it runs.
@@ -75,7 +75,7 @@ async fn a_container_that_is_started_anew_midway_is_a_lost_link() {
     let running = under_way(&link).await;
     docker(["restart", "--time=0", &container.0]);
     lost(running).await;
-    // Its next life serves as well.
+    // A container that was started again can be used.
     assert!(ran(&link, "true").await.success());
     link.disconnect().await.unwrap();
 }
@@ -172,7 +172,7 @@ async fn a_stopped_container_that_would_go_at_its_end_is_refused_and_left() {
     let words = ["is stopped, and was made to be removed at its next end (--rm): `docker start "];
     assert!(words.iter().all(|it| error.to_string().contains(it)), "{error}");
     assert_eq!(container.state(), "created");
-    // Once it runs, it is as any other.
+    // Once it runs, it is like any other.
     docker(["start", &container.0]);
     let link = DockerTarget::new(&container.0).connect().await;
     assert!(ran(&link, "true").await.success());
@@ -192,7 +192,7 @@ async fn a_container_that_cannot_run_commands_is_left_as_it_was() {
     let brief = ForeignContainer::new(&[BUSYBOX, "sh", "-c", "exit 4"]);
     docker(["wait", &brief.0]);
     let error = DockerTarget::new(&brief.0).try_connect().await;
-    // It may still be there when it is looked at; then the first command finds it gone.
+    // The container may still exist when it is looked up; then the first command finds it gone.
     let error = match error {
         Err(error) => error,
         Ok(link) => {

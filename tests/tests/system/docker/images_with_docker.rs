@@ -1,4 +1,4 @@
-//! Containers that are made of images, and the images that they become.
+//! Containers that are made from images, and images that are committed from them.
 
 use std::fs;
 
@@ -11,14 +11,14 @@ use hostlink_tests::docker_target::{
 use hostlink_tests::keeper::unique_name;
 use tokio::task::spawn_blocking;
 
-/// The containers of hostlink's that were made of an image.
+/// Returns the containers that hostlink has made from an image.
 fn made_of(image: &str) -> Vec<String> {
     let filters = ["--filter", "label=hostlink.owner", "--filter", &format!("ancestor={image}")];
     let fixed = ["container", "ls", "--all", "--no-trunc", "--quiet"];
     docker(fixed.into_iter().chain(filters)).lines().map(str::to_owned).collect()
 }
 
-/// An image of its own, so that nobody else makes containers of it.
+/// Makes a new image, so that no other test makes containers from it.
 fn image_with(changes: &[&str]) -> RemovedImage {
     let name = format!("{}:1", unique_name());
     let container = docker(["create", BUSYBOX, "true"]);
@@ -80,7 +80,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
 }
 
 #[tokio::test]
-async fn what_is_for_images_does_nothing_for_a_container_which_is_told() {
+async fn options_for_images_have_no_effect_on_a_container_and_warn() {
     let container = Container::start(BUSYBOX);
     let name = container.name();
     let target = DockerTarget::new(name).with("docker_platform", "linux/amd64");
@@ -99,7 +99,7 @@ async fn what_is_for_images_does_nothing_for_a_container_which_is_told() {
     never.connect().await.disconnect().await.unwrap();
     assert!(never.told().is_empty(), "it is what happens: {:?}", never.told());
 
-    // It is told before anything is done, so that it is known even if that fails.
+    // The warning comes before anything is done, so that it is seen even if that fails.
     let paused = ForeignContainer::new(&[BUSYBOX, "cat"]);
     docker(["pause", &paused.0]);
     let target = DockerTarget::new(&paused.0).with("docker_tag", "x:1");
@@ -121,10 +121,10 @@ async fn labels_of_ours_in_an_image_are_not_handed_on() {
 }
 
 #[test]
-fn a_name_that_the_engine_refuses_fails_and_the_image_is_told() {
+fn a_tag_that_the_engine_refuses_fails_and_names_the_image() {
     let origin = image_with(&[]);
     let target = format!("@docker/{}", origin.0);
-    // Docker keeps this name for itself, which no grammar says.
+    // Docker reserves this name, which no grammar says.
     let words = ["--data", "docker_tag=sha256:1", &target, "exec", "--", "echo done; echo x >/x"];
     let output = run(hostlink(words));
     let told = stderr(&output);
@@ -187,7 +187,7 @@ async fn what_failed_is_not_committed_on_success() {
         assert_eq!(committed.is_some(), is_committed, "{line}: {:?}", target.told());
         assert!(made_of(&origin.0).is_empty());
     }
-    // A put that fails is a failure too.
+    // A failed put counts as a failure too.
     let target = DockerTarget::new(&origin.0).with("docker_commit", "on-success");
     let link = target.connect().await;
     let source = tempfile::NamedTempFile::new().unwrap();
@@ -255,7 +255,7 @@ async fn zombies_are_reaped_in_a_container_of_an_image() {
 }
 
 #[test]
-fn the_command_tells_the_new_image_and_leaves_no_container() {
+fn the_command_reports_the_new_image_and_leaves_no_container() {
     let origin = image_with(&[]);
     let output = run(hostlink([&format!("@docker/{}", origin.0), "exec", "--", "echo x >/x"]));
     assert_eq!(code(&output), 0, "{}", stderr(&output));

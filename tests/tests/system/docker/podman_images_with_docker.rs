@@ -1,4 +1,4 @@
-//! Containers that are made of Podman's images, and the images that they become.
+//! Containers that are made from Podman's images, and images that are committed from them.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 const PODMAN: Engine = Engine::Podman;
 
-/// An image, which goes with this value.
+/// Removes an image when dropped.
 struct RemovedImage(String);
 
 impl Drop for RemovedImage {
@@ -24,8 +24,8 @@ impl Drop for RemovedImage {
     }
 }
 
-/// An image of its own, so that nobody else makes containers of it, with a layer of its own: Podman
-/// cannot tell of an image while somebody writes another one of the same layers.
+/// Makes a new image with its own layer, so that no other test makes containers from it: Podman
+/// cannot inspect an image while another one of the same layers is written.
 fn image_with(changes: &[&str]) -> RemovedImage {
     let name = format!("localhost/{}:1", unique_name());
     let line = format!("echo {name} >/own");
@@ -43,7 +43,8 @@ fn target(image: &str) -> DockerTarget {
     target
 }
 
-/// What an image does; nothing is the same however it is written, and no directory is the root.
+/// Returns the settings of an image; empty values are removed in every spelling, and an empty
+/// directory is the root.
 fn behaviour(image: &str) -> Vec<(&'static str, String)> {
     let ask = |part| {
         let format = format!("{{{{json .Config.{part}}}}}");
@@ -76,7 +77,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
         let has_all = changes.len() > 1;
         let origin = image_with(changes);
         let tag = format!("localhost/{}/made:2", unique_name());
-        // Podman answers to either connector.
+        // Podman's socket works with either connector.
         let socket = format!("unix://{PODMAN_SOCKET}");
         let target = match has_all {
             true => target(&origin.0),
@@ -106,7 +107,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     }
 }
 
-/// A second service, with a configuration and a storage of its own; where it listens.
+/// Starts a second service, with its own configuration and storage, and returns its address.
 fn service(keeper: &mut Keeper, config: &str, storage: &str) -> String {
     let config = keeper.write("containers.conf", 0o644, config).display().to_string();
     let socket = keeper.dir().join("podman.sock");
@@ -114,18 +115,18 @@ fn service(keeper: &mut Keeper, config: &str, storage: &str) -> String {
     keeper.run(&format!(
         "CONTAINERS_CONF={config} exec podman {storage} system service --time=0 unix://{shown}"
     ));
-    // The socket is there before anybody listens.
+    // The socket exists before there is a listener.
     let is_ready = keeper.wait_until_ready(|| UnixStream::connect(&socket).is_ok());
     assert!(is_ready, "{}", keeper.log());
     shown
 }
 
-/// The configuration of the service that all tests use.
+/// Returns the configuration of the service that all tests use.
 fn config() -> String {
     fs::read_to_string(PODMAN_SOCKET.replace("podman.sock", "containers.conf")).unwrap()
 }
 
-/// A service on the same storage, which gives its containers a variable more.
+/// Starts a service on the same storage, which adds a variable to its containers.
 fn odd_service() -> (Keeper, String) {
     let odd = config().replace("[containers]", "[containers]\nenv = [\"ODD=1\"]");
     assert_ne!(odd, config());
@@ -154,9 +155,9 @@ async fn an_image_that_is_not_like_the_one_it_came_from_is_removed_and_fails() {
     assert_eq!(stdout(&look(&origin.0)).trim().len(), 64, "the control");
 }
 
-/// As two commands that commit the same do.
+/// Two commands that commit the same do this.
 #[tokio::test]
-async fn an_image_that_somebody_writes_just_then_is_waited_for() {
+async fn an_image_that_is_being_written_is_waited_for() {
     let mut keeper = Keeper::start();
     let root = keeper.dir().join("storage");
     let shown = root.display();

@@ -1,4 +1,4 @@
-//! What a run leaves that was killed, and who removes it.
+//! What a killed run leaves, and which run removes it.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
@@ -13,7 +13,7 @@ use hostlink_tests::own_engine::OwnEngine;
 use hostlink_tests::processes::process;
 use tokio::task::block_in_place;
 
-/// The command `hostlink` with a command under way in a container of the image.
+/// The command `hostlink` with a running command in a container of the image.
 struct Running(Child);
 
 impl Running {
@@ -75,19 +75,19 @@ fn plant(owner: &str, run: &str, name: &str) -> ForeignContainer {
     ForeignContainer(docker(words))
 }
 
-/// With the name of a run.
+/// Makes one with the name of a run.
 fn plant_run(owner: &str) -> ForeignContainer {
     let run = format!("planted-{}", unique_name());
     plant(owner, &run, &format!("hostlink-{run}"))
 }
 
-/// With the labels of a run, and a name of somebody's.
+/// Makes one with the labels of a run, and a name that a user chose.
 fn plant_named(owner: &str) -> (ForeignContainer, String) {
     let run = format!("planted-{}", unique_name());
     (plant(owner, &run, &format!("mine-{run}")), run)
 }
 
-/// It has its name only when it runs: a sweep of another test's would remove it before.
+/// Makes a running one. It gets its name last: a sweep of another test would remove it before.
 fn plant_running(owner: &str) -> ForeignContainer {
     let (planted, run) = plant_named(owner);
     docker(["start", &planted.0]);
@@ -124,7 +124,7 @@ async fn only_what_is_provably_nobodys_is_removed() {
     ];
     let [gone, mut stays] = [&to_go[..], &to_stay[..]]
         .map(|owners| owners.iter().map(|owner| plant_run(owner)).collect::<Vec<_>>());
-    // Somebody's container of an image that was made of one of ours, and one of a copy of this
+    // A container that a user made from an image committed by us, and one of a copy of this
     // machine.
     let mut to_stay = to_stay.to_vec();
     to_stay.extend([to_go[0].clone(), to_go[2].clone()]);
@@ -136,7 +136,7 @@ async fn only_what_is_provably_nobodys_is_removed() {
     let second = DockerTarget::new(name).with("docker_commit", "never").connect().await;
     second.disconnect().await.unwrap();
 
-    // Where another test's sweep was there first, it may not be done.
+    // If another test's sweep started first, it may still be running.
     block_in_place(|| {
         for (owner, planted) in to_go.iter().zip(&gone) {
             let is_gone = || labelled("hostlink.owner").iter().all(|(id, _)| *id != planted.0);

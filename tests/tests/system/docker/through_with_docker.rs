@@ -70,7 +70,7 @@ async fn sudo_reaches_an_engine_by_its_command() {
         })
         .collect();
     assert_eq!(all.join_all().await, [ErrorKind::Timeout; 6]);
-    // A kill is a command too, and sudo may be slower than a kill is waited for.
+    // A kill is a command too, and sudo may take longer than the limit of a kill.
     let deadline = Instant::now() + Duration::from_secs(20);
     while container.shell("ps").contains("4242") {
         assert!(Instant::now() < deadline, "{}", container.shell("ps"));

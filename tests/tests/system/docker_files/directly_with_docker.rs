@@ -46,7 +46,7 @@ impl Here {
     }
 }
 
-/// How many commands the engine has begun in the container since then.
+/// Returns how many commands the engine has started in the container since then.
 fn commands(container: &Container, since: &str) -> usize {
     let now = docker(["info", "--format", "{{.SystemTime}}"]);
     let by = format!("container={}", container.name());
@@ -63,7 +63,7 @@ fn commands(container: &Container, since: &str) -> usize {
         "--format",
         "{{.Action}}",
     ]);
-    // A script has lines of its own.
+    // A script has several lines.
     events.lines().filter(|line| line.starts_with("exec_create")).count()
 }
 
@@ -127,7 +127,7 @@ async fn mode_owner_and_time_are_those_that_a_command_gives() {
     link.disconnect().await.unwrap();
 }
 
-/// Symlinks of the container lead to its own files, however they are written.
+/// Symlinks in the container lead to its own files, however they are written.
 #[tokio::test]
 async fn no_symlink_leads_out_of_the_container() {
     let container = Container::start(DEBIAN);
@@ -148,11 +148,11 @@ async fn no_symlink_leads_out_of_the_container() {
     assert_eq!(names, "file\none\ntwo\ntheirstheirstheirs");
     assert_eq!(fs::read(outside.path("file")).unwrap(), b"of this machine");
     assert_eq!(fs::read_dir(outside.directory.path()).unwrap().count(), 1);
-    // A link that is not to be followed is replaced.
+    // A link is replaced if it is not to be followed.
     let from = here.write("plain");
     link.put_file(Source::path(&from), "/srv/file", &puts().with_follow(false)).await.unwrap();
     assert_eq!(container.shell("test -h /srv/file || cat /srv/file"), "plain");
-    // /proc says of whoever asks.
+    // /proc describes the process that reads it.
     let status = here.get(&link, "/proc/self/status").await.unwrap();
     let status = String::from_utf8(status).unwrap();
     assert!(status.contains("\nPPid:\t0\n"), "{status}");
@@ -224,7 +224,7 @@ async fn another_life_of_the_container_has_its_files_there() {
     link.disconnect().await.unwrap();
 }
 
-/// A first process that has changed its root takes no command with it.
+/// If the first process has changed its root, commands do not.
 #[tokio::test]
 async fn files_go_where_commands_see_them() {
     let here = Here::new();
@@ -251,7 +251,7 @@ async fn a_limit_of_memory_holds_for_files_in_memory() {
         let link = connect(&container).await;
         let put = here.put(&link, &large, "/memory/file").await;
         assert_eq!(put.is_ok(), fits, "{put:?}");
-        // What has no memory left may not be left in order.
+        // A machine that is out of memory may fail here.
         let _ = link.disconnect().await;
     }
 }
@@ -306,7 +306,7 @@ async fn a_fifo_here_gets_a_file_once() {
     link.disconnect().await.unwrap();
 }
 
-/// A container that nothing hangs on, so that it can be started anew.
+/// A container without a client, so that it can be started again.
 struct Detached(String);
 
 impl Detached {

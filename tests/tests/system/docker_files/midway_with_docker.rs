@@ -1,4 +1,4 @@
-//! Transfers that are long, or lose what they stand on midway.
+//! Transfers that are long, or lose the container or the engine midway.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{assert_error, connect, get, puts, random};
 
-/// What does not come to an end within this hangs.
+/// A longer wait means that it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -60,7 +60,7 @@ async fn a_put_may_take_two_hundred_seconds() {
     link.disconnect().await.unwrap();
 }
 
-/// The end of a get that takes what comes when it is told to go on.
+/// Reads the rest of a get, once the test allows it.
 async fn drain(mut near: DuplexStream, mut got: Vec<u8>) -> Vec<u8> {
     near.read_to_end(&mut got).await.unwrap();
     got

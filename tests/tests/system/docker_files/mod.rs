@@ -1,5 +1,4 @@
-//! Files to containers and back: every kind of place, every kind of user, and what goes wrong
-//! midway.
+//! Files to and from containers: every kind of directory, every kind of user, and failures midway.
 
 mod directly_with_docker;
 mod midway_with_docker;
@@ -59,14 +58,14 @@ async fn get(link: &Link, path: &str) -> Vec<u8> {
     got
 }
 
-/// The error is of this kind, and one line that names the file.
+/// Checks that the error is of this kind, and one line that names the file.
 fn assert_error(error: &Error, kind: ErrorKind, path: &str) {
     let line = error.to_string();
     assert_eq!(error.kind(), kind, "{error:?}");
     assert!(line.contains(path) && !line.contains('\n'), "{line}");
 }
 
-/// The temporaries of ours in the container, wherever they are.
+/// Returns hostlink's temporaries in the container, wherever they are.
 fn temporaries(container: &Container) -> String {
     container.shell(&format!("find / -path /proc -prune -o -name '*{TEMPORARY_MARK}*' -print"))
 }

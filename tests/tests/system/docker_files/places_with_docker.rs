@@ -1,4 +1,4 @@
-//! Where files go: mounts, a root that is read-only, a disk that is full.
+//! Destinations: mounts, a read-only root, a full disk.
 
 use std::fs;
 
@@ -79,7 +79,7 @@ async fn a_file_that_is_a_mount_is_written_in_place() {
     let link = connect(&container).await;
     let state = || container.shell("stat -c '%i %u:%g %a' /etc/hosts; ls -A /etc");
     let before = state();
-    // Longer than the old one, then shorter: nothing of it may stay.
+    // Longer than the old one, then shorter: nothing of the old content may stay.
     for text in ["127.0.0.1 localhost\n10.0.0.1 one\n".repeat(100).as_str(), "short\n"] {
         assert!(put_text(&link, text, "/etc/hosts", &puts()).await, "in place");
         assert_eq!(container.shell("cat /etc/hosts"), text);
@@ -118,7 +118,7 @@ async fn a_full_disk_leaves_the_old_file_whole() {
 fn assert_full(error: &Error, path: &str) {
     assert_error(error, ErrorKind::Transfer, path);
     let tail = error.stderr_tail().unwrap_or_default();
-    // The latter is how GNU tar says it.
+    // The latter is GNU tar's message.
     let says = |words: &str| tail.contains(words);
     assert!(says("No space left on device") || says("Wrote only"), "{tail}");
 }

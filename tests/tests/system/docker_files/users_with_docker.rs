@@ -1,4 +1,4 @@
-//! Whose files are, by the user that commands run as.
+//! Owners of files, by the user that commands run as.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use hostlink_tests::container::{Container, DEBIAN};
 
 use super::{assert_error, connect_as, put_text, puts, temporaries, with_sudo};
 
-/// Owner, group and mode.
+/// Returns owner, group and mode.
 fn owned(container: &Container, path: &str) -> String {
     container.shell(&format!("stat -c '%u:%g %a' {path}")).trim().to_owned()
 }
@@ -22,7 +22,7 @@ async fn files_belong_to_the_user_that_commands_run_as() {
     for (user, owner) in [
         ("plain", plain.as_str()),
         (plain.as_str(), plain.as_str()),
-        // Nobody's name.
+        // IDs without a name.
         ("12345:54321", "12345:54321"),
         ("0", "0:0"),
         ("root", "0:0"),
@@ -54,13 +54,13 @@ async fn sudo_in_the_container_gives_files_their_owners() {
     assert_eq!(owned(&container, "/opt/file"), "0:0 600");
     put_text(&link, "x", "/var/tmp/file", &with_sudo(Some("plain"))).await;
     assert_eq!(owned(&container, "/var/tmp/file"), format!("{id} 644"));
-    // An existing file keeps its owner and mode, whoever writes it.
+    // An existing file keeps its owner and mode, whichever user writes it.
     let _ =
         container.shell("echo old >/srv/file; chown plain:plain /srv/file; chmod 640 /srv/file");
     put_text(&link, "new\n", "/srv/file", &with_sudo(None)).await;
     assert_eq!(owned(&container, "/srv/file"), format!("{id} 640"));
     assert_eq!(container.shell("cat /srv/file"), "new\n");
-    // What only root may read comes with sudo, and not without.
+    // A file that only root may read is got with sudo, and not without.
     put_text(&link, "x", "/srv/secret", &with_sudo(None).with_mode(0o600)).await;
     let options = GetOptions::default().with_arguments(with_sudo(None).arguments);
     let mut got = Vec::new();
@@ -73,7 +73,7 @@ async fn sudo_in_the_container_gives_files_their_owners() {
 }
 
 #[tokio::test]
-async fn a_directory_of_roots_takes_nothing_from_somebody_else() {
+async fn a_directory_of_roots_accepts_nothing_of_other_users() {
     let container = Container::start(DEBIAN);
     for user in ["plain", "trusted", "12345"] {
         let link = connect_as(&container, user).await;

@@ -1,4 +1,4 @@
-//! Containers behind SSH: on the engine of another host, or by an SSH server of their own.
+//! Containers over SSH: on the engine of another host, or through their own SSH server.
 
-/// The name tells `cargo xtask test --no-docker` to leave them out.
+/// `cargo xtask test --no-docker` leaves modules of this name out.
 mod with_docker;

@@ -1,4 +1,4 @@
-//! Hosts that let nobody in: nobody is there, or there are too many.
+//! Hosts that accept no login: without a server, or with too many clients.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ async fn an_address_that_drops_packets_is_given_up() {
     assert!(error.to_string().contains("timed out"), "{error}");
 }
 
-/// Ends connections as soon as they are there, as a firewall does.
+/// Closes connections as soon as they are made, as a firewall does.
 async fn hang_up(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         drop(stream);
@@ -56,7 +56,7 @@ async fn a_door_that_stays_full_is_given_up_when_the_time_to_connect_is_over() {
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
         assert!(error.to_string().contains(words), "{error}");
     }
-    // A place is free in time: only when this connection has been refused as well.
+    // A slot becomes free in time: only after this connection has been refused too.
     let before = refused(&overloaded);
     let patient = Context { connect_timeout: Duration::from_secs(60), ..Context::default() };
     let make_room = async {
@@ -72,13 +72,13 @@ async fn a_door_that_stays_full_is_given_up_when_the_time_to_connect_is_over() {
     link.disconnect().await.unwrap();
 }
 
-/// How many connections the server has refused since all its places were taken.
+/// Returns how many connections the server has refused since all its slots were taken.
 fn refused(target: &SshTarget) -> usize {
     target.sshd.log().matches("past MaxStartups").count()
 }
 
-/// A connection that is greeted, and does not log in. Others of the fixture's may still be counted
-/// before.
+/// Opens a connection that is greeted and does not log in. Earlier ones of the fixture may still be
+/// counted.
 async fn let_in(address: (std::net::IpAddr, u16)) -> TcpStream {
     loop {
         let mut stream = TcpStream::connect(address).await.unwrap();

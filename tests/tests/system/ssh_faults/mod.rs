@@ -1,5 +1,5 @@
-//! Servers that stop, die, fill up or refuse: each ends in time, and with an error that says what
-//! it is.
+//! Servers that stop, die, fill up or refuse: each command ends in time, with an error that names
+//! the cause.
 
 mod doors;
 
@@ -22,10 +22,10 @@ use tokio::task::spawn_blocking;
 /// The limit that a user sets.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// It may be exceeded by a second; the rest is for a machine that is busy.
+/// The limit may be exceeded by a second; the rest is for a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// What came of `work`, which must not take much longer than `limit`.
+/// Returns the result of `work`, which must not take much longer than `limit`.
 async fn within<T>(what: &str, limit: Duration, work: impl Future<Output = T>) -> T {
     let begun = Instant::now();
     let done = tokio::time::timeout(Duration::from_secs(60), work).await;
@@ -48,13 +48,13 @@ async fn run_error(link: &Link, line: &str, arguments: &ConnectorArguments) -> E
     link.run_shell_command(&command, arguments).await.unwrap_err()
 }
 
-/// The directory's only file is this one, which holds this.
+/// Returns whether the directory's only file is this one, with this content.
 fn holds_only(path: &Path, content: &[u8]) -> bool {
     let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
     files == 1 && fs::read(path).is_ok_and(|found| found == content)
 }
 
-/// A file alone in a directory, on either side.
+/// Makes a file alone in a directory, on either side.
 fn old_file() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
@@ -62,7 +62,7 @@ fn old_file() -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
-/// Bytes that never end, said to be so many, as scp wants to know, or not.
+/// Returns bytes that never end, with a length for scp, which requires one.
 fn endless(way: &str) -> Source {
     match way {
         "scp" => Source::sized_reader(tokio::io::repeat(b'x'), 1 << 50),
@@ -70,14 +70,14 @@ fn endless(way: &str) -> Source {
     }
 }
 
-/// A file that is far too long to be moved within a test.
+/// Makes a file that is far too long to be moved within a test.
 fn huge_file() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(1 << 40).unwrap();
     file
 }
 
-/// Waits until the file beside `path` that is being filled has come this far.
+/// Waits until the file beside `path` that is being filled has this size.
 async fn is_under_way(path: &Path) {
     let directory = path.parent().unwrap().to_owned();
     let filled = move || {
@@ -87,12 +87,12 @@ async fn is_under_way(path: &Path) {
     assert!(spawn_blocking(|| becomes_true(filled)).await.unwrap(), "the control: it moves");
 }
 
-/// The ways that files go.
-const WAYS: [&str; 3] = ["sftp", "stream", "scp"];
+/// The routes of files.
+const ROUTES: [&str; 3] = ["sftp", "stream", "scp"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
-    for way in WAYS {
+    for way in ROUTES {
         let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let (link, beside) = (target.connect().await, target.connect().await);
         let ((_there, there), (_here, here), huge) = (old_file(), old_file(), huge_file());
@@ -126,7 +126,7 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
         assert!(holds_only(&here, b"old"));
         let error = within("command", LIMIT, run_error(&link, "echo x", &limited())).await;
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        // The first has kills and clean-ups that cannot arrive.
+        // The first disconnect has kills and clean-ups that cannot arrive.
         let _ = within("disconnect", LIMIT, link.disconnect()).await;
         within("disconnect", LIMIT, beside.disconnect()).await.unwrap();
         let stopped = target.with("ssh_connect_timeout", 2);
@@ -138,8 +138,7 @@ async fn a_server_that_is_stopped_answers_nothing_and_is_left_in_time() {
     }
 }
 
-/// Silence is taken for the end of what a command left behind only where the link gives a sign of
-/// life.
+/// Silence counts as the end of a background process's output only if the link replies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_that_a_stopped_server_holds_back_is_waited_for() {
     let target = SshTarget::start(Sshd::builder());
@@ -159,13 +158,13 @@ async fn output_that_a_stopped_server_holds_back_is_waited_for() {
             link.run_shell_command_with(&command, &arguments, &options).await
         })
     };
-    // By now the command has ended, and what it left behind has not spoken.
+    // By now the command has ended, and its background process has not written yet.
     tokio::time::sleep(silence / 2).await;
     target.sshd.stop();
     fs::write(&goes, "").unwrap();
     assert!(spawn_blocking(move || becomes_true(|| written.exists())).await.unwrap());
     tokio::time::sleep(silence * 2).await;
-    assert!(!running.is_finished(), "nobody could tell that there is no more");
+    assert!(!running.is_finished(), "it cannot be known that there is no more");
     target.sshd.cont();
     let output = within("the rest", LIMIT, running).await.unwrap().unwrap();
     assert_eq!((&*output.stdout(), output.output_open()), (&b"done\nlate\n"[..], false));
@@ -174,7 +173,7 @@ async fn output_that_a_stopped_server_holds_back_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() {
-    for way in WAYS {
+    for way in ROUTES {
         let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let link = target.connect().await;
         let (_there, there) = old_file();
@@ -196,7 +195,7 @@ async fn what_a_stopped_server_kept_from_being_cleaned_up_is_cleaned_up_later() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_loses_what_is_under_way() {
-    for way in WAYS {
+    for way in ROUTES {
         let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", way);
         let link = target.connect().await;
         let ((_there, there), (_here, here), huge) = (old_file(), old_file(), huge_file());
@@ -220,7 +219,7 @@ async fn a_server_that_is_killed_loses_what_is_under_way() {
         }
         assert_eq!(fs::read(&there).unwrap(), b"old");
         assert!(holds_only(&here, b"old"));
-        // The link is of use again.
+        // The link works again.
         assert_eq!(said(&link, "echo again").await, "again\n");
         let path = there.display().to_string();
         link.put_file(b"new".to_vec(), &path, &PutOptions::default()).await.unwrap();
@@ -259,7 +258,7 @@ async fn without_an_sftp_server_files_go_through_commands() {
 
 #[tokio::test]
 async fn a_disk_that_is_full_keeps_the_old_file() {
-    for way in WAYS {
+    for way in ROUTES {
         let mut keeper = Keeper::start();
         let disk = keeper.dir().join("disk");
         let at = disk.display();
@@ -270,7 +269,7 @@ async fn a_disk_that_is_full_keeps_the_old_file() {
         let (file, path) = (disk.join("file"), format!("{at}/file"));
         let options = PutOptions::default();
         link.put_file(b"old".to_vec(), &path, &options).await.unwrap();
-        // scp takes all there is before it says that it could not write it.
+        // scp accepts everything before it reports that it could not write it.
         let long = match way {
             "scp" => Source::sized_reader(tokio::io::repeat(b'x').take(64 << 20), 64 << 20),
             _ => endless(way),
@@ -279,7 +278,7 @@ async fn a_disk_that_is_full_keeps_the_old_file() {
             let put = link.put_file(source, &path, &options);
             let error = within("put", LIMIT, put).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");
-            // An SFTP server says no more than that it failed.
+            // An SFTP server reports only that it failed.
             assert!(way == "sftp" || error.to_string().contains("No space left"), "{error}");
             assert!(holds_only(&file, b"old"), "{way}");
         }

@@ -1,4 +1,4 @@
-//! Agents: their keys, more of them than a server tries, and agents that the target may use.
+//! Agents: their keys, more keys than a server accepts tries, and agent forwarding.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use crate::ssh_logins::scene::{
     user_of, with_agent,
 };
 
-/// A server with its default limit, said here.
+/// A server with its default limit, set explicitly.
 fn six_tries() -> Sshd {
     Sshd::builder().config("MaxAuthTries 6").passwords().start()
 }
@@ -42,7 +42,7 @@ async fn a_key_of_the_agent_logs_in() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_not_allowed_is_not_asked() {
+async fn an_agent_that_is_not_allowed_is_not_used() {
     let sshd = Sshd::builder().start();
     let agent = Agent::start(&[&key_of(&sshd)]);
     let data = on(&sshd, "root").with("ssh_allow_agent", false);
@@ -130,6 +130,6 @@ async fn an_agent_is_forwarded_also_where_it_may_not_log_in() {
     let link = connect_to("127.0.0.1", &data, &with_agent(&agent.socket())).await;
     assert_eq!(says(&link, "ssh-add -l | wc -l").await, "1");
     link.disconnect().await.unwrap();
-    // An agent that does not answer is no reason not to connect.
+    // An agent that does not answer does not prevent the connection.
     assert_eq!(user_of(&connect(&sshd, &data).await).await, "root");
 }

@@ -1,5 +1,5 @@
-//! What cannot be meant is refused before anything connects: with one line, and for the good
-//! targets beside it too.
+//! Invalid input is refused before anything connects, with one line, also for the valid targets
+//! beside it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ use crate::ssh_logins::scene::{
     assert_says, believing, connect, hostlink, key_of, on, one_line_of, refusal, text,
 };
 
-/// A server, a key for it, and a directory for what must not be made.
+/// A server, a key for it, and a directory for a mark that must not appear.
 struct Scene {
     sshd: Sshd,
     key: Key,
@@ -30,12 +30,12 @@ impl Scene {
         Self { key: key_of(&sshd), sshd, dir: tempfile::tempdir().unwrap() }
     }
 
-    /// Data that works.
+    /// Returns data that work.
     fn data(&self) -> Data {
         on(&self.sshd, "root").with("ssh_key", text(self.key.path()))
     }
 
-    /// A name that works.
+    /// Returns a name that works.
     fn name(&self) -> String {
         format!("root@127.0.0.1:{}", self.sshd.port())
     }
@@ -44,7 +44,7 @@ impl Scene {
         self.dir.path().join("mark")
     }
 
-    /// A program that leaves the mark, by a path that holds no white space.
+    /// Returns a program that makes the mark, at a path without white space.
     fn program(&self) -> PathBuf {
         let program = self.dir.path().join("program");
         fs::write(&program, format!("#!/bin/sh\ntouch {}\n", text(&self.mark()))).unwrap();
@@ -52,8 +52,8 @@ impl Scene {
         program
     }
 
-    /// These targets with this data end in a line with these parts, and nothing was done on any
-    /// target.
+    /// Checks that these targets with this data fail with a line with these parts, and that nothing
+    /// was done on any target.
     fn refuses(&self, targets: &str, data: &Data, parts: &[&str]) {
         let mark = format!("touch {}", text(&self.mark()));
         let line = one_line_of(hostlink(targets, data, &mark), 2);
@@ -64,8 +64,8 @@ impl Scene {
         assert!(!self.sshd.log().contains("Connection from"), "{line}: {}", self.sshd.log());
     }
 
-    /// One value is wrong; `@local`, which does not read it, is left alone all the same. The
-    /// library agrees.
+    /// Checks that one invalid value is refused. `@local` does not read it, but is not used either.
+    /// The library agrees.
     async fn refuses_data(&self, key: &str, value: impl Into<Value>, parts: &[&str]) {
         let mut data = self.data();
         data.insert(key, value);
@@ -93,7 +93,7 @@ async fn a_key_that_is_missing() {
 #[test]
 fn a_key_that_cannot_be_read() {
     let (it, user) = (Scene::start(), TestUser::create("/bin/sh"));
-    // The user may not be let to where the binary was built.
+    // The user may have no access to the build directory.
     let own = user.home().join("hostlink");
     fs::copy(binary(), &own).unwrap();
     let (name, own, key) = (user.name(), text(&own), text(it.key.path()));
@@ -200,7 +200,7 @@ async fn values_that_contradict_each_other() {
 }
 
 #[tokio::test]
-async fn every_fault_is_told_at_once() {
+async fn all_faults_are_reported_together() {
     let it = Scene::start();
     let data = it.data().with("ssh_port", 0).with("ssh_usr", "x").with("ssh_connect_timeout", 0);
     it.refuses("@local,127.0.0.1", &data, &["ssh_port", "ssh_usr", "ssh_connect_timeout"]);
@@ -224,7 +224,7 @@ async fn what_ssh_would_take_for_an_option() {
     ] {
         it.refuses(&format!("{},{bad}", it.name()), &it.data(), &parts);
     }
-    // In brackets it is no range before it is an option.
+    // In brackets it is refused as a range before it could be an option.
     let bad = format!("@ssh/[{option}]:22");
     it.refuses(&format!("{},{bad}", it.name()), &it.data(), &["is no range"]);
 }
@@ -236,7 +236,7 @@ async fn the_control_such_a_command_does_run_when_it_is_meant() {
     assert_says(&refusal(&it.sshd, &data).await, ErrorKind::Connect, &["the proxy ended"]);
     assert!(it.mark().exists());
     assert_eq!(it.sshd.logins(), 0);
-    // And as an option, where ssh is called without care.
+    // And as an option, if ssh were called without care.
     fs::remove_file(it.mark()).unwrap();
     let option = format!("-oProxyCommand={}", text(&it.program()));
     let output = run(command(Path::new("ssh"), ["-F", "none", &option, "host"]));
@@ -276,7 +276,7 @@ async fn a_password_in_a_name_is_refused_and_not_shown() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_none() {
+async fn an_invalid_certificate() {
     let it = Scene::start();
     let stranger = Keys::new().make(KeyType::Ed25519);
     let path = text(&stranger.path().with_extension("pub"));

@@ -1,4 +1,4 @@
-//! A way through a bastion that fails, and which part of it did.
+//! A failing route through a bastion, and which part of it failed.
 
 use hostlink::{Data, ErrorKind};
 use hostlink_tests::keys::{Agent, Key, KeyType, Keys};
@@ -38,7 +38,7 @@ impl Scene {
         format!("root@127.0.0.1:{}", self.sshd.port())
     }
 
-    /// The library's error, and the same line from the command.
+    /// Checks the library's error, and the same line from the command.
     async fn fails(&self, target: &str, data: &Data, kind: ErrorKind, parts: &[&str]) {
         let error = refusal_of(target, data, &with_agent(&self.agent.socket())).await;
         assert_says(&error, kind, parts);
@@ -132,7 +132,7 @@ async fn the_second_of_two_bastions() {
 }
 
 #[tokio::test]
-async fn a_target_without_a_banner_behind_a_bastion() {
+async fn a_target_without_a_banner_through_a_bastion() {
     let (it, silent) = (Scene::start(), Silent::start());
     let data = it.data(&it.place()).with("ssh_connect_timeout", 5);
     let target = format!("root@{}", silent.address());
@@ -146,7 +146,8 @@ async fn a_proxy_command_that_fails_has_the_last_word() {
     let it = Scene::start();
     let data = believing(&it.sshd.known_hosts())
         .with("ssh_config_file", "none")
-        // It keeps its standard output until it has spoken: ssh ends a proxy that has closed it.
+        // It keeps its standard output open until it has written: ssh ends a proxy that has closed
+        // it.
         .with("ssh_proxy_command", "sh -c \"echo 'no way through' >&2; exit 1\"");
     it.fails(&it.place(), &data, ErrorKind::Connect, &["proxy", "no way through"]).await;
 }

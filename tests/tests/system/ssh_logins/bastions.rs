@@ -1,4 +1,4 @@
-//! Passwords on the way through bastions: each is only ever said to whom it belongs.
+//! Passwords for routes through bastions: each is sent only to the host that it belongs to.
 
 use hostlink::{Data, ErrorKind};
 use hostlink_tests::sshd::{Sshd, SshdBuilder};
@@ -9,7 +9,7 @@ use crate::ssh_logins::scene::{
 };
 use tempfile::NamedTempFile;
 
-/// A bastion and a host, each with a user of its own.
+/// A bastion and a host, each with its own user.
 struct Passwords {
     bastion: Sshd,
     inner: Sshd,
@@ -33,12 +33,12 @@ impl Passwords {
         Self { bastion, inner, guard, user, known }
     }
 
-    /// `user@host` of the bastion.
+    /// Returns `user@host` of the bastion.
     fn hop(&self) -> String {
         format!("{}@127.0.0.1", self.guard.name())
     }
 
-    /// The data without the bastion's password.
+    /// Returns the data without the bastion's password.
     fn data(&self) -> Data {
         believing(self.known.path())
             .with("ssh_config_file", "none")
@@ -50,7 +50,7 @@ impl Passwords {
         format!("{}@127.0.0.1:{}", self.user.name(), self.inner.port())
     }
 
-    /// Logins and wrong tries on the bastion and on the target.
+    /// Returns logins and wrong tries on the bastion and on the target.
     fn counts(&self) -> [(usize, usize); 2] {
         [&self.bastion, &self.inner].map(|sshd| {
             sshd.wait_until_idle();
@@ -114,7 +114,7 @@ async fn a_wrong_password_of_the_target_is_not_the_bastion_s_fault() {
 }
 
 #[tokio::test]
-async fn somebody_is_asked_for_the_bastion_s_password_by_its_name() {
+async fn the_prompt_for_the_bastion_s_password_names_the_bastion() {
     let it = Passwords::start(|| Sshd::builder().passwords());
     let somebody = Knows::new(&[(&it.hop(), OF_BASTION)]);
     let link = connect_to(&it.target(), &it.data(), &asking(&somebody)).await;
@@ -125,7 +125,7 @@ async fn somebody_is_asked_for_the_bastion_s_password_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_bastion_of_the_configuration_is_asked_for_in_the_same_way() {
+async fn a_bastion_of_the_configuration_gets_the_same_prompt() {
     let it = Passwords::start(|| Sshd::builder().passwords());
     let config = crate::ssh_logins::scene::file(&format!(
         "Host door\nHostName 127.0.0.1\nPort {}\nUser {}\nHost inner\nHostName 127.0.0.1\n\

@@ -15,7 +15,7 @@ use crate::ssh_logins::scene::{
     assert_says, believing, connect_to, context, file, hostlink, key_of, refusal_of, text, user_of,
 };
 
-/// A server, a user on it, and a home directory on this side.
+/// A server, a user on it, and a home directory on this machine.
 struct Scene {
     sshd: Sshd,
     user: TestUser,
@@ -31,7 +31,7 @@ impl Scene {
         Self { key: key_of(&sshd), user: TestUser::create("/bin/sh"), sshd, home }
     }
 
-    /// Where to log in, as lines of ssh_config(5).
+    /// Returns the address and the login as lines of ssh_config(5).
     fn lines(&self) -> String {
         let (key, user) = (text(self.key.path()), self.user.name());
         let port = self.sshd.port();
@@ -41,7 +41,7 @@ impl Scene {
         )
     }
 
-    /// The same for a host of this name.
+    /// Returns these lines for a host of this name.
     fn host(&self, name: &str) -> String {
         format!("Host {name}\n{}", self.lines())
     }
@@ -50,7 +50,7 @@ impl Scene {
         believing(&self.sshd.known_hosts())
     }
 
-    /// The context of who has this `~/.ssh/config`.
+    /// Returns the context of a user who has this `~/.ssh/config`.
     fn home_with(&self, config: &str) -> Context {
         fs::write(self.home.path().join(".ssh/config"), config).unwrap();
         Context { home: Some(self.home.path().to_owned()), ..context() }
@@ -146,7 +146,7 @@ async fn a_mistake_in_the_configuration_is_named_with_its_line() {
     assert_says(&error, ErrorKind::Data, &[&place, "nosuchkeyword"]);
 }
 
-/// A proxy command that leaves a mark, and then is the connection by ssh itself.
+/// Returns a proxy command that makes a mark, and then is itself the connection through ssh.
 fn proxy(it: &Scene, mark: &Path) -> String {
     let config = it.home.path().join("door");
     let hosts = text(&it.sshd.known_hosts());
@@ -155,7 +155,7 @@ fn proxy(it: &Scene, mark: &Path) -> String {
     let script = it.home.path().join("proxy");
     let line = format!("echo $* >{}; exec ssh -F {} -W $1:$2 door", text(mark), text(&config));
     fs::write(&script, line).unwrap();
-    // ssh_config(5): the line itself is run by the shell's `exec`, so it is one command.
+    // ssh_config(5): the shell runs the line with `exec`, so it is one command.
     format!("sh {} %h %p", text(&script))
 }
 
@@ -203,7 +203,7 @@ fn a_user_needs_no_data_where_plain_ssh_needs_no_words() {
     let host = format!("Host web\nHostName 127.0.0.1\nPort {}\n", sshd.port());
     me.write(".ssh/more.conf", 0o644, &host);
     me.write(".ssh/known_hosts", 0o644, "# mine, and cut off");
-    // The user may not be let to where the binary was built.
+    // The user may have no access to the build directory.
     let own = me.home().join("hostlink");
     fs::copy(binary(), &own).unwrap();
     let user = me.name().to_owned();
@@ -220,7 +220,7 @@ fn a_user_needs_no_data_where_plain_ssh_needs_no_words() {
     }
 }
 
-/// The data without a policy for host keys, and with a file of them.
+/// Returns data without a policy for host keys, and with a file of them.
 fn policy_of_the_configuration(known_hosts: &Path) -> Data {
     let data = believing(known_hosts);
     data.iter()
@@ -243,7 +243,7 @@ async fn what_holds_finally_wins_over_our_defaults() {
         let error = refusal_of("web", &data, &it.home_with(&config)).await;
         assert_says(&error, ErrorKind::HostKey, &["is not known"]);
     }
-    // The control: where it says nothing, our default holds in both passes.
+    // The control: if the configuration has none, our default applies in both passes.
     let silent = format!("{}Match final all\nCompression no\n", it.host("web"));
     it.logs_in(&data, &it.home_with(&silent)).await;
     assert!(!fs::read_to_string(nobody.path()).unwrap().is_empty(), "the new key is kept");

@@ -1,4 +1,4 @@
-//! Each cause that keeps a login from a host: its kind, what it says, and when.
+//! Each cause that prevents a login: its kind, its message, and when it is reported.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use crate::ssh_logins::scene::{
     assert_says, believing, context, hostlink, key_of, on, one_line_of, refusal_of, text,
 };
 
-/// Data for hosts that nobody logs in on, with a limit of two seconds where they keep silent.
+/// Returns data for hosts without a login, with a limit of two seconds for silent ones.
 fn nothing(port: u16) -> Data {
     believing(Path::new("/dev/null"))
         .with("ssh_user", "root")
@@ -25,7 +25,7 @@ fn two_seconds(port: u16) -> Data {
     nothing(port).with("ssh_connect_timeout", 2)
 }
 
-/// The library's error, and the same line from the command.
+/// Checks the library's error, and the same line from the command.
 async fn fails(target: &str, data: &Data, kind: ErrorKind, parts: &[&str]) {
     assert_says(&refusal_of(target, data, &context()).await, kind, parts);
     let line = one_line_of(hostlink(target, data, "true"), 255);
@@ -80,7 +80,7 @@ async fn an_sshd_that_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_none_of_ssh() {
+async fn a_server_that_does_not_speak_ssh() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

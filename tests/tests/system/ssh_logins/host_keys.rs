@@ -1,4 +1,4 @@
-//! What each policy makes of the keys of hosts.
+//! How each policy treats host keys.
 
 use std::fs;
 use std::path::Path;
@@ -17,13 +17,13 @@ use crate::ssh_logins::scene::{
     text, user_of,
 };
 
-/// Another key than the server's, as the one that is known of it.
+/// Returns a file with a key for the server that is not the server's.
 fn another_key_of(sshd: &Sshd) -> NamedTempFile {
     let key = Keys::new().make(KeyType::Ed25519);
     file(&format!("# mine\n[127.0.0.1]:{} {}\n", sshd.port(), key.public()))
 }
 
-/// The server's own key is in the file, on a line for it alone.
+/// Returns whether the server's own key is in the file, on a line for it alone.
 fn holds_key_of(known_hosts: &Path, sshd: &Sshd) -> bool {
     let blob = fs::read_to_string(sshd.known_hosts()).unwrap();
     let blob = blob.split_whitespace().nth(2).unwrap();
@@ -31,7 +31,7 @@ fn holds_key_of(known_hosts: &Path, sshd: &Sshd) -> bool {
     fs::read_to_string(known_hosts).unwrap().lines().any(|it| it == line)
 }
 
-/// Data that logs in with a key, believing this file under this policy.
+/// Returns data that log in with a key, with this file under this policy.
 fn data(sshd: &Sshd, known_hosts: &Path, policy: &str) -> Data {
     // A copy that lives as long as the server does.
     let own = sshd.dir().join("client_key");
@@ -63,7 +63,7 @@ async fn an_unknown_key_is_kept_under_accept_new() {
     assert_eq!(user_of(&link).await, "root");
     assert!(holds_key_of(&known, &sshd));
     link.disconnect().await.unwrap();
-    // What was kept is believed.
+    // A key that was stored is accepted.
     assert_eq!(user_of(&connect(&sshd, &data(&sshd, &known, "yes")).await).await, "root");
 }
 
@@ -113,7 +113,7 @@ async fn a_changed_key_is_refused(policy: &str) {
     assert_says(&error, ErrorKind::HostKey, &["has changed", &place, "remove it with: ssh-keygen"]);
     assert_eq!((fs::read_to_string(known.path()).unwrap(), sshd.logins()), (before, 0));
 
-    // The remedy, as a user would paste it.
+    // Runs the suggested command, as a user would paste it.
     let (_, remedy) = error.message().split_once("remove it with: ").unwrap();
     let output = Command::new("sh").args(["-c", remedy]).output().unwrap();
     assert!(output.status.success(), "{remedy}: {output:?}");
@@ -136,7 +136,7 @@ async fn a_changed_key_is_refused_under_yes_and_the_remedy_works() {
 }
 
 #[test]
-fn the_command_tells_of_a_changed_key_in_one_line() {
+fn the_command_reports_a_changed_key_in_one_line() {
     let sshd = Sshd::builder().start();
     let known = another_key_of(&sshd);
     let data = data(&sshd, known.path(), "accept-new");

@@ -103,7 +103,7 @@ async fn a_missing_passphrase_is_named_with_its_key() {
 }
 
 #[tokio::test]
-async fn somebody_is_asked_for_a_missing_passphrase() {
+async fn the_prompter_is_asked_for_a_missing_passphrase() {
     let sshd = Sshd::builder().start();
     let key = Keys::new().make_with_passphrase(KeyType::Ed25519, PHRASE);
     sshd.authorize(&key.public());

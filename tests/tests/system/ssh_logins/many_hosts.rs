@@ -1,4 +1,4 @@
-//! A hundred new hosts at once, and the file of their keys.
+//! A hundred new hosts at the same time, and the file of their keys.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,13 +26,13 @@ fn public_key() -> String {
 }
 
 #[test]
-fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
+fn a_hundred_new_hosts_together_give_a_hundred_whole_lines() {
     let sshd = Sshd::builder().listen("0.0.0.0").max_startups("1000").start();
     let (key, port) = (key_of(&sshd), sshd.port());
     let own = fs::read_to_string(sshd.known_hosts()).unwrap();
     let blob = own.split_whitespace().nth(2).unwrap();
     let known_to_us = hashed(&format!("[127.0.2.1]:{port} ssh-ed25519 {blob}\n"));
-    // The last line is cut off, as by an editor.
+    // The last line lacks its newline, as some editors leave it.
     let old = format!(
         "# mine\n\n  \t\n{known_to_us}@cert-authority *.example.com {}\n@revoked gone.example.com {}\n\
          not a line\n[127.0.3.1]:{port},other ssh-ed25519 {blob} a remark\nhost-without-end {}",
@@ -59,7 +59,7 @@ fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
     assert_eq!(lines.len(), 100, "{added}");
     assert_eq!(lines.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
 
-    // New and old lines alike are believed, and nothing is added.
+    // New and old lines are accepted, and nothing is added.
     data.insert("ssh_strict_host_key_checking", "yes");
     let output = run(hostlink("127.0.1.1,127.0.1.100,127.0.2.1,127.0.3.1", &data, "echo hi"));
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -67,7 +67,7 @@ fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
 }
 
 #[test]
-fn new_hosts_at_once_are_kept_where_names_are_hashed() {
+fn concurrent_new_hosts_are_stored_with_hashed_names() {
     let sshd = Sshd::builder().listen("0.0.0.0").max_startups("1000").start();
     let (key, known) = (key_of(&sshd), file("# mine"));
     let options = ["KexAlgorithms=curve25519-sha256", "HashKnownHosts=yes"];

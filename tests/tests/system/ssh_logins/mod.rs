@@ -1,5 +1,5 @@
-//! Logins over SSH, each way that users log in, on real servers: by the library and, where a user
-//! sees it, the command.
+//! Logins over SSH, by each method, on real servers: through the library and, where a user sees it,
+//! the command.
 
 mod agents;
 mod bad_input;

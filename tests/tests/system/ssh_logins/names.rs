@@ -1,4 +1,4 @@
-//! The names of one target, and a login that the user has already.
+//! Several names of one target, and a login that the user has already.
 
 use hostlink::{Data, ErrorKind, builtin_registry};
 use hostlink_tests::cli::{code, run, stderr, stdout, wait_until};
@@ -73,7 +73,7 @@ async fn a_master_of_the_user_is_used_and_left_alive() {
     }
     let output = run(hostlink("127.0.0.1", &data, "echo hi; exit 3"));
     assert_eq!((code(&output), stdout(&output)), (3, "hi\n".to_owned()), "{}", stderr(&output));
-    // Dropped without a word.
+    // Dropped without a disconnect.
     let link = connect_to("127.0.0.1", &data, &context()).await;
     assert_eq!(user_of(&link).await, "root");
     drop(link);

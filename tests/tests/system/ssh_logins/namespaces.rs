@@ -1,4 +1,4 @@
-//! Hosts that only a bastion reaches, in networks of their own.
+//! Hosts that only a bastion reaches, in their own networks.
 
 use std::fs;
 use std::net::{IpAddr, TcpListener, TcpStream};
@@ -40,7 +40,7 @@ impl Behind {
         Self { _network: network, bastion, inner, key, known }
     }
 
-    /// The lines of ssh_config(5) for both.
+    /// Returns the lines of ssh_config(5) for both.
     fn config(&self) -> String {
         format!(
             "Host bastion\nHostName {}\nPort {}\nHost inner\nHostName 127.0.0.1\nPort {}\n\
@@ -71,9 +71,9 @@ fn config_data(config: &Path, known: &NamedTempFile) -> Data {
 }
 
 #[tokio::test]
-async fn a_loopback_behind_a_bastion_is_the_bastion_s() {
+async fn a_loopback_through_a_bastion_is_the_bastion_s() {
     let it = Behind::start();
-    // Nothing listens there on this side.
+    // This machine has no listener there.
     assert!(!is_reached(it.inner.address(), it.inner.port()));
     let (_home, context) = home_with(&it.config());
     let data = believing(it.known.path());
@@ -82,7 +82,7 @@ async fn a_loopback_behind_a_bastion_is_the_bastion_s() {
     assert_ne!(namespace, text(&fs::read_link("/proc/self/ns/net").unwrap()));
     link.disconnect().await.unwrap();
 
-    // And when something does, it is not what is reached.
+    // A local listener at that address is not reached.
     let decoy = TcpListener::bind((it.inner.address(), it.inner.port())).unwrap();
     decoy.set_nonblocking(true).unwrap();
     let link = connect_to("inner", &data, &context).await;
@@ -122,7 +122,7 @@ async fn a_jump_that_is_switched_off_is_not_taken() {
 }
 
 #[tokio::test]
-async fn two_bastions_lead_to_a_loopback_behind_the_second() {
+async fn two_bastions_lead_to_the_loopback_of_the_second() {
     let network = Network::two();
     let first = sshd_in(network.first(), &network.first().address().to_string());
     let second = sshd_in(network.second(), &network.second().address().to_string());
@@ -148,7 +148,7 @@ async fn two_bastions_lead_to_a_loopback_behind_the_second() {
     assert_eq!(says(&link, "echo $SSH_CONNECTION | cut -d' ' -f3").await, "127.0.0.1");
     link.disconnect().await.unwrap();
 
-    // The same way as a list in the data.
+    // The same route as a list in the data.
     let agent = Agent::start(&[&key]);
     let hop = |sshd: &Sshd| format!("root@{}:{}", sshd.address(), sshd.port());
     let data = believing(known.path())

@@ -1,4 +1,4 @@
-//! Passwords, asked for in each of the ways that servers have.
+//! Passwords, requested by each method that servers have.
 
 use hostlink::{Data, ErrorKind};
 use hostlink_tests::dropbear::Dropbear;
@@ -22,7 +22,7 @@ fn password_data(sshd: &Sshd, user: &TestUser, password: &str) -> Data {
     on(sshd, user.name()).with("ssh_password", password)
 }
 
-/// The server accepts the password, and the login is its first try.
+/// Checks that the server accepts the password, at the first try.
 async fn logs_in(builder: SshdBuilder, password: &str) {
     let (sshd, user) = (builder.start(), user_with(password));
     let link = connect(&sshd, &password_data(&sshd, &user, password)).await;
@@ -30,7 +30,8 @@ async fn logs_in(builder: SshdBuilder, password: &str) {
     assert_eq!((sshd.logins(), sshd.refused_passwords()), (1, 0), "{}", sshd.log());
 }
 
-/// A wrong password is one try in the server's log, and the error does not show it.
+/// Checks that a wrong password is one try in the server's log, and that the error does not show
+/// it.
 async fn is_refused_once(builder: SshdBuilder) {
     let (sshd, user) = (builder.start(), user_with("right"));
     let error = refusal(&sshd, &password_data(&sshd, &user, "wr0ng")).await;
@@ -89,7 +90,7 @@ async fn a_wrong_password_is_tried_once_where_both_ways_are_open() {
 }
 
 #[tokio::test]
-async fn a_missing_password_is_asked_for_and_else_named() {
+async fn a_missing_password_is_prompted_for_or_named_in_the_error() {
     let (sshd, user) = (Sshd::builder().passwords().start(), user_with(ODD));
     let data = on(&sshd, user.name());
     let somebody = Knows::new(&[("password", ODD)]);
@@ -107,7 +108,7 @@ async fn a_missing_password_is_asked_for_and_else_named() {
 }
 
 #[tokio::test]
-async fn a_second_question_is_somebody_s_to_answer() {
+async fn a_second_question_is_passed_to_the_prompter() {
     let (sshd, user) = (Sshd::builder().two_prompts().start(), user_with(ODD));
     let code = user.second_factor();
     let somebody = Knows::new(&[("Verification code", &code)]);

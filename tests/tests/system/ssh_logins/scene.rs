@@ -1,5 +1,4 @@
-//! What the tests of logins share: data without anything to log in with, and what is asked of a
-//! link and of an error.
+//! What the tests of logins share: data without credentials, and checks of links and errors.
 
 use std::fs;
 use std::path::Path;
@@ -18,28 +17,28 @@ use hostlink_tests::keys::{Key, KeyType, Keys};
 use hostlink_tests::sshd::Sshd;
 use tempfile::NamedTempFile;
 
-/// Where nothing is to be slow, connecting may take as long as a busy machine needs.
+/// The limit where nothing should be slow, for a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// How much later than promised an error may come on a busy machine.
+/// How late an error may come on a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// The data that reaches this server as this user, with nothing to log in with.
+/// Returns the data that reach this server as this user, without credentials.
 pub(crate) fn on(sshd: &Sshd, user: &str) -> Data {
     at(sshd.port(), user, &sshd.known_hosts())
 }
 
-/// The same for a port and a file of host keys.
+/// Returns the data for a port and a file of host keys.
 pub(crate) fn at(port: u16, user: &str, known_hosts: &Path) -> Data {
     believing(known_hosts)
         .with("ssh_user", user)
         .with("ssh_port", i64::from(port))
         .with("ssh_config_file", "none")
-        // The default of OpenSSH 9 takes ten times the CPU.
+        // The default of OpenSSH 9 takes ten times the CPU time.
         .with("ssh_options", vec![Value::from("KexAlgorithms=curve25519-sha256")])
 }
 
-/// The data that leaves all to ssh's configuration, and believes these host keys alone.
+/// Returns data that leave everything to ssh's configuration, with only these host keys.
 pub(crate) fn believing(known_hosts: &Path) -> Data {
     Data::new()
         .with("ssh_known_hosts_file", text(known_hosts))
@@ -48,25 +47,25 @@ pub(crate) fn believing(known_hosts: &Path) -> Data {
         .with("ssh_allow_agent", false)
 }
 
-/// A path as data.
+/// Returns a path as data.
 pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// A new key that this server lets in, whoever has it.
+/// Makes a key that this server accepts for every user.
 pub(crate) fn key_of(sshd: &Sshd) -> Key {
     let key = Keys::new().make(KeyType::Ed25519);
     sshd.authorize(&key.public());
     key
 }
 
-/// The host keys of all these servers.
+/// Returns the host keys of all these servers.
 pub(crate) fn known_to(servers: &[&Sshd]) -> NamedTempFile {
     let read = |sshd: &&Sshd| fs::read_to_string(sshd.known_hosts()).unwrap();
     file(&servers.iter().map(read).collect::<String>())
 }
 
-/// A file of ours alone.
+/// Makes a private file.
 pub(crate) fn file(content: &str) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     fs::write(file.path(), content).unwrap();
@@ -78,7 +77,7 @@ pub(crate) fn context() -> Context {
     with_agent(Path::new(""))
 }
 
-/// A context with the agent behind this socket.
+/// Returns a context with the agent at this socket.
 pub(crate) fn with_agent(socket: &Path) -> Context {
     let environment = [("SSH_AUTH_SOCK".to_owned(), text(socket))].into();
     Context { connect_timeout: LIMIT, environment, ..Context::default() }
@@ -89,13 +88,13 @@ pub(crate) async fn connect(sshd: &Sshd, data: &Data) -> Link {
     connect_to(&sshd.address().to_string(), data, &context()).await
 }
 
-/// Connects, and must.
+/// Connects, and must succeed.
 pub(crate) async fn connect_to(target: &str, data: &Data, context: &Context) -> Link {
     let connected = builtin_registry().connect(target, data, context).await;
     connected.unwrap_or_else(|error| panic!("{error}\n{error:?}"))
 }
 
-/// What a line of shell writes there, without the last newline.
+/// Returns the output of a line of shell, without the last newline.
 pub(crate) async fn says(link: &Link, line: &str) -> String {
     let arguments = ConnectorArguments::new();
     let output = link.run_shell_command(&StringCommand::shell(line), &arguments).await.unwrap();
@@ -103,17 +102,17 @@ pub(crate) async fn says(link: &Link, line: &str) -> String {
     output.stdout_lines().join("\n")
 }
 
-/// Who a link is logged in as.
+/// Returns the user that a link is logged in as.
 pub(crate) async fn user_of(link: &Link) -> String {
     says(link, "id -un").await
 }
 
-/// The error without an agent, at the server's own address.
+/// Returns the error without an agent, at the server's own address.
 pub(crate) async fn refusal(sshd: &Sshd, data: &Data) -> Error {
     refusal_of(&sshd.address().to_string(), data, &context()).await
 }
 
-/// The error of connecting, which must come in time, name the target and be one line to read.
+/// Returns the error of connecting, which must come in time, name the target and be one line.
 pub(crate) async fn refusal_of(target: &str, data: &Data, context: &Context) -> Error {
     let limit = match data.get("ssh_connect_timeout") {
         Some(Value::Int(seconds)) => Duration::from_secs(u64::try_from(*seconds).unwrap()),
@@ -131,7 +130,7 @@ pub(crate) async fn refusal_of(target: &str, data: &Data, context: &Context) -> 
     error
 }
 
-/// Checks an error's kind and parts of what it says.
+/// Checks an error's kind and parts of its message.
 pub(crate) fn assert_says(error: &Error, kind: ErrorKind, parts: &[&str]) {
     assert_eq!(error.kind(), kind, "{error}");
     for part in parts {
@@ -139,7 +138,7 @@ pub(crate) fn assert_says(error: &Error, kind: ErrorKind, parts: &[&str]) {
     }
 }
 
-/// Answers questions that hold a text, and remembers what it was asked.
+/// Answers prompts that contain a text, and records all prompts.
 #[derive(Debug, Default)]
 pub(crate) struct Knows {
     answers: Vec<(String, String)>,
@@ -147,14 +146,14 @@ pub(crate) struct Knows {
 }
 
 impl Knows {
-    /// Knows these answers.
+    /// Returns a prompter with these answers.
     pub(crate) fn new(answers: &[(&str, &str)]) -> Arc<Self> {
         let own = |(part, answer): &(&str, &str)| ((*part).to_owned(), (*answer).to_owned());
         let answers = answers.iter().map(own).collect();
         Arc::new(Self { answers, asked: Mutex::default() })
     }
 
-    /// The questions so far, in order.
+    /// Returns the prompts so far, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -165,17 +164,17 @@ impl Prompter for Knows {
     async fn ask_secret(&self, _target: &str, question: &str) -> Result<Secret> {
         self.asked.lock().unwrap().push(question.to_owned());
         let known = self.answers.iter().find(|(part, _)| question.contains(part));
-        let nobody = || Error::new(ErrorKind::Auth, format!("nobody knows {question}"));
+        let nobody = || Error::new(ErrorKind::Auth, format!("no answer to {question}"));
         known.map(|(_, answer)| Secret::from(answer.as_str())).ok_or_else(nobody)
     }
 }
 
-/// A context in which somebody is asked.
+/// Returns a context with this prompter.
 pub(crate) fn asking(prompter: &Arc<Knows>) -> Context {
     Context { prompter: prompter.clone(), ..context() }
 }
 
-/// The command `hostlink` for these targets with this data, ready to `exec` a line.
+/// Returns the command `hostlink` for these targets with this data, ready to `exec` a line.
 pub(crate) fn hostlink(targets: &str, data: &Data, line: &str) -> Command {
     let mut words = vec![format!("--connect-timeout={}", LIMIT.as_secs())];
     words.extend(data.iter().map(|(key, value)| format!("--data={key}={}", shown(value))));
@@ -185,7 +184,7 @@ pub(crate) fn hostlink(targets: &str, data: &Data, line: &str) -> Command {
     command
 }
 
-/// A value as `--data` takes it.
+/// Formats a value for `--data`.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -197,7 +196,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Runs the command, which must fail with this exit status and one line, and gives the line.
+/// Runs the command, which must fail with this exit status and one line, and returns the line.
 pub(crate) fn one_line_of(command: Command, status: i32) -> String {
     let output = cli::run(command);
     let line = cli::stderr(&output);

@@ -1,4 +1,4 @@
-//! No secret stands where another user of this machine could read it.
+//! No secret is where another user of this machine could read it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ fn the_search_finds_what_is_planted() {
     }
 }
 
-/// Looks around while ssh waits for the answer.
+/// Searches for secrets while ssh waits for the answer.
 #[derive(Debug)]
 struct LooksAround {
     answer: String,
@@ -58,8 +58,8 @@ impl Prompter for LooksAround {
     }
 }
 
-/// A password for the bastion, one for the target, and a code from somebody who looks around when
-/// asked for it.
+/// A password for the bastion, one for the target, and a code from a prompter that searches for
+/// them when asked.
 #[tokio::test]
 async fn no_password_is_in_an_argument_or_an_environment() {
     let [of_bastion, of_target] = [new_secret(), new_secret()];
@@ -69,7 +69,7 @@ async fn no_password_is_in_an_argument_or_an_environment() {
     let bastion = Sshd::builder().passwords().start();
     let inner = Sshd::builder().two_prompts().start();
     let known = known_to(&[&bastion, &inner]);
-    // The code is not searched for: its six digits are elsewhere too.
+    // The code is not searched for: its six digits occur elsewhere too.
     let secrets = [of_bastion.clone(), of_target.clone()];
     let prompter = Arc::new(LooksAround {
         answer: user.second_factor(),

@@ -1,10 +1,10 @@
-//! What an output says may not act on this machine.
+//! The content of an output may not act on this machine.
 
 use hostlink::{Context, Data, ErrorKind, builtin_registry};
 
 use crate::terraform::scene::{Directory, of_file};
 
-/// Whether the host of a saved output with this field is taken.
+/// Resolves the host of a saved output with this field.
 async fn resolved(field: &str, trust_data: bool) -> hostlink::Result<Vec<Data>> {
     let directory = Directory::new();
     let host = format!(r#"[{{"name":"web1","ssh_hostname":"192.0.2.1",{field}}}]"#);
@@ -38,7 +38,7 @@ async fn an_output_may_not_set_what_runs_code_or_reads_files() {
         let data = resolved(&field, true).await.unwrap();
         assert!(data[0].get(key).is_some(), "{key}");
     }
-    // The control: other keys are taken.
+    // The control: other keys are accepted.
     let data = resolved("\"ssh_user\":\"deploy\",\"mine\":[1]", false).await.unwrap();
     assert_eq!(data[0].get("ssh_user"), Some(&"deploy".into()));
     assert_eq!(data[0].get("ssh_hostname"), Some(&"192.0.2.1".into()));

@@ -1,5 +1,4 @@
-//! What the tests share: a configuration that is applied for real, and what the connector makes of
-//! it.
+//! What the tests share: a configuration that is really applied, and the connector's results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use hostlink::connectors::TerraformConnector;
 use hostlink::{Context, Data, ErrorKind, Result};
 use hostlink_tests::cli::NO_CHECKPOINT;
 
-/// A directory of a test's own.
+/// A directory for one test.
 #[derive(Debug)]
 pub(crate) struct Directory(tempfile::TempDir);
 
@@ -20,14 +19,14 @@ impl Directory {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// One with this configuration, not applied.
+    /// Makes one with this configuration, not applied.
     pub(crate) fn with(configuration: &str) -> Self {
         let directory = Self::new();
         directory.write("main.tf", configuration);
         directory
     }
 
-    /// One with this configuration, applied.
+    /// Makes one with this configuration, applied.
     pub(crate) fn applied(configuration: &str) -> Self {
         let directory = Self::with(configuration);
         directory.terraform(&["init", "-input=false", "-no-color"]);
@@ -45,7 +44,7 @@ impl Directory {
         path
     }
 
-    /// What `terraform WORDS` writes to standard output here.
+    /// Runs `terraform WORDS` here, and returns its standard output.
     pub(crate) fn terraform(&self, words: &[&str]) -> String {
         let mut command = Command::new("terraform");
         command.args(words).current_dir(self.path()).env(NO_CHECKPOINT.0, NO_CHECKPOINT.1);
@@ -55,12 +54,13 @@ impl Directory {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// A context in which this is the directory of Terraform.
+    /// Returns a context in which this is Terraform's directory.
     pub(crate) fn context(&self) -> Context {
         context(Data::new().with("terraform_directory", text(self.path())))
     }
 
-    /// The same, with this file, or none, as the configuration of Terraform's command line.
+    /// Returns such a context, with this file, or none, as the configuration of Terraform's command
+    /// line.
     pub(crate) fn context_with_cli_configuration(&self, file: Option<&str>) -> Context {
         let mut context = self.context();
         context.environment.remove("TF_CLI_CONFIG_FILE");
@@ -70,7 +70,7 @@ impl Directory {
     }
 }
 
-/// A context with these settings, and the environment of the test.
+/// Returns a context with these settings, and the environment of the test.
 pub(crate) fn context(settings: Data) -> Context {
     let environment = std::env::vars().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
     let no_checkpoint = (NO_CHECKPOINT.0.to_owned(), NO_CHECKPOINT.1.to_owned());
@@ -78,28 +78,28 @@ pub(crate) fn context(settings: Data) -> Context {
     Context { settings, environment, ..Context::default() }
 }
 
-/// A context in which a state, or saved JSON, is read.
+/// Returns a context that reads a state, or saved JSON.
 pub(crate) fn of_file(path: &Path) -> Context {
     context(Data::new().with("terraform_state", text(path)))
 }
 
-/// A path as data.
+/// Returns a path as data.
 pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What a connector that has asked nothing yet lists.
+/// Returns the hosts that a new connector lists.
 pub(crate) async fn listed(argument: Option<&str>, context: &Context) -> Result<Vec<NameData>> {
     TerraformConnector::new().make_names_data(argument, context).await
 }
 
-/// The names of what it lists.
+/// Returns the names of these hosts.
 pub(crate) async fn names(argument: Option<&str>, context: &Context) -> Vec<String> {
     let hosts = listed(argument, context).await;
     hosts.unwrap().into_iter().map(|host| host.name).collect()
 }
 
-/// The one line that it fails with, as wrong input.
+/// Returns the one line that it fails with, as invalid input.
 pub(crate) async fn refused(argument: Option<&str>, context: &Context) -> String {
     let error = listed(argument, context).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Inventory | ErrorKind::Data), "{error:?}");

@@ -48,7 +48,7 @@ fn every_format_of_a_private_key_is_one() {
 }
 
 #[test]
-fn certificates_and_keys_are_told_apart() {
+fn certificates_and_keys_are_distinguished() {
     let directory = with_certificate();
     let signed = directory.path().join("k-cert.pub");
     assert_eq!(certificate(&signed), Ok(()));
@@ -56,7 +56,7 @@ fn certificates_and_keys_are_told_apart() {
 }
 
 #[test]
-fn what_is_no_key_is_told_apart() {
+fn a_file_that_is_not_a_key_has_its_own_error() {
     let directory = tempfile::tempdir().unwrap();
     for (content, expected) in [
         ("", "is not a private key"),
@@ -77,7 +77,7 @@ fn what_is_no_key_is_told_apart() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_why() {
+fn an_unreadable_source_is_reported_with_its_cause() {
     let directory = tempfile::tempdir().unwrap();
     let ring = directory.path().join("ring");
     symlink(&ring, &ring).unwrap();

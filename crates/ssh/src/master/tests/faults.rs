@@ -140,7 +140,7 @@ async fn a_jump_that_may_not_forward_is_named() {
 }
 
 #[tokio::test]
-async fn a_target_that_the_jump_cannot_reach_is_told_from_a_jump_that_is_down() {
+async fn an_unreachable_target_and_an_unreachable_jump_have_different_errors() {
     let bastion = Sshd::start("");
     let behind = failure(&through(&bastion, "127.0.0.1", free_port())).await;
     let message = behind.error.message();

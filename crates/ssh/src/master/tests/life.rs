@@ -190,7 +190,7 @@ async fn a_long_temporary_directory_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
+async fn a_hundred_new_hosts_together_give_a_hundred_whole_lines() {
     let sshd = Sshd::start("");
     let key = fs::read_to_string(sshd.path("host.pub")).unwrap();
     let odd = "# a remark\n\n@revoked *.gone ssh-ed25519 AAAA\nsomething odd without a key\nlast line, cut";
@@ -218,7 +218,7 @@ async fn a_hundred_new_hosts_at_once_give_a_hundred_whole_lines() {
 }
 
 #[tokio::test]
-async fn many_password_logins_at_once_each_get_their_answer() {
+async fn concurrent_password_logins_each_get_their_answer() {
     let sshd = Sshd::start("KbdInteractiveAuthentication no");
     let user = User::new("the password");
     let context = Context::default();

@@ -66,10 +66,10 @@ async fn a_directory_without_programs_is_not_used() {
 }
 
 #[tokio::test]
-async fn an_askpass_that_cannot_be_run_is_told() {
+async fn an_askpass_that_cannot_be_run_is_reported() {
     let Some(directory) = std::env::var_os(MOUNTS) else {
         let (sshd, user) = (Sshd::start(""), User::new("the password"));
-        return with_own_mounts("an_askpass_that_cannot_be_run_is_told", &sshd, &user);
+        return with_own_mounts("an_askpass_that_cannot_be_run_is_reported", &sshd, &user);
     };
     let directory = Path::new(&directory);
     let (mounts, settings) = left_in(directory);

@@ -1,4 +1,4 @@
-//! Names that mean nothing, through the command: one line, and exit status 2.
+//! Invalid names, through the command: one line, and exit status 2.
 
 use std::net::Ipv6Addr;
 
@@ -9,7 +9,7 @@ use hostlink_tests::docker_host::DockerHost;
 
 use super::scene::hostlink;
 
-/// The one line that a refused name gets.
+/// Returns the one line of error for a name.
 fn refusal(name: &str) -> String {
     let output = run(hostlink(&Data::new(), &[name, "exec", "--", "true"]));
     assert_eq!((code(&output), stdout(&output)), (2, String::new()), "{}", stderr(&output));
@@ -36,7 +36,7 @@ fn a_name_that_lacks_a_part_is_refused() {
 }
 
 #[test]
-fn a_host_or_a_container_that_can_be_none_is_refused() {
+fn an_invalid_host_or_container_name_is_refused() {
     for (name, says) in [
         ("@dockerssh/-oProxyCommand=x:c", "the host begins with \"-\""),
         ("@dockerssh/u@-oProxyCommand=x:c", "the host begins with \"-\""),
@@ -84,7 +84,7 @@ fn a_host_may_have_a_user_a_port_and_brackets() {
     let told: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(told["host"], name);
     assert_eq!(told["stdout"], container.shell("hostname"));
-    // Nobody listens there at IPv6's loopback: the address and the port are understood.
+    // IPv6's loopback has no listener there: the error shows that address and port were parsed.
     let name = format!("@dockerssh/root@[{}]:{port}:app", Ipv6Addr::LOCALHOST);
     let output = run(hostlink(&data, &[&name, "exec", "--", "true"]));
     let line = stderr(&output);

@@ -1,4 +1,4 @@
-//! What the command does over such a link: many at once, a shell, rsync, forward.
+//! What the command does over such a link: many commands at the same time, a shell, rsync, forward.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,7 +13,7 @@ use hostlink_tests::terminal::Terminal;
 use super::scene::{hostlink, on};
 
 #[test]
-fn two_containers_of_one_host_at_once() {
+fn two_containers_of_one_host_together() {
     let (host, one, other) =
         (DockerHost::member(), Container::start(DEBIAN), Container::start(DEBIAN));
     let names = [on(&host, one.name()), on(&host, other.name())];

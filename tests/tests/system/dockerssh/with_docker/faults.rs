@@ -1,4 +1,4 @@
-//! Links that break while something runs.
+//! Links that break while a command runs.
 
 use hostlink::transfer::{GetOptions, PutOptions, Source};
 use hostlink::{Data, ErrorKind};
@@ -9,7 +9,7 @@ use hostlink_tests::ssh_target::said;
 
 use super::scene::{connect, on, run, within};
 
-/// Kills the login while a command, a put and a get are under way in a container that stays.
+/// Kills the login while a command, a put and a get are running in a container that stays.
 async fn loses_what_is_under_way(host: &DockerHost, data: &Data) {
     let container = Container::start(DEBIAN);
     let link = connect(&on(host, container.name()), data).await;
@@ -40,8 +40,8 @@ async fn loses_what_is_under_way(host: &DockerHost, data: &Data) {
         assert_eq!(error.kind(), ErrorKind::LinkLost, "{what}: {error:?}");
     }
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-    // The host is logged in to again. It may have been more than once: a kill that runs out of its
-    // second gives up the login that it has begun, and the next use begins another.
+    // hostlink has logged in to the host again, perhaps more than once: a kill that exceeds its
+    // second drops the login that it has started, and the next use starts another.
     assert_eq!(said(&link, "echo again").await, "again\n");
     assert!(host.sshd().logins() >= 2, "{}", host.sshd().logins());
     within("disconnect", link.disconnect()).await.unwrap();

@@ -1,4 +1,4 @@
-//! A container's host key is known by its ID: others get its address and port later.
+//! A container's host key is stored by its ID: other containers get its address and port later.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,13 +12,13 @@ use hostlink_tests::ssh_target::said;
 use super::own_server::{data, id, known_by_id};
 use super::scene::{connect, refused};
 
-/// A port that nobody has at the moment.
+/// Returns a port that is free at the moment.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test]
-async fn containers_that_get_one_port_after_another_are_told_apart() {
+async fn containers_that_get_one_port_after_another_are_distinguished() {
     let known = tempfile::NamedTempFile::new().unwrap();
     let publish = format!("--publish=127.0.0.1:{}:22", free_port());
     let mut keys = Vec::new();
@@ -34,7 +34,7 @@ async fn containers_that_get_one_port_after_another_are_told_apart() {
     assert_eq!(fs::read_to_string(known.path()).unwrap(), keys.concat());
 }
 
-/// Data that keeps new keys in this file.
+/// Returns data that store new keys in this file.
 fn learning(server: &SshContainer, known: &std::path::Path) -> Data {
     data(server)
         .with("ssh_known_hosts_file", known.display().to_string())
@@ -56,7 +56,7 @@ async fn a_key_that_has_changed_is_removed_by_the_containers_name() {
     let text = error.to_string();
     let (_, order) = text.split_once("remove it with: ").unwrap_or_else(|| panic!("{text}"));
     assert!(order.contains(&alias), "{text}");
-    // What it says helps.
+    // The command in the message works.
     let done = cli::run(cli::command("sh".as_ref(), ["-c", order]));
     assert_eq!(cli::code(&done), 0, "{}", cli::stderr(&done));
     let link = connect(&name, &data).await;

@@ -8,7 +8,7 @@ use hostlink_tests::engine::Engine;
 
 use super::scene::{hostlink, on, running_on};
 
-/// The containers that a process has made of images.
+/// Returns the containers that a process has made from images.
 fn containers_of(pid: u32) -> Vec<String> {
     const FORMAT: &str = "{{.ID}} {{.Label \"hostlink.owner\"}}";
     let listed =
@@ -17,7 +17,7 @@ fn containers_of(pid: u32) -> Vec<String> {
     listed.lines().filter(|line| line.contains(&owner)).map(str::to_owned).collect()
 }
 
-/// A name for a new image, which goes with the test.
+/// A name for a new image, which is removed with the test.
 struct NewImage(String);
 
 impl NewImage {

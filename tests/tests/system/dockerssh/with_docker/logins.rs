@@ -1,4 +1,4 @@
-//! One login carries everything, and nothing is left of it.
+//! One login carries everything, and nothing of it is left.
 
 use hostlink::transfer::PutOptions;
 use hostlink::{Link, builtin_registry};
@@ -22,13 +22,13 @@ async fn put(link: &Link, number: usize) {
     link.put_file(content.into_bytes(), &path, &PutOptions::default()).await.unwrap();
 }
 
-/// The engine's own command, run for the host's user.
+/// Counts the engine's own commands that run for the host's user.
 fn dials(host: &DockerHost) -> usize {
     let lines = running_on(host);
     lines.iter().filter(|line| line.starts_with("docker system dial-stdio")).count()
 }
 
-/// Fifty commands and ten files at once, and as many one after the other.
+/// Runs fifty commands and ten files at the same time, and then as many one after the other.
 async fn carries_everything(host: DockerHost, dialling: bool) {
     let (container, traces) = (Container::start(DEBIAN), Traces::new());
     let context =

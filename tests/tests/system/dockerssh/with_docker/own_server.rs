@@ -1,4 +1,4 @@
-//! Containers by an SSH server of their own.
+//! Containers through their own SSH server.
 
 use hostlink::{Data, ErrorKind};
 use hostlink_tests::cli::{self, code, stderr, stdout};
@@ -9,7 +9,7 @@ use hostlink_tests::ssh_target::said;
 
 use super::scene::{connect, hostlink, refused};
 
-/// The host key of a container under the name that it is known by.
+/// Returns the host key of a container under the name that it is stored by.
 pub(super) fn known_by_id(server: &SshContainer) -> String {
     format!("container-{} {}\n", id(server.container()), server.host_key())
 }
@@ -19,7 +19,7 @@ pub(super) fn id(container: &Container) -> String {
     container.engine().say(words).trim().to_owned()
 }
 
-/// The data to log in on it, which believes no key but its own, under its ID alone.
+/// Returns data for a login that accept only the container's key, stored by its ID.
 pub(super) fn data(server: &SshContainer) -> Data {
     std::fs::write(server.known_hosts(), known_by_id(server)).unwrap();
     Data::new()
@@ -36,7 +36,7 @@ fn name(container: &Container) -> String {
     format!("@dockerssh/{}", container.name())
 }
 
-/// Where the login on it came from and went to: `CLIENT PORT SERVER PORT`.
+/// Returns the addresses of the login: `CLIENT PORT SERVER PORT`.
 async fn way_in(server: &SshContainer, data: &Data) -> String {
     let link = connect(&name(server.container()), data).await;
     assert_eq!(link.name(), name(server.container()));
@@ -47,7 +47,7 @@ async fn way_in(server: &SshContainer, data: &Data) -> String {
     way.trim().to_owned()
 }
 
-/// How many logins its log has.
+/// Returns how many logins are in its log.
 fn logins(server: &SshContainer) -> usize {
     server.logs().matches("Accepted publickey for plain").count()
 }
@@ -65,7 +65,7 @@ async fn a_container_is_reached_at_its_own_address() {
 async fn a_published_port_comes_first() {
     let server = SshContainer::start_published(Engine::Docker);
     let published = server.published().unwrap();
-    // The error for an unknown key has the address.
+    // The error for an unknown key shows the address.
     let unknown = data(&server).with("ssh_known_hosts_file", "none");
     let error = refused(&name(server.container()), &unknown).await;
     assert_eq!(error.kind(), ErrorKind::HostKey, "{error}");
@@ -84,7 +84,7 @@ async fn another_port_is_the_one_in_the_container() {
 }
 
 #[tokio::test]
-async fn a_container_that_does_not_run_is_told_of() {
+async fn a_container_that_does_not_run_is_reported() {
     let server = SshContainer::start();
     let data = data(&server);
     let container = server.container().name();
@@ -122,7 +122,7 @@ impl Drop for Stopped {
 }
 
 #[tokio::test]
-async fn a_container_without_a_server_is_told_as_ssh_tells_it() {
+async fn a_container_without_a_server_has_the_error_of_ssh() {
     let (container, server) = (Container::start(DEBIAN), SshContainer::start());
     let error = refused(&name(&container), &data(&server)).await;
     assert_eq!(error.kind(), ErrorKind::Connect);
@@ -131,7 +131,7 @@ async fn a_container_without_a_server_is_told_as_ssh_tells_it() {
 }
 
 #[test]
-fn what_is_for_images_does_nothing_for_it_which_is_told() {
+fn options_for_images_have_no_effect_on_it_and_warn() {
     let server = SshContainer::start();
     let data = data(&server).with("docker_tag", "x:1");
     let output = cli::run(hostlink(&data, &[&name(server.container()), "exec", "--", "true"]));
@@ -146,7 +146,7 @@ fn what_is_wrong_with_data_is_listed_before_anything_connects() {
     let words = |pairs: &[(&str, &str)], name: &str| {
         let data: Data = pairs.iter().copied().collect();
         let mut command = hostlink(&data, &[name, "exec", "--", "true"]);
-        // An engine that cannot be asked.
+        // An engine that does not answer.
         command.env("DOCKER_HOST", "tcp://127.0.0.1:1");
         let output = cli::run(command);
         assert_eq!((code(&output), stdout(&output)), (2, String::new()), "{}", stderr(&output));

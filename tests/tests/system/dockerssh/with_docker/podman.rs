@@ -10,7 +10,7 @@ use hostlink_tests::ssh_target::said;
 use super::own_server::data;
 use super::scene::connect;
 
-/// Not by `podman exec`: Podman 4.3.1 loses what a command writes, now and then.
+/// Not through `podman exec`: Podman 4.3.1 sometimes loses a command's output.
 fn hostname(container: &Container) -> String {
     let words = ["inspect", "--format", "{{.Config.Hostname}}", container.name()];
     stdout(&run(Engine::Podman.command(words)))

@@ -14,7 +14,7 @@ use hostlink_tests::cli;
 use hostlink_tests::docker_host::DockerHost;
 use hostlink_tests::processes::processes;
 
-/// What a command, or connecting, may take on a busy machine where nothing has to be waited for.
+/// The limit of a command or a connection that waits for nothing, on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Connecting may take as long as a busy machine needs.
@@ -22,7 +22,7 @@ pub(crate) fn context() -> Context {
     Context { connect_timeout: Duration::from_secs(60), ..Context::default() }
 }
 
-/// The name of a container or an image on the engine of a host.
+/// Returns the name of a container or an image on the engine of a host.
 pub(crate) fn on(host: &DockerHost, container: &str) -> String {
     format!("@dockerssh/{}:{container}", host.address())
 }
@@ -32,7 +32,7 @@ pub(crate) async fn connect(name: &str, data: &Data) -> Link {
     connected.unwrap_or_else(|error| panic!("{error}\n{error:?}"))
 }
 
-/// The error of a connection that must not come about; it is one line, and comes in time.
+/// Returns the error of a connection that must fail, in time and with one line.
 pub(crate) async fn refused(name: &str, data: &Data) -> Error {
     let registry = builtin_registry();
     let context = context();
@@ -47,7 +47,7 @@ pub(crate) async fn run(link: &Link, line: &str) -> Result<CommandOutput> {
     link.run_shell_command(&StringCommand::shell(line), &ConnectorArguments::new()).await
 }
 
-/// What comes of `work`, which does not take long.
+/// Returns the result of `work`, which must not take long.
 pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     let begun = Instant::now();
     let done = tokio::time::timeout(LIMIT, work).await;
@@ -55,11 +55,11 @@ pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     done.unwrap_or_else(|_| panic!("{what} hangs"))
 }
 
-/// The command `hostlink` with this data.
+/// Returns the command `hostlink` with this data.
 pub(crate) fn hostlink(data: &Data, words: &[&str]) -> Command {
     let pairs = data.iter().map(|(key, value)| match value {
         Value::String(text) => format!("--data={key}={text}"),
-        // A list is shown as JSON has it.
+        // A list is formatted as JSON.
         value => format!("--data={key}={value}"),
     });
     let all = pairs.chain(words.iter().map(|word| (*word).to_owned()));
@@ -68,7 +68,7 @@ pub(crate) fn hostlink(data: &Data, words: &[&str]) -> Command {
     command
 }
 
-/// The command lines of a user's processes.
+/// Returns the command lines of a user's processes.
 pub(crate) fn processes_of(user: &str) -> Vec<String> {
     let uid = uid_of(user);
     let is_theirs = |pid: u32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|it| it.uid() == uid);
@@ -83,7 +83,7 @@ fn uid_of(user: &str) -> u32 {
     line.unwrap().split(':').nth(2).unwrap().parse().unwrap()
 }
 
-/// What runs for the logins on a host.
+/// Returns the processes that run for the logins on a host.
 pub(crate) fn running_on(host: &DockerHost) -> Vec<String> {
     let line = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).ok();
     let lines = host.sshd().descendants().into_iter().filter_map(|it| line(it.pid));

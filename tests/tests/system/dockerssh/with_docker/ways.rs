@@ -1,4 +1,4 @@
-//! How the engine of a host is reached by users who may do more or less there.
+//! How users with different rights reach the engine of a host.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use hostlink_tests::{cli, user::TestUser};
 
 use super::scene::{connect, hostlink, on, refused, run};
 
-/// Somebody who knows a password.
+/// Answers with a password.
 #[derive(Debug)]
 struct Answers(&'static str);
 
@@ -28,7 +28,7 @@ impl Prompter for Answers {
     }
 }
 
-/// A command runs in the container, and the login has been the only one.
+/// Checks that a command runs in the container, through a single login.
 async fn is_reached(host: &DockerHost, data: &Data) {
     let container = Container::start(DEBIAN);
     let link = connect(&on(host, container.name()), data).await;
@@ -68,7 +68,7 @@ async fn a_sudoer_reaches_it_as_root() {
     is_reached(&host, &host.data().with("docker_sudo", true)).await;
 }
 
-/// The socket that data names is the host's, and the command is told of it, too.
+/// A socket in the data is the host's, and the docker command gets it too.
 #[tokio::test]
 async fn the_engines_place_is_that_on_the_host() {
     for host in [DockerHost::member(), DockerHost::without_forwarding()] {
@@ -82,7 +82,7 @@ async fn the_engines_place_is_that_on_the_host() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_of_docker_sudo() {
+async fn a_stranger_is_referred_to_docker_sudo() {
     let host = DockerHost::stranger();
     let error = refused(&on(&host, "c"), &host.data()).await;
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
@@ -91,14 +91,14 @@ async fn a_stranger_is_told_of_docker_sudo() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(text.matches("@dockerssh/").count(), 1, "the target is named once: {text}");
-    // Who may not use sudo either is told so.
+    // Without sudo rights, the error says so.
     let data = host.data().with("docker_sudo", true).with("docker_sudo_password", "wrong");
     let error = refused(&on(&host, "c"), &data).await;
     assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");
 }
 
 #[tokio::test]
-async fn a_stranger_without_the_command_is_told_of_docker_sudo() {
+async fn a_stranger_without_the_command_is_referred_to_docker_sudo() {
     let host = DockerHost::without_command();
     let stranger = TestUser::create("/bin/bash");
     let data = host.data().with("ssh_user", stranger.name());
@@ -110,7 +110,7 @@ async fn a_stranger_without_the_command_is_told_of_docker_sudo() {
 
 #[tokio::test]
 async fn a_host_without_an_engine_says_where_it_was_looked_for() {
-    // Podman's service is somewhere else, and this user has none of his own.
+    // Podman's service has another address, and this user has none.
     let host = DockerHost::without_command();
     let name = format!("@podmanssh/{}:c", host.address());
     let error = refused(&name, &host.data()).await;
@@ -166,7 +166,7 @@ async fn a_password_for_sudo_is_given_or_refused_quickly() {
         assert_eq!(said(&link, "id -u").await, "0\n");
         link.disconnect().await.unwrap();
     }
-    // sudo in the container has a password of its own, and gets no other.
+    // sudo in the container has its own password, and gets no other.
     container.set_password("sudoer", "another one");
     let data = data_and_password.with("docker_user", "sudoer");
     let both = data.clone().with("_sudo_password", "another one");
@@ -179,7 +179,7 @@ async fn a_password_for_sudo_is_given_or_refused_quickly() {
     link.disconnect().await.unwrap();
 }
 
-/// Both names build the same, and say the same.
+/// Both names make the same link, and report the same.
 #[tokio::test]
 async fn the_short_name_and_the_chain_are_the_same() {
     let (host, container) = (DockerHost::member(), Container::start(DEBIAN));
@@ -217,7 +217,7 @@ async fn the_short_name_and_the_chain_are_the_same() {
 }
 
 #[tokio::test]
-async fn an_unknown_container_is_told_with_the_nearest_name() {
+async fn an_unknown_container_is_reported_with_the_nearest_name() {
     let (host, container) = (DockerHost::member(), Container::start(DEBIAN));
     let known = container.name();
     let name = on(&host, &format!("{known}x"));

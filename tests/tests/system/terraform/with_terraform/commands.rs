@@ -7,7 +7,7 @@ use hostlink_tests::sshd::Sshd;
 
 use crate::terraform::scene::{Directory, text};
 
-/// What an output may say of a login; the rest is the user's own to say.
+/// The login data that an output may set; the user sets the rest.
 const OF_OUTPUT: [&str; 3] = ["ssh_port", "ssh_user", "ssh_key"];
 
 fn configuration(target: &SshTarget, sensitive: bool) -> String {
@@ -29,7 +29,7 @@ fn configuration(target: &SshTarget, sensitive: bool) -> String {
     )
 }
 
-/// What the output does not say.
+/// Returns the data that the output does not set.
 fn own_data(target: &SshTarget) -> Data {
     target
         .data

@@ -9,7 +9,7 @@ use hostlink_tests::cli::wait_until;
 use crate::terraform::scene::{Directory, context, listed, refused, text};
 
 #[tokio::test]
-async fn terraforms_own_words_are_told() {
+async fn terraforms_own_words_are_reported() {
     for (configuration, words) in [
         (
             "output \"x\" { value = ",
@@ -21,7 +21,7 @@ async fn terraforms_own_words_are_told() {
             "Error: Backend initialization required, please run \"terraform init\"",
         ),
         (
-            // With a warning, on standard output. The line that Terraform quotes is not told.
+            // With a warning, on standard output. The line that Terraform quotes is not reported.
             "provider \"terraform\" { version = \"1\" }\nvariable \"x\" {\n type = \"string\" # hunter2\n}",
             "Error: Invalid quoted type constraints on main.tf line 3, in variable \"x\": Terraform 0.11",
         ),
@@ -40,7 +40,7 @@ async fn terraforms_own_words_are_told() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_broken_is_told_by_terraform() {
+async fn a_broken_state_is_reported_by_terraform() {
     let directory = Directory::with("output \"x\" { value = 1 }");
     directory.write("terraform.tfstate", "{\"version\": 4, ");
     let told = refused(Some("x"), &directory.context()).await;
@@ -48,7 +48,7 @@ async fn a_state_that_is_broken_is_told_by_terraform() {
 }
 
 #[tokio::test]
-async fn a_directory_without_anything_is_told() {
+async fn an_empty_directory_is_reported() {
     let directory = Directory::new();
     assert_eq!(
         refused(None, &directory.context()).await,
@@ -65,16 +65,16 @@ async fn a_directory_without_anything_is_told() {
     );
 }
 
-/// The processes whose working directory it is.
+/// Returns the processes whose working directory it is.
 fn processes_in(directory: &Directory) -> usize {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let directories = entries.filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok());
     directories.filter(|path| path == directory.path()).count()
 }
 
-/// Reading a pipe that nobody writes takes for ever.
+/// Reading a pipe without a writer blocks forever.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terraform_that_waits_is_killed_with_whoever_asked() {
+async fn a_terraform_that_waits_is_killed_with_the_caller() {
     let directory = Directory::applied("output \"x\" { value = 1 }");
     let state = directory.path().join("terraform.tfstate");
     fs::remove_file(&state).unwrap();

@@ -1,4 +1,4 @@
-//! What Terraform has written, read without it.
+//! Files that Terraform has written, read without it.
 
 use hostlink::connector::NameData;
 
@@ -42,7 +42,7 @@ async fn a_plan_is_no_state() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_is_told() {
+async fn an_unreadable_file_is_reported() {
     let directory = Directory::new();
     let binary = directory.write("plan", "PK\u{3}\u{4}");
     let half = directory.write("half.tfstate", "{\"version\": 4,\n  \"outputs\": {");

@@ -1,4 +1,4 @@
-//! Terraform's hosts in an inventory: groups, data, and who is not asked.
+//! Terraform's hosts in an inventory: groups, data, and when it is queried.
 
 use hostlink::inventory::{Inventory, Pattern};
 use hostlink::{ConnectorArguments, StringCommand, builtin_registry};
@@ -8,9 +8,9 @@ use hostlink_tests::sshd::Sshd;
 use super::programs::{counted, lines};
 use crate::terraform::scene::{Directory, context, text};
 
-/// Each row: a limit, the hosts, and how often Terraform is asked.
+/// Each row: a limit, the hosts, and how often Terraform is queried.
 #[tokio::test]
-async fn a_directory_outside_the_limit_is_never_asked() {
+async fn a_directory_outside_the_limit_is_never_queried() {
     let configuration =
         "output \"hostlink_inventory\" { value = { amber = [\"c1\"], blue = [\"c2\"] } }";
     for (limit, expected, asked) in [
@@ -22,7 +22,7 @@ async fn a_directory_outside_the_limit_is_never_asked() {
         ("amber", "c1", 1),
         ("c2", "c2", 1),
         ("w1:!c2", "w1", 1),
-        // It could list w1, which would have to be left out.
+        // It could list w1, which would have to be excluded.
         ("!cloud", "w1", 1),
         ("all:!@terraform", "w1", 1),
         ("cloud:!@terraform", "", 0),
@@ -47,7 +47,8 @@ async fn a_directory_outside_the_limit_is_never_asked() {
         let asks = if log.exists() { lines(&log).len() } else { 0 };
         assert_eq!(asks, asked, "{limit}");
         for host in inventory.group("cloud") {
-            // Chosen by its own group or its name, the data of the other group does not count.
+            // If the host was chosen by its own group or name, the data of the other group do not
+            // apply.
             let of_cloud = host.data().get("of").is_some();
             assert_eq!(of_cloud, limit != "amber", "{limit}: {}", host.name());
         }

@@ -1,5 +1,5 @@
-//! What needs Terraform itself. Its built-in `terraform_data` and outputs need no provider, and so
-//! no network.
+//! Tests that need Terraform itself. Its built-in `terraform_data` and outputs need no provider,
+//! and so no network.
 
 mod commands;
 mod failures;

@@ -47,7 +47,7 @@ async fn outputs_of_every_shape_are_listed() {
         ("objects", vec!["first host", "192.0.2.2"]),
         ("deep.eu", vec!["192.0.2.7"]),
         ("deep.eu.west.1", vec!["192.0.2.7"]),
-        // pyinfra's way of writing it.
+        // pyinfra's spelling.
         ("deep.value.eu.west.1", vec!["192.0.2.7"]),
         ("list.value", vec!["192.0.2.1", "192.0.2.2"]),
         ("own.value", vec!["192.0.2.8"]),
@@ -75,7 +75,7 @@ async fn outputs_of_every_shape_are_listed() {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_no_host_is_told_with_what_there_is() {
+async fn a_missing_or_invalid_output_is_reported_with_the_existing_ones() {
     let directory = Directory::applied(SHAPES);
     let context = directory.context();
     let place = text(directory.path());
@@ -115,7 +115,7 @@ async fn the_usual_outputs_are_taken_in_their_order() {
 }
 
 #[tokio::test]
-async fn without_a_usual_output_the_state_is_asked_for_machines() {
+async fn without_a_usual_output_the_state_is_searched_for_machines() {
     let directory =
         Directory::applied("resource \"terraform_data\" \"x\" {}\noutput \"other\" { value = 1 }");
     assert_eq!(
@@ -159,7 +159,7 @@ async fn a_sensitive_output_is_secret_all_through() {
         shown += &refused(Some(argument), &context).await;
     }
     assert!(!shown.contains("hunter2"), "{shown}");
-    // It is there for those who use it; and without the mark it is shown.
+    // The connector can use it; and without the mark it is printed.
     let Some(Value::Secret(password)) = hosts[0].data.get("ssh_password") else { panic!() };
     assert_eq!(password.expose(), "hunter2");
     let plain = listed(Some("plain"), &context).await.unwrap();

@@ -1,4 +1,4 @@
-//! Which program is asked, how often, and in which environment.
+//! Which program is run, how often, and in which environment.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,7 +19,7 @@ fn terraform() -> PathBuf {
     programs.find(|it| it.exists()).unwrap()
 }
 
-/// Terraform, with a line in a file for each time that it is started.
+/// Returns Terraform with a counter: a line in a file for each start.
 pub(super) fn counted(directory: &Directory) -> (PathBuf, PathBuf) {
     let log = directory.path().join("log");
     let script = format!(
@@ -64,7 +64,7 @@ async fn one_run_of_hostlink_asks_once() {
     assert_eq!(ask(Some("db"), &later).await.unwrap()[0].name, "db2");
     assert_eq!(ask(Some("db"), &context).await.unwrap()[0].name, "db1");
     assert_eq!(lines(&log), [asked; 2]);
-    // Another workspace is another question.
+    // Another workspace is queried again.
     let mut other = context.clone();
     other.environment.insert("TF_WORKSPACE".into(), "empty".into());
     assert!(ask(Some("db"), &other).await.is_err());
@@ -77,9 +77,9 @@ async fn one_run_of_hostlink_asks_once() {
     assert_eq!(lines(&log)[3..], [asked, "show -json -no-color"]);
 }
 
-/// OpenTofu is not to be had here: what is tried is its name, by which Terraform goes.
+/// OpenTofu is not available here: the test calls Terraform by its name.
 #[tokio::test]
-async fn opentofu_is_asked_by_its_name_where_there_is_no_terraform() {
+async fn opentofu_is_run_if_there_is_no_terraform() {
     let directory = Directory::applied(ONE);
     let folder = Directory::new();
     symlink(terraform(), folder.path().join("tofu")).unwrap();
@@ -95,7 +95,7 @@ async fn opentofu_is_asked_by_its_name_where_there_is_no_terraform() {
             "neither terraform nor tofu is on PATH: install one, or name it in terraform_program; {without}"
         )
     );
-    // A file is what it says.
+    // A file needs no program.
     let state = directory.path().join("terraform.tfstate");
     let of_file = crate::terraform::scene::of_file(&state);
     assert_eq!(
@@ -126,7 +126,7 @@ async fn a_program_may_be_named() {
     );
 }
 
-/// A missing file makes Terraform warn, whatever it is asked.
+/// A missing file makes Terraform warn at every command.
 #[tokio::test]
 async fn warnings_of_the_cli_configuration_do_no_harm() {
     let directory = Directory::applied(ONE);
