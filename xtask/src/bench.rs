@@ -1,20 +1,19 @@
-//! `cargo xtask bench NAME`: measurements, as tables of ratios to be committed under `benches/`.
+//! `cargo xtask bench NAME`: measurements, as tables of ratios that are committed under `benches/`.
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use xshell::{Shell, cmd};
 
-/// What to measure.
+/// The arguments of the command.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BenchOptions {
     /// What to measure
     name: Bench,
-    /// Measure these parts only: of ssh there are latency, files, trees, output, hosts and memory;
-    /// of docker latency, files, trees, bare and memory; of inventory formats, growth, work and
-    /// peers
+    /// Measure these parts only: for ssh latency, files, trees, output, hosts and memory; for
+    /// docker latency, files, trees, bare and memory; for inventory formats, growth, work and peers
     #[arg(value_name = "PART", conflicts_with = "save")]
     parts: Vec<String>,
-    /// Small sizes, to see that it works; what comes of them proves nothing
+    /// Use small sizes, to check that it works; the results prove nothing
     #[arg(long, conflicts_with = "save")]
     quick: bool,
     /// Write the table to `benches/NAME.md` as well
@@ -45,17 +44,18 @@ impl Bench {
     }
 }
 
-/// Measures, prints the table, and saves it if that is asked for.
+/// Measures, prints the table, and saves it if requested.
 ///
 /// # Errors
 ///
-/// If something cannot be built, measured or written, or the benchmark has no parts or small sizes.
+/// If something cannot be built, measured or written, or if the benchmark has no parts or small
+/// sizes.
 pub(crate) fn run(sh: &Shell, options: &BenchOptions) -> anyhow::Result<()> {
     let name = options.name.name();
     let binary = format!("bench-{name}");
     let (parts, quick) = (&options.parts, options.quick.then_some("--quick"));
     if matches!(options.name, Bench::Local) && (quick.is_some() || !parts.is_empty()) {
-        anyhow::bail!("the benchmark {name} is measured as a whole");
+        anyhow::bail!("the benchmark {name} has no parts and no small sizes");
     }
     let packages = ["--package", "hostlink-tests", "--package", "hostlink-cli"];
     cmd!(sh, "cargo build --release --quiet {packages...} --bins").run()?;

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: every check that a change has to pass, in one order everywhere.
+//! `cargo xtask ci`: every check that a change must pass, in one order everywhere.
 
 use anyhow::Context;
 use clap::Args;
@@ -7,10 +7,10 @@ use xshell::{Shell, cmd};
 use crate::timing::Timing;
 use crate::{features, test, tidy};
 
-/// Which checks to run.
+/// The arguments of the command.
 #[derive(Args, Debug)]
 pub(crate) struct CiOptions {
-    /// Leave out the tests, which have just been run
+    /// Leave out the tests, if they were just run
     #[arg(long)]
     after_tests: bool,
 }
@@ -22,10 +22,10 @@ struct Step {
 
 const TEST: &str = "test";
 
-/// The fuzz targets are a workspace of their own.
+/// The fuzz targets are a separate workspace.
 const FUZZ: &str = "fuzz/Cargo.toml";
 
-/// Cheap checks come first, so that a slip is reported within seconds.
+/// Cheap checks come first, so that a mistake is reported within seconds.
 const STEPS: &[Step] = &[
     Step { name: "fmt", check: check_format },
     Step { name: "tidy", check: tidy::run },
@@ -40,7 +40,7 @@ const STEPS: &[Step] = &[
 ///
 /// # Errors
 ///
-/// The first step that fails, by name; later ones are not run.
+/// The first step that fails, by name. Later ones are not run.
 pub(crate) fn run(sh: &Shell, options: &CiOptions) -> anyhow::Result<()> {
     let mut timing = Timing::default();
     let result = run_steps(sh, selected(options), &mut timing);
@@ -88,17 +88,17 @@ fn build_docs(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo doc --workspace --no-deps --all-features").run()?)
 }
 
-/// Advisories are left out: their database is not reachable from everywhere CI runs.
+/// Advisories are left out: their database is not reachable from everywhere.
 fn check_dependencies(sh: &Shell) -> anyhow::Result<()> {
     if cmd!(sh, "cargo deny --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
-        // As its authors build it for a release, it takes three minutes.
+        // With its authors' release settings it takes three minutes.
         let quick = [("OPT_LEVEL", "0"), ("LTO", "off"), ("CODEGEN_UNITS", "256"), ("DEBUG", "0")];
         let _profile: Vec<_> = quick
             .map(|(name, value)| sh.push_env(format!("CARGO_PROFILE_RELEASE_{name}"), value))
             .into();
         cmd!(sh, "cargo install cargo-deny --locked").run()?;
     }
-    // Sources of every platform have to be there before cargo-deny can work offline.
+    // The sources of every platform must be there before cargo-deny can work offline.
     cmd!(sh, "cargo fetch").run()?;
     let scope = ["--workspace", "--all-features", "--offline"];
     Ok(cmd!(sh, "cargo deny {scope...} check licenses bans sources").run()?)

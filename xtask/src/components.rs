@@ -1,13 +1,13 @@
 //! What the tests need on the machine, beyond a Rust toolchain.
 //!
-//! Tests talk to the real thing, so its absence is an error with a remedy, never a skipped test.
+//! Tests use real programs, so a missing one is an error with a remedy, never a skipped test.
 
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Components are asked for by group, so that a machine can leave one out on purpose.
+/// Groups of components, so that a machine can leave one out on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     /// Needed by every run of the tests.
@@ -19,24 +19,24 @@ pub(crate) enum Group {
 /// One program that some test runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Component {
-    /// What to call it in a message.
+    /// Its name in messages.
     pub(crate) name: &'static str,
-    /// How it is found: a command on `PATH`, or, written as an absolute path, a file.
+    /// How it is found: a command on `PATH`, or the absolute path of a file.
     pub(crate) probe: &'static str,
-    /// The Debian package that brings it.
+    /// The Debian package that contains it.
     pub(crate) package: &'static str,
-    /// Which tests would have nothing to talk to without it.
+    /// What the tests use it for.
     pub(crate) why: &'static str,
     pub(crate) group: Group,
 }
 
-/// Every component; a test that needs another one adds its row here.
+/// All components. A test that needs another one adds its row here.
 pub(crate) const COMPONENTS: &[Component] = &[
     base("bash", "bash", "the login shell that most targets have"),
     base("dash", "dash", "the `sh` of Debian, without any extension of bash"),
     base("busybox", "busybox-static", "the `sh` and `tar` of small images"),
     base("fish", "fish", "a login shell that is not POSIX"),
-    base("zsh", "zsh", "what its users' tabulator key completes"),
+    base("zsh", "zsh", "completions in zsh"),
     base("tcsh", "tcsh", "a login shell of the csh family, which quotes differently"),
     base("sudo", "sudo", "running a command as another user"),
     base("su", "util-linux", "running a command as another user where there is no sudo"),
@@ -49,7 +49,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
     },
     base("script", "bsdutils", "giving the CLI a real terminal"),
     base("setsid", "util-linux", "children that leave their process group"),
-    base("rsync", "rsync", "copying over hostlink's link, and being the other side of it"),
+    base("rsync", "rsync", "copying over hostlink's link, on both sides"),
     base("tar", "tar", "checking the archives that copies are made of"),
     base("sshd", "openssh-server", "the SSH server that most targets have"),
     base("ssh", "openssh-client", "reaching targets, and making keys and agents for that"),
@@ -62,18 +62,18 @@ pub(crate) const COMPONENTS: &[Component] = &[
     },
     base("dropbear", "dropbear-bin", "the SSH server of small machines"),
     base("rsync", "rsync", "files over a connection that is open already"),
-    base("parallel-ssh", "pssh", "what the benchmarks of many hosts compare with"),
+    base("parallel-ssh", "pssh", "the peer in benchmarks of many hosts"),
     base("google-authenticator", "libpam-google-authenticator", "a second question at a login"),
     base("oathtool", "oathtool", "answering that question"),
     base("ip", "iproute2", "networks that only a bastion reaches"),
     base("iptables", "iptables", "links that drop packets"),
-    base("pkill", "procps", "ending what users of tests run"),
-    base("useradd", "passwd", "users of a test's own"),
+    base("pkill", "procps", "ending the processes of test users"),
+    base("useradd", "passwd", "users for one test"),
     base("unshare", "util-linux", "a small machine's mounts"),
-    base("flock", "util-linux", "changes of the machine one after the other"),
+    base("flock", "util-linux", "changing the machine one test at a time"),
     docker("docker", "docker.io", "starting the containers of the tests"),
     docker("podman", "podman", "the other engine"),
-    docker("runc", "runc", "what starts the containers of both"),
+    docker("runc", "runc", "starting the containers of both"),
     docker("catatonit", "catatonit", "process 1 of Podman's containers"),
     docker("vagrant", "vagrant", "the machines of @vagrant"),
     Component {
@@ -93,18 +93,18 @@ const fn docker(command: &'static str, package: &'static str, why: &'static str)
     Component { name: command, probe: command, package, why, group: Group::Docker }
 }
 
-/// Whether `PATH` leads to this command now.
+/// Returns whether this command is on `PATH` now.
 pub(crate) fn has_command(command: &str) -> bool {
     is_present(command, &folders_of_path())
 }
 
-/// What is missing of `groups`, looked for now.
+/// Returns the components of `groups` that are missing now.
 pub(crate) fn missing(groups: &[Group]) -> Vec<&'static Component> {
     let folders = folders_of_path();
     of_groups(groups).filter(|component| !is_present(component.probe, &folders)).collect()
 }
 
-/// The rows of `groups`.
+/// Returns the rows of `groups`.
 pub(crate) fn of_groups(groups: &[Group]) -> impl Iterator<Item = &'static Component> {
     COMPONENTS.iter().filter(|component| groups.contains(&component.group))
 }

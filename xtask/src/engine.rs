@@ -1,4 +1,4 @@
-//! The container engines that the tests drive: those that answer, or ones that are started here.
+//! The container engines for the tests: running ones, or ones that are started here.
 
 use std::env;
 use std::fmt;
@@ -14,36 +14,36 @@ use xshell::{Cmd, Shell, cmd};
 /// Outside of any checkout, because the engines serve all of them and outlive them.
 pub(crate) const STATE: &str = "/var/lib/hostlink-tests";
 
-/// Where Podman's service listens; the tests have the same constant.
+/// The address of Podman's service; the tests have the same constant.
 const PODMAN_SOCKET: &str = "/var/lib/hostlink-tests/podman.sock";
 
-/// What Podman wants to find empty after the machine was switched off.
+/// The directory that Podman expects to be empty after a reboot.
 const PODMAN_RUN: &str = "/run/hostlink-tests-podman";
 
-/// They start within seconds; a busy machine may need a good part of this.
+/// The limit of a start, which takes seconds, for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How much of an engine's log an error shows.
 const LINES_SHOWN: usize = 20;
 
-/// Marks what belongs to the tests: their images and containers.
+/// The label of the tests' images and containers.
 pub(crate) const LABEL: &str = "hostlink.test";
 
-/// One kind of engine.
+/// A kind of engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// The one that the `docker` command finds.
+    /// The engine that the `docker` command uses.
     Docker,
-    /// Podman's service with a storage and a socket that only the tests use, apart from the
-    /// machine's own.
+    /// Podman's service, with a storage and a socket for the tests, separate from the machine's
+    /// own.
     Podman,
 }
 
-/// Every kind; Podman's storage is of the kind that Docker's is, so that one comes first.
+/// Both engines. Docker comes first, because Podman uses the storage driver that Docker has chosen.
 pub(crate) const ENGINES: [Engine; 2] = [Engine::Docker, Engine::Podman];
 
 impl Engine {
-    /// The engine's own command, connected to it, with these words.
+    /// Returns the engine's own command, connected to it, with these arguments.
     pub(crate) fn client<'a>(self, sh: &'a Shell, words: &[&str]) -> Cmd<'a> {
         let command = match self {
             Self::Docker => cmd!(sh, "docker"),
@@ -52,9 +52,9 @@ impl Engine {
         command.args(words).quiet()
     }
 
-    /// Whether it can be used now.
+    /// Returns whether it can be used now.
     pub(crate) fn answers(self, sh: &Shell) -> bool {
-        // The client waits for ever for an engine that accepts and says nothing.
+        // The client waits forever for an engine that accepts and never answers.
         let (program, version) = ("timeout", ["version", "--format", "{{.Server.Version}}"]);
         let ask = match self {
             Self::Docker => cmd!(sh, "{program} 20 docker {version...}"),
@@ -65,14 +65,14 @@ impl Engine {
         ask.quiet().ignore_stdout().ignore_stderr().run().is_ok()
     }
 
-    /// Starts it, waits until it answers, and lets it run.
+    /// Starts it, waits until it answers, and keeps it running.
     ///
-    /// A second run of the tests finds it running, and so need not wait for it.
+    /// The next run of the tests finds it running, and need not wait.
     ///
     /// # Errors
     ///
-    /// If `DOCKER_HOST` asks for another engine, or with the end of its log if it ends or does not
-    /// answer in time; it is ended then.
+    /// If `DOCKER_HOST` names another engine; or, with the end of its log, if it ends or does not
+    /// answer in time. Then it is stopped.
     pub(crate) fn start(self, sh: &Shell) -> anyhow::Result<()> {
         let host = env::var_os("DOCKER_HOST").filter(|it| !it.is_empty());
         if let (Self::Docker, Some(address)) = (self, host) {
@@ -81,7 +81,7 @@ impl Engine {
         let log = state_file(&format!("{self}.log"));
         let mut engine = spawn(self.server(sh)?, &log)?;
         let answers = self.wait_until_it_answers(sh, &mut engine).map_err(|error| {
-            // Not by SIGKILL, which would leave the containerd that dockerd has started.
+            // SIGKILL would leave the containerd that dockerd has started.
             let id = engine.id().to_string();
             let _ = cmd!(sh, "kill -TERM {id}").quiet().ignore_stderr().run();
             anyhow!("{error:#}; {} ends with\n{}", log.display(), end_of(&log))
@@ -105,11 +105,12 @@ impl Engine {
         Ok(())
     }
 
-    /// In a session of its own, so that Ctrl-C here does not end it. `setsid` runs it in its own
-    /// place, as the child of a shell leads no group.
+    /// Returns the server in its own session, so that Ctrl-C here does not end it. `setsid`
+    /// replaces itself by the server, as the child of a shell leads no group.
     fn server(self, sh: &Shell) -> anyhow::Result<Command> {
         let mut command = Command::new("setsid");
-        // Tests name images that are not there, and talk to nobody outside: nobody listens there.
+        // Tests name images that do not exist, and must not reach a registry: this address has no
+        // listener.
         command.env("HTTPS_PROXY", "http://127.0.0.1:9");
         if self == Self::Docker {
             command.args(["dockerd", "--log-level=warn"]);
@@ -117,7 +118,7 @@ impl Engine {
         }
         let settings = state_file("containers.conf");
         sh.write_file(&settings, include_str!("containers.conf"))?;
-        // What is left of an earlier service; the socket of one that runs would have answered.
+        // A socket left by an earlier service; that of a running one would have answered.
         sh.remove_path(PODMAN_SOCKET)?;
         let storage = state_file("podman");
         command.args(["podman", "--log-level=warn", "--storage-driver", &podman_driver(sh)?]);
@@ -130,8 +131,8 @@ impl Engine {
 
     /// Removes containers that were never started, because their test was killed at that moment.
     ///
-    /// All others go with their test. Young ones stay, as a test that runs now may be about to
-    /// start them.
+    /// All others end with their test. Recent ones stay, as a running test may be about to start
+    /// them.
     pub(crate) fn remove_stillborn(self, sh: &Shell) {
         let label = format!("label={LABEL}");
         let words = ["container", "prune", "--force", "--filter", &label, "--filter", "until=10m"];
@@ -140,7 +141,7 @@ impl Engine {
 }
 
 impl fmt::Display for Engine {
-    /// The name of its program.
+    /// Writes the name of its program.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Docker => "dockerd",
@@ -149,28 +150,28 @@ impl fmt::Display for Engine {
     }
 }
 
-/// The bridge that Docker's containers hang on.
+/// The bridge of Docker's containers.
 const BRIDGE: &str = "docker0";
 
-/// Gives Docker's bridge an address of its own.
+/// Gives Docker's bridge a fixed address.
 ///
-/// Docker 20.10 leaves it with the lowest address of whatever hangs on it, which changes as
-/// containers come and go. A container that talks to this machine then sends to the old one until
-/// it has asked again who the gateway is: its connections stand still for 5 s and more
-/// (`delay_first_probe_time`, arp(7)).
+/// By default Docker 20.10 leaves it with the lowest address of its containers, which changes as
+/// they come and go. A container that talks to this machine then sends to the old address until it
+/// looks up the gateway again: its connections stall for 5 s and more (`delay_first_probe_time`,
+/// arp(7)).
 fn settle_bridge(sh: &Shell) -> anyhow::Result<()> {
     let address = "02:42:68:6c:00:01";
     cmd!(sh, "ip link set dev {BRIDGE} address {address}")
         .quiet()
         .run()
-        .with_context(|| format!("cannot give {BRIDGE} an address of its own"))
+        .with_context(|| format!("cannot give {BRIDGE} a fixed address"))
 }
 
-/// Keeps other runs from starting an engine or building images, until it is dropped.
+/// Keeps other runs from starting an engine or building images, until the lock is dropped.
 ///
 /// # Errors
 ///
-/// If the folder for the state cannot be written.
+/// If the state directory cannot be written.
 pub(crate) fn lock() -> anyhow::Result<File> {
     fs::create_dir_all(STATE).with_context(|| format!("cannot make {STATE}"))?;
     let path = state_file("lock");
@@ -179,12 +180,12 @@ pub(crate) fn lock() -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// A file that lives beside the engines' logs.
+/// Returns the path of a file beside the engines' logs.
 pub(crate) fn state_file(name: &str) -> PathBuf {
     Path::new(STATE).join(name)
 }
 
-/// Docker has found out whether this machine's file system can be the lower one of an overlay.
+/// Returns Docker's driver: it has detected whether this machine's file system supports overlays.
 fn podman_driver(sh: &Shell) -> anyhow::Result<String> {
     let driver = Engine::Docker.client(sh, &["info", "--format", "{{.Driver}}"]).read()?;
     Ok(if driver.starts_with("overlay") { "overlay" } else { "vfs" }.to_owned())

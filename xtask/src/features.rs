@@ -4,8 +4,8 @@ use anyhow::Context;
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-/// The crate that users choose features of. Those of the command hand on to it, and are tried
-/// without and with all.
+/// The crate whose features users choose. Those of the command are passed on to it, and are checked
+/// only without and with all.
 const FACADE: &str = "hostlink";
 const COMMAND: &str = "hostlink-cli";
 

@@ -1,8 +1,8 @@
-//! The images that containers of the tests are made of, and the roots for `chroot`, built here
-//! because no registry may be reachable.
+//! The images for the tests' containers, and the roots for `chroot`, built here because a registry
+//! may be unreachable.
 //!
-//! A recipe is a shell script, which writes a tar archive. It is unpacked to a root, and each
-//! engine gets that as an image. They are built once and kept.
+//! A recipe is a shell script that writes a tar archive. It is unpacked to a root, and imported as
+//! an image into each engine. Both are built once and kept.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,21 +14,21 @@ use xshell::{Shell, cmd};
 
 use crate::engine::{self, Engine, LABEL};
 
-/// Marks an image with what it was made by, so that a changed recipe is noticed.
+/// The label with the hash of the recipe, so that a changed recipe is noticed.
 pub(crate) const RECIPE_LABEL: &str = "hostlink.test.recipe";
 
-/// One image without credentials; tests bring their own.
+/// An image without credentials; tests add their own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) name: &'static str,
     /// A command that the recipe needs beyond the components; its package has the same name.
     pub(crate) tool: Option<&'static str>,
-    /// Where the recipe is, because as an argument it would be in every message about it.
+    /// The path of the recipe: as an argument, its text would be in every message about it.
     script: &'static str,
     recipe: &'static str,
 }
 
-/// Every image; a test that needs another one adds its row here.
+/// All images. A test that needs another one adds its row here.
 pub(crate) const IMAGES: &[Image] = &[
     Image {
         name: "hostlink-test-debian",
@@ -44,7 +44,7 @@ pub(crate) const IMAGES: &[Image] = &[
     },
 ];
 
-/// The images that the engine does not have, or that another recipe has made.
+/// Returns the images that the engine lacks, or has from another recipe.
 pub(crate) fn missing(sh: &Shell, engine: Engine) -> Vec<&'static Image> {
     IMAGES
         .iter()
@@ -52,7 +52,7 @@ pub(crate) fn missing(sh: &Shell, engine: Engine) -> Vec<&'static Image> {
         .collect()
 }
 
-/// The images whose root is not there, or was made by another recipe.
+/// Returns the images whose root is missing, or from another recipe.
 pub(crate) fn missing_roots() -> Vec<&'static Image> {
     let has_root = |image: &&Image| {
         fs::read_to_string(image.root_version()).is_ok_and(|it| it == image.version())
@@ -60,7 +60,7 @@ pub(crate) fn missing_roots() -> Vec<&'static Image> {
     IMAGES.iter().filter(|it| !has_root(it)).collect()
 }
 
-/// Makes the root of an image, in place of an older one.
+/// Makes the root of an image, replacing an older one.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub(crate) fn make_root(sh: &Shell, image: &Image) -> anyhow::Result<()> {
         cmd!(sh, "sh {script} {archive}").quiet().run()?;
         sh.remove_path(&new)?;
         sh.create_dir(&new)?;
-        // It has programs that act as root, which no other user of this machine shall reach.
+        // It has setuid programs, which other users of this machine must not reach.
         fs::set_permissions(engine::state_file("roots"), fs::Permissions::from_mode(0o700))?;
         cmd!(sh, "tar --extract --file={archive} --directory={new} --numeric-owner -p")
             .quiet()
@@ -85,7 +85,7 @@ pub(crate) fn make_root(sh: &Shell, image: &Image) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the root of {name}"))
 }
 
-/// Gives an engine an image of the root, in place of the one that has its name.
+/// Imports the root as an image into an engine, replacing the one of that name.
 ///
 /// # Errors
 ///
@@ -107,21 +107,22 @@ pub(crate) fn import(sh: &Shell, engine: Engine, image: &Image) -> anyhow::Resul
     Ok(())
 }
 
-/// Images that have lost their name to a newer one; one that is in use stays until the next time.
+/// Removes images that have lost their name to a newer one. An image in use stays until the next
+/// time.
 pub(crate) fn remove_replaced(sh: &Shell, engine: Engine) {
     let label = format!("label={LABEL}");
     let prune = engine.client(sh, &["image", "prune", "--force", "--filter", &label]);
     let _ = prune.ignore_stdout().ignore_stderr().run();
 }
 
-/// What an image was made by, if the engine has it.
+/// Returns the hash of an image's recipe, if the engine has the image.
 pub(crate) fn recipe_label(sh: &Shell, engine: Engine, image: &str) -> Option<String> {
     let format = format!("{{{{index .Config.Labels \"{RECIPE_LABEL}\"}}}}");
     let inspect = engine.client(sh, &["image", "inspect", "--format", &format, image]);
     inspect.ignore_stderr().read().ok()
 }
 
-/// The archive is gone after that, however it ends.
+/// Runs `work` with an archive, which is removed afterwards in any case.
 fn with_archive(
     image: &Image,
     work: impl FnOnce(&PathBuf) -> anyhow::Result<()>,
@@ -133,17 +134,17 @@ fn with_archive(
 }
 
 impl Image {
-    /// Its root directory; the tests have the same path.
+    /// Returns its root directory; the tests have the same path.
     fn root(&self) -> PathBuf {
         engine::state_file(&format!("roots/{}", self.name))
     }
 
-    /// Written last, so that a root without it was not finished.
+    /// Returns a file that is written last: a root without it is incomplete.
     fn root_version(&self) -> PathBuf {
         engine::state_file(&format!("roots/{}.version", self.name))
     }
 
-    /// Tells recipes apart. A toolchain that hashes differently costs one build, and nothing else.
+    /// Returns a hash of the recipe. A toolchain that hashes differently only costs one build.
     fn version(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.recipe.hash(&mut hasher);

@@ -1,11 +1,11 @@
-//! What nextest reports of its tests: how long each took, and which have failed.
+//! nextest's report: how long each test took, and which have failed.
 
 use std::path::Path;
 
 use anyhow::Context;
 use roxmltree::{Document, Node};
 
-/// Where nextest writes it; `.config/nextest.toml` says so.
+/// The path of the report, from `.config/nextest.toml`.
 pub(crate) const PATH: &str = "target/nextest/default/junit.xml";
 
 /// How many of the slowest tests are shown.
@@ -19,11 +19,11 @@ struct Test {
     has_failed: bool,
 }
 
-/// Lines about the slowest tests, and about how to run those alone that have failed.
+/// Returns lines about the slowest tests, and the commands that rerun the failed ones.
 ///
 /// # Errors
 ///
-/// If the report is not there, or is not as nextest writes it.
+/// If the report does not exist, or is not in nextest's format.
 pub(crate) fn summary(path: &Path, alone: &str) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path);
     let text = text.with_context(|| format!("cannot read {}", path.display()))?;

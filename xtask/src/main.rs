@@ -1,7 +1,7 @@
 //! The chores of this workspace, run as `cargo xtask <COMMAND>`.
 //!
-//! What CI does is written here rather than in a CI system's own language, so that a contributor
-//! can run exactly the same thing.
+//! CI's steps are written here rather than in a CI system's own language, so that a contributor can
+//! run exactly the same.
 
 mod bench;
 mod ci;
@@ -83,7 +83,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
     }
 }
 
-/// A shell in the root of the workspace, wherever the user called from.
+/// Returns a shell in the root of the workspace, from any directory.
 fn workspace_shell() -> anyhow::Result<Shell> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     let sh = Shell::new().context("cannot open the current directory")?;
@@ -91,8 +91,8 @@ fn workspace_shell() -> anyhow::Result<Shell> {
     Ok(sh)
 }
 
-/// A machine that lacks something, or a filter that selects nothing, is told apart (2) from a
-/// change that is wrong (1).
+/// Returns 2 if the machine lacks something or a filter selects nothing, and 1 if a check has
+/// failed.
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     let nothing_run =
         error.is::<Missing>() || error.is::<NothingRun>() || error.is::<docs::NoMdbook>();

@@ -1,8 +1,7 @@
-//! Containers that hostlink made for a run that has ended without removing them, because it was
-//! killed at that moment.
+//! Containers that hostlink made for a run that was killed before it could remove them.
 //!
 //! The rule is that of the product's own sweep (`crates/docker/src/container/sweep.rs`), and so is
-//! its reading of owners.
+//! the parser of owners.
 
 use serde_json::from_str;
 use xshell::Shell;
@@ -10,12 +9,12 @@ use xshell::Shell;
 use crate::engine::Engine;
 
 #[path = "../../crates/docker/src/container/owner.rs"]
-#[expect(dead_code, reason = "what writes labels is the product's")]
+#[expect(dead_code, reason = "only the product writes labels")]
 mod owner;
 
 use self::owner::{Fate, OWNER_LABEL, Owner, RUN_LABEL};
 
-/// Removes them, with what tests of an engine have never started.
+/// Removes them, and those that a test of an engine has never started.
 pub(crate) fn remove(sh: &Shell, engine: Engine) {
     engine.remove_stillborn(sh);
     let Some(me) = Owner::me() else { return };
@@ -26,11 +25,12 @@ pub(crate) fn remove(sh: &Shell, engine: Engine) {
     }
 }
 
-/// At once: Podman's `rm --force` would ask the container to end, and wait 10 s for that.
+/// Kills it immediately: Podman's `rm --force` would ask the container to end, and wait 10 s for
+/// that.
 fn end(sh: &Shell, engine: Engine, id: &str) -> bool {
     let run =
         |words: &[&str]| engine.client(sh, words).ignore_stdout().ignore_stderr().run().is_ok();
-    // One that does not run cannot be killed.
+    // A container that does not run cannot be killed.
     run(&["container", "kill", id]);
     run(&["container", "rm", "--force", "--volumes", id])
 }
@@ -39,7 +39,7 @@ fn end(sh: &Shell, engine: Engine, id: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 struct Listed {
     id: String,
-    /// With commas.
+    /// Separated by commas.
     names: String,
     state: String,
     run: String,
@@ -47,7 +47,7 @@ struct Listed {
 }
 
 impl Listed {
-    /// All at one moment: each of them may go at any time.
+    /// Lists all in one call: each of them may vanish at any time.
     fn all(sh: &Shell, engine: Engine) -> Vec<Self> {
         let label = |label: &str| match engine {
             Engine::Docker => format!("{{{{json (.Label {label:?})}}}}"),
@@ -64,10 +64,10 @@ impl Listed {
             .collect()
     }
 
-    /// Labels are handed on to images and their containers, and names are not.
+    /// Labels are inherited by images and their containers, names are not.
     fn is_orphan(&self, me: &Owner) -> bool {
         let name = format!("hostlink-{}", self.run);
-        // Podman's command says how long it is up.
+        // Podman's command prints the uptime.
         let is_running = self.state == "running" || self.state.starts_with("Up ");
         let is_over = match Owner::parse(&self.owner).map(|owner| me.knows_of(&owner)) {
             Some(Fate::Dead) => true,
@@ -82,7 +82,7 @@ impl Listed {
 mod tests {
     use super::*;
 
-    /// The owners of this machine: one that lives, one that is dead, one of another boot.
+    /// Returns owners on this machine: a living one, a dead one, one of another boot.
     fn owners(me: &Owner) -> [String; 3] {
         let alive = me.label();
         let [machine, boot, pid, start] = alive.split('/').collect::<Vec<_>>()[..] else {
@@ -127,13 +127,12 @@ mod tests {
         }
     }
 
-    /// The name tells `cargo xtask test --no-docker` to leave it out.
+    /// `cargo xtask test --no-docker` leaves modules of this name out.
     mod with_docker {
         use super::*;
         use crate::engine::{ENGINES, LABEL};
 
-        /// A container that only its removal ends; one that this leaves is removed by the next
-        /// sweep.
+        /// A container that ends only by removal. If it is left, the next sweep removes it.
         struct Held<'a>(&'a Shell, Engine, String);
 
         impl<'a> Held<'a> {
@@ -148,7 +147,7 @@ mod tests {
                 Self(sh, engine, engine.client(sh, &words).read().unwrap())
             }
 
-            /// What hostlink's own sweep may remove meanwhile is not told.
+            /// hostlink's own sweep may remove the container meanwhile, which is not an error.
             fn started(self) -> Self {
                 let Self(sh, engine, id) = &self;
                 let start = engine.client(sh, &["container", "start", id]);

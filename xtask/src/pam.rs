@@ -14,7 +14,7 @@ pub(crate) struct Service {
     text: &'static str,
 }
 
-/// Every service; a test that needs another one adds its row here.
+/// All services. A test that needs another one adds its row here.
 pub(crate) const SERVICES: &[Service] = &[Service {
     name: "sshd-hostlink",
     text: "\
@@ -26,13 +26,13 @@ session required pam_unix.so
 ",
 }];
 
-/// The services that this machine does not have, or not as they are here.
+/// Returns the services that this machine lacks, or has in another version.
 pub(crate) fn missing(sh: &Shell) -> Vec<&'static Service> {
     let is_there = |it: &Service| sh.read_file(path(it)).is_ok_and(|text| text == it.text);
     SERVICES.iter().filter(|it| !is_there(it)).collect()
 }
 
-/// Writes one.
+/// Writes a service.
 ///
 /// # Errors
 ///

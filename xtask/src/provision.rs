@@ -1,4 +1,4 @@
-//! Installs what [`crate::components`] lists, on Debian and what descends from it, and provides a
+//! Installs what [`crate::components`] lists, on Debian and its derivatives, and provides a
 //! container engine with images.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::engine::{self, ENGINES, Engine};
 use crate::images::{self, Image};
 use crate::{pam, sudo_rs, sweep, terraform, users, vagrant};
 
-/// Installs what is missing of `groups`; does nothing where everything is there.
+/// Installs what is missing of `groups`. Does nothing if everything is there.
 ///
 /// # Errors
 ///
@@ -32,9 +32,9 @@ pub(crate) fn run(sh: &Shell, groups: &[Group]) -> anyhow::Result<()> {
     }
     sweep::run(sh)?;
     if terraform::is_there() {
-        println!("provision: all that the tests need is there");
+        println!("provision: everything that the tests need is there");
     } else {
-        println!("provision: there is all but {}", terraform::BY_HAND);
+        println!("provision: everything is there but {}", terraform::BY_HAND);
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ fn provide_roots(sh: &Shell) -> anyhow::Result<()> {
     }
     ensure_root(sh, &["the roots of the tests"])?;
     let _lock = engine::lock()?;
-    // What is missing is looked for again, as another run may have had the lock.
+    // Check again, as another run may have had the lock.
     for image in images::missing_roots() {
         timed(&format!("root of {}", image.name), || make_root(sh, image))?;
     }
@@ -112,7 +112,7 @@ fn provide_engine(sh: &Shell, engine: Engine) -> anyhow::Result<()> {
     if engine == Engine::Docker && !components::has_command("dockerd") {
         install(sh, &["docker.io"])?;
     }
-    // A service manager may have started it with its package.
+    // Its package may have started it.
     if engine.answers(sh) { Ok(()) } else { engine.start(sh) }
 }
 
@@ -123,7 +123,7 @@ fn make_root(sh: &Shell, image: &Image) -> anyhow::Result<()> {
     images::make_root(sh, image)
 }
 
-/// Prints how long it took, as CI has little time.
+/// Prints how long the work took, as CI has little time.
 fn timed(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let start = Instant::now();
     work()?;
@@ -134,7 +134,7 @@ fn timed(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
 fn install(sh: &Shell, packages: &[&str]) -> anyhow::Result<()> {
     ensure_debian(sh, packages)?;
     ensure_root(sh, packages)?;
-    // A package that asks a question would wait for an answer that CI cannot give.
+    // A package that asks a question would block CI.
     let _frontend = sh.push_env("DEBIAN_FRONTEND", "noninteractive");
     cmd!(sh, "apt-get update -qq").run().context("cannot read the package lists")?;
     cmd!(sh, "apt-get install -y --no-install-recommends {packages...}")
@@ -146,19 +146,19 @@ fn ensure_debian(sh: &Shell, packages: &[&str]) -> anyhow::Result<()> {
     let release = sh.read_file("/etc/os-release").unwrap_or_default();
     ensure!(
         is_debian(&release),
-        "--provision knows Debian and Ubuntu only; install what these packages of Debian bring: {}",
+        "--provision knows Debian and Ubuntu only; install what these Debian packages contain: {}",
         packages.join(", ")
     );
     Ok(())
 }
 
 fn ensure_root(sh: &Shell, packages: &[&str]) -> anyhow::Result<()> {
-    let user = cmd!(sh, "id -u").quiet().read().context("cannot tell who is running this")?;
+    let user = cmd!(sh, "id -u").quiet().read().context("cannot get the user ID")?;
     ensure!(user == "0", "--provision must be run as root to install {}", packages.join(", "));
     Ok(())
 }
 
-/// Reads `ID` and `ID_LIKE` of os-release(5).
+/// Parses `ID` and `ID_LIKE` of os-release(5).
 fn is_debian(release: &str) -> bool {
     let values = release.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
@@ -167,7 +167,7 @@ fn is_debian(release: &str) -> bool {
     values.flat_map(str::split_whitespace).any(|id| matches!(id, "debian" | "ubuntu"))
 }
 
-/// Sorted and without repetition: one package may bring several components.
+/// Returns packages, sorted and without duplicates: one package may contain several components.
 fn packages(missing: &[&Component]) -> Vec<&'static str> {
     missing.iter().map(|it| it.package).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -1,14 +1,14 @@
-//! Busy processors, beside which a test that waits for time fails.
+//! Busy processors: a test that waits for a fixed time fails beside them.
 
 use std::hint::spin_loop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, spawn};
 
-/// As many on two processors leave a test a third of its time.
+/// On two processors, four loops leave a third of the time to a test.
 const LOOPS: usize = 4;
 
-/// Loops that keep processors busy until this value is dropped, or the process ends.
+/// Loops that keep processors busy until this value is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) struct Stress {
     is_over: Arc<AtomicBool>,

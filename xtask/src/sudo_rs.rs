@@ -1,4 +1,4 @@
-//! sudo-rs, built from crates.io: not every release of Debian has a package of it.
+//! sudo-rs, built from crates.io: not every release of Debian packages it.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,17 @@ use crate::engine;
 
 const VERSION: &str = "0.2.15";
 
-/// Whether it is there, in the version that the tests are for.
+/// Returns whether it is installed, in the version for the tests.
 pub(crate) fn is_there(sh: &Shell) -> bool {
     root().join("bin/sudo").exists()
         && sh.read_file(version_file()).is_ok_and(|text| text == VERSION)
 }
 
-/// Builds it, which takes some 20 s. It has no right of its own there: a test installs it in its
-/// target.
+/// Builds it, which takes some 20 s. It is not setuid there: a test installs it in its target.
 ///
 /// # Errors
 ///
-/// If it cannot be fetched or built.
+/// If it cannot be downloaded or built.
 pub(crate) fn build(sh: &Shell) -> anyhow::Result<()> {
     let root = root();
     cmd!(sh, "cargo install --quiet --locked --force --root {root} --version {VERSION} sudo-rs")

@@ -1,4 +1,4 @@
-//! The test programs that run all their tests in one process, because these share what is costly to
+//! The test programs that run all their tests in one process, to share fixtures that are costly to
 //! start.
 
 use std::ffi::{OsStr, OsString};
@@ -10,45 +10,45 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-/// The package and the target of each.
+/// The package and the target of each program.
 const SUITES: [(&str, &str); 3] = [
     ("hostlink-tests", "conformance"),
     ("hostlink-tests", "privilege"),
     ("hostlink-example-netns", "conformance"),
 ];
 
-/// As a filter of nextest: what these programs do not run.
+/// A filter of nextest for the tests of other programs.
 pub(crate) const OTHERS: &str = "not (binary(conformance) | binary(privilege))";
 
-/// The command that a failed test is shown with, before its name.
+/// The command that reruns a failed test, without its name.
 pub(crate) const ALONE: &str = "cargo xtask test --exact";
 
-/// A directory in memory, where files that go within a second cost less.
+/// A directory in memory, where short-lived files cost less.
 const MEMORY: &str = "/dev/shm";
 
-/// Settings of glibc (mallopt(3)) that give memory back to the kernel. A suite starts programs by
-/// fork(2) all the time, and each fork copies the page tables of what the process has.
+/// Settings of glibc (mallopt(3)) that return memory to the kernel. A suite keeps starting programs
+/// by fork(2), and each fork copies the page tables of the process.
 const SMALL_HEAP: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "2"),
     ("MALLOC_MMAP_THRESHOLD_", "1000000"),
     ("MALLOC_TRIM_THRESHOLD_", "1000000"),
 ];
 
-/// What the files of all tests that run at the same time take there, at the most.
+/// The maximum size of the files of all concurrent tests there.
 const ROOM: u64 = 4 << 30;
 
-/// The exit status of a suite that has run no test, and says why.
+/// The exit status of a suite that has run no test, and has printed why.
 const NOTHING_RUN: i32 = 2;
 
 /// One program.
 #[derive(Debug)]
 pub(crate) struct Suite {
-    /// What to call it in a table.
+    /// Its name in a table.
     pub(crate) name: String,
     program: PathBuf,
 }
 
-/// When to print what a program prints.
+/// When to print a program's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     AsItComes,
@@ -56,22 +56,22 @@ pub(crate) enum Output {
     AtTheEnd,
 }
 
-/// What became of a program's tests.
+/// The result of a program's tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The filter selects none of them.
     None,
     Passed,
     Failed,
-    /// The program says why it ran none.
+    /// The program has printed why it ran none.
     NothingRun,
 }
 
-/// Builds everything that the tests run, in one set of features, and finds the suites.
+/// Builds everything that the tests run, with one set of features, and finds the suites.
 ///
 /// # Errors
 ///
-/// If it does not compile, or a suite is not among what was built.
+/// If it does not compile, or if a suite was not built.
 pub(crate) fn build(sh: &Shell) -> anyhow::Result<Vec<Suite>> {
     let scope = ["--workspace", "--all-features", "--bins", "--tests"];
     let build = cmd!(sh, "cargo build {scope...} --message-format json-render-diagnostics");
@@ -94,7 +94,7 @@ fn find(messages: &str, package: &str, target: &str) -> anyhow::Result<Suite> {
     Ok(Suite { name: format!("{name} {target}"), program })
 }
 
-/// Fails if the committed `tests/conformance.md` is not what the suite says it does.
+/// Fails if the committed `tests/conformance.md` differs from the suite's output.
 ///
 /// # Errors
 ///
@@ -107,9 +107,9 @@ pub(crate) fn check_matrix(sh: &Shell) -> anyhow::Result<()> {
         .context("the conformance matrix differs (`cargo xtask test --bless` rewrites it)")
 }
 
-/// Whether an identifier is of a package: `…/tests#hostlink-tests@0.0.0`, or
-/// `…/hostlink-tests#0.0.0` where its folder has its name (Package ID Specifications, The Cargo
-/// Book).
+/// Returns whether a package ID belongs to a package: `…/tests#hostlink-tests@0.0.0`, or
+/// `…/hostlink-tests#0.0.0` if the folder has the package's name (Package ID Specifications, The
+/// Cargo Book).
 fn is_of(id: &str, package: &str) -> bool {
     let Some((path, name)) = id.rsplit_once('#') else { return false };
     match name.split_once('@') {
@@ -119,8 +119,8 @@ fn is_of(id: &str, package: &str) -> bool {
 }
 
 impl Suite {
-    /// Runs its tests; `words` are those that libtest knows. Several filters are several runs, as
-    /// libtest-mimic takes one.
+    /// Runs its tests; `words` are arguments of libtest. Several filters are several runs, as
+    /// libtest-mimic accepts one.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ impl Suite {
         if let Some(repeat) = repeat {
             command.args(["--repeat", &repeat.to_string()]);
         }
-        // A line for each test that passes would hide those that do not.
+        // A line for each passed test would hide the failed ones.
         command.args(["--format", "terse"]);
         let status = self.print(&mut command, output);
         let status =
@@ -186,7 +186,7 @@ impl Suite {
         Ok(ended.status)
     }
 
-    /// How many tests the arguments of a command select.
+    /// Returns how many tests the arguments of a command select.
     fn count(&self, command: &Command) -> anyhow::Result<usize> {
         let words: Vec<&OsStr> = command.get_args().collect();
         let output = Command::new(&self.program).args(words).arg("--list").output()?;
@@ -196,7 +196,7 @@ impl Suite {
     }
 }
 
-/// Whether there is such a directory, with room for the files of tests.
+/// Returns whether the directory exists, with room for the files of tests.
 #[cfg(unix)]
 fn has_room(directory: &str) -> bool {
     rustix::fs::statvfs(directory).is_ok_and(|it| it.f_bavail.saturating_mul(it.f_frsize) >= ROOM)
@@ -208,7 +208,7 @@ fn has_room(_directory: &str) -> bool {
 }
 
 impl Outcome {
-    /// The one that says more.
+    /// Returns the more severe of two results.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::None, other) => other,

@@ -1,8 +1,7 @@
-//! Takes away what a test left behind whose keeper was killed, too, or whose machine was switched
-//! off.
+//! Removes what is left of a test whose keeper was killed too, or whose machine was switched off.
 //!
-//! A keeper (`tests/src/keeper.rs`) has a directory `hl-XXXXXXXX`. It notes there who it is, and
-//! what takes away the things that it made: users, namespaces, rules.
+//! A keeper (`tests/src/keeper.rs`) has a directory `hl-XXXXXXXX`. It stores its identity there,
+//! and a script that removes what it made: users, namespaces, rules.
 
 use std::env;
 use std::fs;
@@ -13,16 +12,16 @@ use std::time::Duration;
 use anyhow::Context;
 use xshell::{Shell, cmd};
 
-/// A keeper has written down who it is long before this.
+/// A keeper has stored its identity long before this age.
 const YOUNG: Duration = Duration::from_secs(3600);
 
-/// Sweeps, as root; as somebody else it does nothing.
+/// Sweeps, as root. Does nothing for other users.
 ///
 /// # Errors
 ///
 /// If something stale cannot be removed.
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
-    if cmd!(sh, "id -u").quiet().read().context("cannot tell who is running this")? != "0" {
+    if cmd!(sh, "id -u").quiet().read().context("cannot get the user ID")? != "0" {
         return Ok(());
     }
     for dir in stale_directories(&env::temp_dir()) {
@@ -31,8 +30,7 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     }
     let passwd = sh.read_file("/etc/passwd").context("cannot read the list of users")?;
     for user in stale_users(&passwd) {
-        // One that has processes is somebody's after all; that is found by the exit status of
-        // pgrep.
+        // A user with processes is still in use; pgrep's exit status shows it.
         if cmd!(sh, "pgrep -u {user}").quiet().ignore_stdout().run().is_err() {
             cmd!(sh, "userdel -f {user}").quiet().ignore_stderr().run()?;
             println!("provision: removed the user {user}, whom a test left");
@@ -41,7 +39,7 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The undo script is root's own: nobody else can have written to the directory.
+/// Runs the undo script. It is root's own: no other user can have written to the directory.
 fn remove(sh: &Shell, dir: &Path) -> anyhow::Result<()> {
     for pid in processes_of(dir) {
         cmd!(sh, "kill -KILL {pid}").quiet().ignore_status().run()?;
@@ -70,23 +68,23 @@ fn is_stale(dir: &Path) -> bool {
         }
 }
 
-/// `keeper` has a process number and the time of its start.
+/// `keeper` has a process ID and the time of its start.
 fn is_running(keeper: &str) -> bool {
     let Some((pid, start)) = keeper.trim().split_once(' ') else { return false };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     is_alive_since(&stat, start)
 }
 
-/// State and start are fields 3 and 22 of proc(5)'s `stat`. In a container, process 1 may leave the
-/// dead unreaped.
+/// State and start are fields 3 and 22 of proc(5)'s `stat`. In a container, process 1 may not reap
+/// zombies.
 fn is_alive_since(stat: &str, start: &str) -> bool {
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let fields: Vec<&str> = after_name.split(' ').collect();
     fields.first() != Some(&"Z") && fields.get(19) == Some(&start)
 }
 
-/// The servers themselves: their arguments name a file of the directory. sshd shows its arguments
-/// as one.
+/// Returns the servers themselves: their arguments name a file of the directory. sshd shows its
+/// arguments as one.
 fn processes_of(dir: &Path) -> Vec<String> {
     let inside = format!("{}/", dir.display());
     let names_it = |pid: &String| {
@@ -98,7 +96,7 @@ fn processes_of(dir: &Path) -> Vec<String> {
     pids.filter(|it| it.bytes().all(|byte| byte.is_ascii_digit())).filter(names_it).collect()
 }
 
-/// Users of tests whose directory, in which their home was, is gone.
+/// Returns users of tests whose home directory is gone.
 fn stale_users(passwd: &str) -> Vec<&str> {
     let users = passwd.lines().filter_map(|line| {
         let [name, _, _, _, _, home, _] = line.split(':').collect::<Vec<_>>()[..] else {
@@ -110,7 +108,7 @@ fn stale_users(passwd: &str) -> Vec<&str> {
     stale.map(|(name, _)| name).collect()
 }
 
-/// `hl-` and eight hexadecimal digits.
+/// Returns whether a name is `hl-` and eight hexadecimal digits.
 fn is_fixture_name(name: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     name.strip_prefix("hl-").is_some_and(|it| it.len() == 8 && it.bytes().all(is_digit))
@@ -158,7 +156,7 @@ mod tests {
         command.args(["-c", "echo; read x"]).arg(dir.join("file"));
         let pipe = std::process::Stdio::piped;
         let mut child = command.stdin(pipe()).stdout(pipe()).spawn().unwrap();
-        // Its first byte says that it is a shell by now, with the arguments of one.
+        // Its first byte shows that it is a shell by now, with a shell's arguments.
         std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut [0]).unwrap();
         assert_eq!(processes_of(dir), [child.id().to_string()]);
         assert!(processes_of(Path::new("/nowhere/hostlink-xtask")).is_empty());

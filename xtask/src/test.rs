@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that the tests need, then the tests.
+//! `cargo xtask test`: provides what the tests need, then runs them.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::timing::Timing;
 use crate::users::{self, User};
 use crate::{images, junit, orphans, provision, sudo_rs, terraform, vagrant};
 
-/// How to run the tests.
+/// The arguments of the command.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TestOptions {
     /// Install what the tests need first (root, Debian or Ubuntu)
@@ -30,7 +30,7 @@ pub(crate) struct TestOptions {
     /// Rewrite the committed expectations instead of comparing with them
     #[arg(long)]
     bless: bool,
-    /// Run each test N times, to find one that fails now and then
+    /// Run each test N times, to find one that sometimes fails
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     repeat: Option<u16>,
     /// Keep the processors busy beside the tests, with four loops
@@ -44,7 +44,7 @@ pub(crate) struct TestOptions {
     filters: Vec<OsString>,
 }
 
-/// No test was run, and why: what was asked for selects none, or a fixture does not start.
+/// No test was run, and why: the arguments select none, or a fixture does not start.
 #[derive(Debug)]
 pub(crate) struct NothingRun(String);
 
@@ -60,7 +60,7 @@ impl std::error::Error for NothingRun {}
 ///
 /// # Errors
 ///
-/// [`Missing`] before anything is built, [`NothingRun`], or the first part that has failed.
+/// [`Missing`] before anything is built, [`NothingRun`], or the first part that failed.
 pub(crate) fn run(sh: &Shell, options: &TestOptions) -> anyhow::Result<()> {
     let mut timing = Timing::default();
     let result = run_parts(sh, options, &mut timing);
@@ -126,7 +126,7 @@ fn wanted_groups(options: &TestOptions) -> &'static [Group] {
 fn missing_roots() -> Vec<String> {
     images::missing_roots()
         .iter()
-        .map(|it| format!("the root of {} as its recipe is now", it.name))
+        .map(|image| format!("the root of {} as its recipe is now", image.name))
         .collect()
 }
 
@@ -135,26 +135,28 @@ fn missing_containers(sh: &Shell, engine: Engine) -> Vec<String> {
         return vec![format!("a {engine} that answers")];
     }
     let images = images::missing(sh, engine).into_iter();
-    images.map(|it| format!("the image {} in {engine} as its recipe is now", it.name)).collect()
+    images
+        .map(|image| format!("the image {} in {engine} as its recipe is now", image.name))
+        .collect()
 }
 
-/// What the tests need and this machine does not have.
+/// What the tests need and this machine lacks.
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     components: Vec<&'static Component>,
     users: Vec<&'static User>,
     services: Vec<&'static Service>,
-    /// Roots, engines and their images, in words.
+    /// Roots, engines and their images, as text.
     containers: Vec<String>,
-    /// What `--provision` cannot bring, in words.
+    /// What `--provision` cannot install, as text.
     by_hand: Option<&'static str>,
 }
 
 impl Missing {
-    /// What `--provision` brings.
+    /// Returns everything that `--provision` installs.
     fn all(&self) -> Vec<String> {
         let components = self.components.iter().map(|it| format!("{} ({})", it.name, it.why));
-        let users = self.users.iter().map(|it| format!("the user {}", it.name));
+        let users = self.users.iter().map(|user| format!("the user {}", user.name));
         let services = self.services.iter().map(|it| format!("the PAM service {}", it.name));
         let containers = self.containers.iter().cloned();
         components.chain(users).chain(services).chain(containers).collect()
@@ -175,10 +177,10 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// What the path of a test that needs an engine contains: the name of the module that it is in.
+/// The name of the modules whose tests need an engine.
 const WITH_DOCKER: &str = "with_docker";
 
-/// Runs the suites, and what is not in one of them; all of them, though one has failed.
+/// Runs the suites and the other tests. Runs all of them, even if one fails.
 fn run_tests(
     sh: &Shell,
     options: &TestOptions,
@@ -218,7 +220,7 @@ fn run_tests(
     }
 }
 
-/// Runs suites beside other tests: both wait for a good part of their time.
+/// Runs suites beside other tests: both wait much of their time.
 fn beside(
     suites: &[Suite],
     run: impl Fn(&Suite) -> anyhow::Result<Outcome> + Sync,
@@ -236,7 +238,7 @@ fn beside(
     })
 }
 
-/// Prefers nextest, which runs each test in a process of its own.
+/// Prefers nextest, which runs each test in its own process.
 fn run_others(sh: &Shell, options: &TestOptions, words: &[OsString]) -> anyhow::Result<Outcome> {
     let nextest = cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr();
     let filters = &options.filters;
@@ -245,7 +247,7 @@ fn run_others(sh: &Shell, options: &TestOptions, words: &[OsString]) -> anyhow::
         cmd!(sh, "cargo test {scope...} --no-fail-fast -- {words...} {filters...}").run()?;
         return Ok(Outcome::Passed);
     }
-    // Most tests wait most of their time: for a server, a limit, a silence.
+    // Most tests wait most of the time: for a server, a limit, a silence.
     let threads = (THREADS_PER_CPU * available_parallelism().map_or(1, usize::from)).to_string();
     let mut command = cmd!(sh, "cargo nextest run --workspace --all-features");
     command = command.args(["--test-threads", &threads, "-E", suites::OTHERS]);
@@ -264,20 +266,20 @@ fn run_others(sh: &Shell, options: &TestOptions, words: &[OsString]) -> anyhow::
     Ok(outcome)
 }
 
-/// How many tests that have a process of their own run at the same time.
+/// How many tests with their own process run at the same time.
 const THREADS_PER_CPU: usize = 4;
 
-/// The exit status of nextest where the filter selects no test.
+/// The exit status of nextest if the filter selects no test.
 const NO_TESTS_RUN: i32 = 4;
 
-/// Which tests are left out, and how filters are meant, as the test programs and nextest both
-/// understand it.
+/// Returns the arguments for filters and for tests that are left out, for both the test programs
+/// and nextest.
 fn test_words(options: &TestOptions, has_terraform: bool) -> Vec<OsString> {
     let docker = options.no_docker.then_some(["--skip", WITH_DOCKER]);
     let terraform = (!has_terraform).then_some(["--skip", terraform::WITH_TERRAFORM]);
     let exact = options.exact.then_some("--exact");
-    // An exact filter selects nothing that would have to be left out; nextest takes what is skipped
-    // for exact as well.
+    // An exact filter selects nothing that must be left out, and nextest would match the skipped
+    // names exactly, too.
     let skipped = docker.into_iter().chain(terraform).flatten().filter(|_| !options.exact);
     skipped.chain(exact).map(OsString::from).collect()
 }

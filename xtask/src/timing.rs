@@ -13,12 +13,12 @@ pub(crate) struct Timing {
 struct Part {
     name: String,
     took: Duration,
-    /// What all processes of the machine have used, since a container's are nobody's children.
+    /// The CPU time of all processes of the machine: those of a container are not our children.
     cpu: Option<Duration>,
 }
 
 impl Timing {
-    /// Does some work, and remembers how long it took.
+    /// Runs some work, and records how long it took.
     pub(crate) fn of<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {
         let (start, cpu) = (Instant::now(), cpu_time());
         let done = work();
@@ -27,7 +27,7 @@ impl Timing {
         done
     }
 
-    /// A line for each part, and one for the sum.
+    /// Returns a line for each part, and one for the sum.
     pub(crate) fn table(&self) -> String {
         let took = self.parts.iter().map(|part| part.took).sum();
         let cpu = self.parts.iter().map(|part| part.cpu).sum();
@@ -35,7 +35,7 @@ impl Timing {
         self.parts.iter().chain([&total]).map(Part::line).collect()
     }
 
-    /// The names of the parts, in their order.
+    /// Returns the names of the parts, in their order.
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<&str> {
         self.parts.iter().map(|part| &*part.name).collect()
@@ -50,18 +50,17 @@ impl Part {
     }
 }
 
-/// How long the processors have been busy since the machine was started; nothing where there is no
-/// proc(5).
+/// Returns how long the processors have been busy since boot; `None` without proc(5).
 fn cpu_time() -> Option<Duration> {
     busy(&fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// Reads the line `cpu`, whose fourth and fifth number are idle time. A tick is a hundredth of a
+/// Parses the line `cpu`, whose fourth and fifth numbers are idle time. A tick is a hundredth of a
 /// second on every Linux (`USER_HZ`, time(7)).
 fn busy(stat: &str) -> Option<Duration> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks = line.split_whitespace().enumerate().filter(|(number, _)| ![3, 4].contains(number));
-    // Guests' time is counted with that of users already.
+    // The time of guests is included in that of users.
     let ticks = ticks.take(6).map(|(_, ticks)| ticks.parse::<u64>().ok());
     Some(Duration::from_millis(10 * ticks.sum::<Option<u64>>()?))
 }

@@ -1,25 +1,25 @@
 //! The users that the tests log in as.
 //!
 //! A login shell is a property of a user, so `sudo -i` and `su -l` reach fish and tcsh through
-//! users that have them.
+//! users with these shells.
 
 use anyhow::Context;
 use xshell::{Shell, cmd};
 
-/// One user without a password.
+/// A user without a password.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) name: &'static str,
     shell: &'static str,
 }
 
-/// Every user; a test that needs another one adds its row here.
+/// All users. A test that needs another one adds its row here.
 pub(crate) const USERS: &[User] = &[
     User { name: "hostlink-fish", shell: "/usr/bin/fish" },
     User { name: "hostlink-tcsh", shell: "/usr/bin/tcsh" },
 ];
 
-/// The users that this machine does not have.
+/// Returns the users that this machine does not have.
 pub(crate) fn missing(sh: &Shell) -> anyhow::Result<Vec<&'static User>> {
     let known = sh.read_file("/etc/passwd").context("cannot read the list of users")?;
     Ok(missing_in(&known))

@@ -1,7 +1,7 @@
-//! The image of Vagrant's machines: the Debian one with an SSH server that runs, and the user whom
+//! The image of Vagrant's machines: the Debian one with a running SSH server, and the user that
 //! Vagrant logs in as.
 //!
-//! It is Docker's alone, since Vagrant's provider drives that.
+//! Only Docker gets it, since Vagrant's provider uses Docker.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -18,21 +18,21 @@ const BASE: &str = "hostlink-test-debian";
 
 const RECIPE: &str = include_str!("images/vagrant.sh");
 
-/// What its containers run. The image has no host key.
+/// The command of its containers. The image has no host key.
 const SERVER: &str =
     r#"CMD ["sh", "-c", "mkdir -p /run/sshd && ssh-keygen -A && exec /usr/sbin/sshd -D"]"#;
 
-/// Whether Docker has it, of the base that it has now.
+/// Returns whether Docker has it, made from the current base.
 pub(crate) fn is_there(sh: &Shell) -> bool {
     let label = images::recipe_label(sh, Engine::Docker, IMAGE);
     label.is_some() && label == version(sh)
 }
 
-/// Makes it, in place of an older one.
+/// Makes it, replacing an older one.
 ///
 /// # Errors
 ///
-/// If Vagrant's key is not found, or Docker or the recipe fails.
+/// If Vagrant's key is not found, or if Docker or the recipe fails.
 pub(crate) fn make(sh: &Shell) -> anyhow::Result<()> {
     let version = version(sh).with_context(|| format!("Docker has no image {BASE}"))?;
     let key = public_key(sh)?;
@@ -50,14 +50,14 @@ pub(crate) fn make(sh: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells apart what it was made of; nothing if there is no base.
+/// Returns the version of what it is made from; `None` without the base.
 fn version(sh: &Shell) -> Option<String> {
     let mut hasher = DefaultHasher::new();
     (RECIPE, SERVER, images::recipe_label(sh, Engine::Docker, BASE)?).hash(&mut hasher);
     Some(format!("{:016x}", hasher.finish()))
 }
 
-/// The key comes with Vagrant's package, Debian's or HashiCorp's.
+/// Returns the key of Vagrant's package, Debian's or HashiCorp's.
 fn public_key(sh: &Shell) -> anyhow::Result<Vec<u8>> {
     let files = cmd!(sh, "dpkg --listfiles vagrant").quiet().ignore_stderr().read();
     let files = files.context("vagrant is of no package, so its public key is not found")?;

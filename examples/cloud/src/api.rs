@@ -13,9 +13,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-/// No page is larger, and no account has more pages.
-const LARGEST_PAGE: usize = 16 * 1024 * 1024;
-const MOST_PAGES: u32 = 1000;
+/// The limit of a page, and of the number of pages.
+const MAX_PAGE_SIZE: usize = 16 * 1024 * 1024;
+const MAX_PAGES: u32 = 1000;
 
 /// A server as the API describes it.
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ struct Page {
     next_page: Option<u32>,
 }
 
-/// Where the API is, and who asks.
+/// The address of the API, and the token.
 pub(crate) struct Api {
     client: Client<HttpConnector, Empty<Bytes>>,
     url: String,
@@ -48,7 +48,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// `limit` is how long each page may take.
+    /// `limit` is the timeout of a page.
     pub(crate) fn new(url: &str, token: Secret, limit: Duration) -> Result<Self> {
         let refused = |message: &str| Error::new(ErrorKind::Data, message.to_owned());
         let url = url.trim_end_matches('/');
@@ -56,7 +56,7 @@ impl Api {
             return Err(refused("cloud_url: write http://HOST:PORT/PATH"));
         }
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| refused("cloud_token: *** cannot stand in a header"))?;
+            .map_err(|_| refused("cloud_token: *** is not valid in a header"))?;
         authorization.set_sensitive(true);
         let client = Client::builder(TokioExecutor::new()).build_http();
         Ok(Self { client, url: url.to_owned(), authorization, limit })
@@ -66,7 +66,7 @@ impl Api {
         &self.url
     }
 
-    /// Every server, in the order of the pages.
+    /// Returns every server, in the order of the pages.
     pub(crate) async fn servers(&self) -> Result<Vec<Server>> {
         let (mut servers, mut next) = (Vec::new(), Some(1));
         while let Some(number) = next {
@@ -77,8 +77,8 @@ impl Api {
             })??;
             servers.extend(page.servers);
             next = page.next_page;
-            // An API that leads in a circle would be read for ever.
-            if next.is_some_and(|next| next <= number || next > MOST_PAGES) {
+            // An API whose pages form a loop would be read forever.
+            if next.is_some_and(|next| next <= number || next > MAX_PAGES) {
                 return Err(self.failed(&format!("page {number} leads to page {next:?}")));
             }
         }
@@ -95,16 +95,17 @@ impl Api {
                 self.failed(&first_cause(&error).to_string()).with_source(error)
             })?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST_PAGE).collect().await;
+        let body = Limited::new(response.into_body(), MAX_PAGE_SIZE).collect().await;
         let body = body.map_err(|error| self.failed(&format!("page {number}: {error}")))?;
         match status {
             StatusCode::OK => serde_json::from_slice(&body.to_bytes()).map_err(|error| {
-                self.failed(&format!("page {number} is no list of servers: {error}"))
+                self.failed(&format!("page {number} is not a list of servers: {error}"))
             }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(self.failed(&format!("it refuses the token ({status}): see cloud_token")))
+                Err(self
+                    .failed(&format!("the API refused the token ({status}): check cloud_token")))
             }
-            status => Err(self.failed(&format!("it answers {status}"))),
+            status => Err(self.failed(&format!("the API answered {status}"))),
         }
     }
 
@@ -113,7 +114,7 @@ impl Api {
     }
 }
 
-/// What it began with: hyper's own words are about itself.
+/// Returns the first cause: hyper's own message is about itself.
 fn first_cause<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     error.source().map_or(error, first_cause)
 }

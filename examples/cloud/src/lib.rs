@@ -51,7 +51,7 @@ impl Connector for CloudConnector {
     }
 }
 
-/// The settings, or else the environment.
+/// Reads the settings, with the environment as the fallback.
 fn api(context: &Context) -> Result<Api> {
     let mut data: Data = [(URL.key, "CLOUD_URL"), (TOKEN.key, "CLOUD_TOKEN")]
         .into_iter()
@@ -65,7 +65,7 @@ fn api(context: &Context) -> Result<Api> {
         [(URL, "CLOUD_URL", url.is_some()), (TOKEN, "CLOUD_TOKEN", token.is_some())]
     {
         if !is_given && data.get(field.key).is_none() {
-            reader.fault(field.key, format!("it is missing: give it, or the variable {variable}"));
+            reader.fault(field.key, format!("missing: set it or the variable {variable}"));
         }
     }
     reader.finish()?;
@@ -78,7 +78,7 @@ fn host(server: &Server) -> Result<NameData> {
     // It becomes a target's name, in which `/@local` would mean this machine.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(is_plain) {
-        let message = format!("the API lists {name:?}, which is no host name");
+        let message = format!("the API lists {name:?}, which is not a valid host name");
         return Err(Error::new(ErrorKind::Inventory, message));
     }
     let mut host = NameData::new(name).with_data("ssh_hostname", address.as_str());

@@ -38,7 +38,7 @@ impl Connector for NetnsConnector {
 
     async fn list(&self, argument: Option<&str>, _context: &Context) -> Result<Listing> {
         let Some(name) = argument else {
-            let message = "@netns stands for no namespace: write @netns/NAME";
+            let message = "@netns names no namespace: write @netns/NAME";
             return Err(Error::new(ErrorKind::Inventory, message));
         };
         namespace(name).map_err(|problem| {
@@ -61,7 +61,7 @@ impl Open for NetnsConnector {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let settings = Settings::parse(&target.data)?;
         let Some(outer) = target.outer.clone() else {
-            let message = "@netns goes through another target, and there is none";
+            let message = "@netns needs a target to go through, and there is none";
             return Err(Error::new(ErrorKind::Unsupported, message));
         };
         let ip = look(&outer, &settings, context.connect_timeout).await?;
@@ -73,7 +73,7 @@ impl Open for NetnsConnector {
 #[derive(Debug)]
 struct Settings {
     name: String,
-    /// What it takes to enter.
+    /// The privilege options to enter the namespace.
     privilege: ConnectorArguments,
 }
 
@@ -96,18 +96,18 @@ fn namespace(name: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
         return Err(format!(
-            "{name:?} is no name of a namespace: write letters, digits, . _ and -"
+            "{name:?} is not a valid namespace name: use letters, digits, . _ and -"
         ));
     }
     Ok(name.to_owned())
 }
 
-/// Says where `ip` is, and enters the namespace to see whether that can be done. An ordinary user's
+/// Prints the path of `ip`, and enters the namespace to check that this works. An ordinary user's
 /// PATH may lack /usr/sbin.
 const PROBE: &str = r#"own=$PATH; PATH=$PATH:/usr/sbin:/sbin; ip=$(command -v ip) || exit 127
 echo "$ip"; PATH=$own; exec "$ip" netns exec "$1" true"#;
 
-/// Where `ip` is on a target that has the namespace, in one round trip.
+/// Returns the path of `ip` on a target that has the namespace, in one round trip.
 async fn look(outer: &Link, settings: &Settings, limit: Duration) -> Result<String> {
     let name = &settings.name;
     let probe = StringCommand::new().raw("exec sh -c").arg(PROBE).raw("sh").arg(name);
@@ -130,8 +130,8 @@ async fn look(outer: &Link, settings: &Settings, limit: Duration) -> Result<Stri
     Err(Error::new(kind, message).with_stderr_tail(&output.stderr()))
 }
 
-/// A namespace of a target. Everything goes through the connection to that one, except its network:
-/// so there is no `dial` and no `forward`, which would end up on the wrong side.
+/// A namespace of a target. Everything goes through the connection to that target, except the
+/// network. So there is no `dial` and no `forward`: they would use the target's network.
 #[derive(Debug)]
 struct NetnsConnection {
     outer: Link,
@@ -140,8 +140,8 @@ struct NetnsConnection {
 }
 
 impl NetnsConnection {
-    /// What becomes `sh -c script` in the namespace. sudo puts the text of its command into
-    /// SUDO_COMMAND.
+    /// Returns the line that becomes `sh -c script` in the namespace. sudo puts the text of its
+    /// command into SUDO_COMMAND.
     fn line(&self, script: &[u8]) -> StringCommand {
         let line = StringCommand::new().raw("unset SUDO_COMMAND; exec").arg(&self.ip);
         let line = line.raw("netns exec").arg(&self.settings.name);
@@ -149,7 +149,7 @@ impl NetnsConnection {
     }
 }
 
-/// What core writes around a command of ours, at most.
+/// The maximum size of what core writes around a command.
 const ANNOUNCEMENTS: usize = 2 * 1024;
 
 #[async_trait]
@@ -163,14 +163,14 @@ impl Connection for NetnsConnection {
         self.outer.spawn_command(&line, &self.settings.privilege, options).await
     }
 
-    /// What holds for the target holds in the namespace, with two exceptions: a shell that another
+    /// The features of the target apply to the namespace, with two exceptions: a shell that another
     /// program has started need not lead its group, and the network is not this machine's.
     fn features(&self) -> Features {
         let outer = self.outer.connection().features();
         Features { leads_process_groups: false, is_this_machine: false, ..outer }
     }
 
-    /// The script is an argument of `ip`, however the line gets there; on a terminal, the line is
+    /// The script is an argument of `ip`, however the line gets there. On a terminal, the line is
     /// an argument too.
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
         let line = || make_unix_command(&self.line(script), &self.settings.privilege);

@@ -1,5 +1,4 @@
-//! `@netns` through the behaviour suite, in a namespace of the test's own. It takes root and
-//! iproute2.
+//! Runs `@netns` through the behavior suite, in a new namespace. Needs root and iproute2.
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -14,16 +13,16 @@ mod namespace;
 
 use namespace::Namespace;
 
-/// What a namespace does not offer. Cases that need it are run all the same, and have to fail.
+/// What a namespace lacks. Cases that need it are run all the same, and have to fail.
 const LACKS: &[Lack] = &[Lack::fails(
     Ability::Mount,
-    "each command has mounts of its own, since `ip netns exec` mounts another /sys for it",
+    "each command has its own mounts, since `ip netns exec` mounts a new /sys for it",
 )];
 
-/// The variable that names the parent's namespace to a child of the test program.
+/// The variable that passes the parent's namespace to a child of the test program.
 const VARIABLE: &str = "HOSTLINK_EXAMPLE_NETNS";
 
-/// One namespace for all cases that this process runs; it is made when the first of them connects.
+/// One namespace for all cases of this process. The first connection makes it.
 struct NetnsFixture {
     own: OnceLock<Namespace>,
 }

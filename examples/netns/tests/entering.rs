@@ -1,5 +1,4 @@
-//! What is particular to `@netns`: whose network it is, and what is said where it cannot be
-//! entered.
+//! What is specific to `@netns`: whose network it is, and the errors if it cannot be entered.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -32,9 +31,9 @@ async fn commands_see_the_network_of_the_namespace() {
     let lines = output.stdout_lines();
     assert_eq!(lines[1..], ["lo"]);
     let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
-    assert_ne!(lines[0], ours.display().to_string(), "the control: it is another one than ours");
+    assert_ne!(lines[0], ours.display().to_string(), "the control: it differs from ours");
 
-    // Not that of the target in front: it would be reached from the wrong side.
+    // `dial` would use the network of the target before it.
     let error =
         link.dial(&Endpoint::Tcp("127.0.0.1".to_owned(), 22)).await.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);

@@ -1,4 +1,4 @@
-//! The whole command line of hostlink, with connectors of a third party.
+//! The whole command line of hostlink, with third-party connectors.
 
 use std::process::ExitCode;
 use std::sync::Arc;

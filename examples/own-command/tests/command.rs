@@ -1,4 +1,4 @@
-//! The program itself, started as a user starts it. It takes root and iproute2.
+//! Runs the program as a user does. Needs root and iproute2.
 
 use std::process::{Command, Output, Stdio};
 
@@ -42,12 +42,9 @@ fn commands_and_files_go_through_a_namespace() {
 #[test]
 fn bad_input_is_one_line_and_status_2() {
     for (target, expected) in [
-        ("@netns/a b", "hostlink: @netns/a b: \"a b\" is no name of a namespace: write letters"),
-        ("@netns", "hostlink: @netns stands for no namespace: write @netns/NAME"),
-        (
-            "@cloud",
-            "hostlink: cloud_url: it is missing: give it, or the variable CLOUD_URL; cloud_token",
-        ),
+        ("@netns/a b", "hostlink: @netns/a b: \"a b\" is not a valid namespace name: use letters"),
+        ("@netns", "hostlink: @netns names no namespace: write @netns/NAME"),
+        ("@cloud", "hostlink: cloud_url: missing: set it or the variable CLOUD_URL; cloud_token"),
         ("@clod", "hostlink: there is no connector @clod; there are: @local"),
     ] {
         let output = own_command(&[target, "exec", "--", "true"]);

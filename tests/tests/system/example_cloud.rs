@@ -167,27 +167,31 @@ async fn a_tag_chooses() {
 async fn a_failing_api_is_reported_in_one_line() {
     let good = r#"{"servers": []}"#;
     for (answer, token, expected) in [
-        (pages(&[good]), "wrong", "it refuses the token (401 Unauthorized): see cloud_token"),
+        (
+            pages(&[good]),
+            "wrong",
+            "the API refused the token (401 Unauthorized): check cloud_token",
+        ),
         (
             Answer::Status(StatusCode::INTERNAL_SERVER_ERROR),
             TOKEN,
-            "it answers 500 Internal Server Error",
+            "the API answered 500 Internal Server Error",
         ),
         (
             pages(&["<html>\n"]),
             TOKEN,
-            "page 1 is no list of servers: expected value at line 1 column 1",
+            "page 1 is not a list of servers: expected value at line 1 column 1",
         ),
         (
             pages(&[r#"{"servers": [], "next_page": 2}"#, r#"{"servers": [{"name": "a"}]}"#]),
             TOKEN,
-            "page 2 is no list of servers: missing field `address` at line 1 column 26",
+            "page 2 is not a list of servers: missing field `address` at line 1 column 26",
         ),
         (pages(&[r#"{"servers": [], "next_page": 1}"#]), TOKEN, "page 1 leads to page Some(1)"),
         (
             pages(&[r#"{"servers": [{"name": "x/@local", "address": "a"}]}"#]),
             TOKEN,
-            "the API lists \"x/@local\", which is no host name",
+            "the API lists \"x/@local\", which is not a valid host name",
         ),
     ] {
         let cloud = Cloud::start(answer).await;

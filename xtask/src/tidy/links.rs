@@ -22,7 +22,7 @@ fn broken_links_of(page: &Source, sources: &[Source]) -> Vec<Finding> {
             // A path with `::` names an item of a crate: rustdoc checks it.
             let is_elsewhere = path.is_empty() || path.contains("://") || path.contains("::");
             if !is_elsewhere && !resolve(&page.path, path).is_some_and(|path| exists(&path)) {
-                findings.push(page.finding(number, format!("the link leads nowhere: {link}")));
+                findings.push(page.finding(number, format!("broken link: {link}")));
             }
         }
     }
@@ -94,10 +94,7 @@ mod tests {
         let printed: Vec<_> = broken_links(&sources).iter().map(ToString::to_string).collect();
         assert_eq!(
             printed,
-            [
-                "a/page.md:2: the link leads nowhere: missing.md",
-                "a/page.md:2: the link leads nowhere: ../../out.md",
-            ]
+            ["a/page.md:2: broken link: missing.md", "a/page.md:2: broken link: ../../out.md",]
         );
     }
     #[test]

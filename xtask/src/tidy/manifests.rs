@@ -2,8 +2,7 @@
 
 use super::source::{Finding, Source};
 
-/// A version that is stated twice is stated differently one day: only the root of a workspace
-/// states versions.
+/// Two statements of a version differ one day: only the root of a workspace states versions.
 pub(crate) fn own_versions(source: &Source) -> Vec<Finding> {
     if !source.path.ends_with("/Cargo.toml") {
         return Vec::new();
@@ -27,7 +26,7 @@ fn message(name: &str) -> String {
     format!("`{name}` must be declared in the workspace manifest and used by `workspace = true`")
 }
 
-/// The dependency that `line` of `section` declares without the workspace.
+/// Returns the dependency that `line` of `section` declares without the workspace.
 fn own_dependency<'a>(section: &'a str, line: &'a str) -> Option<&'a str> {
     let (key, value) = line.split_once('=')?;
     let key = key.trim();
@@ -45,14 +44,14 @@ fn inherits_inline(value: &str) -> bool {
     fields.map(|it| it.replace(' ', "")).any(|it| it == "workspace=true")
 }
 
-/// `[dependencies]`, `[dev-dependencies]`, `[target.'…'.build-dependencies]` …
+/// Matches `[dependencies]`, `[dev-dependencies]`, `[target.'…'.build-dependencies]` …
 fn is_list(section: &str) -> bool {
-    // That of a root, such as the fuzz targets have, which are a workspace of their own.
+    // The root of a workspace states versions; the fuzz targets have their own.
     section != "workspace.dependencies"
         && section.rsplit('.').next().is_some_and(|it| it.ends_with("dependencies"))
 }
 
-/// `[dependencies.name]`, and so on.
+/// Matches `[dependencies.name]`, and so on.
 fn is_table(section: &str) -> bool {
     section.rsplit_once('.').is_some_and(|(list, _)| is_list(list)) && !is_list(section)
 }

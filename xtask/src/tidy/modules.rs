@@ -1,9 +1,8 @@
-//! The modules of a crate name each other in one direction.
+//! The modules of a crate depend on each other in one direction.
 //!
-//! Modules that name each other in a circle can only be read, tested and changed together. Where a
-//! crate has layers, a layer names nothing of a later one. A layer is a directory whose `mod.rs`
-//! declares modules and does nothing else; the order of layers is the order in which `lib.rs`
-//! declares them.
+//! Modules that depend on each other in a cycle can only be read, tested and changed together. A
+//! layer depends on no later layer. A layer is a directory whose `mod.rs` declares modules and does
+//! nothing else; `lib.rs` declares the layers in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
@@ -19,7 +18,7 @@ struct Modules<'a> {
     /// The modules that `lib.rs` or `main.rs` declares, in their order.
     declared: Vec<String>,
     layers: BTreeSet<String>,
-    /// What the root of the crate re-exports, and the module that it is from.
+    /// The items that the root of the crate re-exports, and their modules.
     exports: BTreeMap<String, String>,
     files: Vec<(String, &'a Source)>,
 }
@@ -30,8 +29,8 @@ struct Named {
     line: usize,
 }
 
-/// Finds circles of modules, and layers that name a later one, in each crate.
-pub(crate) fn circles(sources: &[Source]) -> Vec<Finding> {
+/// Finds cycles of modules, and layers that depend on a later one, in each crate.
+pub(crate) fn cycles(sources: &[Source]) -> Vec<Finding> {
     let crates: BTreeSet<_> = sources.iter().filter_map(|it| Some(split(&it.path)?.0)).collect();
     crates.into_iter().flat_map(|root| Modules::of(sources, root).findings()).collect()
 }
@@ -40,20 +39,21 @@ pub(crate) fn circles(sources: &[Source]) -> Vec<Finding> {
 const LAYERED: &str = "crates/core";
 const PAGE: &str = "ARCHITECTURE.md";
 
-/// A table of core's layers, the lowest first, in Markdown.
+/// Returns a table of core's layers, the lowest first, in Markdown.
 pub(crate) fn layers(sources: &[Source]) -> String {
     Modules::of(sources, LAYERED).table()
 }
 
-/// Finds a page whose table of layers is not that of the code.
+/// Returns a finding if the page's table of layers is not that of the code.
 pub(crate) fn stale_table(sources: &[Source]) -> Option<Finding> {
     let page = sources.iter().find(|it| it.path == PAGE)?;
     let is_stale = !page.text.contains(&layers(sources));
-    is_stale
-        .then(|| page.finding(1, "the layers of core are others: `cargo xtask layers` prints them"))
+    is_stale.then(|| {
+        page.finding(1, "the layers of core have changed: `cargo xtask layers` prints them")
+    })
 }
 
-/// The folder of a crate's sources, and the rest of a path in it.
+/// Splits a path into the source folder of its crate and the rest.
 fn split(path: &str) -> Option<(&str, &str)> {
     let at = path.find("/src/")?;
     let is_rust = path.starts_with("crates/") && path.ends_with(".rs");
@@ -61,7 +61,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
 }
 
 impl<'a> Modules<'a> {
-    /// The modules of the crate in the folder `root`.
+    /// Returns the modules of the crate in the folder `root`.
     fn of(sources: &'a [Source], root: &str) -> Self {
         let files = sources.iter().filter(|it| !it.path.ends_with("tests.rs"));
         let files = files.filter_map(|it| Some((split(&it.path)?, it)));
@@ -87,7 +87,7 @@ impl<'a> Modules<'a> {
     fn read_root(&mut self, text: &str) {
         let declared = declarations(text);
         self.declared.extend(declared);
-        for path in paths_behind(text, "use") {
+        for path in paths_after(text, "use") {
             if let [module @ .., name] = &*path.names {
                 let names: Vec<&str> = module.iter().map(String::as_str).collect();
                 self.exports.insert(name.clone(), names.join("::"));
@@ -95,7 +95,7 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// The module that a path from the root of the crate leads to.
+    /// Returns the module that a path from the root of the crate leads to.
     fn module(&self, names: &[&str]) -> String {
         match names {
             [layer, module, ..] if self.layers.contains(*layer) => format!("{layer}::{module}"),
@@ -109,10 +109,10 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// The modules that a file names, without its own.
+    /// Returns the modules that a file names, except itself.
     fn named(&self, own: &str, source: &Source) -> Vec<Named> {
-        let from_root = paths_behind(&source.text, "crate").into_iter();
-        let from_layer = paths_behind(&source.text, "super").into_iter().filter_map(|mut path| {
+        let from_root = paths_after(&source.text, "crate").into_iter();
+        let from_layer = paths_after(&source.text, "super").into_iter().filter_map(|mut path| {
             let (layer, _) = own.split_once("::")?;
             let is_in_layer = source.path.rsplit('/').nth(1) == Some(layer);
             path.names.insert(0, layer.to_owned());
@@ -141,16 +141,16 @@ impl<'a> Modules<'a> {
                 edges.entry(module).or_default().insert(named.module);
             }
         }
-        for circle in in_circles(&edges) {
+        for cycle in in_cycles(&edges) {
             let (_, source) =
-                self.files.iter().find(|(it, _)| *it == circle[0]).expect("it is one");
-            let message = format!("modules name each other in a circle: {}", circle.join(", "));
+                self.files.iter().find(|(name, _)| *name == cycle[0]).expect("it has a file");
+            let message = format!("modules depend on each other in a cycle: {}", cycle.join(", "));
             findings.push(source.finding(1, message));
         }
         findings
     }
 
-    /// The place of a module's layer in the order of `lib.rs`.
+    /// Returns the position of a module's layer in `lib.rs`.
     fn layer(&self, module: &str) -> Option<usize> {
         let first = module.split("::").next()?;
         self.declared.iter().position(|it| it == first)
@@ -172,8 +172,8 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// Groups of modules that reach each other.
-fn in_circles(edges: &BTreeMap<&str, BTreeSet<String>>) -> Vec<Vec<String>> {
+/// Returns groups of modules that reach each other.
+fn in_cycles(edges: &BTreeMap<&str, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached = |from: &str| {
         let mut reached = BTreeSet::new();
         let mut next = vec![from.to_owned()];
@@ -188,18 +188,18 @@ fn in_circles(edges: &BTreeMap<&str, BTreeSet<String>>) -> Vec<Vec<String>> {
     };
     let all: BTreeMap<&str, BTreeSet<String>> =
         edges.keys().map(|module| (*module, reached(module))).collect();
-    let mut circles = BTreeSet::new();
+    let mut cycles = BTreeSet::new();
     for (module, reached) in &all {
         let back = |other: &&String| all.get(&***other).is_some_and(|it| it.contains(*module));
-        let circle: Vec<String> = reached.iter().filter(back).cloned().collect();
-        if !circle.is_empty() {
-            circles.insert(circle);
+        let cycle: Vec<String> = reached.iter().filter(back).cloned().collect();
+        if !cycle.is_empty() {
+            cycles.insert(cycle);
         }
     }
-    circles.into_iter().collect()
+    cycles.into_iter().collect()
 }
 
-/// Whether a file declares modules, and does nothing else.
+/// Returns whether a file declares modules, and does nothing else.
 fn only_declares(text: &str) -> bool {
     let mut lines =
         text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with("//"));
@@ -207,7 +207,7 @@ fn only_declares(text: &str) -> bool {
     lines.clone().next().is_some() && lines.all(is_declaration)
 }
 
-/// The modules that a file declares, without those for tests.
+/// Returns the modules that a file declares, except those for tests.
 fn declarations(text: &str) -> Vec<String> {
     let words = text.lines().filter_map(|line| line.strip_suffix(';')?.split_once("mod "));
     let is_declaration = |before: &str| before.is_empty() || before.starts_with("pub");
@@ -224,8 +224,8 @@ struct PathInSource {
 
 type Tokens = Peekable<token_stream::IntoIter>;
 
-/// The paths that follow `word` outside of tests, with groups in braces taken apart.
-fn paths_behind(text: &str, word: &str) -> Vec<PathInSource> {
+/// Returns the paths that follow `word` outside of tests, with groups in braces expanded.
+fn paths_after(text: &str, word: &str) -> Vec<PathInSource> {
     let mut found = Vec::new();
     if let Ok(tokens) = TokenStream::from_str(text) {
         collect(tokens, word, &mut found);
@@ -250,7 +250,7 @@ fn collect(tokens: TokenStream, word: &str, found: &mut Vec<PathInSource>) {
     }
 }
 
-/// Whether it is what stands in brackets in `#[cfg(test)]`.
+/// Returns whether a group is the one of `#[cfg(test)]`.
 fn is_for_tests(group: &proc_macro2::Group) -> bool {
     group.stream().to_string().replace(' ', "") == "cfg(test)"
 }
@@ -273,7 +273,7 @@ fn take_colons(tokens: &mut Tokens) -> bool {
     tokens.next_if(is_colon).is_some() && tokens.next_if(is_colon).is_some()
 }
 
-/// Reads a path, or several in braces, that begins with `before`.
+/// Reads a path, or several in braces, that starts with `before`.
 fn tree(tokens: &mut Tokens, before: &PathInSource, found: &mut Vec<PathInSource>) {
     match tokens.peek().cloned() {
         Some(TokenTree::Ident(ident)) => {
@@ -293,7 +293,7 @@ fn tree(tokens: &mut Tokens, before: &PathInSource, found: &mut Vec<PathInSource
                 while inner.next().is_some_and(|it| it.to_string() != ",") {}
             }
         }
-        // Nothing of a path that is left out would be worse than too much of it.
+        // Missing a path would be worse than reporting too much.
         _ => found.push(before.clone()),
     }
 }
@@ -307,7 +307,7 @@ mod tests {
             .iter()
             .map(|(path, text)| Source::new(&format!("crates/x/src/{path}"), text))
             .collect();
-        circles(&sources).iter().map(ToString::to_string).collect()
+        cycles(&sources).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
                 ("a.rs", text),
                 ("b.rs", "use crate::a;"),
             ];
-            let expected = "crates/x/src/a.rs:1: modules name each other in a circle: a, b";
+            let expected = "crates/x/src/a.rs:1: modules depend on each other in a cycle: a, b";
             assert_eq!(printed(&files), [expected], "{text}");
         }
     }
@@ -351,10 +351,10 @@ mod tests {
             printed(&files),
             ["crates/x/src/low/a.rs:2: low::a names high::b, of a later layer"]
         );
-        let circle = [files[0], files[1], files[3], files[4], ("high/c.rs", "use super::b::B;")];
+        let cycle = [files[0], files[1], files[3], files[4], ("high/c.rs", "use super::b::B;")];
         let expected =
-            "crates/x/src/high/b.rs:1: modules name each other in a circle: high::b, high::c";
-        assert_eq!(printed(&circle), [expected]);
+            "crates/x/src/high/b.rs:1: modules depend on each other in a cycle: high::b, high::c";
+        assert_eq!(printed(&cycle), [expected]);
     }
 
     #[test]

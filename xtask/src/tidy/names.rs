@@ -1,14 +1,14 @@
-//! Rules about which files there are.
+//! Rules about file names.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::source::{Finding, Source};
 
-/// Names that say nothing of what is inside, and therefore attract everything.
+/// Names that exclude nothing, and therefore attract everything.
 const VAGUE: [&str; 6] = ["util", "utils", "common", "helper", "helpers", "manager"];
 
-/// No file or folder has a name that could hold anything.
+/// Reports files and folders whose name could hold anything.
 pub(crate) fn vague_names(source: &Source) -> Vec<Finding> {
     let stems = source.path.split('/').filter_map(|it| Path::new(it).file_stem()?.to_str());
     let vague = stems.filter(|stem| VAGUE.contains(stem));
@@ -17,7 +17,7 @@ pub(crate) fn vague_names(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// Every crate in `crates/` introduces itself, except the one that is only for tests.
+/// Every crate in `crates/` has a README, except the one that is only for tests.
 pub(crate) fn missing_readmes(sources: &[Source]) -> Vec<Finding> {
     let paths: BTreeSet<&str> = sources.iter().map(|it| it.path.as_str()).collect();
     let has_no_readme = |manifest: &&Source| {

@@ -1,4 +1,4 @@
-//! What a rule reads and what it reports.
+//! The input and the findings of a rule.
 
 use std::fmt;
 use std::fs;
@@ -11,7 +11,7 @@ use anyhow::Context;
 pub(crate) struct Source {
     /// Relative to the root, with forward slashes.
     pub(crate) path: String,
-    /// Empty for a file that is not UTF-8: there only its name can break a rule.
+    /// Empty for a file that is not UTF-8: only its name can break a rule.
     pub(crate) text: String,
 }
 
@@ -30,7 +30,7 @@ impl Source {
         extension.is_some_and(|it| extensions.contains(&it))
     }
 
-    /// The lines with their numbers, from 1.
+    /// Returns the lines with their numbers, from 1.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         // `str::lines` would hide a carriage return.
         self.text.split_terminator('\n').enumerate().map(|(index, line)| (index + 1, line))
@@ -42,27 +42,18 @@ impl Source {
         in_folder || self.path.ends_with("/tests.rs")
     }
 
-    /// The number of the first line that is compiled for tests only.
-    pub(crate) fn first_test_line(&self) -> usize {
-        if self.is_test() {
-            return 1;
-        }
-        let found = self.lines().find(|(_, line)| line.trim() == "#[cfg(test)]");
-        found.map_or(usize::MAX, |(number, _)| number)
-    }
-
     pub(crate) fn finding(&self, line: usize, message: impl Into<String>) -> Finding {
         Finding { path: self.path.clone(), line, message: message.into() }
     }
 
-    /// A finding with `message` on each line that `violates`.
+    /// Returns a finding with `message` for each line that `violates`.
     pub(crate) fn find(&self, message: &str, violates: impl Fn(&str) -> bool) -> Vec<Finding> {
         let found = self.lines().filter(|(_, line)| violates(line));
         found.map(|(number, _)| self.finding(number, message)).collect()
     }
 }
 
-/// A violation of a rule; prints as `path:line: message`, which editors can jump to.
+/// A violation of a rule. It prints as `path:line: message`, which editors can jump to.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub(crate) path: String,
@@ -76,7 +67,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The lines that `rule` reports about a file at `path` with `text`.
+/// Returns the lines that `rule` reports for a file at `path` with `text`.
 #[cfg(test)]
 pub(crate) fn lines_found(rule: fn(&Source) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
     rule(&Source::new(path, text)).iter().map(|it| it.line).collect()

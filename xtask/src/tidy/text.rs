@@ -16,14 +16,14 @@ pub(crate) fn final_newline(source: &Source) -> Vec<Finding> {
     vec![source.finding(last, "the file does not end in a newline")]
 }
 
-/// A key in the repository is a key that everyone has; tests generate theirs.
+/// A key in the repository is known to everyone; tests generate theirs.
 pub(crate) fn private_keys(source: &Source) -> Vec<Finding> {
     const BEGIN: &str = concat!("-----", "BEGIN ");
     const KEY: &str = concat!("PRIVATE", " KEY");
     source.find("a private key", |line| line.contains(BEGIN) && line.contains(KEY))
 }
 
-/// A path of the machine where something was written does not exist on the next one.
+/// A path of the author's machine does not exist on other machines.
 pub(crate) fn machine_paths(source: &Source) -> Vec<Finding> {
     const FOLDERS: [&str; 2] = [concat!("/ro", "ot/"), concat!("/wo", "rk/")];
     if !source.has_extension(&["rs", "md", "toml"]) {
@@ -34,7 +34,7 @@ pub(crate) fn machine_paths(source: &Source) -> Vec<Finding> {
     })
 }
 
-/// Whether a path in `line` begins with `folder`, rather than having it in the middle.
+/// Returns whether a path in `line` starts with `folder`, rather than having it in the middle.
 fn has_absolute(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(index, _)| {
         let before = line[..index].chars().next_back();
@@ -42,7 +42,7 @@ fn has_absolute(line: &str, folder: &str) -> bool {
     })
 }
 
-/// An example that is not compiled stops being true without anyone noticing.
+/// An example that is not compiled becomes wrong unnoticed.
 pub(crate) fn ignored_examples(source: &Source) -> Vec<Finding> {
     if !source.has_extension(&["rs", "md"]) {
         return Vec::new();

@@ -1,15 +1,15 @@
-//! A network namespace of a test's own, which goes with it however it ends.
+//! A network namespace for one test, which ends with the test in any way.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Makes the namespace, waits for the end of its input, which is that of the test, and takes the
-/// namespace away.
+/// Makes the namespace, waits for the end of its input, which is a pipe from the test, and removes
+/// the namespace.
 const KEEPER: &str = r#"trap "" INT TERM HUP
 ip netns add "$1" && ip -n "$1" link set lo up && echo ready && cat; ip netns del "$1""#;
 
-/// It has a loopback, and nothing else.
+/// A namespace with only a loopback.
 #[derive(Debug)]
 pub(crate) struct Namespace {
     name: String,
@@ -18,7 +18,7 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one.
+    /// Makes a namespace.
     pub(crate) fn make() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -28,14 +28,14 @@ impl Namespace {
         let mut keeper = keeper.spawn().expect("there is a sh");
         let input = keeper.stdin.take();
         let mut line = String::new();
-        let output = keeper.stdout.take().expect("it was asked to be a pipe");
+        let output = keeper.stdout.take().expect("it is a pipe");
         BufReader::new(output).read_line(&mut line).expect("it can be read");
         let namespace = Self { name, keeper, input };
-        assert_eq!(line, "ready\n", "a namespace takes root and iproute2");
+        assert_eq!(line, "ready\n", "a namespace needs root and iproute2");
         namespace
     }
 
-    /// What `ip netns` calls it.
+    /// Returns its name for `ip netns`.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
