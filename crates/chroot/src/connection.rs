@@ -1,19 +1,20 @@
-//! The connection to a root: everything goes through the one to the target that it is on.
+//! The connection to a root directory, through the connection to its target.
 //!
 //! # How a root is entered
 //!
 //! `ChrootConnection` is built on a `Link`: each script is an argument of `exec chroot ROOT sh -c`,
-//! started by `Link::spawn_command` on the outer link with the privilege to enter. What the outer
-//! link's script announces is heard there, so the process that is handed over writes what the inner
-//! script writes, and that is heard by the inner link. Two links then know whom to kill: the inner
-//! one may lack /proc, and the outer one does not know what `_sudo` inside has put into a session
-//! of its own. So the handed control kills through the outer link, and the inner link waits for
-//! that (`ProcessControl::has_ended`) before it sends a kill of its own, which would find nobody
-//! and prove nothing. Confinement is nowhere checked: paths are only ever resolved by processes
-//! inside. That is why there is no `FileTransfer`, and no way to Unix sockets.
+//! started by `Link::spawn_command` on the outer link with the privilege to enter. The outer link
+//! reads the announcements of its own script, so the process that it returns writes only what the
+//! inner script writes, and the inner link reads the inner announcements. Two links then know which
+//! processes to kill: the inner one may lack /proc, and the outer one does not know a session that
+//! `_sudo` has made inside. So the control of the returned process kills through the outer link,
+//! and the inner link waits for that (`ProcessControl::has_ended`) before it sends its own kill,
+//! which would otherwise find no process and prove nothing. No code checks confinement: only
+//! processes inside the root resolve paths. That is why there is no `FileTransfer`, and no `dial`
+//! to Unix sockets.
 //!
 //! Mounts are made in the command's own mount namespace, by `unshare` and a few lines of shell, so
-//! nobody has to take them away.
+//! they need no cleanup.
 
 use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
@@ -25,7 +26,7 @@ use hostlink_core::{
 use crate::entry::{self, Tools};
 use crate::settings::Settings;
 
-/// What core writes around a command of ours, at most.
+/// The maximum size of what core writes around a command.
 const ANNOUNCEMENTS: usize = 2 * 1024;
 
 /// A root directory of a target.
@@ -45,12 +46,11 @@ impl ChrootConnection {
         self.outer.connection()
     }
 
-    /// A path leads through the links of the root it is meant in, which only a process inside
-    /// follows rightly.
+    /// A path of the root may contain symlinks, which only a process inside resolves correctly.
     fn refuse_socket(&self, endpoint: &Endpoint) -> Result<()> {
         let Endpoint::Unix(path) = endpoint else { return Ok(()) };
         let message = format!(
-            "{path}: sockets inside {} cannot be reached, since a link in it could lead out; TCP ports can",
+            "{path}: sockets inside {} cannot be reached, since a symlink in it could lead out; use a TCP port",
             self.settings.root
         );
         Err(Error::new(ErrorKind::Unsupported, message))
@@ -71,7 +71,7 @@ impl Connection for ChrootConnection {
     fn features(&self) -> Features {
         let outer = self.outer().features();
         Features {
-            // The shell outside becomes chroot, and that becomes the one inside.
+            // The shell outside becomes chroot, and that becomes the shell inside.
             leads_process_groups: outer.leads_process_groups
                 && !self.settings.privilege.is_privileged(),
             is_this_machine: false,
@@ -80,8 +80,7 @@ impl Connection for ChrootConnection {
         }
     }
 
-    /// The script is an argument of chroot, whatever way it takes to there. On a terminal there is
-    /// only one.
+    /// The script is an argument of chroot on every route. On a terminal there is only that route.
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
         if script.len() > MAX_ARGUMENT {
             return false;

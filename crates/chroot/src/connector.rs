@@ -20,7 +20,7 @@ impl Connector for ChrootConnector {
     fn about(&self) -> About<'_> {
         About {
             name: "chroot",
-            description: "A root directory of this machine or of the target in front of it, entered with chroot.",
+            description: "A root directory of this machine or of the target before it, entered with chroot.",
             fields: fields::FIELDS,
             kind: Kind::Wraps(self),
         }
@@ -44,7 +44,7 @@ impl Open for ChrootConnector {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let settings = Settings::parse(&target.data)?;
         let Some(outer) = target.outer.clone() else {
-            let message = "@chroot goes through another target, and there is none";
+            let message = "@chroot needs a target to go through, and there is none";
             return Err(Error::new(ErrorKind::Unsupported, message));
         };
         let found = probe::look(&outer, &settings, context.connect_timeout).await?;

@@ -5,33 +5,32 @@ use std::os::unix::ffi::OsStrExt;
 
 use hostlink_core::StringCommand;
 
-/// The programs that it takes, where the target has them: outside of what an ordinary user's PATH
-/// names, often.
+/// The programs to enter a root, as found on the target: often outside of an ordinary user's PATH.
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) chroot: String,
-    /// Whether the shell that SHELL names is in the root too. Otherwise it is not handed on: a
+    /// Whether the shell in SHELL exists in the root too. Otherwise SHELL is not passed on: a
     /// session would look for it.
-    pub(crate) hands_shell_on: bool,
-    /// `None` where nothing is mounted.
+    pub(crate) keeps_shell: bool,
+    /// `None` without mounts.
     pub(crate) mounting: Option<Mounting>,
 }
 
-/// What makes the mounts of a command.
+/// The programs that make a command's mounts.
 #[derive(Debug)]
 pub(crate) struct Mounting {
     pub(crate) unshare: String,
     pub(crate) mount: String,
 }
 
-/// Makes the mounts: the arguments are what to run for each that is left out, the program mount,
-/// the root, and the program to become, which then sees them.
+/// Makes the mounts. The arguments are the command to run for each skipped mount, the program
+/// mount, the root, and the program to execute, which then sees the mounts.
 ///
-/// A symbolic link in the root is left alone: mount would follow it to a place outside. Only that of
-/// resolv.conf is followed, by the root's own `readlink`, to a file that has to be there: making one
-/// would be seen outside of the command. resolv.conf cannot be written, since that would be the
-/// target's own. There is no `cd`, which some shells hand on in OLDPWD. Input is closed, and not
-/// `/dev/null`, which the target may lack.
+/// A symlink in the root is skipped: mount would follow it to the outside. Only that of resolv.conf
+/// is followed, by the root's own `readlink`, to a file that must exist: a new one would be visible
+/// outside of the command. resolv.conf is mounted read-only, since it is the target's own file.
+/// There is no `cd`, which some shells pass on in OLDPWD. Input is closed instead of `/dev/null`,
+/// which the target may lack.
 pub(crate) const MOUNTS: &str = r#"left=$1 mount=$2 root=$3; shift 3
 usable() { [ "$1" "$root$2" ] && [ ! -L "$root$2" ]; }
 for at in proc sys dev; do
@@ -48,12 +47,12 @@ if [ -f "$at" ] && [ "$there" ] && usable -d "${there%/*}" && usable -f "$there"
 elif [ -f "$at" ]; then $left "$at"; fi
 exec "$@""#;
 
-/// What becomes `sh -c script` in `root`.
+/// Returns the line that becomes `sh -c script` in `root`.
 ///
-/// sudo puts the text of its command, which is ours, into SUDO_COMMAND.
+/// sudo puts the text of its command, which includes ours, into SUDO_COMMAND.
 pub(crate) fn line(tools: &Tools, root: &str, script: &[u8]) -> StringCommand {
     let script = OsStr::from_bytes(script);
-    let shell = if tools.hands_shell_on { "" } else { " SHELL" };
+    let shell = if tools.keeps_shell { "" } else { " SHELL" };
     let line = StringCommand::new().raw(format!("unset SUDO_COMMAND{shell}; exec"));
     let line = match &tools.mounting {
         Some(Mounting { unshare, mount }) => line

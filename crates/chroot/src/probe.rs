@@ -1,4 +1,4 @@
-//! Looks, before anything is done, whether a root can be entered.
+//! Checks whether a root can be entered, before anything is done.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use hostlink_core::{Error, ErrorKind, Link, Result, StringCommand};
 use crate::entry::{MOUNTS, Mounting, Tools};
 use crate::settings::Settings;
 
-/// What was found on the target.
+/// What the probe found on the target.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) tools: Tools,
-    /// What is told of mounts that cannot be made.
+    /// Messages about mounts that cannot be made.
     pub(crate) left_out: Vec<String>,
-    /// What a user has to know of them.
+    /// Those that the user should see.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Every line that it has to say begins with `hl` and a word. The arguments are the root, `mounts`
-/// or nothing, and the script that makes the mounts.
+/// Each line of its output starts with `hl` and a word. The arguments are the root, `mounts` or
+/// nothing, and the script that makes the mounts.
 ///
-/// Whether there is a `sh` inside only the root itself can say: links in it lead elsewhere when
-/// seen from outside.
+/// Only a process inside the root can check for a `sh`: symlinks lead elsewhere when seen from
+/// outside.
 const PROBE: &str = r#"root=$1 own=$PATH PATH=$PATH:/usr/sbin:/sbin
 say() { printf 'hl %s\n' "$*"; exit 0; }
 LC_ALL=C; export LC_ALL
@@ -52,7 +52,7 @@ say refused "$said""#;
 ///
 /// # Errors
 ///
-/// It cannot be entered, and why.
+/// If it cannot be entered; the error says why.
 pub(crate) async fn look(outer: &Link, settings: &Settings, limit: Duration) -> Result<Found> {
     let mounts = if settings.mounts { "mounts" } else { "" };
     let probe = StringCommand::new().raw("exec sh -c").arg(PROBE).raw("sh");
@@ -69,7 +69,7 @@ pub(crate) async fn look(outer: &Link, settings: &Settings, limit: Duration) -> 
     answers.found(settings).map_err(|error| error.with_stderr_tail(&output.stderr()))
 }
 
-/// What the probe has said.
+/// The output of the probe.
 #[derive(Default)]
 struct Answers {
     chroot: Option<String>,
@@ -102,7 +102,7 @@ impl Answers {
             return Err(refusal(settings, &fault, &said));
         }
         let (Some(chroot), true) = (self.chroot, self.inside) else {
-            let message = format!("{root} cannot be looked at: the target's answer breaks off");
+            let message = format!("{root} cannot be checked: the target's answer is incomplete");
             return Err(Error::new(ErrorKind::Connect, message));
         };
         let mounting = match (self.unshare, self.mount) {
@@ -111,33 +111,32 @@ impl Answers {
         };
         let reason = |at: &String| {
             format!(
-                "{at} is left out: the target has none, {root} has no place for it, or a link there"
+                "{at} is not mounted: the target does not have it, or {root} has no such mount point or has a symlink there"
             )
         };
         let warning = |at: &String| {
             format!(
-                "{at} is left out, so names may not resolve in {root}: make an empty file of it"
+                "{at} is not mounted, so names may not resolve in {root}: create it there as an empty file"
             )
         };
         let (resolver, places): (Vec<_>, Vec<_>) =
             self.left_out.iter().partition(|at| *at == "/etc/resolv.conf");
         Ok(Found {
-            tools: Tools { chroot, hands_shell_on: self.has_shell, mounting },
+            tools: Tools { chroot, keeps_shell: self.has_shell, mounting },
             left_out: places.into_iter().map(reason).collect(),
             warnings: resolver.into_iter().map(warning).collect(),
         })
     }
 }
 
-/// What a fault of the probe means.
+/// Returns the error for a fault of the probe.
 fn refusal(settings: &Settings, fault: &str, said: &str) -> Error {
     let Settings { root, privilege, .. } = settings;
     let (kind, message) = match fault {
-        "missing" => (ErrorKind::NotFound, format!("{root}: there is no such directory to enter")),
+        "missing" => (ErrorKind::NotFound, format!("{root}: there is no such directory")),
         "file" => (ErrorKind::Data, format!("{root} is not a directory, so it cannot be a root")),
         "same" => {
-            let message =
-                format!("{root} is the target's own root: leave @chroot out to mean that");
+            let message = format!("{root} is the target's own root: to use it, leave @chroot out");
             (ErrorKind::Data, message)
         }
         "denied" => {
@@ -149,17 +148,17 @@ fn refusal(settings: &Settings, fault: &str, said: &str) -> Error {
             (ErrorKind::PermissionDenied, format!("{root} cannot be entered: {who}"))
         }
         "shell" => {
-            let message = format!("{root} has no sh that can be run in it: {}", one_line(said));
+            let message = format!("{root} has no sh that can be run: {}", one_line(said));
             (ErrorKind::NotFound, message)
         }
         "without" => {
             let message =
-                format!("the target has no program {said}, which it takes to enter {root}");
+                format!("the target has no program {said}, which is needed to enter {root}");
             (ErrorKind::Unsupported, message)
         }
         "private" => {
             let message = format!(
-                "the target allows no mounts of a command's own ({}): it takes root with CAP_SYS_ADMIN, or chroot_mounts left out",
+                "the target does not allow private mounts ({}): connect as root with CAP_SYS_ADMIN, or leave out chroot_mounts",
                 one_line(said)
             );
             (ErrorKind::PermissionDenied, message)
@@ -172,7 +171,7 @@ fn refusal(settings: &Settings, fault: &str, said: &str) -> Error {
     Error::new(kind, message)
 }
 
-/// sudo's refusal, with the key that it is about.
+/// Adds the key that is the cause to sudo's refusal.
 fn explain(error: Error, settings: &Settings) -> Error {
     if error.kind() != ErrorKind::Privilege {
         return error;

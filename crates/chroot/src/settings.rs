@@ -1,4 +1,4 @@
-//! What host data says about one root, checked before anything connects.
+//! The host data for one root, checked before anything connects.
 
 use hostlink_core::{
     ConnectorArguments, Data, DataReader, Result, StringCommand, make_unix_command,
@@ -9,10 +9,10 @@ use crate::fields::{self, FIELDS, Given};
 /// One target's data, checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Absolute.
+    /// An absolute path.
     pub(crate) root: String,
     pub(crate) mounts: bool,
-    /// What it takes to enter.
+    /// The privilege options to enter the root.
     pub(crate) privilege: ConnectorArguments,
 }
 
@@ -21,7 +21,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with everything that is wrong.
+    /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with all faults.
     pub(crate) fn parse(data: &Data) -> Result<Self> {
         let mut reader = DataReader::new(data);
         reader.refuse_unknown("chroot_", FIELDS);
@@ -33,18 +33,18 @@ impl Settings {
     }
 }
 
-/// Where both names of the root are given, they have to agree.
+/// Returns the root. If both of its names are given, they must agree.
 fn root(reader: &mut DataReader<'_>, given: &Given, data: &Data) -> String {
     match (given.path.clone(), given.directory.clone()) {
         (Some(path), Some(directory)) if path != directory => {
-            let problem = format!("{directory} is another root than chroot_path, {path}");
+            let problem = format!("{directory} differs from chroot_path, {path}");
             reader.fault(fields::DIRECTORY.key, problem);
             path
         }
         (Some(path), _) | (None, Some(path)) => path,
         (None, None) => {
             if [fields::PATH, fields::DIRECTORY].iter().all(|it| data.get(it.key).is_none()) {
-                reader.fault(fields::PATH.key, "it is missing: which directory is the root?");
+                reader.fault(fields::PATH.key, "missing: set the directory of the root");
             }
             String::new()
         }
@@ -92,17 +92,14 @@ mod tests {
     fn all_faults_are_reported_together() {
         let path = |path: &str| Data::new().with("chroot_path", path);
         for (data, expected) in [
-            (Data::new(), "chroot_path: it is missing: which directory is the root?"),
-            (path("srv"), "chroot_path: \"srv\" is no absolute path: write @chroot//DIRECTORY"),
-            (path("/a\nb"), "chroot_path: \"/a\\nb\" holds a control character"),
-            (
-                path("//./"),
-                "chroot_path: //./ is the target itself: leave @chroot out to mean that",
-            ),
+            (Data::new(), "chroot_path: missing: set the directory of the root"),
+            (path("srv"), "chroot_path: \"srv\" is not an absolute path: write @chroot//DIRECTORY"),
+            (path("/a\nb"), "chroot_path: \"/a\\nb\" contains a control character"),
+            (path("//./"), "chroot_path: //./ is the target itself: to use it, leave @chroot out"),
             (
                 path("/a").with("chroot_directory", "/b").with("chroot_mounts", "perhaps"),
                 "chroot_mounts: \"perhaps\" is not true or false; \
-                 chroot_directory: /b is another root than chroot_path, /a",
+                 chroot_directory: /b differs from chroot_path, /a",
             ),
             (
                 path("/a").with("chroot_sudo_password", "hunter2").with("chroot_suod", true),

@@ -1,4 +1,4 @@
-//! Completion of command lines: the grammar by `clap_complete`, hosts and groups by us.
+//! Completion of command lines: the grammar by `clap_complete`, hosts and groups by this module.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -14,18 +14,18 @@ use hostlink::{Context, Error, ErrorKind, Registry, Result};
 
 use crate::grammar;
 
-/// Set by the scripts when they ask.
+/// The variable that the scripts set when they call.
 const VARIABLE: &str = "HOSTLINK_COMPLETE";
 
-/// What completion knows of this process: its connectors.
+/// The connectors of this process.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
-/// Those of `clap_complete` leave words to bash, which breaks them at `@`, and give zsh's with
-/// their quotes.
+/// bash breaks words at `@`, which `clap_complete`'s script does not handle; its script for zsh
+/// passes words with their quotes.
 const BASH: &str = include_str!("complete.bash");
 const ZSH: &str = include_str!("complete.zsh");
 
-/// The script for a shell. It calls `hostlink`.
+/// Returns the script for a shell. It calls `hostlink`.
 pub(crate) fn script(shell: &str) -> Result<String> {
     match shell {
         "bash" => return Ok(BASH.to_owned()),
@@ -43,12 +43,12 @@ pub(crate) fn script(shell: &str) -> Result<String> {
     String::from_utf8(script).map_err(|error| failed(error.to_string()))
 }
 
-/// Answers a script, if it is one that calls.
+/// Answers a completion script, if one is calling.
 pub(crate) fn answer(registry: &Registry, words: &[OsString]) -> bool {
     if std::env::var_os(VARIABLE).is_none() {
         return false;
     }
-    // It is set once, here.
+    // It is set only once, here.
     let _ = REGISTRY.set(registry.clone());
     let answered = CompleteEnv::with_factory(with_completers)
         .var(VARIABLE)
@@ -56,7 +56,7 @@ pub(crate) fn answer(registry: &Registry, words: &[OsString]) -> bool {
     answered.unwrap_or(true)
 }
 
-/// The grammar, with what completes the words that stand for hosts.
+/// Returns the grammar, with completers for hosts.
 fn with_completers() -> Command {
     let complete = |arg: Arg| match arg.get_id().as_str() {
         grammar::TARGETS => arg.add(ArgValueCompleter::new(targets)),
@@ -66,7 +66,7 @@ fn with_completers() -> Command {
     grammar::command().mut_args(complete).mut_subcommands(|it| it.mut_args(complete))
 }
 
-/// For TARGETS: connectors, inventories, hosts of ssh_config; what stands before the last comma
+/// Completes TARGETS: connectors, inventories, hosts of ssh_config. The text up to the last comma
 /// stays.
 fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
@@ -86,7 +86,7 @@ fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     if before.is_empty() {
         words.extend(grammar::RESERVED.map(str::to_owned));
     }
-    // Behind these stands a path, too.
+    // These are also followed by a path.
     let of_path = |name: &'static str| Some((name, last.strip_prefix(name)?));
     let (name, path) =
         ["@ansible/", "@chroot/"].into_iter().find_map(of_path).unwrap_or(("", last));
@@ -96,7 +96,7 @@ fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(before, last, words)
 }
 
-/// For `--limit` and `--exclude`: the hosts and groups of the TARGETS on the same line.
+/// Completes `--limit` and `--exclude`: the hosts and groups of TARGETS on the same line.
 fn pattern(current: &OsStr) -> Vec<CompletionCandidate> {
     let (Some(current), Some(registry)) = (current.to_str(), REGISTRY.get()) else {
         return Vec::new();
@@ -115,19 +115,19 @@ fn candidates(
     last: &str,
     words: impl IntoIterator<Item = String>,
 ) -> Vec<CompletionCandidate> {
-    // The scripts take one candidate from each line.
+    // The scripts read one candidate per line.
     let fits = |word: &String| word.starts_with(last) && !word.contains(char::is_control);
     let matching = words.into_iter().filter(fits);
     matching.map(|word| CompletionCandidate::new(format!("{before}{word}"))).collect()
 }
 
-/// What stands before the last element of a list, separator included, and the element.
+/// Splits a list before its last element; the separator belongs to the first part.
 fn last_element(list: &str) -> (&str, &str) {
     let at = [list.rfind(','), list.rfind(":&"), list.rfind(":!")].into_iter().flatten().max();
     list.split_at(at.map_or(0, |at| at + 1))
 }
 
-/// TARGETS on the line that is being completed, which stands behind `--`.
+/// Returns TARGETS on the line that is being completed, which follows `--`.
 fn targets_of_line() -> Option<String> {
     let words: Vec<OsString> =
         std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
@@ -135,9 +135,8 @@ fn targets_of_line() -> Option<String> {
     matches.get_one::<String>(grammar::TARGETS).cloned()
 }
 
-/// The hosts and groups that files say, without asking a program or an API. Names that would be
-/// more than text to a shell are left out: nobody means them, and not every shell puts what is
-/// completed into quotes.
+/// Returns the hosts and groups in files, without asking a program or an API. Names that are
+/// special to a shell are left out: not every shell quotes completions.
 fn known(registry: &Registry, targets: &str) -> (Vec<String>, Vec<String>) {
     let context =
         Context { home: std::env::var_os("HOME").map(PathBuf::from), ..Context::default() };
@@ -146,7 +145,7 @@ fn known(registry: &Registry, targets: &str) -> (Vec<String>, Vec<String>) {
         builder.known_names(registry, &context).await
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    // Where nothing is known, nothing is offered.
+    // If nothing is known, nothing is offered.
     let known = runtime.ok().and_then(|runtime| runtime.block_on(names).ok());
     let (mut hosts, mut groups) = known.unwrap_or_default();
     hosts.retain(|name| is_plain(name));

@@ -1,4 +1,4 @@
-//! `hostlink connectors`: what is compiled in, and the host data that it reads.
+//! `hostlink connectors`: the connectors of this build, and the host data that they read.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use hostlink::connector::{About, Connector, DataField, Kind};
 use hostlink::{Data, Registry, Result};
 use serde_json::{Value, json};
 
-/// The text for all connectors, or for the one of this name.
+/// Returns the text for all connectors, or for the one of this name.
 pub(crate) fn describe(registry: &Registry, name: Option<&str>, json: bool) -> Result<String> {
     let connectors: Vec<&Arc<dyn Connector>> = match name {
         None => registry.connectors().collect(),
@@ -26,12 +26,10 @@ fn text(about: &About<'_>) -> String {
     text.push_str(match (about.kind, about.needs_outer(&Data::new())) {
         (Kind::Lists { .. }, _) => "    It lists hosts and runs nothing itself.\n",
         (Kind::Reaches(_), _) => {
-            "    It reaches its targets by itself: nothing may stand in front of it.\n"
+            "    It reaches its targets directly: it cannot follow another target.\n"
         }
-        (Kind::Wraps(_), false) => "    It may stand behind another target.\n",
-        (Kind::Wraps(_), true) => {
-            "    It stands behind another target: behind @local where the name gives none.\n"
-        }
+        (Kind::Wraps(_), false) => "    It may follow another target.\n",
+        (Kind::Wraps(_), true) => "    It follows another target: @local if the name gives none.\n",
     });
     if about.fields.is_empty() {
         text.push_str("    It reads no host data.\n");

@@ -1,4 +1,4 @@
-//! What connectors are given of this process.
+//! The context that connectors get from this process.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::invocation::Invocation;
 use crate::messages::{Messages, Teller};
 use crate::prompt::{OneAnswer, TerminalPrompter};
 
-/// The context of an invocation: the environment without hostlink's own secrets, the home
-/// directory, the reporter, and who asks for secrets.
+/// Returns the context of an invocation: the environment without hostlink's own secrets, the home
+/// directory, the reporter, and the prompter for secrets.
 pub(crate) fn of(invocation: &Invocation, messages: &Messages) -> Context {
     Context {
         connect_timeout: invocation.connect_timeout,

@@ -4,19 +4,19 @@ use hostlink::{Data, Registry, Result, Value, inventory};
 
 use crate::explain::usage;
 
-/// Reads the pairs. A later one of the same key wins.
+/// Parses the pairs. A later one of the same key wins.
 pub(crate) fn parse<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Data> {
     pairs.into_iter().map(pair).collect()
 }
 
-/// Refuses misspelt keys, as everywhere, and says that they are of `--data`.
+/// Refuses misspelled keys, and names `--data` in the error.
 pub(crate) fn check_keys(data: &Data, registry: &Registry) -> Result<()> {
     inventory::check_keys(data, registry)
         .map_err(|error| usage(format!("--data {}", error.message())))
 }
 
 fn pair(pair: &str) -> Result<(String, Value)> {
-    // What has no key is not shown: it may be a secret.
+    // A pair without a key is not shown: it may be a secret.
     let (key, value) = pair
         .split_once('=')
         .filter(|(key, _)| !key.is_empty())
@@ -27,7 +27,7 @@ fn pair(pair: &str) -> Result<(String, Value)> {
 
 fn json(key: &str, text: &str) -> Result<Value> {
     let value: Value = serde_json::from_str(text)
-        .map_err(|error| usage(format!("--data {key}: the value is no JSON: {error}")))?;
+        .map_err(|error| usage(format!("--data {key}: the value is not valid JSON: {error}")))?;
     if value.has_lost_digits() {
         let problem = "a whole number does not fit into 64 bits: put it in quotes";
         return Err(usage(format!("--data {key}: {problem}")));
@@ -54,7 +54,7 @@ mod tests {
         for (pair, expected) in [
             ("hunter2", "--data: write KEY=VALUE"),
             ("=hunter2", "--data: write KEY=VALUE"),
-            ("x={hunter2", "--data x: the value is no JSON"),
+            ("x={hunter2", "--data x: the value is not valid JSON"),
             ("x=[123456789012345678901]", "--data x: a whole number does not fit into 64 bits"),
         ] {
             let error = parse([pair]).unwrap_err().to_string();

@@ -1,6 +1,6 @@
-//! ssh's escape characters (ssh(1), ESCAPE CHARACTERS): what is typed for hostlink itself.
+//! ssh's escape characters (ssh(1), ESCAPE CHARACTERS): input for hostlink itself.
 
-/// What `~?` shows.
+/// The output of `~?`.
 pub(crate) const HELP: &str = "~.  end the connection, and what runs there\r\n\
                                ~~  send ~\r\n\
                                ~?  show this\r\n\
@@ -8,14 +8,14 @@ pub(crate) const HELP: &str = "~.  end the connection, and what runs there\r\n\
 
 const ESCAPE: u8 = b'~';
 
-/// What was typed for hostlink itself.
+/// A request that the user typed for hostlink itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Escape {
     Help,
     Leave,
 }
 
-/// Takes escape characters out of what is typed.
+/// Removes escape sequences from typed input.
 #[derive(Debug)]
 pub(crate) struct Escapes {
     at_line_start: bool,
@@ -23,24 +23,24 @@ pub(crate) struct Escapes {
 }
 
 impl Escapes {
-    /// The beginning of everything is the beginning of a line.
+    /// The start of the input counts as the start of a line.
     pub(crate) fn new() -> Self {
         Self { at_line_start: true, pending: false }
     }
 
-    /// What is to be sent of these bytes, and what is wished. Nothing behind a wish to leave is
+    /// Returns the bytes to send, and the requests among them. Nothing after a request to leave is
     /// sent.
-    pub(crate) fn take(&mut self, typed: &[u8]) -> (Vec<u8>, Vec<Wish>) {
+    pub(crate) fn take(&mut self, typed: &[u8]) -> (Vec<u8>, Vec<Escape>) {
         let (mut sent, mut wishes) = (Vec::with_capacity(typed.len() + 1), Vec::new());
         for &byte in typed {
             if std::mem::take(&mut self.pending) {
                 match byte {
                     b'.' => {
-                        wishes.push(Wish::Leave);
+                        wishes.push(Escape::Leave);
                         return (sent, wishes);
                     }
                     b'?' => {
-                        wishes.push(Wish::Help);
+                        wishes.push(Escape::Help);
                         continue;
                     }
                     ESCAPE => {}
@@ -61,8 +61,8 @@ impl Escapes {
 mod tests {
     use super::*;
 
-    /// Typed at once and byte by byte, which must not differ.
-    fn typed(text: &[u8]) -> (Vec<u8>, Vec<Wish>) {
+    /// Takes the text as a whole and byte by byte, which must not differ.
+    fn typed(text: &[u8]) -> (Vec<u8>, Vec<Escape>) {
         let at_once = Escapes::new().take(text);
         let mut escapes = Escapes::new();
         let (mut sent, mut wishes) = (Vec::new(), Vec::new());
@@ -70,7 +70,7 @@ mod tests {
             let (some, wished) = escapes.take(&[*byte]);
             sent.extend(some);
             wishes.extend(wished);
-            if wishes.contains(&Wish::Leave) {
+            if wishes.contains(&Escape::Leave) {
                 break;
             }
         }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn escapes_are_read_as_ssh_reads_them() {
-        use Wish::{Help, Leave};
+        use Escape::{Help, Leave};
         for (text, sent, wishes) in [
             (&b"ls\r"[..], &b"ls\r"[..], &[][..]),
             (b"~.rest", b"", &[Leave]),

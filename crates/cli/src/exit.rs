@@ -6,23 +6,23 @@ use hostlink::{CommandOutput, Error, ErrorKind, ExitStatus};
 
 use crate::outcome::{Done, Outcome};
 
-/// Something failed, and the command itself says nothing more exact.
+/// A failure without a more specific status.
 pub(crate) const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const TIMED_OUT: u8 = 124;
 /// The link failed.
 pub(crate) const LINK: u8 = 255;
-/// There is no such program, as a shell says it.
+/// There is no such program, as in a shell.
 pub(crate) const NO_PROGRAM: u8 = 127;
 
-/// What was being done when an error came up.
+/// What was being done when an error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Command,
     Transfer,
 }
 
-/// The status for the outcome of every target there is.
+/// Returns the status for the outcomes of all targets.
 pub(crate) fn of_all(outcomes: &[Outcome], work: Work) -> u8 {
     match outcomes {
         [only] => of_one(only, work),
@@ -40,12 +40,11 @@ pub(crate) fn of_all(outcomes: &[Outcome], work: Work) -> u8 {
     }
 }
 
-/// The status for an error.
+/// Returns the status for an error.
 pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
     match error.kind() {
         ErrorKind::Data | ErrorKind::Inventory | ErrorKind::UnknownConnector => USAGE,
-        // A directory where a file belongs: nothing was touched, and another command line is
-        // wanted.
+        // A directory instead of a file: nothing was touched, and the command line is wrong.
         ErrorKind::IsADirectory => USAGE,
         ErrorKind::Unsupported if work == Work::Command => USAGE,
         ErrorKind::Timeout => TIMED_OUT,
@@ -54,8 +53,9 @@ pub(crate) fn of_error(error: &Error, work: Work) -> u8 {
     }
 }
 
-/// The outcome of a target whose link ended so. Work that was done on a link that did not end well
-/// has failed too (an image was not made), and work that failed keeps its own status.
+/// Combines the outcome of a target with the result of closing its link. Successful work on a link
+/// that did not close cleanly has failed (an image was not committed); failed work keeps its own
+/// status.
 pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome {
     let is_done = match &outcome {
         Ok(Done::Ran(output)) => of_command(output) == 0,
@@ -64,13 +64,13 @@ pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome
         Err(_) => false,
     };
     match ended {
-        // Whatever it was: the target was reached, and no argument was wrong.
+        // Whatever the error: the target was reached, and no argument was wrong.
         Err(error) if is_done => Err(error.with_kind(ErrorKind::Transfer)),
         _ => outcome,
     }
 }
 
-/// Says what is wrong where there is nothing yet to say it with.
+/// Reports an error before there is a runtime.
 pub(crate) fn without_runtime(error: &std::io::Error) -> ExitCode {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "hostlink: cannot start: {error}");
@@ -91,7 +91,7 @@ fn of_command(output: &CommandOutput) -> u8 {
         return 0;
     }
     let status = output.status().map_or(0, ExitStatus::as_shell_code);
-    // Code 0 is a failure where --success-exit-codes does not list it.
+    // Code 0 is a failure if --success-exit-codes does not list it.
     u8::try_from(status).ok().filter(|status| *status != 0).unwrap_or(FAILED)
 }
 

@@ -1,20 +1,21 @@
-//! Errors as one line: what, where, what to do.
+//! Formats errors as one line: what, where, what to do.
 
 use std::error::Error as _;
 
 use hostlink::{Error, ErrorKind};
 
-/// The error for a command line that cannot be used.
+/// Returns the error for an invalid command line.
 pub(crate) fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Data, message)
 }
 
-/// The error and its causes, on one line.
+/// Formats an error and its causes on one line.
 pub(crate) fn one_line(error: &Error) -> String {
     with_causes(error, error.to_string())
 }
 
-/// As [`one_line`], without the target's name, for output that has it beside.
+/// Formats an error like [`one_line`], without the target's name, for output that has the name
+/// already.
 pub(crate) fn without_target(error: &Error) -> String {
     let text = error.to_string();
     let target = error.target().map(|target| format!("{target}: "));
@@ -22,7 +23,7 @@ pub(crate) fn without_target(error: &Error) -> String {
     with_causes(error, text.to_owned())
 }
 
-/// Some messages have the cause in them already.
+/// Adds causes. Some messages contain the cause already.
 fn with_causes(error: &Error, mut text: String) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -33,27 +34,27 @@ fn with_causes(error: &Error, mut text: String) -> String {
         source = cause.source();
     }
     if error.kill_confirmed() == Some(false) {
-        text.push_str("; what it started may still run");
+        text.push_str("; its processes may still be running");
     }
     flatten(&text)
 }
 
-/// The text without line breaks, and without anything that a terminal would obey.
+/// Returns the text without line breaks, and without characters that control a terminal.
 pub(crate) fn flatten(text: &str) -> String {
     text.replace(|c: char| c.is_control(), " ")
 }
 
-/// What clap has to say, without its usage and colours.
+/// Returns clap's message, without its usage and colors.
 pub(crate) fn of_clap(error: &clap::Error) -> Error {
     let text = error.render().to_string();
     let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
     let said = on_one_line(first.trim_start_matches("error: "));
     let tip = rest.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
-    // "To pass it as a value, use `--`" is of no use in most places, and said better here in the
-    // one that is left.
+    // "To pass it as a value, use `--`" does not help in most cases, and is worded better here in
+    // the remaining ones.
     let tip = match tip.filter(|tip| !tip.starts_with("to pass")) {
-        None if is_unknown(error, rest, " exec [") => Some("a COMMAND stands behind --"),
-        None if is_unknown(error, rest, " rsync [") => Some("FLAGS stand behind --"),
+        None if is_unknown(error, rest, " exec [") => Some("write COMMAND after --"),
+        None if is_unknown(error, rest, " rsync [") => Some("write FLAGS after --"),
         tip => tip,
     };
     let tip = tip.map(|tip| format!("; {tip}")).unwrap_or_default();

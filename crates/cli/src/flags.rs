@@ -1,4 +1,4 @@
-//! One flag for each field of `ConnectorArguments`, made from its table.
+//! One flag for each field of `ConnectorArguments`, generated from its table.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use crate::passwords;
 /// The field whose flag names a file.
 pub(crate) const STDIN: &str = "_stdin";
 const ENV: &str = "_env";
-const HEADING: &str = "How the command runs";
+const HEADING: &str = "Command";
 
-/// What rsync's two ends say to each other goes through no terminal.
-const NOT_OF_RSYNC: &str = "_get_pty";
+/// rsync's protocol cannot go through a terminal.
+const NOT_FOR_RSYNC: &str = "_get_pty";
 
-/// Fields that mean nothing to a transfer of files.
-const NOT_OF_TRANSFERS: &[&str] = &[
+/// Fields that do not apply to file transfers.
+const NOT_FOR_TRANSFERS: &[&str] = &[
     "_shell_executable",
     ENV,
     "_success_exit_codes",
@@ -29,8 +29,8 @@ const NOT_OF_TRANSFERS: &[&str] = &[
     "_retry_until",
 ];
 
-/// Fields that mean nothing to a command that somebody types at.
-const NOT_OF_SHELLS: &[&str] = &[
+/// Fields that do not apply to an interactive command.
+const NOT_FOR_SHELLS: &[&str] = &[
     "_success_exit_codes",
     "_get_pty",
     STDIN,
@@ -40,34 +40,34 @@ const NOT_OF_SHELLS: &[&str] = &[
     "_temp_dir",
 ];
 
-/// The flags of every field.
+/// Returns the flags of all fields.
 pub(crate) fn of_commands() -> impl Iterator<Item = Arg> {
     ConnectorArguments::FIELDS.iter().map(flag)
 }
 
-/// The flags of the fields that a subcommand heeds.
-pub(crate) fn heeded_by(subcommand: &str) -> impl Iterator<Item = Arg> {
-    ConnectorArguments::FIELDS.iter().filter(move |field| is_heeded(field, subcommand)).map(flag)
+/// Returns the flags of the fields that a subcommand uses.
+pub(crate) fn used_by(subcommand: &str) -> impl Iterator<Item = Arg> {
+    ConnectorArguments::FIELDS.iter().filter(move |field| is_used_by(field, subcommand)).map(flag)
 }
 
-/// The long name of a field's flag. A secret stands in a file: everybody may read a process's
-/// arguments.
+/// Returns the long name of a field's flag. A secret is read from a file: every user can read a
+/// process's arguments.
 pub(crate) fn name(field: &DataField) -> String {
     let name = field.key.trim_start_matches('_').replace('_', "-");
     if field.secret { format!("{name}-file") } else { name }
 }
 
-/// Refuses flags before TARGETS that the subcommand would not heed.
-pub(crate) fn refuse_unheeded(levels: &Levels<'_>, subcommand: &str) -> Result<()> {
+/// Refuses flags before TARGETS that the subcommand does not use.
+pub(crate) fn refuse_unused(levels: &Levels<'_>, subcommand: &str) -> Result<()> {
     let mut fields =
-        ConnectorArguments::FIELDS.iter().filter(|field| !is_heeded(field, subcommand));
+        ConnectorArguments::FIELDS.iter().filter(|field| !is_used_by(field, subcommand));
     match fields.find(|field| levels.is_outer(field.key)) {
-        Some(field) => Err(usage(format!("--{} means nothing to {subcommand}", name(field)))),
+        Some(field) => Err(usage(format!("--{} does not apply to {subcommand}", name(field)))),
         None => Ok(()),
     }
 }
 
-/// Reads the flags, but for the secrets and standard input, which are files.
+/// Reads the flags, except the secrets and standard input, which are files.
 pub(crate) fn read(levels: &Levels<'_>) -> Result<ConnectorArguments> {
     let fields = ConnectorArguments::FIELDS.iter();
     let mut data = Data::new();
@@ -105,9 +105,9 @@ fn help(field: &DataField) -> String {
     match field.default {
         _ if field.secret => {
             let variable = passwords::name_of_variable(field);
-            format!("{description}; the file's first line. It may also stand in {variable}")
+            format!("{description}; the first line of this file. Or set {variable}")
         }
-        _ if field.key == STDIN => format!("{description}; - is hostlink's own [default: nothing]"),
+        _ if field.key == STDIN => format!("{description}; - is hostlink's own [default: empty]"),
         "" | "false" => description,
         default => format!("{description} [default: {default}]"),
     }
@@ -117,13 +117,13 @@ fn is_switch(field: &DataField) -> bool {
     field.type_name == "true or false"
 }
 
-fn is_heeded(field: &DataField, subcommand: &str) -> bool {
+fn is_used_by(field: &DataField, subcommand: &str) -> bool {
     match subcommand {
         "exec" => true,
-        "shell" => !NOT_OF_SHELLS.contains(&field.key),
+        "shell" => !NOT_FOR_SHELLS.contains(&field.key),
         "forward" => false,
-        "rsync" if field.key == NOT_OF_RSYNC => false,
-        _ => !NOT_OF_TRANSFERS.contains(&field.key),
+        "rsync" if field.key == NOT_FOR_RSYNC => false,
+        _ => !NOT_FOR_TRANSFERS.contains(&field.key),
     }
 }
 
@@ -143,7 +143,7 @@ fn value(field: &DataField, levels: &Levels<'_>) -> Result<Option<Value>> {
 }
 
 fn variable(pair: &str) -> Result<(String, Value)> {
-    // The text is not shown: it may be a secret whose name was forgotten.
+    // The text is not shown: it may be a secret without a name.
     let (name, value) = pair
         .split_once('=')
         .ok_or_else(|| usage("--env: write NAME=VALUE, with an equals sign"))?;
@@ -189,11 +189,11 @@ mod tests {
 
     #[test]
     fn what_means_nothing_to_a_subcommand_is_a_field() {
-        for (subcommand, left_out) in [("put", NOT_OF_TRANSFERS), ("shell", NOT_OF_SHELLS)] {
-            let heeded = heeded_by(subcommand).count();
+        for (subcommand, left_out) in [("put", NOT_FOR_TRANSFERS), ("shell", NOT_FOR_SHELLS)] {
+            let heeded = used_by(subcommand).count();
             assert_eq!(heeded + left_out.len(), of_commands().count(), "{subcommand}");
         }
-        assert_eq!(heeded_by("forward").count(), 0);
+        assert_eq!(used_by("forward").count(), 0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Many targets at once: connect, do the job, disconnect, tell.
+//! Many targets concurrently: connect, run the job, disconnect, report.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ use crate::results::Results;
 use crate::stop::Stop;
 use crate::{context, exit, explain, hosts, listing, rsync};
 
-/// How long ending everything may take once the order to stop was given.
+/// Time limit for ending everything after the order to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Does what the invocation asks for and returns the exit status. On an error nothing was started.
+/// Runs the invocation and returns the exit status. An error means that nothing was started.
 pub(crate) async fn run(
     registry: &Registry,
     invocation: Invocation,
@@ -49,13 +49,13 @@ pub(crate) async fn run(
     tokio::select! {
         outcomes = all => Ok(exit::of_all(&outcomes, work)),
         () = overtime(stop) => {
-            messages.line("not everything could be ended in time; something may still run");
+            messages.line("not everything could be ended in time; processes may still be running");
             Ok(exit::FAILED)
         }
     }
 }
 
-/// Shows the hosts, and connects to none.
+/// Shows the hosts without connecting.
 async fn show(
     registry: &Registry,
     invocation: &Invocation,
@@ -72,7 +72,7 @@ async fn show(
     }
 }
 
-/// Resolves when there is no more waiting after the order to stop.
+/// Resolves when the time after the order to stop is over.
 async fn overtime(stop: &Stop) {
     stop.requested().await;
     tokio::select! {
@@ -81,7 +81,7 @@ async fn overtime(stop: &Stop) {
     }
 }
 
-/// The outcomes of the targets that came to an end by themselves.
+/// Returns the outcomes of the targets that finished.
 async fn serve_all(
     hosts: Vec<Host>,
     job: Arc<Job>,
@@ -98,7 +98,7 @@ async fn serve_all(
     ended.collect().await
 }
 
-/// One target from beginning to end; `None` if everything was to stop before it was done.
+/// Serves one target; `None` if the order to stop came first.
 async fn serve(host: Host, job: Arc<Job>, context: Arc<Context>) -> Option<Outcome> {
     let start = Instant::now();
     let Host { target, arguments } = host;
@@ -119,7 +119,7 @@ async fn serve(host: Host, job: Arc<Job>, context: Arc<Context>) -> Option<Outco
     }
 }
 
-/// Does the job on one link, or a part of it, and closes the link.
+/// Runs the job, or a part of it, on one link, and closes the link.
 async fn work(
     job: &Job,
     link: Link,
@@ -130,7 +130,7 @@ async fn work(
         () = job.stop.requested(), if !job.stops_itself() => None,
         outcome = job.run(&link, arguments) => Some(outcome),
     };
-    // By now the job's future is dropped: what it ran is being killed, which this waits for.
+    // The job's future is dropped by now: this waits until its command is killed.
     let closed = link.disconnect().await;
     if let Err(error) = &closed {
         job.messages.line(explain::one_line(error));

@@ -1,4 +1,4 @@
-//! `hostlink TARGET forward`: ports and sockets, until somebody ends it.
+//! `hostlink TARGET forward`: ports and sockets, until the user ends it.
 
 use clap::ArgMatches;
 use futures::future::select_all;
@@ -9,7 +9,7 @@ use crate::explain::usage;
 use crate::grammar::{DYNAMIC, LOCAL, REMOTE};
 use crate::messages::Messages;
 
-/// The forwards that a command line names.
+/// Parses the forwards of a command line.
 pub(crate) fn read(matches: &ArgMatches) -> Result<Vec<Forward>> {
     let specs = |id| matches.get_many::<String>(id).into_iter().flatten();
     let local = specs(LOCAL).map(|text| Forward::local(text));
@@ -17,18 +17,18 @@ pub(crate) fn read(matches: &ArgMatches) -> Result<Vec<Forward>> {
     let dynamic = specs(DYNAMIC).map(|text| Forward::dynamic(text));
     let forwards = local.chain(remote).chain(dynamic).collect::<Result<Vec<_>>>()?;
     if forwards.is_empty() {
-        return Err(usage("nothing to forward: write -L, -R or -D behind forward"));
+        return Err(usage("nothing to forward: write -L, -R or -D after forward"));
     }
     Ok(forwards)
 }
 
-/// Opens them all, and returns when one of them is lost: always an error.
+/// Opens all of them, and returns when one is lost, which is always an error.
 pub(crate) async fn run(
     link: &Link,
     forwards: &[Forward],
     messages: &Messages,
 ) -> Result<std::convert::Infallible> {
-    // Those that are open already end with this function, whichever way it ends.
+    // Open forwards end with this function, whether it returns or is dropped.
     let mut open = Vec::new();
     for forward in forwards {
         open.push(link.forward(forward).await.map_err(|error| explained(error, forward))?);
@@ -40,7 +40,7 @@ pub(crate) async fn run(
     Err(lost.with_target(link.name()))
 }
 
-/// A connector that forwards nothing says so itself, and need not hear what it was asked for.
+/// A connector that cannot forward says so, and needs no details of the forward.
 fn explained(error: Error, forward: &Forward) -> Error {
     if error.kind() == ErrorKind::Unsupported {
         return error;
@@ -71,8 +71,14 @@ fn flag(forward: &Forward) -> &'static str {
 fn described(forward: &Forward, open: &dyn Forwarding) -> String {
     let listen = open.listen();
     match forward {
-        Forward::Local { to, .. } => format!("listening on {listen} here, for {to} there"),
-        Forward::Remote { to, .. } => format!("listening on {listen} there, for {to} here"),
-        Forward::Dynamic { .. } => format!("listening on {listen} here, as a SOCKS proxy"),
+        Forward::Local { to, .. } => {
+            format!("listening on {listen} on this machine, for {to} on the target")
+        }
+        Forward::Remote { to, .. } => {
+            format!("listening on {listen} on the target, for {to} on this machine")
+        }
+        Forward::Dynamic { .. } => {
+            format!("listening on {listen} on this machine, as a SOCKS proxy")
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a command line may look like.
+//! The grammar of command lines.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,10 +34,10 @@ pub(crate) const TRUST_DATA: &str = "trust-data";
 pub(crate) const GRAPH: &str = "graph";
 pub(crate) const SHELL: &str = "SHELL";
 
-/// Whose scripts there are.
+/// The shells there are.
 pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
-/// First words that never are a target; a host of such a name is written `@ssh/schema`.
+/// First words that are never a target. A host of such a name is written `@ssh/schema`.
 pub(crate) const RESERVED: [&str; 4] = ["connectors", "schema", "completions", "help"];
 
 /// The whole grammar.
@@ -76,17 +76,17 @@ pub(crate) fn command() -> Command {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status, one target: the command's own, 128+n if signal n ended it; 124 for a time-out; \
-255 if there was no login, the link failed, or ~. ended it; 1 if a file did not arrive, a container is not there, \
-another user's rights were not given, or the connection did not end well.
+Exit status, one target: the command's own; 128+n if signal n killed it; 124 for a timeout; \
+255 if the login failed, the link was lost, or ~. ended it; 1 if a file did not arrive, a container does not exist, \
+the switch to another user failed, or the connection did not close cleanly.
 Several targets: 0 if all succeeded, 1 if some failed.
-Always: 2 for wrong usage, 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP, 141 if nobody reads the output.
+Always: 2 for wrong usage; 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP; 141 if the output is a closed pipe.
 
 DURATION is a number of seconds, or a number with ms, s, m or h.";
 
 const WORDS: &str = "\
 One word is a line for the target's shell: exec -- 'ls *.log | wc -l'
-Several words are one command, and arrive as they are: exec -- ls '*.log'
+Several words are one command, and arrive unchanged: exec -- ls '*.log'
 The command's standard input is empty unless --stdin says otherwise.";
 
 fn exec() -> Command {
@@ -101,30 +101,30 @@ fn exec() -> Command {
 
 fn words() -> Arg {
     Arg::new(COMMAND)
-        .help("One word: a line for the shell; several: one command, each word quoted")
+        .help("One word: a line for the shell. Several: one command, each word quoted")
         .value_parser(value_parser!(OsString))
         .num_args(1..)
         .last(true)
 }
 
 const ESCAPES: &str = "\
-Without COMMAND it is the login shell of the user there; with --sudo and the like, the other user's.
-At the beginning of a line, ~. ends the connection, ~~ sends ~, ~? shows this. The exit status is the command's own.";
+Without COMMAND, it starts the user's login shell; with --sudo and similar options, the other user's.
+At the start of a line, ~. ends the connection, ~~ sends ~, and ~? shows this. The exit status is the command's own.";
 
 fn shell() -> Command {
     Command::new("shell")
-        .about("Type at a shell, or at a command, on a terminal of one target")
+        .about("Open an interactive shell, or run a command, on a terminal of one target")
         .override_usage("hostlink [OPTIONS] TARGET shell [OPTIONS] [-- COMMAND…]")
         .after_help(ESCAPES)
         .arg(words())
         .args(general_of_one())
-        .args(flags::heeded_by("shell"))
+        .args(flags::used_by("shell"))
 }
 
 const FORWARDS: &str = "\
-SPEC is ssh's: [BIND:]PORT:HOST:PORT, for -D [BIND:]PORT; a path of a Unix socket may stand for either half of -L and -R.
-It stays until Ctrl-C, SIGTERM, or until the link is lost, which is exit status 255. If one cannot be had, none is.
-Targets over SSH forward, this machine and containers do not.";
+SPEC is ssh's: [BIND:]PORT:HOST:PORT, for -D [BIND:]PORT; the path of a Unix socket may replace either half of -L and -R.
+Forwards stay open until Ctrl-C, SIGTERM, or a lost link (exit status 255). If one cannot be opened, none is.
+Only targets over SSH can forward, not this machine or containers.";
 
 fn forward() -> Command {
     let spec = |id: &'static str, short, help: &'static str| {
@@ -147,10 +147,10 @@ fn put() -> Command {
     let mode = Arg::new(MODE)
         .long("mode")
         .value_name("OCTAL")
-        .help("Permission bits on the target, like 0644 [default: as they are there, or here]");
+        .help("Permission bits on the target, such as 0644 [default: those of the existing file, or of SRC]");
     let follow = switch(FOLLOW)
         .help("Write through a symlink at DEST, even with privilege, instead of replacing it");
-    transfer("put", "Copy a file or, with -r, a directory to the targets; SRC - is standard input")
+    transfer("put", "Copy a file or, with -r, a directory to the targets. SRC - is standard input")
         .arg(src().value_parser(value_parser!(PathBuf)))
         .arg(dest())
         .args([recursive(), preserve(), mode, follow])
@@ -159,38 +159,38 @@ fn put() -> Command {
 fn get() -> Command {
     transfer(
         "get",
-        "Copy a file or, with -r, a directory from the targets; DEST - is standard output",
+        "Copy a file or, with -r, a directory from the targets. DEST - is standard output",
     )
     .arg(src())
     .arg(dest().value_parser(value_parser!(PathBuf)))
     .args([recursive(), preserve()])
     .after_help(
-        "{host} in DEST is replaced by the target's name, with _ for /. Several targets need it.",
+        "{host} in DEST is replaced by the target's name, with _ for /. It is required for several targets.",
     )
 }
 
 const PATHS: &str = "\
-A colon in front of SRC or of DEST, and only of one, says that it is on the target:
+A colon before SRC or DEST means that it is on the target. Exactly one of them has it:
     rsync ./site/ :/srv/site/ -- -a --delete
     rsync :/var/log/ ./logs/ -- -a
-As always with rsync, wildcards and a leading ~ of a path on the target are expanded there.
-The exit status is rsync's own; 255 if the link failed; 127 if rsync is missing, here or there.";
+As usual with rsync, wildcards and a leading ~ of a path on the target are expanded there.
+The exit status is rsync's own; 255 if the link failed; 127 if rsync is missing on either side.";
 
 fn rsync() -> Command {
     let flags = Arg::new(FLAGS)
-        .help("Options of rsync, as they are")
+        .help("Options of rsync, passed on unchanged")
         .value_parser(value_parser!(OsString))
         .num_args(1..)
         .last(true);
     Command::new("rsync")
-        .about("Run rsync between this machine and one target, over the same link")
+        .about("Run rsync between this machine and one target, through the same link")
         .override_usage("hostlink [OPTIONS] TARGET rsync [OPTIONS] SRC DEST -- FLAGS…")
         .after_help(PATHS)
         .arg(src().value_parser(value_parser!(OsString)))
-        .arg(dest().help("Where the copy goes").value_parser(value_parser!(OsString)))
+        .arg(dest().help("The destination").value_parser(value_parser!(OsString)))
         .arg(flags)
         .args(general_of_one())
-        .args(flags::heeded_by("rsync"))
+        .args(flags::used_by("rsync"))
 }
 
 fn transfer(name: &'static str, about: &'static str) -> Command {
@@ -198,7 +198,7 @@ fn transfer(name: &'static str, about: &'static str) -> Command {
         .about(about)
         .override_usage(format!("hostlink [OPTIONS] TARGETS {name} [OPTIONS] SRC DEST"))
         .args(general())
-        .args(flags::heeded_by(name))
+        .args(flags::used_by(name))
 }
 
 fn src() -> Arg {
@@ -206,46 +206,44 @@ fn src() -> Arg {
 }
 
 fn dest() -> Arg {
-    Arg::new(DEST).required(true).help("The copy's path, its own name included")
+    Arg::new(DEST).required(true).help("The path of the copy, including its name")
 }
 
 fn recursive() -> Arg {
-    switch(RECURSIVE).short('r').help("Copy a directory with all that is in it")
+    switch(RECURSIVE).short('r').help("Copy a directory with its content")
 }
 
 fn preserve() -> Arg {
-    switch(PRESERVE).help("Keep the mode and the time of modification")
+    switch(PRESERVE).help("Keep the mode and the modification time")
 }
 
 fn connectors() -> Command {
     Command::new("connectors")
         .about("Describe the connectors of this build and their host data")
         .override_usage("hostlink connectors [NAME]")
-        .arg(Arg::new(NAME).help("Only this one"))
-        .arg(switch(JSON).help("One JSON object a line"))
+        .arg(Arg::new(NAME).help("Only this connector"))
+        .arg(switch(JSON).help("One JSON object per line"))
 }
 
 const TABLE: &str = "\
-Without --json or --graph it is a table. With --json, data are merged, and secrets are masked.
-The hosts are those that every other subcommand would take, with --limit and --exclude.";
+By default it prints a table. With --json, data are merged, and secrets are masked.
+The hosts are those that other subcommands would use, with --limit and --exclude.";
 
 fn inventory() -> Command {
     Command::new("inventory")
-        .about(
-            "Show the hosts that TARGETS stands for, with their groups and data; connect to none",
-        )
+        .about("Show the hosts of TARGETS, with their groups and data, without connecting")
         .override_usage("hostlink [OPTIONS] TARGETS inventory [--graph] [OPTIONS]")
         .after_help(TABLE)
-        .arg(switch(GRAPH).help("Show the groups as a tree, with the hosts in them"))
+        .arg(switch(GRAPH).help("Show the groups as a tree, with their hosts"))
         .args(general())
-        .mut_arg(JSON, |arg| arg.help("One JSON object a line for each host"))
+        .mut_arg(JSON, |arg| arg.help("One JSON object per line for each host"))
 }
 
 fn schema() -> Command {
     Command::new("schema")
         .about("Print the JSON Schema of a file that hostlink reads")
         .override_usage("hostlink schema inventory")
-        .arg(Arg::new(NAME).required(true).value_parser(["inventory"]).help("Which file"))
+        .arg(Arg::new(NAME).required(true).value_parser(["inventory"]).help("The kind of file"))
 }
 
 const INSTALL: &str = "\
@@ -255,13 +253,13 @@ fish: hostlink completions fish | source";
 
 fn completions() -> Command {
     Command::new("completions")
-        .about("Print a script that completes command lines of hostlink, hosts and groups too")
+        .about("Print a script that completes hostlink's command lines, with hosts and groups")
         .override_usage("hostlink completions SHELL")
         .after_help(INSTALL)
-        .arg(Arg::new(SHELL).required(true).value_parser(SHELLS).help("Whose script"))
+        .arg(Arg::new(SHELL).required(true).value_parser(SHELLS).help("The shell"))
 }
 
-/// Which hosts, and what of them.
+/// Options that select hosts and set their data.
 fn choice() -> impl Iterator<Item = Arg> {
     let pattern = |id: &'static str, help: &'static str| {
         let arg = Arg::new(id).long(id).value_name("PATTERN").action(ArgAction::Append);
@@ -270,22 +268,23 @@ fn choice() -> impl Iterator<Item = Arg> {
     let choice = [
         pattern(
             LIMIT,
-            "Only these hosts and groups: web,db*,@docker; a:&b is both, a:!b the first alone",
+            "Only these hosts and groups: web,db*,@docker; a:&b is in both, a:!b in a but not in b",
         ),
         pattern(
             EXCLUDE,
-            "Not these hosts and groups; connectors that list some of them are asked which those are",
+            "Without these hosts and groups; connectors that may list some of them are queried",
         ),
         Arg::new(GROUP_DATA)
             .long(GROUP_DATA)
             .value_name("PATH")
             .action(ArgAction::Append)
             .value_parser(value_parser!(PathBuf))
-            .help("Data of groups: a directory of files like web.yaml, or one such file"),
-        switch(TRUST_DATA)
-            .help("Let data from APIs, states and programs run code and read files here"),
+            .help("Data of groups: a directory of files such as web.yaml, or one such file"),
+        switch(TRUST_DATA).help(
+            "Allow data from APIs, states and programs to run code and read files on this machine",
+        ),
     ];
-    choice.into_iter().map(|arg| arg.help_heading("Which hosts"))
+    choice.into_iter().map(|arg| arg.help_heading("Host selection"))
 }
 
 fn general() -> impl Iterator<Item = Arg> {
@@ -294,23 +293,24 @@ fn general() -> impl Iterator<Item = Arg> {
             .long("data")
             .value_name("KEY=VALUE")
             .action(ArgAction::Append)
-            .help("Host data for every target; a value that begins with { or [ is JSON"),
-        switch(JSON).help("One JSON object a line on standard output, as each target finishes"),
-        switch(VERBOSE).short('v').help("Tell on standard error what is done, and errors in full"),
-        switch(SAME_SUDO_PASSWORD).help("Ask once for sudo's password, and use it on all targets"),
+            .help("Host data for every target; a value that starts with { or [ is JSON"),
+        switch(JSON).help("One JSON object per line on standard output, as each target finishes"),
+        switch(VERBOSE).short('v').help("Report each step on standard error, and errors in full"),
+        switch(SAME_SUDO_PASSWORD)
+            .help("Prompt once for sudo's password, and use it on all targets"),
         Arg::new(PARALLEL)
             .long(PARALLEL)
             .value_name("NUMBER")
-            .help("At most so many targets at once [default: 100]"),
+            .help("Maximum number of concurrent targets [default: 100]"),
         Arg::new(CONNECT_TIMEOUT).long(CONNECT_TIMEOUT).value_name("DURATION").help(format!(
-            "How long connecting to a target may take [default: {}]",
+            "Time limit for connecting to a target [default: {}]",
             Context::default().connect_timeout.as_secs()
         )),
     ];
     general.into_iter().chain(choice()).chain(login::flags())
 }
 
-/// Of a subcommand for one target, whose help does not show what would mean nothing there.
+/// General options of a subcommand for one target; its help hides those that do not apply.
 fn general_of_one() -> impl Iterator<Item = Arg> {
     general().map(|arg| {
         let is_for_many = [JSON, PARALLEL].contains(&arg.get_id().as_str());

@@ -3,7 +3,7 @@
 use hostlink::ConnectorArguments;
 use hostlink::connect::ResolvedTarget;
 
-/// A host that something is to be done on.
+/// A host to work on.
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) target: ResolvedTarget,

@@ -1,4 +1,4 @@
-//! Where bytes for targets come from: a file, or hostlink's own standard input.
+//! The source of bytes for targets: a file, or hostlink's own standard input.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use crate::explain::usage;
 
-/// What the user named.
+/// The input that the user named.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// `-`.
@@ -20,14 +20,14 @@ pub(crate) enum Input {
     File(PathBuf),
 }
 
-/// An input that as many targets can read as there are.
+/// An input that any number of targets can read.
 #[derive(Debug)]
 pub(crate) enum Prepared {
-    /// Standard input, read by the one target there is.
+    /// Standard input, read by the only target.
     Standard,
     /// A file that each target opens.
     File(PathBuf),
-    /// A private copy that each target opens; it is removed at the end.
+    /// A private copy that each target opens. It is removed at the end.
     Copy(NamedTempFile),
 }
 
@@ -36,23 +36,23 @@ impl Input {
         if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
     }
 
-    /// Refuses what is no file or cannot be read.
+    /// Refuses a path that is not a file or cannot be read.
     pub(crate) fn check_file(&self) -> Result<()> {
         let Self::File(path) = self else { return Ok(()) };
         let failed = |error| unreadable(path, &error);
         let metadata = fs::metadata(path).map_err(failed)?;
         if metadata.is_dir() {
             let shown = path.display();
-            return Err(usage(format!("{shown} is a directory, where a file belongs")));
+            return Err(usage(format!("{shown} is a directory: name a file")));
         }
-        // To open a pipe is to take from it.
+        // Opening a pipe would consume it.
         if metadata.is_file() {
             File::open(path).map_err(failed)?;
         }
         Ok(())
     }
 
-    /// Makes it readable for `readers` at once, from the start each.
+    /// Makes it readable by `readers` targets concurrently, each from the start.
     pub(crate) async fn prepare(self, readers: usize) -> Result<Prepared> {
         match self {
             Self::Standard if readers == 1 => Ok(Prepared::Standard),
@@ -70,7 +70,7 @@ impl Input {
 }
 
 impl Prepared {
-    /// It as a command's standard input.
+    /// Returns it as a command's standard input.
     pub(crate) fn stdin(&self) -> Stdin {
         match self {
             Self::Standard => Stdin::reader(tokio::io::stdin()),
@@ -79,12 +79,12 @@ impl Prepared {
         }
     }
 
-    /// It as a file to put.
+    /// Returns it as a file to put.
     pub(crate) async fn source(&self) -> Result<Source> {
         match self {
             Self::Standard => Ok(Source::reader(tokio::io::stdin())),
             Self::File(path) => Ok(Source::path(path)),
-            // Not as a path: the mode of the private copy is not one that anybody chose.
+            // Not as a path: the mode of the private copy was not chosen by the user.
             Self::Copy(copy) => {
                 let failed = |error| Error::from_io("the copy of the input cannot be read", error);
                 let file = tokio::fs::File::open(copy.path()).await.map_err(failed)?;
@@ -95,7 +95,7 @@ impl Prepared {
     }
 }
 
-/// The error for a source that cannot be read, which is wrong usage: nothing was started.
+/// Returns the error for an unreadable source, which is wrong usage: nothing was started.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {
     usage(format!("cannot read {}: {error}", path.display()))
 }

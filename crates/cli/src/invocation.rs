@@ -1,4 +1,4 @@
-//! A command line, read and checked as far as that goes without asking a connector.
+//! A command line, parsed and checked as far as possible without a connector.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,47 +20,47 @@ use crate::rsync::Rsync;
 use crate::transfer::{Get, Put};
 use crate::{data, flags, forward, passwords, shell};
 
-/// What a command line asks for.
+/// The request of a command line.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Help or the version.
     Show(String),
-    /// The table of connectors.
+    /// The list of connectors.
     Connectors { name: Option<String>, json: bool },
     /// The JSON Schema of an inventory file.
     Schema,
-    /// A script for a shell.
+    /// A completion script for a shell.
     Completions { shell: String },
-    /// Something on targets.
+    /// Work on targets.
     Run(Box<Invocation>),
 }
 
-/// Something to do on targets.
+/// Work to do on targets.
 #[derive(Debug)]
 pub(crate) struct Invocation {
-    /// The list of targets, as it was given.
+    /// The list of targets, as given.
     pub(crate) targets: String,
     pub(crate) limit: Option<Pattern>,
     pub(crate) exclude: Option<Pattern>,
     pub(crate) group_data: Vec<PathBuf>,
-    /// Data from APIs, states and programs may run code and read files here.
+    /// Whether data from APIs, states and programs may run code and read files on this machine.
     pub(crate) trust_data: bool,
     pub(crate) action: Action,
     pub(crate) data: Data,
     pub(crate) login: Login,
-    /// What the command line says of each command. It goes before host data …
+    /// The arguments of the command line. They override host data …
     pub(crate) arguments: ConnectorArguments,
-    /// … and this behind it.
+    /// … which overrides these.
     pub(crate) environment: ConnectorArguments,
     pub(crate) json: bool,
     pub(crate) verbose: bool,
-    /// One answer is sudo's password for all targets.
+    /// Whether one answer is sudo's password for all targets.
     pub(crate) same_sudo_password: bool,
     pub(crate) parallel: usize,
     pub(crate) connect_timeout: Duration,
 }
 
-/// What is done on each target.
+/// What to do on each target.
 #[derive(Debug)]
 pub(crate) enum Action {
     Exec {
@@ -74,14 +74,14 @@ pub(crate) enum Action {
         command: StringCommand,
     },
     Forward(Vec<Forward>),
-    /// Shows the hosts, and connects to none.
+    /// Shows the hosts without connecting.
     Inventory {
         graph: bool,
     },
 }
 
 impl Action {
-    /// The subcommand's word, where it is for one target only.
+    /// Returns the subcommand's name if it is for one target only.
     pub(crate) fn only_one(&self) -> Option<&'static str> {
         match self {
             Self::Exec { .. } | Self::Put(_) | Self::Get(_) | Self::Inventory { .. } => None,
@@ -95,7 +95,7 @@ impl Action {
 const PARALLEL: usize = 100;
 
 impl Invocation {
-    /// Reads the words of a command line, the program's own name first.
+    /// Parses the words of a command line, the program's name first.
     pub(crate) fn parse(words: Vec<OsString>) -> Result<Request> {
         let matches = match grammar::command().try_get_matches_from(words) {
             Ok(matches) => matches,
@@ -122,7 +122,7 @@ impl Invocation {
                 inventory::words(targets)?;
                 let (word, inner) = subcommand.ok_or_else(|| {
                     usage(
-                        "nothing to do: write exec, put, get, rsync, shell, forward or inventory behind TARGETS; see hostlink --help",
+                        "nothing to do: write exec, put, get, rsync, shell, forward or inventory after TARGETS; see hostlink --help",
                     )
                 })?;
                 let levels = Levels::new(&matches, inner);
@@ -153,7 +153,7 @@ impl Invocation {
     }
 }
 
-/// Help and the version come out of clap as errors.
+/// Returns help and version, which clap returns as errors.
 fn shown(error: &clap::Error) -> Result<Request> {
     match error.kind() {
         ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
@@ -163,7 +163,7 @@ fn shown(error: &clap::Error) -> Result<Request> {
     }
 }
 
-/// Several of one flag are joined.
+/// Joins repeated flags.
 fn pattern(levels: &Levels<'_>, flag: &str) -> Result<Option<Pattern>> {
     let texts = levels.all::<String>(flag);
     let parsed: Result<Vec<Pattern>> = texts.into_iter().map(|text| Pattern::parse(text)).collect();
@@ -175,7 +175,7 @@ fn action(word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action>
         "exec" => Ok(Action::Exec { command: command(inner)?, stdin: stdin(levels)? }),
         "inventory" => inventory_action(inner, levels),
         word => {
-            flags::refuse_unheeded(levels, word)?;
+            flags::refuse_unused(levels, word)?;
             match word {
                 "put" => Put::read(inner).map(Action::Put),
                 "rsync" => Rsync::read(inner, levels.flag(grammar::JSON)).map(Action::Rsync),
@@ -201,19 +201,17 @@ fn shell_action(inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action> {
 }
 
 fn inventory_action(inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action> {
-    flags::refuse_unheeded(levels, "inventory")?;
+    flags::refuse_unused(levels, "inventory")?;
     let graph = inner.get_flag(grammar::GRAPH);
     if graph && levels.flag(grammar::JSON) {
-        return Err(usage(
-            "--graph and --json are two ways to show an inventory: leave one of them out",
-        ));
+        return Err(usage("--graph and --json cannot be combined"));
     }
     Ok(Action::Inventory { graph })
 }
 
 fn refuse_json(levels: &Levels<'_>, word: &str) -> Result<()> {
     match levels.flag(grammar::JSON) {
-        true => Err(usage(format!("--json means nothing to {word}"))),
+        true => Err(usage(format!("--json does not apply to {word}"))),
         false => Ok(()),
     }
 }
@@ -226,7 +224,7 @@ fn command(inner: &ArgMatches) -> Result<StringCommand> {
         words => StringCommand::from_words(words),
     };
     if command.is_empty() {
-        return Err(usage("no COMMAND: write it behind --, as in exec -- uname -a"));
+        return Err(usage("no COMMAND: write it after --, as in exec -- uname -a"));
     }
     Ok(command)
 }

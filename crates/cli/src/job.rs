@@ -1,4 +1,4 @@
-//! What is done on one target over its link.
+//! The work on one target through its link.
 
 use hostlink::forward::Forward;
 use hostlink::run::{EnvValue, RunOptions};
@@ -17,7 +17,7 @@ use crate::stop::Stop;
 use crate::transfer::{Destination, Get};
 use crate::{forward, shell};
 
-/// What is done on each target, ready to start.
+/// The work for each target, ready to start.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) task: Task,
@@ -28,14 +28,14 @@ pub(crate) struct Job {
     pub(crate) verbose: bool,
 }
 
-/// How results are written.
+/// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// One JSON object a target.
+    /// One JSON object per target.
     Json,
-    /// The one target's bytes.
+    /// The bytes of the only target.
     Plain,
-    /// Lines with the target's name in front.
+    /// Lines prefixed with the target's name.
     Prefixed,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Task {
 }
 
 impl Job {
-    /// Does it.
+    /// Runs it.
     pub(crate) async fn run(&self, link: &Link, arguments: ConnectorArguments) -> Outcome {
         let run = RunOptions::default().with_printing(self.verbose, false);
         match &self.task {
@@ -102,8 +102,8 @@ impl Job {
         }
     }
 
-    /// Whether [`run`](Self::run) itself heeds the order to stop, to end a process of this machine
-    /// in good order.
+    /// Whether [`run`](Self::run) itself handles the order to stop, to end a process of this
+    /// machine cleanly.
     pub(crate) fn stops_itself(&self) -> bool {
         matches!(self.task, Task::Rsync(_))
     }
@@ -133,7 +133,7 @@ impl Job {
         }
         let prefix = (self.output == Output::Prefixed).then(|| format!("[{}] ", link.name()));
         let mut sink = LiveSink::new(self.results.clone(), self.messages.clone(), prefix);
-        // What has been passed on is not kept, unless it is to be looked at again.
+        // Output that was passed on is not kept, unless it is checked later.
         let options = match arguments.retry_until {
             Some(_) => options,
             None => options.with_output_limit(0),

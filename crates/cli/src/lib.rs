@@ -50,12 +50,12 @@ use crate::messages::Messages;
 use crate::results::Results;
 use crate::stop::Stop;
 
-/// Runs the command line of this process with the connectors of `registry`: all of the program
+/// Runs the command line of this process with the connectors of `registry`: the whole program
 /// `hostlink`.
 ///
 /// Call it from `main`, outside of any async runtime: it starts its own, and takes over standard
-/// input and output, SIGINT and SIGTERM. Do nothing before that would be wrong to do twice: for
-/// `rsync`, the program is started a second time, by rsync.
+/// input and output, SIGINT and SIGTERM. Do nothing before it that must not happen twice: for
+/// `rsync`, rsync starts the program a second time.
 #[must_use]
 pub fn main_with(registry: Registry) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -71,9 +71,9 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Err(error) => return exit::without_runtime(&error),
     };
     let status = runtime.block_on(run(&registry, words));
-    // A thread may be stuck in reading standard input or in writing to a pipe that nobody reads.
+    // A thread may be blocked in reading standard input or in writing to a pipe.
     runtime.shutdown_background();
-    // A task that nobody waited for may not have put them back.
+    // A task that was abandoned may not have restored them.
     tty::restore();
     ExitCode::from(status)
 }
@@ -91,7 +91,7 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
     let results = match Results::new(stop.clone()) {
         Ok(results) => results,
         Err(error) => {
-            messages.line(format_args!("standard output cannot be had: {error}"));
+            messages.line(format_args!("standard output is not available: {error}"));
             messages.flush().await;
             return exit::FAILED;
         }
@@ -118,8 +118,7 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
     stop.cause().map_or(status, |cause| cause.exit_status())
 }
 
-/// How long the last messages may take once there was an order to stop: nobody may read standard
-/// error any more.
+/// Time limit for the last messages after an order to stop: standard error may have no reader.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Resolves [`LAST_WORDS`] after the order to stop.
@@ -128,7 +127,7 @@ async fn impatience(stop: &Stop) {
     tokio::time::sleep(LAST_WORDS).await;
 }
 
-/// Does what is asked for. An error here means that nothing was started.
+/// Handles the request. An error means that nothing was started.
 async fn obey(
     registry: &Registry,
     request: Request,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::explain::flatten;
 
-/// One object a line: host, connector, groups and data.
+/// Returns one object per line: host, connector, groups and data.
 pub(crate) fn json(inventory: &Inventory) -> impl Iterator<Item = String> {
     let object = |host: &Host| {
         let object = json!({
@@ -21,13 +21,14 @@ pub(crate) fn json(inventory: &Inventory) -> impl Iterator<Item = String> {
     inventory.hosts().map(object)
 }
 
-/// The widest that a column becomes for the sake of a long name, whose own line is longer then.
-const WIDEST: usize = 64;
+/// The maximum width that a long name gives a column; lines with longer names are wider.
+const MAX_WIDTH: usize = 64;
 
-/// A line for each host.
+/// Returns one line per host.
 pub(crate) fn table(inventory: &Inventory) -> String {
     let own = |host: &Host| {
-        // What every host is in, and what the second column says, is left out.
+        // The group of all hosts is left out, and so is the connector's, which the second column
+        // shows.
         let connector = format!("@{}", host.connector());
         let groups = host.groups();
         let groups: Vec<&str> =
@@ -42,7 +43,7 @@ pub(crate) fn table(inventory: &Inventory) -> String {
     );
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
+        widths.filter(|width| *width <= MAX_WIDTH).max().unwrap_or(0)
     };
     let (first, second) = (width(0), width(1));
     let lines = rows.iter().map(|[name, connector, groups]| {
@@ -52,29 +53,29 @@ pub(crate) fn table(inventory: &Inventory) -> String {
     lines.collect()
 }
 
-/// The groups, with their hosts and the groups in them, line by line. What is in a group stands
-/// where it comes first, and nowhere else: groups that are in several others would be many times as
-/// many lines.
+/// Returns the groups with their hosts and subgroups, line by line. The content of a group is
+/// listed where the group comes first, and nowhere else: groups in several others would repeat many
+/// lines.
 pub(crate) fn graph(inventory: &Inventory) -> impl Iterator<Item = String> {
     let graph = Graph::new(inventory);
     std::iter::once(format!("{ALL}\n")).chain(graph)
 }
 
-/// What a branch ends in.
+/// What a branch leads to.
 #[derive(Clone, Copy)]
 enum Entry<'a> {
     Host(&'a Host),
     Group(&'a str),
 }
 
-/// What is still to be told of a group.
+/// The entries of a group that are still to be printed.
 struct Branch<'a> {
     entries: std::vec::IntoIter<Entry<'a>>,
-    /// The length of what stands in front of its lines.
+    /// The length of the prefix of its lines.
     indent: usize,
 }
 
-/// A walk through the groups. It keeps its own way back, since nobody says how deep they are.
+/// A walk through the groups, with its own stack: groups may be nested deeply.
 struct Graph<'a> {
     inventory: &'a Inventory,
     with_hosts: HashSet<&'a str>,
@@ -104,7 +105,7 @@ impl<'a> Graph<'a> {
         Self { inventory, with_hosts, told: HashSet::new(), way, indent: String::new() }
     }
 
-    /// The hosts of a group, and the groups in it that have some.
+    /// Returns the hosts of a group, and its subgroups that have hosts.
     fn entries(&self, group: &str) -> Vec<Entry<'a>> {
         let children = self.inventory.children(group).into_iter();
         let children = children.filter(|child| self.with_hosts.contains(child));
@@ -143,7 +144,7 @@ impl Iterator for Graph<'_> {
     }
 }
 
-/// The groups that have hosts, themselves or by the groups in them.
+/// Returns the groups that have hosts, themselves or through subgroups.
 fn with_hosts(inventory: &Inventory) -> HashSet<&str> {
     let groups = inventory.groups();
     let mut parents: HashMap<&str, Vec<&str>> = HashMap::new();

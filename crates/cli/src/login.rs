@@ -1,4 +1,4 @@
-//! How to log in: flags and hostlink's environment, as host data of the targets whose connectors
+//! Login options: flags and hostlink's environment, as host data of the targets whose connectors
 //! read it.
 
 use std::path::PathBuf;
@@ -28,25 +28,25 @@ const SETTINGS: [Setting; 3] = [
         flag: "ssh-user",
         alias: "user",
         value_name: "NAME",
-        help: "Log in as this user; over what the targets' data says",
+        help: "Log in as this user; overrides the targets' data",
     },
     Setting {
         key: "ssh_port",
         flag: "ssh-port",
         alias: "port",
         value_name: "NUMBER",
-        help: "Connect to this port; over what the targets' data says",
+        help: "Connect to this port; overrides the targets' data",
     },
     Setting {
         key: "ssh_key",
         flag: "ssh-key",
         alias: "key",
         value_name: "FILE",
-        help: "Log in with this private key; over what the targets' data says",
+        help: "Log in with this private key; overrides the targets' data",
     },
 ];
 
-/// A flag that asks for a secret, which is host data.
+/// A flag that prompts for a secret, which becomes host data.
 struct Question {
     key: &'static str,
     flag: &'static str,
@@ -59,13 +59,13 @@ const QUESTIONS: [Question; 2] = [
         key: PASSWORD,
         flag: "ssh-password-prompt",
         question: "SSH password for all targets",
-        help: "Ask once for the password to log in with; it may also stand in HOSTLINK_SSH_PASSWORD",
+        help: "Prompt once for the login password. Or set HOSTLINK_SSH_PASSWORD",
     },
     Question {
         key: "ssh_key_password",
         flag: "ssh-key-password-prompt",
         question: "passphrase of the SSH key",
-        help: "Ask once for the passphrase of the private key",
+        help: "Prompt once for the passphrase of the private key",
     },
 ];
 
@@ -73,16 +73,16 @@ const PASSWORD: &str = "ssh_password";
 const PASSWORD_FLAG: &str = "ssh-password-file";
 const PASSWORD_VARIABLE: &str = "HOSTLINK_SSH_PASSWORD";
 
-/// What the command line and hostlink's environment say about logging in.
+/// The login options of the command line and hostlink's environment.
 #[derive(Debug)]
 pub(crate) struct Login {
     flags: Data,
     questions: Vec<&'static str>,
-    /// The password of the environment. Host data, which is about one host, comes first.
+    /// The password in the environment. Host data override it, as they are specific to a host.
     password: Option<Secret>,
 }
 
-/// The flags.
+/// Returns the flags.
 pub(crate) fn flags() -> impl Iterator<Item = Arg> {
     let settings = SETTINGS.iter().map(|setting| {
         let arg = Arg::new(setting.key).value_name(setting.value_name);
@@ -94,8 +94,8 @@ pub(crate) fn flags() -> impl Iterator<Item = Arg> {
     });
     let file = Arg::new(PASSWORD_FLAG).long(PASSWORD_FLAG).value_name("FILE");
     let file = file.value_parser(value_parser!(PathBuf));
-    let file = file.help("The password to log in with; the file's first line");
-    settings.chain(questions).chain([file]).map(|arg| arg.help_heading("How to log in"))
+    let file = file.help("The login password: the first line of this file");
+    settings.chain(questions).chain([file]).map(|arg| arg.help_heading("Login"))
 }
 
 impl Login {
@@ -108,7 +108,7 @@ impl Login {
         if let Some(path) = levels.one::<PathBuf>(PASSWORD_FLAG) {
             if questions.contains(&PASSWORD) {
                 return Err(usage(
-                    "--ssh-password-prompt asks for the password that --ssh-password-file gives: leave one of them out",
+                    "--ssh-password-prompt and --ssh-password-file cannot be combined",
                 ));
             }
             flags.insert(PASSWORD, Value::Secret(secret_of_file(path)?));
@@ -117,12 +117,12 @@ impl Login {
         Ok(Self { flags, questions, password })
     }
 
-    /// What flags say, which goes before all data.
+    /// Returns the values of flags, which override all data.
     pub(crate) fn given(&self) -> &Data {
         &self.flags
     }
 
-    /// The target with what is known without asking.
+    /// Returns the target with all values that need no prompt.
     pub(crate) fn apply(&self, target: ResolvedTarget) -> ResolvedTarget {
         let mut data = self.flags.clone();
         if let Some(password) = &self.password
@@ -134,7 +134,7 @@ impl Login {
         target.with_data(&data)
     }
 
-    /// Refuses what no target would heed, so that nobody is asked in vain.
+    /// Refuses options that no target reads, before the user is prompted.
     pub(crate) fn check(&self, hosts: &[Host]) -> Result<()> {
         let settings = SETTINGS.iter().map(|setting| (setting.key, setting.flag));
         let questions = QUESTIONS.iter().map(|question| (question.key, question.flag));
@@ -142,13 +142,13 @@ impl Login {
         for (key, flag) in settings.chain(file).chain(questions) {
             let given = self.flags.get(key).is_some() || self.questions.contains(&key);
             if given && !hosts.iter().any(|host| reads(&host.target, key)) {
-                return Err(usage(format!("--{flag} means nothing here: no target reads {key}")));
+                return Err(usage(format!("--{flag} has no effect: no target reads {key}")));
             }
         }
         Ok(())
     }
 
-    /// Asks what is to be asked, once, and gives the answers to every target.
+    /// Prompts for each missing value once, and gives the answers to every target.
     pub(crate) async fn ask(&self, hosts: Vec<Host>, context: &Context) -> Result<Vec<Host>> {
         let mut answers = Data::new();
         for question in QUESTIONS.iter().filter(|question| self.questions.contains(&question.key)) {
@@ -172,9 +172,9 @@ impl Question {
         match prompt::ask(self.question).await {
             Ok(Some(secret)) => Ok(secret),
             Ok(None) if self.key == PASSWORD => Err(refused(&format!(
-                "there is no terminal to ask on; write the password into {PASSWORD_VARIABLE}"
+                "there is no terminal to prompt on; set {PASSWORD_VARIABLE} to the password"
             ))),
-            Ok(None) => Err(refused("there is no terminal to ask on")),
+            Ok(None) => Err(refused("there is no terminal to prompt on")),
             Err(error) => Err(Error::new(
                 ErrorKind::Data,
                 format!("--{}: the terminal gave no answer", self.flag),

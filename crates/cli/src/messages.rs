@@ -1,4 +1,4 @@
-//! Standard error: hostlink's own messages, and what commands write there.
+//! Standard error: hostlink's own messages, and commands' standard error.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ use tokio::sync::oneshot;
 use crate::explain::flatten;
 use crate::tty;
 
-/// Writes to standard error, in the order of the calls. Clones share it. What cannot be written is
-/// lost: there is nowhere to say so.
+/// Writes to standard error, in the order of the calls. Clones share it. Write errors are ignored:
+/// there is nowhere to report them.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages(UnboundedSender<Message>);
 
 enum Message {
     Text(Vec<u8>),
-    /// Answered when everything before it was written.
+    /// Notified when everything before it was written.
     Written(oneshot::Sender<()>),
 }
 
 impl Messages {
-    /// Begins a task that writes. A reporter must not block, and standard error may.
+    /// Starts a writer task. A reporter must not block, and standard error may.
     pub(crate) fn start() -> Self {
         let (sender, messages) = unbounded_channel();
         tokio::spawn(write(messages));
         Self(sender)
     }
 
-    /// Writes a message of hostlink's own.
+    /// Writes a message of hostlink itself.
     pub(crate) fn line(&self, text: impl fmt::Display) {
-        // A raw terminal goes to the beginning of a line only when told to.
+        // A raw terminal needs a carriage return to start a new line.
         let end = if tty::is_changed() { "\r\n" } else { "\n" };
         self.send(format!("hostlink: {text}{end}").into_bytes());
     }
 
-    /// Writes bytes as they are, and waits until it is done: whoever makes them waits too.
+    /// Writes raw bytes and waits until they are written, which slows their source down.
     pub(crate) async fn bytes(&self, bytes: Vec<u8>) {
         self.send(bytes);
         self.flush().await;
@@ -75,7 +75,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Tells what the library has to tell.
+/// Prints the library's reports.
 #[derive(Debug)]
 pub(crate) struct Teller {
     messages: Messages,
@@ -90,7 +90,7 @@ impl Teller {
 
 impl Reporter for Teller {
     fn report(&self, target: &str, event: Event<'_>) {
-        // What is about no target has no name in front.
+        // A message about no target has no prefix.
         let of = if target.is_empty() { String::new() } else { format!("{target}: ") };
         match event {
             Event::Warning(text) => {

@@ -1,4 +1,4 @@
-//! The terminal of a system that has no Unix terminals: there is none.
+//! A stub of the terminal for systems without Unix terminals.
 
 use std::fs::File;
 use std::io::{self, PipeReader};

@@ -1,9 +1,9 @@
-//! What became of one target.
+//! The outcome of one target.
 
 use hostlink::transfer::Transferred;
 use hostlink::{CommandOutput, ExitStatus, Result};
 
-/// What became of one target.
+/// The outcome of one target.
 pub(crate) type Outcome = Result<Done>;
 
 /// What was done.
@@ -11,6 +11,6 @@ pub(crate) type Outcome = Result<Done>;
 pub(crate) enum Done {
     Ran(CommandOutput),
     Moved(Transferred),
-    /// A session that somebody typed at.
+    /// An interactive session.
     Left(ExitStatus),
 }

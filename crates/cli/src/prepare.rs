@@ -1,4 +1,4 @@
-//! Everything that can fail before anything is connected to.
+//! Everything that can fail before anything is connected.
 
 use hostlink::inventory::plain_secrets;
 use hostlink::{Context, Registry, Result};
@@ -13,7 +13,7 @@ use crate::results::Results;
 use crate::stop::Stop;
 use crate::transfer::{Get, Put};
 
-/// The hosts of an invocation, and what is to be done on each.
+/// Returns the hosts of an invocation, and the work for each.
 pub(crate) async fn prepare(
     registry: &Registry,
     invocation: Invocation,

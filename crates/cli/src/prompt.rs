@@ -1,4 +1,4 @@
-//! Asks the user for secrets: on the terminal, without echo, one question at a time.
+//! Prompts the user for secrets: on the terminal, without echo, one prompt at a time.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::explain::flatten;
 use crate::tty::{self, Changed};
 
-/// Asks on the terminal that this process belongs to.
+/// Prompts on the terminal of this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TerminalPrompter;
 
@@ -22,14 +22,14 @@ impl Prompter for TerminalPrompter {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => NobodyToAsk.ask_secret(target, question).await,
             Err(error) => {
-                let message = format!("{question} is wanted, and the terminal gave no answer");
+                let message = format!("{question} is required, and the terminal gave no answer");
                 Err(Error::new(ErrorKind::Auth, message).with_source(error).with_target(target))
             }
         }
     }
 }
 
-/// Asks for sudo's password once, for all targets, and for everything else as ever.
+/// Prompts for sudo's password once, for all targets, and for other secrets as usual.
 #[derive(Debug, Default)]
 pub(crate) struct OneAnswer(OnceCell<Secret>);
 
@@ -44,45 +44,44 @@ impl Prompter for OneAnswer {
     }
 }
 
-/// Everybody's turn: two questions at once could not be told apart.
+/// Serializes prompts: two at the same time could not be told apart.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// The answer to a question; `None` where there is no terminal to ask on.
+/// Returns the answer to a prompt; `None` if there is no terminal.
 ///
-/// Dropping the future takes the question back: the terminal is as it was, and the next line is
-/// read by nobody.
+/// Dropping the future cancels the prompt: the terminal is restored, and the next line is not read.
 pub(crate) async fn ask(question: &str) -> io::Result<Option<Secret>> {
     let _turn = TURN.lock().await;
     let Ok(terminal) = tty::open() else { return Ok(None) };
     let asked = Asked::new(terminal, question)?;
-    let (terminal, taken_back) = (asked.terminal.try_clone()?, asked.taken_back.0.try_clone()?);
-    let line = tokio::task::spawn_blocking(move || tty::read_line(&terminal, &taken_back));
+    let (terminal, cancelled) = (asked.terminal.try_clone()?, asked.cancelled.0.try_clone()?);
+    let line = tokio::task::spawn_blocking(move || tty::read_line(&terminal, &cancelled));
     let line = line.await.map_err(io::Error::other)??;
     let text = String::from_utf8(line)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the answer is not UTF-8"))?;
     Ok(Some(Secret::new(text)))
 }
 
-/// A question that stands on the terminal.
+/// A prompt on the terminal.
 struct Asked {
     terminal: File,
-    /// Its other end is closed when nobody waits for the answer any more.
-    taken_back: (io::PipeReader, io::PipeWriter),
+    /// Its other end is closed when the prompt is cancelled.
+    cancelled: (io::PipeReader, io::PipeWriter),
     _silent: Changed,
 }
 
 impl Asked {
-    /// Shows the question only when nothing that is typed appears any more.
+    /// Shows the prompt after the echo was switched off.
     fn new(mut terminal: File, question: &str) -> io::Result<Self> {
         let silent = Changed::without_echo(&terminal)?;
         terminal.write_all(format!("hostlink: {}: ", flatten(question)).as_bytes())?;
-        Ok(Self { terminal, taken_back: io::pipe()?, _silent: silent })
+        Ok(Self { terminal, cancelled: io::pipe()?, _silent: silent })
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        // The answer's own line ending did not appear.
+        // The line ending of the answer was not echoed.
         let _ = self.terminal.write_all(b"\n");
     }
 }

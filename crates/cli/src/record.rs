@@ -11,7 +11,7 @@ use crate::exit::Work;
 use crate::explain;
 use crate::outcome::{Done, Outcome};
 
-/// One line: the object and a line ending.
+/// Returns one line: the object and a line ending.
 pub(crate) fn line(host: &str, outcome: &Outcome, work: Work, took: Duration) -> String {
     let mut object = Map::new();
     object.insert("host".into(), host.into());
@@ -33,7 +33,7 @@ fn succeeded(outcome: &Outcome) -> bool {
     }
 }
 
-/// An error may have the output until then.
+/// Returns the output. An error may carry the output so far.
 fn output(outcome: &Outcome) -> Option<&CommandOutput> {
     match outcome {
         Ok(Done::Ran(output)) => Some(output),
@@ -65,7 +65,7 @@ fn insert_duration(object: &mut Map<String, Value>, duration: Duration) {
     object.insert("duration_ms".into(), milliseconds.into());
 }
 
-/// JSON has no bytes: what is not UTF-8 goes under another key.
+/// JSON has no bytes: a value that is not UTF-8 gets a different key.
 fn insert_bytes(object: &mut Map<String, Value>, key: &str, bytes: Option<Vec<u8>>) {
     match bytes.map(String::from_utf8) {
         None => object.insert(key.into(), Value::Null),

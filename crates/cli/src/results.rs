@@ -16,31 +16,31 @@ use tokio::sync::Mutex;
 use crate::exit::FAILED;
 use crate::stop::{Cause, Stop};
 
-/// Writes to standard output. Clones share it. When nobody reads any more, everything is to stop.
+/// Writes to standard output. Clones share it. A closed pipe gives the order to stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Results(Arc<Mutex<Watched>>);
 
 impl Results {
     /// # Errors
     ///
-    /// There is no descriptor left.
+    /// If no descriptor is left.
     pub(crate) fn new(stop: Stop) -> io::Result<Self> {
         Ok(Self(Arc::new(Mutex::new(Watched { stdout: stdout()?, stop, failed: None }))))
     }
 
-    /// Writes bytes, and waits until they are written: whoever makes them waits too.
+    /// Writes bytes and waits until they are written, which slows their source down.
     pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = self.0.lock().await;
         stdout.write_all(bytes).await?;
         stdout.flush().await
     }
 
-    /// Writes bytes, and waits only for what was written before: more can be made meanwhile. An
-    /// error may come with the next call.
-    pub(crate) async fn begin(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Starts writing bytes, and waits only for the previous write: more can be produced meanwhile.
+    /// An error may come with the next call.
+    pub(crate) async fn write_behind(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = self.0.clone().lock_owned().await;
         stdout.write_all(bytes).await?;
-        // Somebody must notice if the reader is gone, even if nothing more is written.
+        // A closed pipe must be noticed even if nothing more is written.
         tokio::spawn(async move {
             if let Err(error) = stdout.flush().await {
                 stdout.failed = Some(error);
@@ -54,7 +54,7 @@ impl Results {
         self.0.lock().await.flush().await
     }
 
-    /// Writes a text that is all that was asked for.
+    /// Writes a text that is the whole result.
     pub(crate) async fn show(&self, text: &[u8], stop: &Stop) -> Result<u8> {
         tokio::select! {
             written = self.write(text) => written.map_err(unwritable).map(|()| 0),
@@ -62,7 +62,7 @@ impl Results {
         }
     }
 
-    /// Writes lines as they come, which may be many: all that was asked for.
+    /// Writes lines as they come, possibly many, which are the whole result.
     pub(crate) async fn show_lines(
         &self,
         lines: impl Iterator<Item = String>,
@@ -82,22 +82,22 @@ impl Results {
         self.show(text.as_bytes(), stop).await
     }
 
-    /// The writer itself, for a transfer. Nobody else writes meanwhile.
+    /// Returns the writer itself, for a transfer. Nothing else is written meanwhile.
     pub(crate) async fn writer(&self) -> impl std::ops::DerefMut<Target = Watched> {
         self.0.lock().await
     }
 }
 
-/// How much is written at once of what is made line by line.
+/// How many bytes of lines are written together.
 const PIECE: usize = 64 * 1024;
 
-/// The error for results that cannot be written.
+/// Returns the error for results that cannot be written.
 pub(crate) fn unwritable(error: io::Error) -> Error {
     Error::new(hostlink::ErrorKind::Transfer, "cannot write to standard output").with_source(error)
 }
 
-/// As a file: [`tokio::io::Stdout`] has a buffer of lines behind it, and each flush of that is
-/// another way to another thread and back.
+/// Opened as a file: [`tokio::io::Stdout`] has a line buffer, and each of its flushes is another
+/// round trip to a thread.
 #[cfg(unix)]
 fn stdout() -> io::Result<Stdout> {
     use std::os::fd::AsFd;
@@ -109,12 +109,12 @@ fn stdout() -> io::Result<Stdout> {
     Ok(tokio::io::stdout())
 }
 
-/// Standard output that tells everybody when its reader is gone.
+/// Standard output that gives the order to stop when its reader is gone.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stdout: Stdout,
     stop: Stop,
-    /// What nobody has been told yet.
+    /// An error that was not returned yet.
     failed: Option<io::Error>,
 }
 

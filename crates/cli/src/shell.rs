@@ -1,4 +1,4 @@
-//! `hostlink TARGET shell`: somebody types on a terminal of the target.
+//! `hostlink TARGET shell`: an interactive session on a terminal of the target.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::escapes::{Escapes, HELP, Wish};
+use crate::escapes::{Escape, Escapes, HELP};
 use crate::explain::usage;
 use crate::messages::Messages;
 use crate::results::Results;
 use crate::sink::LiveSink;
 use crate::tty::{self, Changed, Resizes};
 
-/// How much may be typed ahead of a target that does not read. Beyond it, `~.` is not seen any
-/// more.
+/// How many bytes may be typed ahead of a target that does not read. Beyond that, `~.` is no longer
+/// seen.
 const TYPED_AHEAD: usize = 1024 * 1024;
 
-/// Refuses what nobody types at.
+/// Refuses to run without a terminal on standard input.
 pub(crate) fn check_terminal() -> Result<()> {
     if tty::is_stdin_terminal() {
         return Ok(());
@@ -27,7 +27,7 @@ pub(crate) fn check_terminal() -> Result<()> {
     Err(usage("shell needs a terminal on standard input: without one, write exec -- COMMAND"))
 }
 
-/// Runs the command until it ends, or the user leaves it.
+/// Runs the command until it ends, or the user leaves.
 pub(crate) async fn run(
     link: &Link,
     command: &StringCommand,
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     let mut sink = LiveSink::new(results.clone(), messages.clone(), None);
     let serving = async {
         let status = terminal.serve(typed, &mut sink).await;
-        // What cannot be written here has been said, or there is nowhere to say so.
+        // A write error was reported already, or cannot be reported.
         let _ = sink.finish().await;
         status
     };
@@ -61,16 +61,16 @@ fn unusable(error: std::io::Error) -> Error {
     Error::from_io("the terminal on standard input cannot be used", error)
 }
 
-/// Tells the target each new size.
+/// Sends each new size to the target.
 async fn follow(resizes: &mut Resizes, window: &Window) {
     loop {
         let size = resizes.next().await;
-        // A link that is lost is told by what it carries.
+        // A lost link is reported by its command.
         let _ = window.resize(size).await;
     }
 }
 
-/// Somebody types until this is dropped.
+/// Forwards typed input until this is dropped.
 struct Typing {
     wished: Arc<Notify>,
     reading: AbortHandle,
@@ -82,7 +82,8 @@ impl Drop for Typing {
     }
 }
 
-/// Reads standard input in a task of its own: a target that reads nothing can be left, too.
+/// Reads standard input in a separate task, so that the user can also leave a target that does not
+/// read.
 fn start_typing(messages: Messages) -> (DuplexStream, Typing) {
     let (typed, mut sent) = tokio::io::duplex(TYPED_AHEAD);
     let wished = Arc::new(Notify::new());
@@ -94,8 +95,8 @@ fn start_typing(messages: Messages) -> (DuplexStream, Typing) {
             let (bytes, wishes) = escapes.take(&buffer[..length]);
             for wish in wishes {
                 match wish {
-                    Wish::Help => messages.bytes(HELP.into()).await,
-                    Wish::Leave => return leave.notify_one(),
+                    Escape::Help => messages.bytes(HELP.into()).await,
+                    Escape::Leave => return leave.notify_one(),
                 }
             }
             if sent.write_all(&bytes).await.is_err() {

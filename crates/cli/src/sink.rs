@@ -1,5 +1,5 @@
-//! Passes a command's output on as it arrives: as it is, or line by line with the target's name in
-//! front.
+//! Passes a command's output on as it arrives: unchanged, or line by line with the target's name as
+//! a prefix.
 
 use async_trait::async_trait;
 use hostlink::run::{OutputSink, Stream};
@@ -7,7 +7,7 @@ use hostlink::run::{OutputSink, Stream};
 use crate::messages::Messages;
 use crate::results::Results;
 
-/// Where one target's output goes.
+/// The destination of one target's output.
 #[derive(Debug)]
 pub(crate) struct LiveSink {
     results: Results,
@@ -16,12 +16,12 @@ pub(crate) struct LiveSink {
 }
 
 impl LiveSink {
-    /// With `prefix`, only whole lines are written, each with it in front.
+    /// With `prefix`, only whole lines are written, each prefixed.
     pub(crate) fn new(results: Results, messages: Messages, prefix: Option<String>) -> Self {
         Self { results, messages, prefixer: prefix.map(Prefixer::new) }
     }
 
-    /// Writes what has no line ending, and waits until everything is written.
+    /// Writes an unfinished line, and waits until everything is written.
     pub(crate) async fn finish(mut self) -> std::io::Result<()> {
         if let Some(mut prefixer) = self.prefixer.take() {
             for stream in [Stream::Stdout, Stream::Stderr] {
@@ -35,10 +35,10 @@ impl LiveSink {
     async fn pass_on(&self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
         match stream {
             _ if bytes.is_empty() => Ok(()),
-            Stream::Stdout if bytes.len() >= MUCH => self.results.begin(bytes).await,
+            Stream::Stdout if bytes.len() >= LARGE => self.results.write_behind(bytes).await,
             Stream::Stdout => self.results.write(bytes).await,
             Stream::Stderr => {
-                // Both may go to one place.
+                // Both may have the same destination.
                 self.results.flush().await?;
                 self.messages.bytes(bytes.to_vec()).await;
                 Ok(())
@@ -47,8 +47,8 @@ impl LiveSink {
     }
 }
 
-/// Where so much comes at once there is more, which is read while this is written.
-const MUCH: usize = 32 * 1024;
+/// A chunk of this size suggests that more output is coming, which is read while this is written.
+const LARGE: usize = 32 * 1024;
 
 #[async_trait]
 impl OutputSink for LiveSink {
@@ -63,10 +63,10 @@ impl OutputSink for LiveSink {
     }
 }
 
-/// A line of this length is broken up, so that memory stays flat whatever arrives.
-const LONGEST_LINE: usize = 1 << 20;
+/// A longer line is split, so that memory use stays bounded.
+const MAX_LINE: usize = 1 << 20;
 
-/// Puts a name in front of each line. Bytes are not looked at otherwise.
+/// Prefixes each line with a name. The bytes are otherwise unchanged.
 #[derive(Debug)]
 struct Prefixer {
     prefix: Vec<u8>,
@@ -79,20 +79,20 @@ impl Prefixer {
         Self { prefix: prefix.into_bytes(), stdout: Vec::new(), stderr: Vec::new() }
     }
 
-    /// The lines that these bytes complete.
+    /// Returns the lines that these bytes complete.
     fn push(&mut self, stream: Stream, bytes: &[u8]) -> Vec<u8> {
         let mut lines = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let pending = self.pending(stream);
             pending.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || pending.len() >= LONGEST_LINE {
+            if piece.ends_with(b"\n") || pending.len() >= MAX_LINE {
                 lines.extend(self.finish(stream));
             }
         }
         lines
     }
 
-    /// What there is of a line, ended.
+    /// Returns an unfinished line, with a line ending.
     fn finish(&mut self, stream: Stream) -> Vec<u8> {
         let line = std::mem::take(self.pending(stream));
         match line.last() {
@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn a_line_without_end_is_broken_up() {
         let mut prefixer = Prefixer::new("[a] ".into());
-        let chunk = vec![b'x'; LONGEST_LINE / 2];
+        let chunk = vec![b'x'; MAX_LINE / 2];
         assert!(prefixer.push(Stream::Stdout, &chunk).is_empty());
-        assert_eq!(prefixer.push(Stream::Stdout, &chunk).len(), LONGEST_LINE + 5);
+        assert_eq!(prefixer.push(Stream::Stdout, &chunk).len(), MAX_LINE + 5);
     }
 }

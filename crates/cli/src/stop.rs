@@ -1,10 +1,10 @@
-//! Why everything is to end: a signal, or nobody reads what is written.
+//! The order to stop: on a signal, or when the output pipe is closed.
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-/// Why everything is to end.
+/// Why everything stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// Ctrl-C: SIGINT.
@@ -13,12 +13,12 @@ pub(crate) enum Cause {
     Terminate,
     /// The terminal is gone: SIGHUP.
     HangUp,
-    /// Standard output was closed: what SIGPIPE is for.
+    /// Standard output was closed, as with SIGPIPE.
     PipeClosed,
 }
 
 impl Cause {
-    /// What a shell reports for the signal.
+    /// Returns the status that a shell reports for the signal.
     pub(crate) fn exit_status(self) -> u8 {
         128 + match self {
             Self::HangUp => 1,
@@ -29,7 +29,7 @@ impl Cause {
     }
 }
 
-/// The order to stop. Clones share it; the first cause stays.
+/// The order to stop. Clones share it; the first cause is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     cause: watch::Sender<Option<Cause>>,
@@ -41,7 +41,7 @@ impl Stop {
         Self { cause: watch::Sender::new(None), at_once: Arc::new(Notify::new()) }
     }
 
-    /// Is given by signals too.
+    /// Returns an order that signals give too.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
         let stop = Self::new();
         let mut signals = Signals::new()?;
@@ -63,7 +63,7 @@ impl Stop {
         });
     }
 
-    /// Who waits any longer has waited enough: the user says so a second time.
+    /// Handles a signal. A second one ends the wait for clean-ups.
     fn signal(&self, cause: Cause) {
         if self.cause().is_some() {
             self.at_once.notify_one();
@@ -71,7 +71,7 @@ impl Stop {
         self.request(cause);
     }
 
-    /// The cause, if the order was given.
+    /// Returns the cause, if the order was given.
     pub(crate) fn cause(&self) -> Option<Cause> {
         *self.cause.borrow()
     }
@@ -93,7 +93,7 @@ impl Stop {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// `None` where somebody (nohup) has had it ignored.
+    /// `None` if SIGHUP is ignored (nohup).
     hang_up: Option<tokio::signal::unix::Signal>,
 }
 
@@ -124,7 +124,7 @@ async fn next_of(signal: &mut Option<tokio::signal::unix::Signal>) {
     }
 }
 
-/// Reads SigIgn (proc(5)). Where there is no /proc, a hang-up is taken for one.
+/// Reads SigIgn (proc(5)). Without /proc, SIGHUP counts as handled.
 #[cfg(unix)]
 fn is_hang_up_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the user is told of each target once it is done.
+//! Reports each target's outcome to the user.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::record;
 use crate::results::unwritable;
 
 impl Job {
-    /// Tells what became of a target, and returns it; an error if it could not be told.
+    /// Reports the outcome of a target, and returns it; an error if the report failed.
     pub(crate) async fn tell(&self, name: &str, outcome: Outcome, took: Duration) -> Outcome {
         if self.output == Output::Json {
             let line = record::line(name, &outcome, self.work(), took);
@@ -30,8 +30,8 @@ impl Job {
         outcome
     }
 
-    /// A single target's exit status says it all; among several, the one that failed is to be
-    /// found.
+    /// The exit status tells the outcome of a single target. Among several, the failed one must be
+    /// named.
     fn tell_done(&self, name: &str, done: &Done) {
         match done {
             Done::Ran(output) if !output.success() && self.output == Output::Prefixed => {
@@ -47,7 +47,7 @@ impl Job {
     }
 
     fn tell_error(&self, error: &Error) {
-        // That nobody reads any more is nobody's concern.
+        // A closed output pipe is not reported.
         if self.stop.cause().is_some() {
             return;
         }
@@ -55,7 +55,7 @@ impl Job {
     }
 }
 
-/// One line, and under it, if everything is wanted, what a program said that failed.
+/// Prints one line and, in verbose mode, the output of the failed program.
 pub(crate) fn tell_error(messages: &Messages, error: &Error, verbose: bool) {
     messages.line(explain::one_line(error));
     let tail = error.stderr_tail().filter(|_| verbose).into_iter().flat_map(str::lines);

@@ -1,4 +1,4 @@
-//! What `put` and `get` are to move, checked on this machine's side.
+//! The files of `put` and `get`, checked on this machine.
 
 use std::collections::HashMap;
 use std::fs;
@@ -30,7 +30,7 @@ pub(crate) struct Get {
     pub(crate) options: GetOptions,
 }
 
-/// Where a target's copy goes.
+/// The destination of a target's copy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Destination {
     /// Standard output.
@@ -39,7 +39,7 @@ pub(crate) enum Destination {
     Path(PathBuf),
 }
 
-/// Stands for the target's name in the DEST of `get`.
+/// The placeholder for the target's name in the DEST of `get`.
 const HOST: &str = "{host}";
 
 impl Put {
@@ -70,7 +70,7 @@ impl Get {
         Ok(Self { source, destination: destination.clone(), recursive, options })
     }
 
-    /// The destination of a target's copy.
+    /// Returns the destination of a target's copy.
     pub(crate) fn destination_for(&self, target: &str) -> Destination {
         if self.destination == Path::new("-") {
             return Destination::Standard;
@@ -129,7 +129,7 @@ impl Get {
     }
 }
 
-/// A target's name as one of a file: nothing that leads elsewhere.
+/// Returns a target's name as a file name: it cannot lead elsewhere.
 fn file_name(target: &str) -> String {
     match target {
         "." | ".." => "_".repeat(target.len()),
@@ -139,7 +139,9 @@ fn file_name(target: &str) -> String {
 
 fn check_source(source: &Input, recursive: bool) -> Result<()> {
     match (source, recursive) {
-        (Input::Standard, true) => Err(usage("standard input is no directory: put it without -r")),
+        (Input::Standard, true) => {
+            Err(usage("standard input is not a directory: put it without -r"))
+        }
         (Input::File(path), true) => check_directory(path),
         (Input::File(path), false) if path.is_dir() => {
             Err(usage(format!("{} is a directory: put it with -r", path.display())))
@@ -151,7 +153,7 @@ fn check_source(source: &Input, recursive: bool) -> Result<()> {
 fn check_directory(path: &Path) -> Result<()> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_dir() {
-        return Err(usage(format!("{} is no directory: put it without -r", path.display())));
+        return Err(usage(format!("{} is not a directory: put it without -r", path.display())));
     }
     fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
     Ok(())
@@ -161,7 +163,7 @@ fn remote(matches: &ArgMatches, id: &str) -> Result<String> {
     let path = matches.get_one::<String>(id).expect("the grammar requires both paths");
     match path.as_str() {
         "" => Err(usage(format!("{id} is empty: name the file on the target"))),
-        "-" => Err(usage(format!("{id} is on the target: - means nothing there"))),
+        "-" => Err(usage(format!("{id} is on the target: - is not valid there"))),
         path => Ok(path.to_owned()),
     }
 }

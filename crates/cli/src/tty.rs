@@ -1,4 +1,4 @@
-//! The user's terminal: its modes, which are always put back, and its size.
+//! The user's terminal: its modes, which are always restored, and its size.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, PipeReader, Read};
@@ -11,17 +11,16 @@ use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The terminal as it was before the first change that holds. A task that nobody waits for any more
-/// may hold the guard.
+/// The terminal's modes before the first change. An abandoned task may hold the guard.
 static BEFORE: Mutex<Option<Modes>> = Mutex::new(None);
 
-/// A terminal, and modes that it had.
+/// A terminal, and earlier modes of it.
 struct Modes {
     terminal: OwnedFd,
     modes: Termios,
 }
 
-/// Changed modes. Dropping it puts back those before.
+/// Changed modes. Dropping it restores the previous ones.
 pub(crate) struct Changed {
     before: Modes,
     outermost: bool,
@@ -34,8 +33,8 @@ impl Modes {
         Ok(Self { terminal, modes })
     }
 
-    /// At once: waiting for the output to drain could take for ever on a terminal that was stopped
-    /// with ^S.
+    /// Immediately: waiting for the output to drain could block forever on a terminal that was
+    /// stopped with ^S.
     fn put_back(&self) {
         // A terminal that is gone needs no modes.
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
@@ -43,13 +42,13 @@ impl Modes {
 }
 
 impl Changed {
-    /// Everything that is typed arrives as it is, control characters too, and all that is written
-    /// appears as it is.
+    /// Sets raw mode: typed input arrives unchanged, including control characters, and output
+    /// appears unchanged.
     pub(crate) fn raw(terminal: impl AsFd) -> io::Result<Self> {
         Self::change(terminal, OptionalActions::Now, Termios::make_raw)
     }
 
-    /// What is typed does not appear. What was typed before is dropped: it was no answer.
+    /// Switches the echo off. Input that was typed before is dropped: it was not an answer.
     pub(crate) fn without_echo(terminal: impl AsFd) -> io::Result<Self> {
         Self::change(terminal, OptionalActions::Flush, |modes| {
             modes.local_modes.remove(LocalModes::ECHO);
@@ -67,7 +66,7 @@ impl Changed {
         change(&mut modes);
         let mut kept = kept();
         let outermost = kept.is_none();
-        // Kept first: from the change on there is something to be put back.
+        // Stored first: after the change there is something to restore.
         if outermost {
             *kept = Some(Modes::of(&before.terminal)?);
         }
@@ -86,16 +85,14 @@ impl Drop for Changed {
     }
 }
 
-/// Puts the modes back that were there before the first change, whoever has made it. For the end of
-/// the program.
+/// Restores the modes from before the first change. For the end of the program.
 pub(crate) fn restore() {
     if let Some(before) = kept().take() {
         before.put_back();
     }
 }
 
-/// Whether a line needs a carriage return of its own. Between the two questions of a terminal it
-/// may be one too many.
+/// Whether a line needs a carriage return. Between two prompts it may be one too many.
 pub(crate) fn is_changed() -> bool {
     kept().is_some()
 }
@@ -104,20 +101,20 @@ fn kept() -> MutexGuard<'static, Option<Modes>> {
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The terminal that this process belongs to, wherever its standard input comes from. A description
-/// of its own: what is set on it does not reach standard input.
+/// Opens the terminal of this process, regardless of its standard input. The open file description
+/// is new: settings on it do not affect standard input.
 pub(crate) fn open() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/tty")
 }
 
-/// More is no line for a terminal (termios(3), canonical mode).
-const LONGEST_LINE: usize = 4096;
+/// A terminal's line cannot be longer (termios(3), canonical mode).
+const MAX_LINE: usize = 4096;
 
-/// Reads one line, without its ending. It breaks off where the other end of `taken_back` is closed.
-pub(crate) fn read_line(mut terminal: &File, taken_back: &PipeReader) -> io::Result<Vec<u8>> {
-    let (mut line, mut length) = (vec![0; LONGEST_LINE], 0);
+/// Reads one line, without its ending. It stops when the other end of `cancelled` is closed.
+pub(crate) fn read_line(mut terminal: &File, cancelled: &PipeReader) -> io::Result<Vec<u8>> {
+    let (mut line, mut length) = (vec![0; MAX_LINE], 0);
     loop {
-        wait_for_line(terminal, taken_back)?;
+        wait_for_line(terminal, cancelled)?;
         match terminal.read(&mut line[length..])? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => length += read,
@@ -129,10 +126,10 @@ pub(crate) fn read_line(mut terminal: &File, taken_back: &PipeReader) -> io::Res
     }
 }
 
-fn wait_for_line(terminal: &File, taken_back: &PipeReader) -> io::Result<()> {
+fn wait_for_line(terminal: &File, cancelled: &PipeReader) -> io::Result<()> {
     loop {
         let mut watched =
-            [PollFd::new(taken_back, PollFlags::IN), PollFd::new(terminal, PollFlags::IN)];
+            [PollFd::new(cancelled, PollFlags::IN), PollFd::new(terminal, PollFlags::IN)];
         match poll(&mut watched, None) {
             Ok(_) if !watched[0].revents().is_empty() => {
                 return Err(io::ErrorKind::Interrupted.into());
@@ -144,12 +141,12 @@ fn wait_for_line(terminal: &File, taken_back: &PipeReader) -> io::Result<()> {
     }
 }
 
-/// Whether somebody types on standard input.
+/// Whether standard input is a terminal.
 pub(crate) fn is_stdin_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// The size of the terminal on standard input; the default where it does not know.
+/// Returns the size of the terminal on standard input; the default if it is unknown.
 pub(crate) fn size() -> TerminalSize {
     let known = tcgetwinsize(io::stdin()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
     known.map_or_else(TerminalSize::default, |size| TerminalSize {
@@ -158,7 +155,7 @@ pub(crate) fn size() -> TerminalSize {
     })
 }
 
-/// Tells when the terminal's size has changed: SIGWINCH.
+/// Reports changes of the terminal's size: SIGWINCH.
 pub(crate) struct Resizes(Signal);
 
 impl Resizes {

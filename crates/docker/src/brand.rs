@@ -1,4 +1,4 @@
-//! Which of the two engines is meant.
+//! The two engines.
 
 /// An engine with Docker's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) enum Brand {
 }
 
 impl Brand {
-    /// The connector's name, and the engine's command.
+    /// Returns the connector's name, which is also the engine's command.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -16,7 +16,7 @@ impl Brand {
         }
     }
 
-    /// What people call it.
+    /// Returns the product's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Docker => "Docker",

@@ -15,14 +15,16 @@ use crate::brand::Brand;
 use crate::container::Container;
 use crate::exec;
 
-/// As much as fits into the kernel's buffers for a terminal (64 KiB, tty_buffer.c), in base64.
-/// Podman's monitor (conmon 2.1.6) waits for one that is full, and reads no output meanwhile.
+/// The maximum input on a terminal: what fits into the kernel's buffers (64 KiB, tty_buffer.c), in
+/// base64. Podman's monitor (conmon 2.1.6) blocks on a full terminal, and reads no output
+/// meanwhile.
 const MAX_TERMINAL_INPUT: u64 = 32 * 1024;
 
-/// Commands at once in one container: an engine that starts more gets slower, not faster.
+/// Concurrent commands in one container: an engine that starts more gets slower, not faster.
 const COMMANDS: usize = 64;
 
-/// The same by commands on another target, whose sessions they take (sshd: 10). Two are for calls.
+/// Concurrent commands if the engine is reached by commands on another target, which limits its
+/// sessions (sshd: 10). Two more are for calls.
 const COMMANDS_BY_COMMAND: usize = 4;
 
 /// A container and its commands.

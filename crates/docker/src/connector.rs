@@ -2,30 +2,30 @@
 //!
 //! # How a container is reached
 //!
-//! `DockerConnector` → `engine` (finds it, and asks for its version: an engine that is not there
-//! shows only then) → `container` (finds or makes it, sweeps, ends it) → `exec`.
+//! `DockerConnector` → `engine` (finds it, and pings it: a missing engine shows only then) →
+//! `container` (finds or makes it, sweeps, ends it) → `exec`.
 //!
-//! - `engine/wire`: every way to an engine is a byte stream (a socket, TLS, a link's `dial`,
-//!   `docker system dial-stdio` on a link), under one HTTP client of ours that bollard is given as
-//!   its transport. So connections are kept for the next call, and the streams of commands are read
-//!   raw: bollard's decoder takes output of a terminal that begins with byte 0–2 for a header, and
-//!   gathers whole frames.
+//! - `engine/wire`: every route to an engine is a byte stream (a socket, TLS, a link's `dial`,
+//!   `docker system dial-stdio` on a link), under our own HTTP client, which bollard uses as its
+//!   transport. So connections are kept for the next call, and the streams of commands are read
+//!   raw: bollard's decoder takes terminal output that starts with byte 0–2 for a header, and
+//!   waits for whole frames.
 //! - `engine/stdio`: each connection is a session of the login there, so 4 commands and 2 calls run
-//!   at once. It is ended by the end of its input: a kill takes a session and a sudo of its own.
-//! - `exec/ended`: the engine does not tell a command's end, it is asked: at the end of the stream,
-//!   and now and then before, since a background child may hold the stream. Code 137 may be the
-//!   container's end. Then another command has to run in it, and it must not have been started anew
-//!   meanwhile. An engine that closes a stream with input unread resets it. On a socket of this
-//!   machine that is the stream's end, because what was sent first is still read; through a link it
-//!   is the end only if the engine says that the command has ended; over TCP it never is, since a
-//!   reset may discard output there (`frames`, `exec/ahead`).
-//! - `container/commit`: no call takes a label away from an image. So the commit is a step, with a
-//!   label that says whose, and an archive with the right configuration and no layers is loaded
-//!   after it: an engine reads a layer only if it does not have it. Podman reads them all, and
-//!   ignores the configuration of a Docker commit: there it is libpod's. What came of it is
-//!   compared before it is told.
-//! - `container/owner`: in a container, process numbers are those of its namespace, and machine IDs
-//!   are often copies: the namespace's number is part of the machine's name then.
+//!   at the same time. The end of its input ends it: a kill would need another session and sudo.
+//! - `exec/ended`: the engine does not report a command's end, so it is polled: at the end of the
+//!   stream, and occasionally before, since a background process may hold the stream open. Code 137
+//!   may mean the container's end. To exclude that, another command has to run in the container,
+//!   which must not have been restarted meanwhile. An engine that closes a stream with unread input
+//!   resets it. On a socket of this machine that is the stream's end, because earlier data are
+//!   still read. Through a link it is the end only if the engine says that the command has ended.
+//!   Over TCP it never is, since a reset may discard output there (`frames`, `exec/ahead`).
+//! - `container/commit`: no call removes a label from an image. So the commit is an intermediate
+//!   step, labelled with its owner, and an archive with the right configuration and no layers is
+//!   loaded after it: an engine reads only layers that it does not have. Podman reads them all, and
+//!   ignores the configuration of a Docker commit, so libpod's commit is used there. The result is
+//!   compared before it is reported.
+//! - `container/owner`: in a container, process IDs are those of its namespace, and machine IDs are
+//!   often copies: then the namespace's number is part of the machine's name.
 //!
 //! Only `Link` knows whether everything succeeded (for `docker_commit = on-success`): scripts of
 //! transfers report failure in their output, and non-zero exit codes may be allowed. It tells
@@ -69,12 +69,8 @@ impl Connector for DockerConnector {
         About {
             name: self.brand.word(),
             description: match self.brand {
-                Brand::Docker => {
-                    "Containers of Docker: one that exists, or one made from an image."
-                }
-                Brand::Podman => {
-                    "Containers of Podman: one that exists, or one made from an image."
-                }
+                Brand::Docker => "Docker containers: an existing one, or one made from an image.",
+                Brand::Podman => "Podman containers: an existing one, or one made from an image.",
             },
             fields: fields::of(self.brand),
             kind: Kind::Wraps(self),

@@ -1,5 +1,5 @@
-//! Both outputs of a command on one stream: a header of 8 bytes says whose the next bytes are, and
-//! how many.
+//! Both outputs of a command on one stream: a header of 8 bytes says which output the next bytes
+//! belong to, and how many there are.
 
 use std::io;
 
@@ -9,13 +9,12 @@ use hostlink_core::streams::chunks;
 use hostlink_core::{Chunk, Stream};
 use tokio::io::AsyncRead;
 
-/// The output in the frames of a stream. Frames are not gathered: a piece of one is handed on as it
-/// is.
+/// Returns the output in the frames of a stream. A partial frame is passed on as it arrives.
 ///
-/// Where a command leaves input unread, the engine may close the stream before it has read that
-/// itself, which resets it. With `reset_is_end` that is the stream's end, unless it cuts a frame
-/// off: a socket of this machine gives what was sent first (unix(7)). On any other way a reset may
-/// also be the loss of the link.
+/// If a command leaves input unread, the engine may close the stream before reading that input
+/// itself, which resets the stream. With `reset_is_end` that counts as the stream's end, unless it
+/// cuts off a frame: a socket of this machine delivers earlier data first (unix(7)). On other
+/// routes a reset may also mean a lost link.
 pub(crate) fn frames(
     reader: impl AsyncRead + Send + 'static,
     reset_is_end: bool,
@@ -42,18 +41,18 @@ struct Frames {
 
 const HEADER: usize = 8;
 
-/// Where in a frame the stream is.
+/// The position of the stream in a frame.
 #[derive(Default)]
 struct Frame {
     header: [u8; HEADER],
-    /// How much of the header is there.
+    /// How many bytes of the header have arrived.
     known: usize,
-    /// How much of what follows it is still to come.
+    /// How many bytes of the frame are left.
     left: usize,
 }
 
 impl Frame {
-    /// Takes bytes of the header; true if it is whole now.
+    /// Reads bytes of the header. Returns true if it is complete.
     fn take_header(&mut self, bytes: &mut Bytes) -> bool {
         let length = bytes.len().min(HEADER - self.known);
         bytes.copy_to_slice(&mut self.header[self.known..self.known + length]);
@@ -66,15 +65,14 @@ impl Frame {
         true
     }
 
-    /// Whose output the frame is.
+    /// Returns the output that the frame belongs to.
     fn stream(&self) -> io::Result<Stream> {
         match self.header[0] {
-            // 0 is input, which an engine may echo; 3 is what the engine itself has to say.
+            // 0 is input, which an engine may echo; 3 is a message of the engine itself.
             0 | 1 => Ok(Stream::Stdout),
             2 | 3 => Ok(Stream::Stderr),
             other => {
-                let message =
-                    format!("the engine sent a frame of type {other}, which there is not");
+                let message = format!("the engine sent a frame of unknown type {other}");
                 Err(io::Error::new(io::ErrorKind::InvalidData, message))
             }
         }
@@ -126,7 +124,7 @@ mod tests {
         [&[kind, 0, 0, 0][..], &length, text].concat()
     }
 
-    /// A reader that gives `size` bytes at a time.
+    /// Reads `size` bytes at a time.
     async fn read(bytes: &[u8], size: usize) -> (Vec<u8>, Vec<u8>, Option<io::ErrorKind>) {
         let (mut far, near) = tokio::io::duplex(size);
         let bytes = bytes.to_vec();
@@ -153,8 +151,8 @@ mod tests {
         }
     }
 
-    /// The kernel's own behaviour: a socket that is closed with input in it resets the other end,
-    /// which reads first what was written.
+    /// The kernel's own behavior: closing a socket with unread input resets the other end, which
+    /// first reads what was written.
     #[tokio::test]
     async fn a_stream_that_is_closed_with_input_in_it_ends_where_nothing_is_lost() {
         use tokio::io::AsyncWriteExt;
@@ -181,7 +179,7 @@ mod tests {
         assert_eq!(read(&cut, 64).await, expected);
         let (_, _, error) = read(&frame(9, b"x"), 64).await;
         assert_eq!(error, Some(io::ErrorKind::InvalidData));
-        // What such a header promises is not set aside.
+        // The announced size is not allocated.
         let (_, _, error) = read(&[1, 0, 0, 0, 255, 255, 255, 255], 64).await;
         assert_eq!(error, Some(io::ErrorKind::UnexpectedEof));
     }

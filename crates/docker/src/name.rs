@@ -1,4 +1,4 @@
-//! What stands behind `@docker/` and `@podman/`.
+//! The argument of `@docker/` and `@podman/`.
 
 use hostlink_core::{Error, ErrorKind, NameData, Result, refuse_unknown_link};
 
@@ -6,11 +6,11 @@ use crate::brand::Brand;
 use crate::fields;
 use crate::reference::check_identifier;
 
-/// The container or image that the argument stands for. Without one, host data says which.
+/// Parses the container or image in the argument. Without one, host data name it.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: the argument can be neither.
+/// [`ErrorKind::Inventory`] if the argument is not a valid name of either.
 pub(crate) fn parse(brand: Brand, argument: Option<&str>) -> Result<NameData> {
     let word = brand.word();
     let Some(text) = argument else { return Ok(NameData::new(format!("@{word}"))) };

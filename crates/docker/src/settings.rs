@@ -1,4 +1,4 @@
-//! What host data says about one container, checked before anything connects.
+//! The host data for one container, checked before anything connects.
 
 #[cfg(test)]
 mod tests;
@@ -16,22 +16,22 @@ pub(crate) struct Settings {
     pub(crate) subject: Subject,
     /// `OS/ARCHITECTURE[/VARIANT]`.
     pub(crate) platform: Option<String>,
-    /// Where the engine is, as it was written.
+    /// The engine's address, as configured.
     pub(crate) place: Option<String>,
-    /// The keys that are given and ask for something that only images have.
+    /// The given keys that have an effect only for images.
     pub(crate) for_images: Vec<&'static str>,
-    /// Everything else, as it was given.
+    /// All other data, as given.
     pub(crate) given: Given,
 }
 
-/// What the container is.
+/// What the data name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// A container that exists.
+    /// An existing container.
     Container(String),
-    /// One that is made of this image.
+    /// A container to be made from this image.
     Image(String),
-    /// A container of this name or else an image.
+    /// A container of this name, or else an image.
     Either(String),
 }
 
@@ -40,7 +40,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with everything that is wrong.
+    /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with all faults.
     pub(crate) fn parse(target: &Target, brand: Brand) -> Result<Self> {
         let mut reader = DataReader::new(&target.data);
         reader.refuse_unknown(&format!("{}_", brand.word()), fields::of(brand));
@@ -78,7 +78,7 @@ fn subject(reader: &mut DataReader<'_>, given: &Given, data: &Data, brand: Brand
     }
     match (container_id.clone(), image.clone(), identifier.clone()) {
         (Some(container), Some(_), _) => {
-            let problem = "there is docker_container_id too: leave one of them out";
+            let problem = "docker_container_id is set too: leave one of them out";
             reader.fault(fields::IMAGE.key, problem);
             Subject::Container(container)
         }
@@ -116,7 +116,7 @@ fn platform(reader: &mut DataReader<'_>, given: &Given) -> Option<String> {
     Some(platform)
 }
 
-/// A container that exists is never committed, so `docker_commit: never` asks for nothing else.
+/// An existing container is never committed, so `docker_commit: never` has no effect of its own.
 fn for_images(data: &Data, commit: CommitPolicy) -> Vec<&'static str> {
     let is_never = commit == CommitPolicy::Never;
     let is_asked = |field: &DataField| field.key != fields::COMMIT.key || !is_never;

@@ -1,4 +1,4 @@
-//! Where the SSH server of a container is.
+//! The address of a container's SSH server.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,10 @@ use crate::container;
 use crate::engine::Engine;
 use crate::settings::{Settings, Subject};
 
-/// An SSH server in a container, as it is reached from here.
+/// The SSH server of a container, as it is reached from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SshServer {
-    /// An address or a host's name.
+    /// An IP address or a host name.
     pub address: String,
     /// The port there.
     pub port: u16,
@@ -23,31 +23,30 @@ pub struct SshServer {
 }
 
 impl DockerConnector {
-    /// Checks what [`ssh_server`](Self::ssh_server) is asked, without reaching the engine.
+    /// Checks the data for [`ssh_server`](Self::ssh_server), without connecting to the engine.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`] with everything that is wrong.
+    /// [`ErrorKind::Data`] with all faults.
     pub fn check_ssh_server(&self, target: &Target, context: &Context) -> Result<()> {
         self.check(target, context)?;
         match Settings::parse(target, self.brand)?.subject {
             Subject::Image(_) => {
-                let message =
-                    "docker_image: an image has no SSH server: name a container that runs";
+                let message = "docker_image: an image has no SSH server: name a running container";
                 Err(Error::new(ErrorKind::Data, message))
             }
             Subject::Container(_) | Subject::Either(_) => Ok(()),
         }
     }
 
-    /// Asks the engine where the SSH server of a target's container is: at a published port, or at
-    /// the container's own address. `port` is the one in the container.
+    /// Asks the engine for the address of the SSH server in a target's container: a published port,
+    /// or the container's own address. `port` is the port in the container.
     ///
     /// # Errors
     ///
-    /// What [`connect`](hostlink_core::Connector::connect) says of the engine and of a container
-    /// that is not there; [`ErrorKind::Connect`] for one that does not run, or has no address that
-    /// is reached from here.
+    /// Errors of [`connect`](hostlink_core::Connector::connect) about the engine or a missing
+    /// container; [`ErrorKind::Connect`] if the container does not run, or has no address that is
+    /// reachable from here.
     pub async fn ssh_server(
         &self,
         target: &Target,
@@ -63,7 +62,7 @@ impl DockerConnector {
     }
 }
 
-/// `machine` is where the engine publishes ports, as seen from here; `None` if that is this
+/// `machine` is the host on which the engine publishes ports, as seen from here; `None` for this
 /// machine.
 fn address(
     brand: Brand,
@@ -86,10 +85,10 @@ fn address(
     }
     let mode = found.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
     if mode == Some("host") {
-        // At that port the machine's own server may well be the one that answers.
+        // At that port the machine's own server may answer.
         let at = machine.unwrap_or("127.0.0.1");
         return refused(format!(
-            "the container {name} uses the network of its machine, where nothing tells its SSH server from the machine's: \
+            "the container {name} uses the network of its machine, where its SSH server cannot be told from the machine's: \
              reach it as @ssh/{at} with its ssh_port"
         ));
     }
@@ -99,7 +98,7 @@ fn address(
     }
     if let Some(machine) = machine {
         return refused(format!(
-            "the container {name} publishes no port {port} that is reached from here, and its own address is known on {machine} alone: \
+            "the container {name} publishes no port {port} that is reachable from here, and its own address is reachable only from {machine}: \
              `{word} run -p` publishes it"
         ));
     }
@@ -125,7 +124,7 @@ fn published(
     bindings.iter().find_map(|PortBinding { host_ip, host_port }| {
         let port = host_port.as_deref()?.parse().ok()?;
         let address = match (host_ip.as_deref().unwrap_or_default(), machine) {
-            // At all addresses of that machine.
+            // All addresses of that machine.
             ("" | "0.0.0.0" | "::", machine) => machine.unwrap_or("127.0.0.1"),
             // Its loopback is not ours.
             (address, Some(machine)) if is_loopback(address) && !is_loopback(machine) => {
@@ -176,7 +175,7 @@ mod tests {
             json!({"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": "49153"}], "80/tcp": null});
         let one = json!({"22/tcp": [{"HostIp": "127.0.0.5", "HostPort": "2022"}]});
         let beyond = at(Some("engine.example"), one.clone(), 22).unwrap_err();
-        assert!(beyond.contains("no port 22 that is reached from here"), "{beyond}");
+        assert!(beyond.contains("no port 22 that is reachable from here"), "{beyond}");
         assert_eq!(at(Some("localhost"), one.clone(), 22), Ok(("127.0.0.5".into(), 2022)));
         assert_eq!(at(None, everywhere.clone(), 22), Ok(("127.0.0.1".into(), 49153)));
         assert_eq!(at(Some("engine.example"), everywhere.clone(), 22).unwrap().0, "engine.example");

@@ -12,10 +12,10 @@ use hostlink_ssh::SshConnector;
 
 use crate::name::{self, Meaning};
 
-/// What the engine knows better than the user.
+/// The key that the engine's answer replaces.
 const HOSTNAME: &str = "ssh_hostname";
 
-/// Where SSH servers listen that nobody has told otherwise.
+/// The default port of SSH servers.
 const SSH_PORT: u16 = 22;
 
 static DOCKER_FIELDS: LazyLock<Vec<DataField>> =
@@ -23,13 +23,13 @@ static DOCKER_FIELDS: LazyLock<Vec<DataField>> =
 static PODMAN_FIELDS: LazyLock<Vec<DataField>> =
     LazyLock::new(|| fields(DockerConnector::podman()));
 
-/// Both connectors' fields: which of them count is in the name.
+/// Returns the fields of both connectors: the name decides which of them apply.
 fn fields(engine: DockerConnector) -> Vec<DataField> {
     [engine.about().fields, SshConnector::new().about().fields].concat()
 }
 
-/// Containers behind SSH: `@dockerssh/web1:app` is the container `app` on the engine of `web1`, and
-/// `@dockerssh/app` the container `app` here by its own SSH server.
+/// Containers over SSH: `@dockerssh/web1:app` is the container `app` on the engine of `web1`, and
+/// `@dockerssh/app` is the container `app` on this machine's engine, through its own SSH server.
 #[derive(Debug)]
 pub struct DockerSshConnector {
     name: &'static str,
@@ -39,13 +39,13 @@ pub struct DockerSshConnector {
 }
 
 impl DockerSshConnector {
-    /// `@dockerssh`, whose logins share what those of `ssh` do.
+    /// Returns `@dockerssh`, which shares logins with `ssh`.
     #[must_use]
     pub fn docker(ssh: SshConnector) -> Self {
         Self { name: "dockerssh", engine: DockerConnector::docker(), fields: &DOCKER_FIELDS, ssh }
     }
 
-    /// `@podmanssh`, likewise.
+    /// Returns `@podmanssh`, which shares logins with `ssh`.
     #[must_use]
     pub fn podman(ssh: SshConnector) -> Self {
         Self { name: "podmanssh", engine: DockerConnector::podman(), fields: &PODMAN_FIELDS, ssh }
@@ -53,7 +53,7 @@ impl DockerSshConnector {
 }
 
 impl DockerSshConnector {
-    /// The port in the container; `data` has been checked.
+    /// Returns the port in the container; `data` was checked.
     fn port(&self, data: &Data) -> u16 {
         let field = self.ssh.about().fields.iter().find(|field| field.key == "ssh_port");
         let said: Option<u32> = field.and_then(|field| DataReader::new(data).get(field));
@@ -68,11 +68,9 @@ impl Connector for DockerSshConnector {
             name: self.name,
             description: match self.name {
                 "dockerssh" => {
-                    "Containers of Docker on a host behind SSH, or with an SSH server of their own."
+                    "Docker containers on a host over SSH, or with their own SSH server."
                 }
-                _ => {
-                    "Containers of Podman on a host behind SSH, or with an SSH server of their own."
-                }
+                _ => "Podman containers on a host over SSH, or with their own SSH server.",
             },
             fields: self.fields,
             kind: Kind::Reaches(self),
@@ -105,9 +103,9 @@ impl Open for DockerSshConnector {
     fn check(&self, target: &Target, context: &Context) -> Result<()> {
         let mut reader = DataReader::new(&target.data);
         if target.data.get(HOSTNAME).is_some() {
-            reader.fault(HOSTNAME, "the engine says where the container is: leave it out");
+            reader.fault(HOSTNAME, "the engine knows the container's address: leave it out");
         }
-        // Any address will do: the engine has not been asked yet.
+        // Any address will do for the check: the engine has not been asked yet.
         let data = target.data.clone().with(HOSTNAME, "127.0.0.1");
         let login = Target { data, ..target.clone() };
         all_checks([
@@ -117,7 +115,7 @@ impl Open for DockerSshConnector {
         ])
     }
 
-    /// Connects to a container by its own SSH server.
+    /// Connects to a container through its own SSH server.
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         self.check(target, context)?;
         let server = self.engine.ssh_server(target, context, self.port(&target.data)).await?;
@@ -127,12 +125,12 @@ impl Open for DockerSshConnector {
     }
 }
 
-/// What `@ssh` needs to know of the container's server, over what the host's data says.
+/// Returns the data for `@ssh` to reach the container's server, overriding the host's data.
 fn login_data(given: &Data, server: SshServer) -> Data {
     let mut data = given.clone();
     data.insert(HOSTNAME, server.address);
     data.insert("ssh_port", i64::from(server.port));
-    // A master is logged in already, and has looked at the key.
+    // A master is logged in already, and has checked the key.
     if given.get("ssh_control_path").is_some() {
         return data;
     }
@@ -141,7 +139,7 @@ fn login_data(given: &Data, server: SshServer) -> Data {
         Some(option) => vec![option.clone()],
         None => Vec::new(),
     };
-    // The first one that is given counts (ssh_config(5)).
+    // The first value applies (ssh_config(5)).
     options.push(Value::from(format!("HostKeyAlias=container-{}", server.container)));
     data.insert("ssh_options", Value::List(options));
     data

@@ -1,10 +1,10 @@
-//! What stands behind `@dockerssh/`.
+//! The argument of `@dockerssh/`.
 
 use std::net::Ipv6Addr;
 
 use hostlink_core::{Error, ErrorKind, Result};
 
-/// What a name means.
+/// The meaning of a name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Meaning<'a> {
     /// A container or an image on the engine of a host.
@@ -14,16 +14,16 @@ pub(crate) enum Meaning<'a> {
         /// A container's name or ID, or an image.
         name: &'a str,
     },
-    /// A container on the engine that is used from here, by its own SSH server.
+    /// A container on this machine's engine, through its own SSH server.
     Container(&'a str),
 }
 
-/// Takes `HOST:NAME` apart at the first colon that is neither in brackets nor before a port, as
-/// pyinfra does but for those.
+/// Splits `HOST:NAME` at the first colon that is neither in brackets nor before a port. pyinfra
+/// does the same without these exceptions.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: a part is missing.
+/// [`ErrorKind::Inventory`] if a part is missing.
 pub(crate) fn parse<'a>(connector: &str, argument: Option<&'a str>) -> Result<Meaning<'a>> {
     let refused = |problem: &str| {
         let shown = argument.map(|text| format!("/{text}")).unwrap_or_default();
@@ -32,14 +32,13 @@ pub(crate) fn parse<'a>(connector: &str, argument: Option<&'a str>) -> Result<Me
         );
         Error::new(ErrorKind::Inventory, format!("@{connector}{shown}: {problem}; {forms}"))
     };
-    let text =
-        argument.filter(|text| !text.is_empty()).ok_or_else(|| refused("it names nothing"))?;
+    let text = argument.filter(|text| !text.is_empty()).ok_or_else(|| refused("it is empty"))?;
     if text.contains("://") {
-        return Err(refused("HOST stands here without a scheme"));
+        return Err(refused("write HOST without a scheme"));
     }
     let bare = text.rsplit_once(':').map_or(text, |(host, _)| host);
     if [text, bare].iter().any(|host| host.parse::<Ipv6Addr>().is_ok()) {
-        return Err(refused("an IPv6 address stands here in brackets"));
+        return Err(refused("write an IPv6 address in brackets"));
     }
     let Some(colon) = first_colon(text) else { return Ok(Meaning::Container(text)) };
     let (host, name) = (&text[..colon], &text[colon + 1..]);
@@ -51,7 +50,7 @@ pub(crate) fn parse<'a>(connector: &str, argument: Option<&'a str>) -> Result<Me
         return Err(refused("there is no host before the colon"));
     }
     if name.is_empty() {
-        return Err(refused("there is no container or image behind the colon"));
+        return Err(refused("there is no container or image after the colon"));
     }
     Ok(Meaning::OnHost { host, name })
 }
@@ -91,19 +90,16 @@ mod tests {
     #[test]
     fn an_empty_name_is_reported_in_one_line() {
         for (argument, problem) in [
-            (None, "@dockerssh: it names nothing; "),
-            (Some(""), "@dockerssh/: it names nothing; "),
+            (None, "@dockerssh: it is empty; "),
+            (Some(""), "@dockerssh/: it is empty; "),
             (Some(":app"), "@dockerssh/:app: there is no host before the colon; "),
-            (Some("web1:"), "@dockerssh/web1:: there is no container or image behind the colon; "),
-            (
-                Some("ssh://web1:app"),
-                "@dockerssh/ssh://web1:app: HOST stands here without a scheme",
-            ),
+            (Some("web1:"), "@dockerssh/web1:: there is no container or image after the colon; "),
+            (Some("ssh://web1:app"), "@dockerssh/ssh://web1:app: write HOST without a scheme"),
             (
                 Some("2001:db8::1:c0"),
-                "@dockerssh/2001:db8::1:c0: an IPv6 address stands here in brackets",
+                "@dockerssh/2001:db8::1:c0: write an IPv6 address in brackets",
             ),
-            (Some("::1:app"), "@dockerssh/::1:app: an IPv6 address stands here in brackets"),
+            (Some("::1:app"), "@dockerssh/::1:app: write an IPv6 address in brackets"),
             (Some("web1:22:"), "@dockerssh/web1:22:: there is no container or image"),
         ] {
             let error = parse("dockerssh", argument).unwrap_err();

@@ -222,7 +222,7 @@ async fn file(key: &str, path: &str) -> Result<Secret> {
 /// The first line that a command of this machine prints.
 async fn command(key: &str, line: &str, context: &Context) -> Result<Secret> {
     let program = Program::new("sh", &context.environment).args(["-c", line]);
-    let written = program.limit(COMMAND_LIMIT).most(LONGEST).may_ask().output().await;
+    let written = program.limit(COMMAND_LIMIT).max_output(LONGEST).may_prompt().output().await;
     let written = written.map_err(|problem| refused(key, format!("the command {problem}")))?;
     if !written.status.success() {
         return Err(refused(key, format!("the command failed: {}", written.status)));

@@ -8,7 +8,7 @@ use hostlink_core::{
 
 use crate::connection::LocalConnection;
 
-/// The connector `@local`: this machine, as the user that runs the program.
+/// The connector `@local`: this machine, as the user who runs the program.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalConnector;
 
@@ -27,7 +27,7 @@ impl Connector for LocalConnector {
         match argument {
             None => Ok(NameData::new("@local").into()),
             Some(argument) => {
-                let message = format!("@local/{argument}: there is one @local, write it alone");
+                let message = format!("@local/{argument}: @local takes no argument");
                 Err(Error::new(ErrorKind::Inventory, message))
             }
         }

@@ -1,4 +1,4 @@
-//! Ends a child process and all of its group, and tells its terminal the size.
+//! Kills a child process and its whole group, and resizes its terminal.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ pub(crate) struct Control {
     group: Option<Pid>,
     reaped: Arc<AtomicBool>,
     terminal: Option<OwnedFd>,
-    /// The script asks for another user's rights, and this process is not root: then some of the
-    /// group cannot be killed.
+    /// The script switches to another user, and this process is not root: then some of the group
+    /// cannot be killed.
     partly: bool,
 }
 
 impl Control {
-    /// `reaped` is set when the child has been waited for: from then on its pid may be another
-    /// process's.
+    /// `reaped` is set when the child has been waited for: from then on its PID may belong to
+    /// another process.
     pub(crate) fn new(
         script: &Script,
         pid: Option<u32>,
@@ -41,16 +41,16 @@ impl ProcessControl for Control {
     fn kill(&self) -> Option<i32> {
         let group = self.group?;
         let reaped = self.reaped.load(Ordering::Relaxed);
-        // While the group has members no new process gets its number: one that has it now is a
-        // stranger.
+        // While the group has members no new process gets its ID: one that has it now is unrelated.
         if reaped && test_kill_process(group) != Err(Errno::SRCH) {
             return None;
         }
         match kill_process_group(group, Signal::KILL) {
-            // That one process was reached says nothing of the others (kill(2)).
+            // Success means that one process was killed, and says nothing about the others
+            // (kill(2)).
             Ok(()) if self.partly => None,
             Ok(()) => Some(group.as_raw_nonzero().get()),
-            // No such group: its last process is gone, by itself or into a group of its own.
+            // No such group: its last process has ended, or moved to its own group.
             Err(Errno::SRCH) if !reaped && !self.partly => Some(group.as_raw_nonzero().get()),
             // A privileged group is left to a kill with the same privilege.
             Err(_) => None,

@@ -30,8 +30,7 @@ impl FileTransfer for LocalFiles {
         let (Some(from), false) = (source.path.clone(), options.places_temporary()) else {
             return Ok(None);
         };
-        // Opening a FIFO waits for its reader, and a thread that waits cannot be ended: a command
-        // can.
+        // Opening a FIFO waits for its reader, and a waiting thread cannot be ended: a command can.
         if tokio::fs::metadata(path).await.is_ok_and(|there| !there.is_file() && !there.is_dir()) {
             return Ok(None);
         }
@@ -97,7 +96,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// Copies on a thread that may wait. Dropping the future ends the copy at the next piece, and
+    /// Copies on a thread that may block. Dropping the future ends the copy at the next piece, and
     /// leaves nothing.
     async fn run(self, copies: &Copies) -> Result<Transferred> {
         copies.run(move |cancelled| self.copy(cancelled)).await

@@ -9,5 +9,5 @@ mod program;
 mod readable;
 
 pub use connector::LocalConnector;
-pub use program::{Program, Unanswered, Written, find_program};
+pub use program::{Program, ProgramError, Written, find_program};
 pub use readable::{is_readable_by_others, warn_of_readable};

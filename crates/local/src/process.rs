@@ -1,4 +1,4 @@
-//! Child processes, each the leader of a session of its own.
+//! Child processes, each the leader of its own session.
 
 use std::ffi::OsStr;
 use std::io;
@@ -20,9 +20,9 @@ use crate::control::Control;
 
 /// Starts `sh` on three pipes.
 ///
-/// It gets a session of its own, not only a process group: a group that is not the terminal's
-/// foreground one is stopped when it touches `/dev/tty` (SIGTTIN, SIGTTOU; credentials(7)), while a
-/// session without a terminal cannot even open it.
+/// It gets its own session, not only a process group: a group that is not the terminal's foreground
+/// one is stopped when it touches `/dev/tty` (SIGTTIN, SIGTTOU; credentials(7)), while a session
+/// without a terminal cannot even open it.
 pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
     let mut command = CommandWrap::with_new("sh", |command| {
         command.arg("-c").arg(OsStr::from_bytes(script.argument()));
@@ -32,12 +32,12 @@ pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
         }
     });
     let spawned = command.wrap(ProcessSession).spawn().map_err(not_started)?;
-    // The wrapper would also wait for what the command left behind, where that becomes our child
-    // (as PID 1).
+    // The wrapper would also wait for the command's background processes, if they become our
+    // children (as PID 1).
     let mut child = spawned.into_inner();
-    let stdin = child.stdin().take().expect("stdin was asked to be a pipe");
-    let stdout = child.stdout().take().expect("stdout was asked to be a pipe");
-    let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
+    let stdin = child.stdin().take().expect("stdin is a pipe");
+    let stdout = child.stdout().take().expect("stdout is a pipe");
+    let stderr = child.stderr().take().expect("stderr is a pipe");
     let reaped = Arc::new(AtomicBool::new(false));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
@@ -58,14 +58,14 @@ pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
     for name in SECRET_VARIABLES {
         command = command.env_remove(name);
     }
-    // The end of ours would be a hang-up, and reading an end that nobody else has opened is an
+    // Closing our end would be a hang-up, and reading an end whose other end is not open is an
     // error.
     let ours = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
     let spawned = command.spawn_borrowed(&pts);
     let mut child = spawned.map_err(|error| not_started(io::Error::other(error)))?;
-    let stdin = child.stdin.take().expect("stdin was asked to be a pipe");
-    let stdout = child.stdout.take().expect("stdout was asked to be a pipe");
-    let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
+    let stdin = child.stdin.take().expect("stdin is a pipe");
+    let stdout = child.stdout.take().expect("stdout is a pipe");
+    let stderr = child.stderr.take().expect("stderr is a pipe");
     let reaped = Arc::new(AtomicBool::new(false));
     let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {

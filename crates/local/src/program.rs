@@ -1,5 +1,4 @@
-//! A program of this machine that is asked for something: it gets no input, and what it writes is
-//! read.
+//! Runs a program of this machine for its output. It gets no input.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,10 +14,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What is kept of standard error, from its end.
-const MOST_SAID: usize = 64 << 10;
+/// How much of the end of standard error is kept.
+const MAX_STDERR: usize = 64 << 10;
 
-/// A program to run, with everything bounded: its time, what it writes, and how long it lives.
+/// A program to run, with limits on its time, its output and its life.
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
@@ -26,55 +25,55 @@ pub struct Program {
     directory: Option<PathBuf>,
     environment: BTreeMap<OsString, OsString>,
     limit: Duration,
-    most: usize,
-    may_ask: bool,
+    max_output: usize,
+    may_prompt: bool,
 }
 
-/// What a program wrote, and how it ended.
+/// The output of a program, and how it ended.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// How it ended.
     pub status: ExitStatus,
-    /// Its standard output, whole.
+    /// Its complete standard output.
     pub stdout: Vec<u8>,
-    /// The last 64 KiB of its standard error; nothing if it [may ask](Program::may_ask).
+    /// The last 64 KiB of its standard error; empty if it [may prompt](Program::may_prompt).
     pub stderr: Vec<u8>,
 }
 
-/// Why nothing can be had of a program.
+/// Why a program has no result.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Unanswered {
+pub enum ProgramError {
     /// It cannot be started.
     NotStarted(io::Error),
-    /// What it writes cannot be read.
+    /// Its output cannot be read.
     Unreadable(io::Error),
     /// It did not end in time, and was killed.
     TooSlow(Duration),
-    /// It wrote more than so many bytes, and was killed.
+    /// It wrote more than this many bytes, and was killed.
     TooMuch(usize),
 }
 
-impl fmt::Display for Unanswered {
-    /// Reads on behind the program's name.
+impl fmt::Display for ProgramError {
+    /// The message continues after the program's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStarted(error) => write!(f, "cannot be started: {error}"),
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
             Self::TooSlow(limit) => write!(f, "did not end within {} s", limit.as_secs()),
-            Self::TooMuch(most) if *most >= 1 << 20 => {
-                write!(f, "wrote more than {} MiB", most >> 20)
+            Self::TooMuch(max) if *max >= 1 << 20 => {
+                write!(f, "wrote more than {} MiB", max >> 20)
             }
-            Self::TooMuch(most) => write!(f, "wrote more than {most} bytes"),
+            Self::TooMuch(max) => write!(f, "wrote more than {max} bytes"),
         }
     }
 }
 
-impl std::error::Error for Unanswered {}
+impl std::error::Error for ProgramError {}
 
 impl Program {
-    /// A program by its path, or by its name on the `PATH` of `environment`, whose secrets for
-    /// hostlink itself it does not get. Default: 60 s, and 64 MiB of output.
+    /// Returns a program by its path, or by its name on the `PATH` of `environment`. It does not
+    /// get hostlink's own secrets in the environment. Default: 60 s, and 64 MiB of output.
     pub fn new(path: impl Into<PathBuf>, environment: &BTreeMap<String, String>) -> Self {
         let kept = environment.iter().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
         Self {
@@ -83,8 +82,8 @@ impl Program {
             directory: None,
             environment: kept.map(|(key, value)| (key.into(), value.into())).collect(),
             limit: Duration::from_secs(60),
-            most: 64 << 20,
-            may_ask: false,
+            max_output: 64 << 20,
+            may_prompt: false,
         }
     }
 
@@ -95,47 +94,47 @@ impl Program {
         self
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.insert(key.into(), value.as_ref().to_owned());
         self
     }
 
-    /// Takes a variable from its environment.
+    /// Removes an environment variable.
     #[must_use]
     pub fn without(mut self, key: &str) -> Self {
         self.environment.remove(OsStr::new(key));
         self
     }
 
-    /// Sets where it runs. Default: where this process does.
+    /// Sets its directory. Default: the current directory.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Sets how long it may take.
+    /// Sets its time limit.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Sets how many bytes it may write to its standard output.
+    /// Sets the limit of its standard output, in bytes.
     #[must_use]
-    pub fn most(mut self, bytes: usize) -> Self {
-        self.most = bytes;
+    pub fn max_output(mut self, bytes: usize) -> Self {
+        self.max_output = bytes;
         self
     }
 
-    /// Leaves it the terminal of this process, and standard error, to ask its user something, as
-    /// password stores do. It then has no session of its own: when it is given up, it alone is
-    /// killed, and not what it started.
+    /// Leaves it the terminal of this process, and standard error, to prompt the user, as password
+    /// stores do. Then it has no session of its own: when it is cancelled, only the program is
+    /// killed, and not the processes that it started.
     #[must_use]
-    pub fn may_ask(mut self) -> Self {
-        self.may_ask = true;
+    pub fn may_prompt(mut self) -> Self {
+        self.may_prompt = true;
         self
     }
 
@@ -143,17 +142,17 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`Unanswered`]. That it fails is none: that is in [`Written::status`].
+    /// [`ProgramError`]. A failure of the program is not an error: see [`Written::status`].
     ///
     /// # Cancel safety
     ///
-    /// When this is dropped, the program is killed, with everything in its session's first group.
-    pub async fn output(self) -> Result<Written, Unanswered> {
-        let (limit, most) = (self.limit, self.most);
-        let may_ask = self.may_ask;
-        let child = self.start().map_err(Unanswered::NotStarted)?;
-        let written = tokio::time::timeout(limit, written(child, most, may_ask)).await;
-        written.unwrap_or(Err(Unanswered::TooSlow(limit)))
+    /// Dropping the future kills the program, with everything in its session's first group.
+    pub async fn output(self) -> Result<Written, ProgramError> {
+        let (limit, max) = (self.limit, self.max_output);
+        let may_prompt = self.may_prompt;
+        let child = self.start().map_err(ProgramError::NotStarted)?;
+        let written = tokio::time::timeout(limit, written(child, max, may_prompt)).await;
+        written.unwrap_or(Err(ProgramError::TooSlow(limit)))
     }
 
     fn start(self) -> io::Result<Box<dyn ChildWrapper>> {
@@ -163,23 +162,23 @@ impl Program {
             if let Some(directory) = &self.directory {
                 command.current_dir(directory);
             }
-            let stderr = if self.may_ask { Stdio::inherit() } else { Stdio::piped() };
+            let stderr = if self.may_prompt { Stdio::inherit() } else { Stdio::piped() };
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         });
-        if !self.may_ask {
+        if !self.may_prompt {
             command.wrap(ProcessSession);
         }
         Ok(command.spawn()?.into_inner())
     }
 }
 
-/// The program of this name on a `PATH`.
+/// Returns the program of this name on a `PATH`.
 #[must_use]
 pub fn find_program(name: impl AsRef<Path>, path: impl AsRef<OsStr>) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| {
         rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
     };
-    // What is empty would be the current directory, which may be anybody's.
+    // An empty entry would be the current directory, to which others may write.
     let directories = std::env::split_paths(&path).filter(|it| !it.as_os_str().is_empty());
     directories.map(|directory| directory.join(&name)).find(is_program)
 }
@@ -195,39 +194,39 @@ fn on_path(path: &Path, environment: &BTreeMap<OsString, OsString>) -> PathBuf {
 
 async fn written(
     mut child: Box<dyn ChildWrapper>,
-    most: usize,
-    may_ask: bool,
-) -> Result<Written, Unanswered> {
-    let group = Group::of(if may_ask { None } else { child.id() });
-    let stdout = child.stdout().take().expect("stdout was asked to be a pipe");
+    max: usize,
+    may_prompt: bool,
+) -> Result<Written, ProgramError> {
+    let group = Group::of(if may_prompt { None } else { child.id() });
+    let stdout = child.stdout().take().expect("stdout is a pipe");
     let stderr = child.stderr().take();
     let ended = async move {
         let status = child.wait().await;
-        // Or what it left running would hold its outputs open.
+        // Processes that it left running would hold its outputs open.
         group.end();
-        status.map_err(Unanswered::Unreadable)
+        status.map_err(ProgramError::Unreadable)
     };
-    let (stdout, stderr, status) = tokio::try_join!(whole(stdout, most), end(stderr), ended)?;
+    let (stdout, stderr, status) = tokio::try_join!(whole(stdout, max), end(stderr), ended)?;
     Ok(Written { status, stdout, stderr })
 }
 
-async fn whole(stream: impl AsyncRead + Unpin, most: usize) -> Result<Vec<u8>, Unanswered> {
+async fn whole(stream: impl AsyncRead + Unpin, max: usize) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
-    let mut bounded = stream.take(most as u64 + 1);
-    bounded.read_to_end(&mut bytes).await.map_err(Unanswered::Unreadable)?;
-    if bytes.len() > most { Err(Unanswered::TooMuch(most)) } else { Ok(bytes) }
+    let mut bounded = stream.take(max as u64 + 1);
+    bounded.read_to_end(&mut bytes).await.map_err(ProgramError::Unreadable)?;
+    if bytes.len() > max { Err(ProgramError::TooMuch(max)) } else { Ok(bytes) }
 }
 
-/// Reads to the end, and keeps what came last.
-async fn end(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Unanswered> {
+/// Reads to the end, and keeps the last bytes.
+async fn end(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, ProgramError> {
     let mut kept = Vec::new();
     let Some(mut stream) = stream else { return Ok(kept) };
-    while stream.read_buf(&mut kept).await.map_err(Unanswered::Unreadable)? > 0 {
-        if kept.len() > 2 * MOST_SAID {
-            kept.drain(..kept.len() - MOST_SAID);
+    while stream.read_buf(&mut kept).await.map_err(ProgramError::Unreadable)? > 0 {
+        if kept.len() > 2 * MAX_STDERR {
+            kept.drain(..kept.len() - MAX_STDERR);
         }
     }
-    kept.drain(..kept.len().saturating_sub(MOST_SAID));
+    kept.drain(..kept.len().saturating_sub(MAX_STDERR));
     Ok(kept)
 }
 
@@ -239,10 +238,9 @@ impl Group {
         Self(leader.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw))
     }
 
-    /// Ends what the leader has left, once it has been waited for.
+    /// Kills what the leader has left, once the leader has been waited for.
     fn end(mut self) {
-        // While the group has members no new process gets its number: one that has it now is a
-        // stranger.
+        // While the group has members no new process gets its ID: one that has it now is unrelated.
         if let Some(leader) = self.0.take()
             && test_kill_process(leader) == Err(Errno::SRCH)
         {
@@ -260,7 +258,7 @@ impl Drop for Group {
 }
 
 fn kill(leader: Pid) {
-    // It fails only where nothing is left to be killed.
+    // It fails only if nothing is left to be killed.
     let _gone = kill_process_group(leader, Signal::KILL);
 }
 
@@ -290,7 +288,7 @@ mod tests {
         for (script, expected) in
             [("exec yes", "wrote more than 1 MiB"), ("exec sleep 1000", "did not end within 0 s")]
         {
-            let program = sh(script).most(1 << 20);
+            let program = sh(script).max_output(1 << 20);
             let program = if script == "exec yes" {
                 program
             } else {
@@ -299,14 +297,14 @@ mod tests {
             assert_eq!(program.output().await.unwrap_err().to_string(), expected);
         }
         let missing = Program::new("hostlink-no-such-program", &BTreeMap::new()).output().await;
-        let Err(Unanswered::NotStarted(error)) = missing else { panic!("{missing:?}") };
+        let Err(ProgramError::NotStarted(error)) = missing else { panic!("{missing:?}") };
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn only_the_end_of_a_long_standard_error_is_kept() {
         let written = sh("yes long | head -c 1000000 >&2; echo last >&2").output().await.unwrap();
-        assert!(written.stderr.len() == MOST_SAID && written.stderr.ends_with(b"last\n"));
+        assert!(written.stderr.len() == MAX_STDERR && written.stderr.ends_with(b"last\n"));
     }
 
     #[tokio::test]

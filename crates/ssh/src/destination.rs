@@ -106,7 +106,7 @@ fn check_word(word: &str, refused: &str) -> Result<(), String> {
         return Err("begins with \"-\", as options do".to_owned());
     }
     if word.chars().any(char::is_control) {
-        return Err("holds a control character".to_owned());
+        return Err("contains a control character".to_owned());
     }
     if word.chars().any(char::is_whitespace) {
         return Err("holds white space".to_owned());
@@ -224,10 +224,10 @@ mod tests {
             ("ssh://%2DoProxyCommand=x@h", "the user begins with \"-\""),
             ("a b", "the host holds white space"),
             ("a\u{a0}b", "the host holds white space"),
-            ("a\nb", "the host holds a control character"),
-            ("a\0b", "the host holds a control character"),
-            ("u\u{1b}@h", "the user holds a control character"),
-            ("ssh://u%0a@h", "the user holds a control character"),
+            ("a\nb", "the host contains a control character"),
+            ("a\0b", "the host contains a control character"),
+            ("u\u{1b}@h", "the user contains a control character"),
+            ("ssh://u%0a@h", "the user contains a control character"),
             ("u x@h", "the user holds white space"),
             ("$(x)", "the host holds the character $"),
             ("a,b", "the host holds the character ,"),

@@ -74,7 +74,7 @@ mod tests {
             ),
             (
                 Some("a\nb"),
-                "\"a\\nb\" is no SSH host: the host holds a control character; \
+                "\"a\\nb\" is no SSH host: the host contains a control character; \
                  write [user@]host[:port] or ssh://[user@]host[:port]",
             ),
             (

@@ -29,7 +29,8 @@ pub(crate) async fn output(
     let name = program.file_name().unwrap_or(program.as_os_str()).display();
     let shown = format!("{}: {name} {}", directory.display(), words.join(" "));
     let failed = |problem: String| Error::new(ErrorKind::Inventory, format!("{shown} {problem}"));
-    let program = Program::new(program, environment).args(words).directory(directory).most(MOST);
+    let program =
+        Program::new(program, environment).args(words).directory(directory).max_output(MOST);
     let program = program.env("TF_IN_AUTOMATION", "1").env("TF_INPUT", "0");
     let written = program.output().await.map_err(|problem| failed(problem.to_string()))?;
     if !written.status.success() {

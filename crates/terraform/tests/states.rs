@@ -344,7 +344,7 @@ async fn a_state_with_a_secret_of_a_host_that_others_can_read_is_warned_of_once(
         let (found, notes) = listed_all(&path, &[Some("all"), Some("all.0")]).await;
         assert!(found.iter().all(|hosts| hosts.as_ref().unwrap().len() == 1), "{found:?}");
         let warning = format!(
-            "warning: {} has a secret in it, and others than its owner can read it: chmod 600",
+            "warning: {} contains a secret, and other users can read it: chmod 600",
             path.display()
         );
         assert_eq!(notes, if warns { vec![warning] } else { vec![] }, "{output} {mode:o}");

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use hostlink_core::{Context, Error, ErrorKind, Result};
-use hostlink_local::{Program, Unanswered};
+use hostlink_local::{Program, ProgramError};
 
 use crate::directory::VARIABLE;
 use crate::machine_readable;
@@ -58,7 +58,7 @@ async fn call(
         .args(words)
         .directory(directory)
         .limit(limit)
-        .most(MOST);
+        .max_output(MOST);
     if let Some(home) = context.home.as_ref().filter(|_| !context.environment.contains_key("HOME"))
     {
         program = program.env("HOME", home);
@@ -70,8 +70,8 @@ async fn call(
             stdout: String::from_utf8_lossy(&written.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&written.stderr).into_owned(),
         }),
-        Err(Unanswered::NotStarted(error)) => Err(not_started(&error)),
-        Err(Unanswered::TooSlow(limit)) => {
+        Err(ProgramError::NotStarted(error)) => Err(not_started(&error)),
+        Err(ProgramError::TooSlow(limit)) => {
             let message = format!("{shown} does not end: it was killed after {limit:?}");
             Err(Error::new(ErrorKind::Timeout, message))
         }

@@ -29,7 +29,7 @@ impl Connector for CloudConnector {
     fn about(&self) -> About<'_> {
         About {
             name: "cloud",
-            description: "The servers of a cloud, all or those with a tag, by its API.",
+            description: "The servers of a cloud, all or those with a tag, from its API.",
             fields: FIELDS,
             kind: Kind::Lists { trusted: false, reads_only_files: false },
         }

@@ -12,10 +12,10 @@ use hostlink_core::{
 };
 
 data_fields! {
-    /// The data as they are given.
+    /// The data as given.
     struct Given from DataReader<'_>;
 
-    /// The network namespace: what stands behind @netns/ in the name.
+    /// The network namespace: NAME in @netns/NAME.
     NAME = "netns_name", "text" => name: Option<String>, checked(namespace);
     /// Enter the namespace with sudo, without a password.
     SUDO = "netns_sudo", "true or false", default: "false" => sudo: bool, or_default();
@@ -30,7 +30,7 @@ impl Connector for NetnsConnector {
     fn about(&self) -> About<'_> {
         About {
             name: "netns",
-            description: "A network namespace of this machine or of the target in front of it, entered with `ip netns exec`.",
+            description: "A network namespace of this machine or of the target before it, entered with `ip netns exec`.",
             fields: FIELDS,
             kind: Kind::Wraps(self),
         }
@@ -91,7 +91,7 @@ impl Settings {
     }
 }
 
-/// It is the name of a file in /run/netns, and an argument of `ip`.
+/// The name is that of a file in /run/netns, and an argument of `ip`.
 fn namespace(name: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {

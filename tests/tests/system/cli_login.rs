@@ -100,7 +100,7 @@ fn passwords_are_prompted_for_once_and_not_shown() {
 #[test]
 fn without_a_terminal_there_is_no_prompt() {
     for (words, status, says) in [
-        (&["--ssh-password-prompt", "@login/open"][..], 2, "write the password into HOSTLINK_SSH"),
+        (&["--ssh-password-prompt", "@login/open"][..], 2, "set HOSTLINK_SSH"),
         (
             &["--ssh-key-password-prompt", "@login/open"],
             2,

@@ -189,16 +189,16 @@ fn a_machine_without_rsync_is_reported_before_anything_connects() {
 #[test]
 fn what_cannot_be_used_is_refused() {
     for (words, says) in [
-        (&["a", "b", "--", "-a"][..], "put a colon in front of one"),
+        (&["a", "b", "--", "-a"][..], "put a colon before one"),
         (&[":a", ":b", "--", "-a"], "both on the target"),
         (&["a", "::b", "--", "-a"], "rsync daemon"),
         (&["", ":b", "--", "-a"], "SRC is empty"),
         (&["a"], "<DEST>"),
-        (&["a", ":b", "-a"], "FLAGS stand behind --"),
+        (&["a", ":b", "-a"], "write FLAGS after --"),
         (&["--json", "a", ":b"], "--json"),
         (&["--get-pty", "a", ":b"], "--get-pty"),
         (&["a", ":b", "--", "-aze", "ssh"], "-aze: -e is rsync's --rsh"),
-        (&["a", ":b", "--", "--rsh=ssh"], "--rsh=ssh: rsync goes over"),
+        (&["a", ":b", "--", "--rsh=ssh"], "--rsh=ssh: rsync uses"),
         (&["a", ":b", "--", "--daemon"], "--daemon: "),
         (&["a", ":b", "--", "--files-from=-"], "no standard input"),
         (&["a", ":b", "--", "--", "x"], "--: FLAGS are options only"),

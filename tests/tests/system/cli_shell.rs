@@ -236,5 +236,5 @@ fn it_needs_a_terminal_and_one_target() {
     let multi = Path::new(env!("CARGO_BIN_EXE_hostlink-multi"));
     let terminal = Terminal::start(multi, ["@multi", "shell"], &[]);
     assert_eq!(terminal.wait_for_status(), 2);
-    terminal.wait_for("hostlink: shell is for one target, and TARGETS stands for 2");
+    terminal.wait_for("hostlink: shell is for one target, but TARGETS names 2");
 }

@@ -24,7 +24,7 @@ fn targets_that_are_none() {
         (",", "TARGETS is empty"),
         ("@local,", "an empty name"),
         ("@nowhere", "there is no connector @nowhere; there are: @local"),
-        ("@local/x", "there is one @local"),
+        ("@local/x", "@local takes no argument"),
         ("@local,@nowhere", "@nowhere"),
         ("schema", "unexpected argument"),
         ("help", "--help"),
@@ -44,7 +44,7 @@ fn commands_and_options_that_are_none() {
         (&["@local", "exec"], "no COMMAND"),
         (&["@local", "exec", "--"], "no COMMAND"),
         (&["@local", "exec", "--", ""], "no COMMAND"),
-        (&["@local", "exec", "ls"], "a COMMAND stands behind --"),
+        (&["@local", "exec", "ls"], "write COMMAND after --"),
         (&["@local", "exec", "--sudp", "--", "ls"], "'--sudo'"),
         (&["@local", "exec", "--chdir"], "--chdir <TEXT>"),
         (&["@local", "exec", "--parallel", "0", "--", "ls"], "--parallel: \"0\""),
@@ -65,7 +65,7 @@ fn values_that_do_not_fit() {
         ("--env", "hunter2", "--env: write NAME=VALUE"),
         ("--env", "A B=1", "--env: \"A B\""),
         ("--data", "hunter2", "--data: write KEY=VALUE"),
-        ("--data", "x={hunter2", "--data x: the value is no JSON"),
+        ("--data", "x={hunter2", "--data x: the value is not valid JSON"),
         ("--data", "_timeout=abc", "_timeout: \"abc\""),
         ("--data", "_sudo_usr=abc", "did you mean _sudo_user?"),
         ("--data", "_sudo_password_file=/nowhere", "cannot read the password file /nowhere"),
@@ -136,8 +136,8 @@ fn files_that_cannot_be_moved() {
         (&["put", "/etc/passwd", "new/"], "new/ is a directory: name the file"),
         (&["get", "/usr", "x"], "/usr is a directory: get it with -r"),
         (&["get", "/usr", "-"], "/usr is a directory"),
-        (&["put", "-r", "/etc/passwd", "x"], "/etc/passwd is no directory"),
-        (&["put", "-r", "-", "x"], "standard input is no directory"),
+        (&["put", "-r", "/etc/passwd", "x"], "/etc/passwd is not a directory"),
+        (&["put", "-r", "-", "x"], "standard input is not a directory"),
         (&["put", "/etc/passwd", "-"], "DEST is on the target"),
         (&["put", "/etc/passwd", ""], "DEST is empty"),
         (&["put", "/etc/passwd"], "<DEST>"),
@@ -150,29 +150,29 @@ fn files_that_cannot_be_moved() {
     ] {
         refused(&[&["@local"], words].concat(), says);
     }
-    refused(&["--retries", "1", "@local", "put", "/etc/passwd", "x"], "--retries means nothing");
+    refused(&["--retries", "1", "@local", "put", "/etc/passwd", "x"], "--retries does not apply");
 }
 
 #[test]
 fn sessions_and_forwards_that_cannot_be() {
     for (words, says) in [
         (&["shell"][..], "shell needs a terminal on standard input"),
-        (&["--json", "shell"], "--json means nothing to shell"),
+        (&["--json", "shell"], "--json does not apply to shell"),
         (&["shell", "--", ""], "no COMMAND"),
         (&["shell", "ls"], "unexpected argument 'ls'"),
         (&["forward"], "nothing to forward: write -L, -R or -D"),
         (&["forward", "-L", "80:web"], "-L \"80:web\" is not [BIND:]PORT:HOST:PORT"),
         (&["forward", "-D", "80:web:80"], "-D \"80:web:80\" is not"),
-        (&["forward", "-D", "1080", "--json"], "--json means nothing to forward"),
+        (&["forward", "-D", "1080", "--json"], "--json does not apply to forward"),
         (&["forward", "-D", "1080"], "this connection forwards no ports"),
     ] {
         refused(&[&["@local"], words].concat(), says);
     }
     for option in [&["--sudo"][..], &["--timeout", "1"]] {
         let words = [option, &["@local", "forward", "-D", "1080"]].concat();
-        refused(&words, "means nothing to forward");
+        refused(&words, "does not apply to forward");
     }
-    refused(&["--retries", "1", "@local", "shell"], "--retries means nothing to shell");
+    refused(&["--retries", "1", "@local", "shell"], "--retries does not apply to shell");
 }
 
 #[test]

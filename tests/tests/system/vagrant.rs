@@ -218,7 +218,7 @@ mod with_docker {
             std::fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
             let told = stderr(&project.hostlink(&["@vagrant", "inventory"]));
             assert!(!told.contains("hunter2") && told.contains("oh dear"), "{told}");
-            told.matches("@vagrant.json has a secret in it").count()
+            told.matches("@vagrant.json contains a secret").count()
         };
         let secret = "{\"deep\": [{\"db_password\": \"hunter2\"}]}";
         assert_eq!(warned(secret, 0o644), 1);

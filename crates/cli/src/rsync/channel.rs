@@ -1,7 +1,7 @@
-//! How a relay hands its command and its standard streams to the running hostlink.
+//! Passes the command and the standard streams of a relay to the running hostlink.
 //!
-//! The descriptors themselves go over the socket (SCM_RIGHTS, unix(7)): no byte of the files passes
-//! through the relay.
+//! The descriptors themselves are sent over the socket (SCM_RIGHTS, unix(7)): no byte of the files
+//! passes through the relay.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,16 +21,16 @@ use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-/// No system takes a longer command line.
-const LONGEST_LINE: usize = 4 << 20;
+/// No system accepts a longer command line.
+const MAX_LINE: usize = 4 << 20;
 
-/// What a relay asks for.
+/// The request of a relay.
 pub(super) struct Request {
-    /// The command, for a shell to read.
+    /// The command, as a line of shell.
     pub(super) line: OsString,
-    /// Where its input comes from.
+    /// The source of its input.
     pub(super) input: BoxRead,
-    /// Where its output goes.
+    /// The destination of its output.
     pub(super) output: BoxWrite,
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn receive(stream: &mut UnixStream) -> io::Result<Request> {
     let Ok([input, output]) = <[OwnedFd; 2]>::try_from(descriptors) else {
         return Err(io::Error::other("a relay sends two descriptors"));
     };
-    if length > LONGEST_LINE {
+    if length > MAX_LINE {
         return Err(io::Error::other("the command of a relay is too long"));
     }
     let mut line = vec![0; length];
@@ -80,7 +80,7 @@ fn receive_descriptors(stream: BorrowedFd<'_>) -> io::Result<([u8; 4], Vec<Owned
     });
     let descriptors: Vec<OwnedFd> = rights.flatten().collect();
     for descriptor in &descriptors {
-        // rsync would wait for ever if a child of ours held its streams.
+        // rsync would wait forever if one of our child processes held its streams.
         fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
     }
     if received.bytes != length.len() {
@@ -89,7 +89,7 @@ fn receive_descriptors(stream: BorrowedFd<'_>) -> io::Result<([u8; 4], Vec<Owned
     Ok((length, descriptors))
 }
 
-/// A stream of rsync's to read. It makes its pair of streams of sockets or of pipes.
+/// Returns a stream of rsync's for reading. rsync uses socket pairs or pipes.
 fn reader(stream: OwnedFd) -> io::Result<BoxRead> {
     Ok(match socket(stream)? {
         Ok(socket) => Box::pin(socket),
@@ -97,7 +97,7 @@ fn reader(stream: OwnedFd) -> io::Result<BoxRead> {
     })
 }
 
-/// A stream of rsync's to write.
+/// Returns a stream of rsync's for writing.
 fn writer(stream: OwnedFd) -> io::Result<BoxWrite> {
     Ok(match socket(stream)? {
         Ok(socket) => Box::pin(socket),
@@ -105,7 +105,7 @@ fn writer(stream: OwnedFd) -> io::Result<BoxWrite> {
     })
 }
 
-/// The stream as a socket, or as it was if it is none.
+/// Returns the stream as a socket, or unchanged if it is not one.
 fn socket(stream: OwnedFd) -> io::Result<Result<UnixStream, OwnedFd>> {
     let file = File::from(stream);
     if !file.metadata()?.file_type().is_socket() {

@@ -1,4 +1,4 @@
-//! FLAGS that are not rsync's to decide here.
+//! FLAGS that would break the transport.
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,10 +6,10 @@ use hostlink::Result;
 
 use crate::explain::usage;
 
-/// Short options with a value; what stands behind one in the same word is its value (rsync(1)).
+/// Short options with a value; the rest of the same word is their value (rsync(1)).
 const WITH_VALUE: &[u8] = b"fBTM@";
 
-/// Refuses flags that would lead rsync past the link.
+/// Refuses flags that would make rsync bypass the link.
 pub(super) fn check(flags: &[OsString]) -> Result<()> {
     let mut before = OsStr::new("");
     for flag in flags {
@@ -21,7 +21,7 @@ pub(super) fn check(flags: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Whether rsync is told to leave names to the shell.
+/// Whether rsync leaves the quoting of names to the user.
 pub(super) fn has_old_args(flags: &[OsString]) -> bool {
     flags.iter().any(|flag| flag == "--old-args")
 }
@@ -37,10 +37,10 @@ fn fault(before: &OsStr, flag: &OsStr) -> Option<&'static str> {
         _ if reads_input(name, value) || reads_input(before.as_encoded_bytes(), Some(flag)) => {
             Some("rsync has no standard input here: name a file")
         }
-        b"--" => Some("FLAGS are options only: SRC and DEST stand before --"),
-        b"--rsh" => Some("rsync goes over hostlink's own link"),
-        b"--daemon" | b"--server" | b"--sender" => Some("this is not for a client of rsync"),
-        _ if has_rsh(flag) => Some("-e is rsync's --rsh, and rsync goes over hostlink's own link"),
+        b"--" => Some("FLAGS are options only: write SRC and DEST before --"),
+        b"--rsh" => Some("rsync uses hostlink's own link"),
+        b"--daemon" | b"--server" | b"--sender" => Some("this option is not for an rsync client"),
+        _ if has_rsh(flag) => Some("-e is rsync's --rsh, and rsync uses hostlink's own link"),
         _ => None,
     }
 }
@@ -50,10 +50,10 @@ fn reads_file(name: &[u8]) -> bool {
     name.ends_with(b"-from") || name == b"--read-batch"
 }
 
-/// Whether a word of short options has an `e` in it.
+/// Whether a word of short options contains an `e`.
 fn has_rsh(flag: &[u8]) -> bool {
     let Some(letters) = flag.strip_prefix(b"-") else { return false };
-    // A filter rule as a word of its own ("- *.o") is no option.
+    // A separate filter rule ("- *.o") is not an option.
     let options = letters
         .iter()
         .take_while(|letter| letter.is_ascii_alphanumeric() && !WITH_VALUE.contains(letter));

@@ -16,15 +16,15 @@ use tokio::time::timeout;
 
 use super::{PROGRAM, Rsync, relay};
 
-/// How long rsync may take to tidy up.
+/// How long rsync may take to clean up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A running rsync. It is killed when this is dropped.
+/// A running rsync. Dropping this kills it.
 #[derive(Debug)]
 pub(super) struct Local(Child);
 
 impl Local {
-    /// Starts it, with this program in the place of ssh.
+    /// Starts it, with this program instead of ssh.
     ///
     /// It stays in this process's group: a terminal's signals reach it as they reach any command.
     pub(super) fn start(rsync: &Rsync, socket: &Path) -> Result<Self> {
@@ -60,12 +60,12 @@ impl Local {
         }
     }
 
-    /// Ends it. On SIGTERM it removes its temporary files and takes its own children along; one
-    /// that is killed could do neither.
+    /// Ends it. On SIGTERM it removes its temporary files and ends its own children; SIGKILL would
+    /// prevent both.
     pub(super) async fn end(&mut self) {
         let id = self.0.id().and_then(|id| id.try_into().ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
-            // It has not been waited for, so the id is still its own.
+            // It has not been waited for, so its ID is still valid.
             let _ = kill_process(id, Signal::TERM);
         }
         if timeout(PATIENCE, self.0.wait()).await.is_err() {
@@ -79,8 +79,8 @@ fn unwaitable(error: io::Error) -> Error {
         .with_source(error)
 }
 
-/// The text for `--rsh`. rsync splits it at spaces outside of quotes, and takes a doubled quote
-/// within quotes for a single one (rsync(1), `--rsh`).
+/// Returns the value of `--rsh`. rsync splits it at spaces outside of quotes, and reads a doubled
+/// quote within quotes as a single one (rsync(1), `--rsh`).
 fn rsh<const N: usize>(words: [&OsStr; N]) -> OsString {
     OsString::from_vec(words.map(|word| quoted(word.as_bytes())).join(&b' '))
 }

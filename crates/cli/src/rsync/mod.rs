@@ -1,23 +1,21 @@
-//! `rsync SRC DEST -- FLAGS`: rsync between this machine and one target, over the link.
+//! `rsync SRC DEST -- FLAGS`: rsync between this machine and one target, through the link.
 //!
-//! The local rsync starts this program again in the place of ssh (`relay`). That process hands its
+//! The local rsync starts this program again instead of ssh (`relay`). That process passes its
 //! standard streams to the running one (`channel`), which runs the command on the link (`serve`).
 //!
 //! # How rsync runs
 //!
 //! The local rsync is a child of the command, which names itself as `--rsh`. rsync starts that
 //! second process, the relay (`crates/cli/src/rsync/relay.rs`), with the remote command. The relay
-//! hands its two standard streams, as descriptors, and the command over a socket to the first
-//! process and waits for an exit status; so the bytes go from rsync's socket into the pump, and
-//! there is no second copy. The command runs like any other: privilege, passwords and kills are the
-//! pump's. The socket is in a directory of mode 0700, and only a peer of the same user is heard. At
-//! a signal, the local rsync is ended first with SIGTERM; the other one then sees the end of its
-//! input and tidies up; what does not is killed.
+//! sends its two standard streams, as descriptors, and the command over a socket to the first
+//! process, and waits for an exit status. So the bytes flow from rsync's socket into the pump,
+//! without a second copy. The command runs like any other: the pump handles privilege, passwords
+//! and kills. The socket is in a directory of mode 0700, and only connections of the same user are
+//! accepted. On a signal, the local rsync first gets SIGTERM; the other one then sees the end of
+//! its input and cleans up, or is killed.
 
 #[cfg(unix)]
 mod channel;
-#[cfg(unix)]
-mod door;
 mod flags;
 #[cfg(unix)]
 mod local;
@@ -25,6 +23,8 @@ mod local;
 mod relay;
 #[cfg(unix)]
 mod serve;
+#[cfg(unix)]
+mod socket;
 
 use std::ffi::{OsStr, OsString};
 
@@ -39,7 +39,7 @@ pub(crate) use relay::relay;
 #[cfg(unix)]
 pub(crate) use serve::Session;
 
-/// What rsync is told to be the target's name. The real one may look like a path or like an option.
+/// The target's name for rsync. The real one may look like a path or like an option.
 const HOST: &str = "target";
 
 /// The program's name, here and on the target.
@@ -51,7 +51,7 @@ pub(crate) fn is_installed() -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file())
 }
 
-/// What is to be copied, and how.
+/// What to copy, and how.
 #[derive(Debug)]
 pub(crate) struct Rsync {
     flags: Vec<OsString>,
@@ -67,7 +67,7 @@ enum Place {
 }
 
 impl Rsync {
-    /// Reads and checks the words of a command line.
+    /// Parses and checks the words of a command line.
     pub(crate) fn read(matches: &ArgMatches, json: bool) -> Result<Self> {
         if json {
             return Err(usage("--json: rsync writes its own output; see its --out-format"));
@@ -79,9 +79,7 @@ impl Rsync {
         let (source, destination) = (place(SRC)?, place(DEST)?);
         match (&source, &destination) {
             (Place::Here(_), Place::Here(_)) => {
-                return Err(usage(
-                    "neither SRC nor DEST is on the target: put a colon in front of one",
-                ));
+                return Err(usage("neither SRC nor DEST is on the target: put a colon before one"));
             }
             (Place::There(_), Place::There(_)) => {
                 return Err(usage(
@@ -95,11 +93,11 @@ impl Rsync {
         Ok(Self { flags, source, destination })
     }
 
-    /// The words for the local rsync. `rsh` is what it starts in the place of ssh.
+    /// Returns the words for the local rsync. `rsh` is the command that it starts instead of ssh.
     fn words(&self, rsh: OsString) -> Vec<OsString> {
         let mut option = OsString::from("--rsh=");
         option.push(rsh);
-        // Ours comes first: a flag of the user's that lacks its value cannot swallow it.
+        // It comes first, so that a user's flag without its value cannot consume it.
         let mut words = vec![option];
         if self.needs_protocol() && !flags::has_old_args(&self.flags) {
             words.push("--secluded-args".into());
@@ -110,8 +108,8 @@ impl Rsync {
         words
     }
 
-    /// Whether the remote path must go over rsync's protocol: its own escaping for the shell (since
-    /// 3.2.4; before, there was none) loses newlines. That way, nobody expands a `~`.
+    /// Whether the remote path must be sent in rsync's protocol: its own escaping for the shell
+    /// (since 3.2.4; before, there was none) loses newlines. In the protocol, `~` is not expanded.
     fn needs_protocol(&self) -> bool {
         [&self.source, &self.destination].into_iter().any(|place| match place {
             Place::Here(_) => false,
@@ -124,7 +122,7 @@ impl Rsync {
 }
 
 impl Place {
-    /// A colon in front is for the target.
+    /// A leading colon means the target.
     fn read(path: &OsStr, id: &str) -> Result<Self> {
         match path.as_encoded_bytes() {
             [] => Err(usage(format!("{id} is empty: name a file or directory"))),
@@ -136,7 +134,7 @@ impl Place {
         }
     }
 
-    /// It as rsync takes it.
+    /// Returns it as an argument of rsync.
     fn operand(&self) -> OsString {
         let (mut operand, path) = match self {
             Self::Here(path) => (OsString::new(), path),
@@ -149,7 +147,7 @@ impl Place {
         operand
     }
 
-    /// Whether rsync would take the path for an option, or for one on a host.
+    /// Whether rsync would read the path as an option, or as one on a host.
     fn needs_dot(&self) -> bool {
         let (Self::Here(path) | Self::There(path)) = self;
         let path = path.as_encoded_bytes();
@@ -158,7 +156,7 @@ impl Place {
     }
 }
 
-/// The path behind its colon.
+/// Returns the path after its colon.
 fn without_colon(path: &OsStr) -> OsString {
     #[cfg(unix)]
     {
@@ -169,8 +167,8 @@ fn without_colon(path: &OsStr) -> OsString {
     path.to_string_lossy()[1..].into()
 }
 
-/// Whether it is the same to every shell and every rsync. Wildcards are read on the target anyway,
-/// and so is a backslash in front of one.
+/// Whether every shell and every rsync read it the same. Wildcards, and a backslash before one, are
+/// read on the target in any case.
 fn is_plain(path: &[u8]) -> bool {
     const WILDCARDS: &[u8] = b"*?[]";
     let is_plain = |at: usize, byte: u8| match byte {

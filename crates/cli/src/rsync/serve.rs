@@ -1,4 +1,4 @@
-//! One copy: the local rsync, and the command that it wants to have run on the target.
+//! One copy: the local rsync, and the command that it runs on the target.
 
 use std::io;
 use std::pin::Pin;
@@ -16,14 +16,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::channel::Request;
-use super::door::Door;
 use super::local::Local;
+use super::socket::RelaySocket;
 use super::{PROGRAM, Rsync};
 use crate::exit::{LINK, NO_PROGRAM};
 use crate::messages::Messages;
 use crate::stop::Stop;
 
-/// How long the command on the target may go on once the local rsync has ended.
+/// How long the command on the target may continue after the local rsync's end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a copy needs.
@@ -37,33 +37,33 @@ pub(crate) struct Session<'a> {
 
 impl Session<'_> {
     /// Copies, and returns the local rsync's exit status. On the order to stop both sides are
-    /// ended, and the result means nothing.
+    /// ended, and the result is meaningless.
     pub(crate) async fn run(
         &self,
         arguments: ConnectorArguments,
         options: RunOptions,
     ) -> Result<CommandOutput> {
         let started = Instant::now();
-        let door = Door::open()?;
-        let mut local = Local::start(self.rsync, &door.path)?;
-        let serving = self.serve(&door, arguments, options).fuse();
+        let socket = RelaySocket::open()?;
+        let mut local = Local::start(self.rsync, &socket.path)?;
+        let serving = self.serve(&socket, arguments, options).fuse();
         tokio::pin!(serving);
         let status = tokio::select! {
             biased;
             () = self.stop.requested() => None,
-            status = both(&mut local, serving.as_mut(), &door) => Some(status?),
+            status = both(&mut local, serving.as_mut(), &socket) => Some(status?),
         };
         let Some(status) = status else {
-            end_both(&mut local, serving, &door).await;
+            end_both(&mut local, serving, &socket).await;
             return Err(Error::new(ErrorKind::LinkLost, "it was stopped"));
         };
         Ok(CommandOutput::from_lines([], status, started.elapsed()))
     }
 
-    /// Runs the command of the one relay there is, and answers it.
+    /// Runs the command of the only relay, and answers it.
     async fn serve(
         &self,
-        door: &Door,
+        socket: &RelaySocket,
         arguments: ConnectorArguments,
         options: RunOptions,
     ) -> Result<ExitStatus> {
@@ -71,12 +71,12 @@ impl Session<'_> {
             Error::new(ErrorKind::Unsupported, "rsync's own side cannot be served")
                 .with_source(error)
         };
-        let (mut relay, request) = door.wait().await.map_err(failed)?;
+        let (mut relay, request) = socket.wait().await.map_err(failed)?;
         let ran = self.run_command(request, arguments, options).await;
         let status = ran
             .as_ref()
             .map_or(LINK, |status| u8::try_from(status.as_shell_code()).unwrap_or(LINK));
-        // By now rsync's streams are closed on this side. A relay that is gone needs no answer.
+        // rsync's streams are closed on this side by now. A relay that is gone needs no answer.
         let _ = relay.write_all(&[status]).await;
         if ran.as_ref().is_ok_and(is_missing) {
             self.tell_missing();
@@ -86,7 +86,7 @@ impl Session<'_> {
 
     fn tell_missing(&self) {
         self.messages.line(format_args!(
-            "{}: the target has no {PROGRAM}: install it there, or say where it is with \
+            "{}: the target has no {PROGRAM}: install it there, or set its path with \
              --rsync-path",
             self.link.name()
         ));
@@ -100,7 +100,7 @@ impl Session<'_> {
     ) -> Result<ExitStatus> {
         let arguments = ConnectorArguments {
             stdin: Some(Stdin::reader(request.input)),
-            // Host data may have these for commands; rsync's own end of a pipe is none.
+            // Host data may set this for commands; rsync's end of a pipe is not a terminal.
             get_pty: None,
             shell_executable: None,
             success_exit_codes: None,
@@ -119,18 +119,18 @@ impl Session<'_> {
         let ran = self.link.run_streaming(&command, &arguments, &options, &mut sink).await;
         match ran {
             Ok(output) => Ok(output.status().unwrap_or(ExitStatus::UnknownSignal)),
-            // rsync itself gave up, and will say so.
+            // rsync itself gave up, and will report it.
             Err(_) if sink.closed => Ok(ExitStatus::UnknownSignal),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The local rsync's exit status, once both sides have ended.
+/// Returns the local rsync's exit status, once both sides have ended.
 async fn both(
     local: &mut Local,
     mut serving: Pin<&mut impl Future<Output = Result<ExitStatus>>>,
-    door: &Door,
+    socket: &RelaySocket,
 ) -> Result<ExitStatus> {
     let (served, status) = tokio::select! {
         biased;
@@ -142,8 +142,9 @@ async fn both(
             }
         },
         status = local.wait() => {
-            // rsync waits for what it started, unless it gave up: then the reason may be ours.
-            let served = match door.is_used() {
+            // rsync waits for its child process, unless it gave up: then the cause may be on our
+            // side.
+            let served = match socket.is_used() {
                 true => timeout(PATIENCE, serving).await.ok().transpose()?,
                 false => None,
             };
@@ -155,14 +156,14 @@ async fn both(
     Ok(if is_missing { ExitStatus::Code(NO_PROGRAM.into()) } else { status })
 }
 
-/// Ends both sides. The rsync of the target hears of it through its input, and removes its
-/// temporary files; the link kills it if it does not.
+/// Ends both sides. The target's rsync sees the end of its input, and removes its temporary files;
+/// otherwise the link kills it.
 async fn end_both(
     local: &mut Local,
     serving: Pin<&mut impl FusedFuture<Output = Result<ExitStatus>>>,
-    door: &Door,
+    socket: &RelaySocket,
 ) {
-    let is_served = door.is_used() && !serving.is_terminated();
+    let is_served = socket.is_used() && !serving.is_terminated();
     let ending = async {
         local.end().await;
         if is_served {
@@ -181,7 +182,7 @@ fn is_missing(status: &ExitStatus) -> bool {
     *status == ExitStatus::Code(NO_PROGRAM.into())
 }
 
-/// Where the command's output goes.
+/// The destination of the command's output.
 struct Sink<'a> {
     output: BoxWrite,
     messages: &'a Messages,
@@ -198,7 +199,7 @@ impl OutputSink for Sink<'_> {
                 self.closed |= written.is_err();
                 written
             }
-            // That its peer is gone is what was asked for.
+            // The lost peer is the result of our own stop.
             Stream::Stderr if self.stop.cause().is_some() => Ok(()),
             Stream::Stderr => {
                 self.messages.bytes(bytes.to_vec()).await;

@@ -1,10 +1,11 @@
-//! Makes an image of a container of ours, with the configuration of the image that it came from.
+//! Commits a container of ours to an image, with the configuration of the image that it was made
+//! from.
 //!
-//! Docker gives a committed image the container's own labels too, and none of its calls takes one
-//! away. So the commit is only a step: an image with the same layers and the right configuration is
-//! loaded after it, in an archive that has no layers, since the engine has them. Podman loads no
-//! such archive, and the configuration that comes with a commit is read only by its own API. What
-//! an engine has made is looked at before anyone is told of it.
+//! Docker copies the container's own labels to a committed image, and none of its calls removes
+//! one. So the commit is an intermediate step: an image with the same layers and the right
+//! configuration is loaded after it, from an archive without layers, since the engine has them.
+//! Podman does not load such an archive, and only its own API reads the configuration that comes
+//! with a commit. The result is compared with the original before it is reported.
 
 use hostlink_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
@@ -12,14 +13,14 @@ use serde_json::{Map, Value, json};
 use super::found::{self, Image};
 use super::likeness;
 use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::{Engine, LONG_LIMIT, status, told};
+use crate::engine::{Engine, LONG_LIMIT, api_error, status};
 
-const DOING: &str = "cannot commit the container, so what was changed in it is lost";
+const DOING: &str = "cannot commit the container, so its changes are lost";
 
-/// An image that was made.
+/// An image that was committed.
 pub(super) struct Committed {
     pub(super) id: String,
-    /// Our labels could not be taken away, and are empty.
+    /// Our labels could not be removed, and are empty.
     pub(super) has_labels: bool,
     /// A half-made image, to be removed.
     step: Option<String>,
@@ -29,7 +30,7 @@ pub(super) struct Committed {
 ///
 /// # Errors
 ///
-/// The engine refuses, or makes another image than is wanted: there is no new image.
+/// If the engine refuses, or makes an image with another configuration: there is no new image.
 pub(super) async fn commit(
     engine: &Engine,
     container: &str,
@@ -37,7 +38,7 @@ pub(super) async fn commit(
     owner: Option<&Owner>,
 ) -> Result<Committed> {
     let config = likeness::without_ours(&origin.config);
-    let is_podman = is_podman(engine).await.map_err(|error| told(DOING, error))?;
+    let is_podman = is_podman(engine).await.map_err(|error| api_error(DOING, error))?;
     if is_podman {
         let id = commit_on_podman(engine, container, &config).await?;
         keep_if_like(engine, &id, &config, true).await?;
@@ -59,7 +60,7 @@ pub(super) async fn commit(
 ///
 /// # Errors
 ///
-/// The engine refuses: the image is there, without the name.
+/// If the engine refuses: the image exists, without the name.
 pub(super) async fn name(
     engine: &Engine,
     committed: &Committed,
@@ -71,15 +72,15 @@ pub(super) async fn name(
     };
     let tagged = engine.api().tag_image(&committed.id, Some(options)).await;
     let doing =
-        || format!("the image {} is made, but cannot be named {repository}:{tag}", committed.id);
-    tagged.map_err(|error| told(&doing(), error))
+        || format!("the image {} was made, but cannot be named {repository}:{tag}", committed.id);
+    tagged.map_err(|error| api_error(&doing(), error))
 }
 
-/// Removes what is half-made.
+/// Removes the intermediate image.
 ///
 /// # Errors
 ///
-/// It is still there.
+/// If it still exists.
 pub(super) async fn clear(engine: &Engine, committed: &Committed) -> Result<()> {
     match &committed.step {
         Some(step) => remove(engine, step).await,
@@ -94,25 +95,27 @@ async fn remove(engine: &Engine, image: &str) -> Result<()> {
         ..Default::default()
     };
     let removed = engine.api().remove_image(image, Some(options), None).await;
-    removed.map(|_| ()).map_err(|error| told(&format!("cannot remove the image {image}"), error))
+    removed
+        .map(|_| ())
+        .map_err(|error| api_error(&format!("cannot remove the image {image}"), error))
 }
 
-/// Which engine answers is another question than whose connector was asked for.
+/// Whether Podman answers, whichever connector was used.
 async fn is_podman(engine: &Engine) -> Result<bool, bollard::errors::Error> {
     let version = engine.get("/version").await?;
     let components = version["Components"].as_array();
     Ok(components.is_some_and(|all| all.iter().any(|part| part["Name"] == "Podman Engine")))
 }
 
-/// Removes an image that is not like its origin.
+/// Removes an image whose configuration differs from its origin's.
 ///
 /// # Errors
 ///
-/// It was not.
+/// If it differed.
 async fn keep_if_like(engine: &Engine, id: &str, origin: &Value, is_podman: bool) -> Result<()> {
-    let image = found::look(engine, id).await;
+    let image = found::inspect_image(engine, id).await;
     let image =
-        image.map_err(|error| told(&format!("cannot look at the new image {id}"), error))?;
+        image.map_err(|error| api_error(&format!("cannot look at the new image {id}"), error))?;
     let differs = likeness::differences(origin, &image["Config"], is_podman);
     if differs.is_empty() {
         return Ok(());
@@ -121,8 +124,8 @@ async fn keep_if_like(engine: &Engine, id: &str, origin: &Value, is_podman: bool
     let is_left = if removed.is_ok() { "was removed again" } else { "cannot be removed" };
     let differs = differs.join(", ");
     let message = format!(
-        "{DOING}: the engine made an image ({id}) whose configuration is not that of the one it came from ({differs}), \
-         which {is_left}"
+        "{DOING}: the configuration of the new image ({id}) differs from its origin's ({differs}); the new image \
+         {is_left}"
     );
     Err(Error::new(ErrorKind::Connect, message))
 }
@@ -138,7 +141,7 @@ async fn commit_on_podman(engine: &Engine, container: &str, config: &Value) -> R
     ];
     let changes: String =
         changes.iter().map(|change| format!("&changes={}", in_query(change))).collect();
-    // Health checks are only in Docker's format.
+    // Only Docker's format has health checks.
     let path =
         format!("/v4.0.0/libpod/commit?container={container}&format=docker&pause=true{changes}");
     let id = made(engine, &path, &Value::Null).await?;
@@ -153,20 +156,20 @@ fn in_query(text: &str) -> String {
     encoded.collect()
 }
 
-/// Has the engine commit, a second time if it did not refuse: the container will not be there for a
-/// later one.
+/// Commits, a second time if the engine failed without refusing: the container will not exist for a
+/// later attempt.
 async fn made(engine: &Engine, path: &str, body: &Value) -> Result<String> {
     let mut answer = engine.post(path, body, LONG_LIMIT).await;
     if answer.as_ref().is_err_and(|error| status(error).is_none_or(|status| status >= 500)) {
         answer = engine.post(path, body, LONG_LIMIT).await;
     }
-    let answer = answer.map_err(|error| told(DOING, error))?;
+    let answer = answer.map_err(|error| api_error(DOING, error))?;
     answer["Id"].as_str().map(str::to_owned).ok_or_else(|| {
-        Error::new(ErrorKind::Connect, format!("{DOING}: the engine named no image"))
+        Error::new(ErrorKind::Connect, format!("{DOING}: the engine returned no image ID"))
     })
 }
 
-/// Has the engine commit; `half_made`: who is to remove it again.
+/// Commits; `half_made` is the label of the intermediate image, which names who removes it.
 async fn commit_with(
     engine: &Engine,
     container: &str,
@@ -174,7 +177,7 @@ async fn commit_with(
     half_made: Option<&str>,
 ) -> Result<String> {
     let mut config = config.as_object().cloned().unwrap_or_default();
-    // What is missing the engine takes from the container.
+    // The engine takes missing values from the container.
     if config.get("Entrypoint").is_none_or(Value::is_null) {
         config.insert("Entrypoint".to_owned(), json!([]));
     }
@@ -189,10 +192,10 @@ async fn commit_with(
     made(engine, &format!("/commit?container={container}"), &Value::Object(config)).await
 }
 
-/// Loads an image with the layers of `step` and the configuration `origin`; `None` where the engine
-/// does not take it.
+/// Loads an image with the layers of `step` and the configuration `origin`; `None` if the engine
+/// does not accept it.
 async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
-    let image = found::look(engine, step).await.ok()?;
+    let image = found::inspect_image(engine, step).await.ok()?;
     let history = engine.get(&format!("/images/{step}/history")).await.ok()?;
     let layers = image["RootFS"]["Layers"].as_array()?;
     let mut config = Map::new();
@@ -208,18 +211,18 @@ async fn load(engine: &Engine, step: &str, origin: &Value) -> Option<String> {
     }
     config.insert("config".to_owned(), origin.clone());
     config.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": layers }));
-    config.insert("history".to_owned(), Value::Array(told_history(&history, layers.len())?));
+    config.insert("history".to_owned(), Value::Array(recorded_history(&history, layers.len())?));
     let archive = archive(&Value::Object(config), layers.len())?;
     let answer = engine.load(archive).await.ok()?;
     let (_, id) = answer.split_once("Loaded image ID: ")?;
     let id: String = id.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == ':').collect();
-    found::look(engine, &id).await.ok().map(|_| id)
+    found::inspect_image(engine, &id).await.ok().map(|_| id)
 }
 
-/// The steps that made the image, oldest first, as its configuration tells them. The engine does
-/// not say which of them made no layer: as many of the smallest ones as there are too many, oldest
-/// first.
-fn told_history(history: &Value, layers: usize) -> Option<Vec<Value>> {
+/// Returns the steps that made the image, oldest first, from its configuration. The engine does not
+/// say which of them made no layer: the smallest ones are taken, oldest first, as many as there are
+/// more steps than layers.
+fn recorded_history(history: &Value, layers: usize) -> Option<Vec<Value>> {
     let steps = history.as_array()?;
     let without_layer = steps.len().checked_sub(layers)?;
     let empty: Vec<usize> = (0..steps.len())
@@ -245,7 +248,7 @@ fn told_history(history: &Value, layers: usize) -> Option<Vec<Value>> {
     Some(told.collect())
 }
 
-/// The archive that `docker load` reads, without the layers.
+/// Returns the archive for `docker load`, without the layers.
 fn archive(config: &Value, layers: usize) -> Option<Vec<u8>> {
     let names: Vec<String> = (0..layers).map(|number| format!("{number}/layer.tar")).collect();
     let manifest = json!([{ "Config": "config.json", "RepoTags": null, "Layers": names }]);
@@ -271,12 +274,12 @@ mod tests {
             { "CreatedBy": "CMD x", "Size": 0 },
             { "CreatedBy": "RUN y", "Size": 7 },
         ]);
-        let told = told_history(&history, 2).unwrap();
+        let told = recorded_history(&history, 2).unwrap();
         assert_eq!(
             Value::Array(told),
             json!([{ "created_by": "RUN y" }, { "created_by": "CMD x", "empty_layer": true }, {}])
         );
-        assert_eq!(told_history(&history, 4), None);
-        assert_eq!(told_history(&history, 0), None);
+        assert_eq!(recorded_history(&history, 4), None);
+        assert_eq!(recorded_history(&history, 0), None);
     }
 }

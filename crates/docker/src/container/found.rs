@@ -1,4 +1,4 @@
-//! Finding the container, or the image that one is made of.
+//! Finds the container, or the image to make one from.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use hostlink_core::{Error, ErrorKind, Result, nearest};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::engine::{Engine, status, told, words};
+use crate::engine::{Engine, api_error, message_of, status};
 use crate::reference;
 use crate::settings::{Settings, Subject};
 
-/// How long a registry may send nothing.
+/// How long a registry may be silent.
 const PULL_SILENCE: Duration = Duration::from_secs(60);
 
-/// How long somebody may take to write an image, and how often is looked whether it is written. The
-/// layers are there before: what is missing is a file of some kilobytes.
+/// How long to wait for an image that is being written, and how often to check. Its layers are
+/// complete by then: only a file of some kilobytes is missing.
 const WRITING_LIMIT: Duration = Duration::from_secs(10);
 const WRITING_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a target's data stands for.
+/// The object that a target's data names.
 pub(super) enum Found {
     Container(Box<ContainerInspectResponse>),
     Image(Image),
@@ -31,15 +31,15 @@ pub(super) enum Found {
 /// An image that the engine has.
 pub(super) struct Image {
     pub(super) id: String,
-    /// What `docker image inspect` shows as `Config`, as the engine writes it.
+    /// The `Config` of `docker image inspect`, as the engine writes it.
     pub(super) config: Value,
 }
 
-/// Finds it; an image that is not there is pulled.
+/// Finds the container or image. A missing image is pulled.
 ///
 /// # Errors
 ///
-/// There is none: the nearest names are told.
+/// If there is none; the error has the nearest names.
 pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> {
     match &settings.subject {
         Subject::Container(name) => existing(engine, name).await.map(Found::Container),
@@ -47,7 +47,7 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
         Subject::Either(name) => {
             if reference::may_be_container(name)
                 && let Some(found) = container(engine, name).await?
-                && (is_meant(&found, name) || local_image(engine, name).await?.is_none())
+                && (is_exact(&found, name) || local_image(engine, name).await?.is_none())
             {
                 return Ok(Found::Container(found));
             }
@@ -56,9 +56,9 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
     }
 }
 
-/// Whether a text is a container's name or an ID as it is shown. A shorter beginning of an ID may
-/// be an image's name by chance: `cafe` is.
-fn is_meant(found: &ContainerInspectResponse, text: &str) -> bool {
+/// Whether a text is a container's name or an ID as docker prints it. A shorter prefix of an ID may
+/// be an image's name by chance, such as `cafe`.
+fn is_exact(found: &ContainerInspectResponse, text: &str) -> bool {
     let is_name = found.name.as_deref().is_some_and(|name| name.trim_start_matches('/') == text);
     is_name || text.len() >= 12
 }
@@ -67,7 +67,7 @@ fn is_meant(found: &ContainerInspectResponse, text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// There is none: the nearest names are told.
+/// If there is none; the error has the nearest names.
 pub(super) async fn existing(engine: &Engine, name: &str) -> Result<Box<ContainerInspectResponse>> {
     match container(engine, name).await? {
         Some(found) => Ok(found),
@@ -79,7 +79,7 @@ async fn container(engine: &Engine, name: &str) -> Result<Option<Box<ContainerIn
     match engine.container(name).await {
         Ok(found) => Ok(Some(Box::new(found))),
         Err(error) if status(&error) == Some(404) => Ok(None),
-        Err(error) => Err(told(&format!("cannot look at the container {name}"), error)),
+        Err(error) => Err(api_error(&format!("cannot inspect the container {name}"), error)),
     }
 }
 
@@ -105,18 +105,19 @@ async fn image(
 }
 
 async fn local_image(engine: &Engine, name: &str) -> Result<Option<Value>> {
-    match look(engine, name).await {
+    match inspect_image(engine, name).await {
         Ok(image) => Ok(Some(image)),
         Err(error) if status(&error) == Some(404) => Ok(None),
-        Err(error) => Err(told(&format!("cannot look at the image {name}"), error)),
+        Err(error) => Err(api_error(&format!("cannot inspect the image {name}"), error)),
     }
 }
 
-/// What the engine knows of an image.
+/// Inspects an image.
 ///
-/// To tell of one, Podman also reads those of the same layers, and fails if somebody is writing one
-/// of them just then (<https://github.com/containers/podman/issues/12582>). That is waited out.
-pub(super) async fn look(engine: &Engine, name: &str) -> Result<Value, ApiError> {
+/// To do so, Podman also reads the images with the same layers, and fails while one of them is
+/// being written (<https://github.com/containers/podman/issues/12582>). This waits until it is
+/// complete.
+pub(super) async fn inspect_image(engine: &Engine, name: &str) -> Result<Value, ApiError> {
     let deadline = Instant::now() + WRITING_LIMIT;
     loop {
         let answer = engine.get(&format!("/images/{name}/json")).await;
@@ -130,7 +131,7 @@ pub(super) async fn look(engine: &Engine, name: &str) -> Result<Value, ApiError>
 
 fn is_being_written(error: &ApiError) -> bool {
     status(error) == Some(500)
-        && words(error).contains("locating item named \"manifest\" for image")
+        && message_of(error).contains("locating item named \"manifest\" for image")
 }
 
 fn platform_of(image: &Value) -> String {
@@ -139,13 +140,13 @@ fn platform_of(image: &Value) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
-/// Whether an image is for a platform. A variant counts only where both name one.
+/// Whether an image is for a platform. Variants are compared only if both name one.
 fn is_for(image: &Value, platform: &str) -> bool {
     let has = platform_of(image);
     has.split('/').zip(platform.split('/')).all(|(has, wanted)| has == wanted)
 }
 
-/// Has the engine get an image. Waiting for a registry counts against no limit but its silence.
+/// Pulls an image. A registry has no time limit except for silence.
 async fn pull(
     engine: &Engine,
     name: &str,
@@ -156,7 +157,7 @@ async fn pull(
     let last = name.rsplit('/').next().unwrap_or(name);
     let options = CreateImageOptions {
         from_image: Some(name.to_owned()),
-        // Without one the engine would get all of them.
+        // Without a tag the engine would pull all of them.
         tag: (!last.contains([':', '@'])).then(|| "latest".to_owned()),
         platform: settings.platform.clone().unwrap_or_default(),
         ..Default::default()
@@ -167,9 +168,9 @@ async fn pull(
     while failed.is_none() && !bare_id {
         match timeout(PULL_SILENCE, progress.next()).await {
             Ok(Some(Ok(_))) => {}
-            Ok(Some(Err(error))) => failed = Some(words(&error)),
+            Ok(Some(Err(error))) => failed = Some(message_of(&error)),
             Ok(None) => break,
-            Err(_) => failed = Some(words(&ApiError::RequestTimeoutError)),
+            Err(_) => failed = Some(message_of(&ApiError::RequestTimeoutError)),
         }
     }
     match local_image(engine, name).await? {

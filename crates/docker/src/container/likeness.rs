@@ -1,10 +1,10 @@
-//! Whether an image has the configuration that it was to have.
+//! Compares an image's configuration with the expected one.
 
 use serde_json::{Map, Value};
 
 use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, RUN_LABEL};
 
-/// What decides how an image behaves, as `Config` calls it and a Dockerfile does.
+/// The parts that decide how an image behaves, as named in `Config` and in a Dockerfile.
 const PARTS: [(&str, &str); 8] = [
     ("Entrypoint", "ENTRYPOINT"),
     ("Cmd", "CMD"),
@@ -17,10 +17,11 @@ const PARTS: [(&str, &str); 8] = [
 ];
 
 /// Variables that Podman gives every container, and so what is committed of it, if its image has
-/// none.
+/// Variables that Podman sets in every container, and so in images committed from it, if the
+/// original image does not set them.
 const PODMANS: [&str; 3] = ["container", "TERM", "PATH"];
 
-/// A configuration without labels of ours, which an image should not have had.
+/// Returns the configuration without our labels.
 pub(super) fn without_ours(config: &Value) -> Value {
     let mut config = config.clone();
     if let Some(labels) = config["Labels"].as_object_mut() {
@@ -31,20 +32,20 @@ pub(super) fn without_ours(config: &Value) -> Value {
     config
 }
 
-/// The names of the parts in which an image's configuration is not `wanted`. Labels of ours without
-/// a value do not count.
+/// Returns the names of the parts in which an image's configuration differs from `wanted`. Our
+/// labels without a value are ignored.
 pub(super) fn differences(wanted: &Value, found: &Value, is_podman: bool) -> Vec<String> {
     let differs = |(key, _): &&(&str, &str)| match *key {
         "Env" => !same_variables(&wanted["Env"], &found["Env"], is_podman),
         "Labels" => other_labels(&wanted["Labels"]) != other_labels(&found["Labels"]),
-        // No directory is the root.
+        // An empty directory is the root.
         "WorkingDir" => directory(&wanted["WorkingDir"]) != directory(&found["WorkingDir"]),
         key => something(&wanted[key]) != something(&found[key]),
     };
     PARTS.iter().filter(differs).map(|(_, name)| (*name).to_owned()).collect()
 }
 
-/// Nothing is written in many ways.
+/// Empty values have many spellings.
 fn something(value: &Value) -> Option<&Value> {
     let is_nothing = match value {
         Value::Null => true,

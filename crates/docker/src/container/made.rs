@@ -1,4 +1,4 @@
-//! A container of ours, made of an image. It lives as long as a stream that this process holds.
+//! A container that we make from an image. It lives as long as a stream that this process holds.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::found::Image;
 use super::owner::{OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::{CALL_LIMIT, Engine, Hijacked, status, told, words};
+use crate::engine::{CALL_LIMIT, Engine, Hijacked, api_error, message_of, status};
 use crate::frames::frames;
 
-/// The first process: it says that it is there, and waits for the end of its input.
+/// The command of the first process: it reports that it runs, and waits for the end of its input.
 const HOLD: &str = "echo hostlink; while read -r x; do :; done";
 
 /// How long the first process may take to start; images from a slow disk take seconds.
@@ -23,19 +23,19 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long a container may take to be gone.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
 
-/// As much of what a first process that fails says as an error shows.
-const MOST_SAID: usize = 2000;
+/// How much output of a failed first process an error shows.
+const MAX_SHOWN: usize = 2000;
 
-/// The name of the container that a run makes. Unlike labels, no image hands it on.
+/// Returns the name of a run's container. Unlike labels, names are not inherited by images.
 pub(super) fn name(run: &str) -> String {
     format!("hostlink-{run}")
 }
 
-/// A running container. The engine removes it when this is dropped, or the process is gone.
+/// A running container. The engine removes it when this is dropped or the process ends.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) id: String,
-    /// Reads on, so that nothing in the container can be made to wait.
+    /// Keeps reading, so that a process in the container cannot block.
     output: JoinHandle<()>,
     _input: WriteHalf<Hijacked>,
 }
@@ -51,7 +51,7 @@ impl Made {
     ///
     /// # Errors
     ///
-    /// The engine refuses, or the image has no `sh`. Nothing is left.
+    /// If the engine refuses, or the image has no `sh`. Nothing is left.
     pub(super) async fn new(
         engine: &Engine,
         image: &Image,
@@ -88,28 +88,29 @@ impl Made {
         let platform = platform.map(|it| format!("&platform={}", it.replace('/', "%2F")));
         let path = format!("/containers/create?name={}{}", name(run), platform.unwrap_or_default());
         let made = engine.post(&path, &body, CALL_LIMIT).await;
-        let made = made.map_err(|error| told("cannot make a container", error))?;
+        let made = made.map_err(|error| api_error("cannot make a container", error))?;
         let Some(id) = made["Id"].as_str().map(str::to_owned) else {
             return Err(Error::new(
                 ErrorKind::Connect,
                 "the engine made a container without an ID",
             ));
         };
-        let begun = Self::begin(engine, id.clone()).await;
-        if begun.is_err() {
+        let started = Self::start_attached(engine, id.clone()).await;
+        if started.is_err() {
             let _ = remove(engine, &id).await;
         }
-        begun
+        started
     }
 
-    /// Holds its input, then starts it: the other way round it could be over before.
-    async fn begin(engine: &Engine, id: String) -> Result<Self> {
+    /// Attaches to its input, then starts it: in the other order it could end before.
+    async fn start_attached(engine: &Engine, id: String) -> Result<Self> {
         let path = format!("/containers/{id}/attach?stream=1&stdin=1&stdout=1&stderr=1");
         let attached = engine.hijack(&path, &Value::Null).await;
-        let attached = attached.map_err(|error| told("cannot attach to the container", error))?;
+        let attached =
+            attached.map_err(|error| api_error("cannot attach to the container", error))?;
         let (read, input) = tokio::io::split(attached);
         let started = engine.api().start_container(&id, None).await;
-        started.map_err(|error| told("cannot start the container", error))?;
+        started.map_err(|error| api_error("cannot start the container", error))?;
         let output = frames(read, engine.is_here());
         let output = match timeout(START_LIMIT, first_words(output)).await {
             Ok(said) => said?,
@@ -125,7 +126,7 @@ impl Made {
 
 type Output = BoxStream<'static, std::io::Result<Chunk>>;
 
-/// Waits for what the first process says. What follows is nobody's.
+/// Waits for the first line of the first process. Later output is discarded.
 async fn first_words(mut output: Output) -> Result<Output> {
     let mut said = Vec::new();
     while let Some(chunk) = output.next().await {
@@ -134,13 +135,13 @@ async fn first_words(mut output: Output) -> Result<Output> {
                 return Ok(output);
             }
             Ok(chunk) => {
-                let room = MOST_SAID.saturating_sub(said.len()).min(chunk.bytes.len());
+                let room = MAX_SHOWN.saturating_sub(said.len()).min(chunk.bytes.len());
                 said.extend_from_slice(&chunk.bytes[..room]);
             }
             Err(_) => break,
         }
     }
-    let message = "the container ended at once: has the image a sh?";
+    let message = "the container ended immediately: does the image have a sh?";
     Err(Error::new(ErrorKind::Connect, message).with_stderr_tail(&said))
 }
 
@@ -152,7 +153,7 @@ fn is_about_init(error: &Error) -> bool {
 ///
 /// # Errors
 ///
-/// It is still there.
+/// If it still exists.
 pub(super) async fn remove(engine: &Engine, id: &str) -> Result<()> {
     let deadline = Instant::now() + REMOVAL_LIMIT;
     let options = || bollard::query_parameters::RemoveContainerOptions {
@@ -169,7 +170,7 @@ pub(super) async fn remove(engine: &Engine, id: &str) -> Result<()> {
         // 409: it is being removed already.
         if status(&error) != Some(409) || Instant::now() > deadline {
             let message =
-                format!("cannot remove the container {}: {}", super::short(id), words(&error));
+                format!("cannot remove the container {}: {}", super::short(id), message_of(&error));
             return Err(Error::new(ErrorKind::Connect, message).with_source(error));
         }
         sleep(Duration::from_millis(20)).await;

@@ -19,13 +19,13 @@ use tokio::time::{Instant, sleep};
 use self::found::{Found, Image};
 use self::made::Made;
 use self::owner::Owner;
-use crate::engine::{Engine, told};
+use crate::engine::{Engine, api_error};
 use crate::settings::{CommitPolicy, Settings, Subject};
 
-/// How long a container that was started may take to run.
+/// How long a started container may take to be running.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// What a container is opened with.
+/// What is needed to open a container.
 pub(crate) struct Opening<'a> {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
@@ -40,7 +40,7 @@ pub(crate) struct Container {
     pub(crate) engine: Engine,
     /// The whole ID.
     pub(crate) id: String,
-    /// As it is told to users.
+    /// Its name in messages.
     pub(crate) shown: String,
     pub(crate) settings: Settings,
     /// The one that was seen last.
@@ -50,20 +50,21 @@ pub(crate) struct Container {
     end: Mutex<Option<End>>,
 }
 
-/// What is to be done at the end.
+/// What to do at the end.
 #[derive(Debug)]
 enum End {
-    /// It was stopped before.
+    /// Stop it: it was stopped before.
     Stop,
-    /// It is ours.
+    /// Remove it: we made it.
     Remove { made: Made, origin: Origin, owner: Option<Owner> },
 }
 
-/// The image that a container was made of.
+/// The image that a container was made from.
 struct Origin(Image);
 
 impl Image {
-    /// The directories that are volumes in each of its containers, which no commit sees.
+    /// Returns the directories that are volumes in each of its containers, which no commit
+    /// includes.
     fn volumes(&self) -> Vec<&str> {
         let volumes = self.config["Volumes"].as_object();
         volumes.into_iter().flat_map(|all| all.keys().map(String::as_str)).collect()
@@ -76,24 +77,24 @@ impl std::fmt::Debug for Origin {
     }
 }
 
-/// The beginning of an ID, as docker shows it.
+/// Returns the prefix of an ID that docker prints.
 fn short(id: &str) -> &str {
     let id = id.strip_prefix("sha256:").unwrap_or(id);
     id.get(..12).unwrap_or(id)
 }
 
-/// Finds or makes the container, and has it run.
+/// Finds or makes the container, and makes sure that it runs.
 ///
 /// # Errors
 ///
-/// There is none, or it cannot run. Nothing of ours is left.
+/// If there is none, or it cannot run. Nothing of ours is left.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
     let Opening { engine, settings, name, context } = opening;
     let owner = Owner::me();
     if let Some(owner) = &owner
         && let Err(error) = sweep::run(&engine, owner).await
     {
-        let problem = told("what earlier runs have left cannot be listed", error);
+        let problem = api_error("cannot list what earlier runs have left", error);
         context.reporter.report(name, Event::Detail(&problem.to_string()));
     }
     let (id, shown, end) = match found::find(&engine, &settings).await? {
@@ -127,11 +128,11 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
     })
 }
 
-/// The container that the data names, which is no image.
+/// Returns the existing container that the data name, which is not an image.
 ///
 /// # Errors
 ///
-/// There is none: the nearest names are told.
+/// If there is none; the error has the nearest names.
 pub(crate) async fn existing(
     engine: &Engine,
     settings: &Settings,
@@ -141,7 +142,8 @@ pub(crate) async fn existing(
     found::existing(engine, name).await
 }
 
-/// Data may be that of a group in which others are images, so it is no fault.
+/// Warns of options without effect. The data may be that of a group with images, so this is not an
+/// error.
 pub(crate) fn warn_of_useless(settings: &Settings, shown: &str, target: &str, context: &Context) {
     let (keys, does, it) = match &settings.for_images[..] {
         [] => return,
@@ -149,7 +151,7 @@ pub(crate) fn warn_of_useless(settings: &Settings, shown: &str, target: &str, co
         [keys @ .., last] => (format!("{} and {last}", keys.join(", ")), "do", "them"),
     };
     let message = format!(
-        "{keys} {does} nothing, since {shown} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
+        "{keys} {does} nothing, since {shown} is an existing container: leave {it} out, or name an image with docker_image"
     );
     context.reporter.report(target, Event::Warning(&message));
 }
@@ -163,7 +165,7 @@ async fn bring_up(
 ) -> Result<Option<End>> {
     if is(found, |state| state.paused) {
         let message = format!(
-            "the container {shown} is paused: `{} unpause {shown}` lets it go on",
+            "the container {shown} is paused: `{} unpause {shown}` continues it",
             engine.brand().word()
         );
         return Err(Error::new(ErrorKind::Connect, message));
@@ -174,17 +176,17 @@ async fn bring_up(
     if found.host_config.as_ref().and_then(|host| host.auto_remove).unwrap_or(false) {
         let word = engine.brand().word();
         let message = format!(
-            "the container {shown} is stopped, and was made to be removed at its next end (--rm): `{word} start {shown}` first"
+            "the container {shown} is stopped, and the engine removes it when it stops again (--rm): run `{word} start {shown}` first"
         );
         return Err(Error::new(ErrorKind::Connect, message));
     }
     let doing = || format!("cannot start the container {shown}");
     let started = engine.api().start_container(id, None).await;
-    started.map_err(|error| told(&doing(), error))?;
+    started.map_err(|error| api_error(&doing(), error))?;
     let deadline = Instant::now() + START_LIMIT;
     loop {
         let now = engine.container(id).await;
-        let now = now.map_err(|error| told(&doing(), error))?;
+        let now = now.map_err(|error| api_error(&doing(), error))?;
         if is(&now, |state| state.running) {
             return Ok(Some(End::Stop));
         }
@@ -200,18 +202,19 @@ async fn bring_up(
     }
 }
 
-/// When the container was started, as the engine writes it: at another time it has another life.
+/// Returns the start time of the container, as the engine writes it. A different time means a new
+/// life.
 async fn life(engine: &Engine, id: &str) -> Option<String> {
     engine.container(id).await.ok()?.state?.started_at
 }
 
-/// How a container is stopped: its first process has this long to end by itself, in seconds. An
-/// interrupted command line waits twice as long.
+/// Returns the options to stop a container: its first process has this long to end by itself, in
+/// seconds. An interrupted command line waits twice as long.
 fn soon() -> Option<StopContainerOptions> {
     Some(StopContainerOptions { t: Some(5), ..StopContainerOptions::default() })
 }
 
-/// Whether a container's state has something.
+/// Whether a container's state has a flag.
 pub(crate) fn is(
     found: &ContainerInspectResponse,
     what: impl Fn(&bollard::models::ContainerState) -> Option<bool>,
@@ -238,12 +241,12 @@ impl Container {
         }
     }
 
-    /// The life in which it was last seen.
+    /// Returns the life in which it was last seen.
     pub(crate) fn known_life(&self) -> Option<String> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks in which life it is.
+    /// Queries its current life.
     pub(crate) async fn life(&self) -> Option<String> {
         let now = life(&self.engine, &self.id).await;
         if now.is_some() {
@@ -263,7 +266,7 @@ impl Container {
         let stopped = self.engine.long_api().stop_container(&self.id, soon()).await;
         match stopped {
             Err(error) if crate::engine::status(&error) != Some(404) => {
-                Err(told(&format!("cannot stop the container {} again", self.shown), error))
+                Err(api_error(&format!("cannot stop the container {} again", self.shown), error))
             }
             _ => Ok(()),
         }
@@ -279,17 +282,17 @@ impl Container {
             CommitPolicy::OnSuccess | CommitPolicy::Always => {}
         }
         let made = commit::commit(&self.engine, &self.id, origin, owner).await?;
-        // First, so that it can be found whatever becomes of the rest.
+        // First, so that the image can be found whatever happens next.
         self.tell(Event::Notice(&format!("committed to {}", made.id)));
         if made.has_labels {
             self.tell(Event::Warning(
-                "the image has the empty labels hostlink and hostlink.owner, which this engine does not take away",
+                "the image has the empty labels hostlink and hostlink.owner, which this engine cannot remove",
             ));
         }
         let volumes = origin.volumes();
         if !volumes.is_empty() {
             self.tell(Event::Warning(&format!(
-                "what was written to volumes is not in the image: {}",
+                "files in volumes are not in the image: {}",
                 volumes.join(", ")
             )));
         }
@@ -306,9 +309,9 @@ impl Container {
         named
     }
 
-    /// Stops, without waiting for it, what would otherwise run on. What is ours goes with its
-    /// stream.
-    fn let_go(&mut self) {
+    /// Stops the container without waiting, if it would otherwise keep running. One that we made
+    /// ends with its stream.
+    fn release(&mut self) {
         let Some(End::Stop) = self.end.get_mut().take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (engine, id) = (self.engine.clone(), self.id.clone());
@@ -322,6 +325,6 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        self.let_go();
+        self.release();
     }
 }

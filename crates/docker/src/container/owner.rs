@@ -1,17 +1,17 @@
-//! Whose container it is, so that what the dead have left can be told from what the living use.
+//! The owner of a container, which tells containers of killed runs from those in use.
 
 use std::fs;
 
-/// What every container of ours is labelled with; its value tells runs apart.
+/// The label of every container that we make. Its value identifies the run.
 pub(super) const RUN_LABEL: &str = "hostlink";
 
-/// Whose it is.
+/// The label with the owner.
 pub(super) const OWNER_LABEL: &str = "hostlink.owner";
 
-/// Whose half-made image it is.
+/// The label with the owner of an intermediate image.
 pub(super) const HALF_MADE_LABEL: &str = "hostlink.half-made";
 
-/// A process: its machine, the machine's boot, its number, and when it started.
+/// A process: its machine, the machine's boot, its ID, and its start time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     machine: String,
@@ -21,13 +21,13 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// This process; `None` where the system does not say enough to tell it from others (no /proc).
+    /// Returns this process; `None` if the system does not identify it well enough (no /proc).
     pub(super) fn me() -> Option<Self> {
         let pid = std::process::id();
         Some(Self { machine: machine()?, boot: boot()?, pid, start: start_of(pid)? })
     }
 
-    /// What a label says, if it was written by [`label`](Self::label).
+    /// Parses a label that was written by [`label`](Self::label).
     pub(super) fn parse(label: &str) -> Option<Self> {
         let mut parts = label.split('/');
         let owner = Self {
@@ -45,7 +45,7 @@ impl Owner {
         format!("{machine}/{boot}/{pid}/{start}")
     }
 
-    /// What `self`, which is alive, knows of `other`.
+    /// Returns what `self`, which is alive, knows about `other`.
     pub(super) fn knows_of(&self, other: &Self) -> Fate {
         if self.machine != other.machine {
             return Fate::Unknown;
@@ -57,19 +57,19 @@ impl Owner {
     }
 }
 
-/// What is known of an owner.
+/// What is known about an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is gone, and that is certain.
+    /// It has certainly ended.
     Dead,
-    /// Of this machine before it was started anew, or of a copy of it that has the same ID.
+    /// It belongs to an earlier boot of this machine, or to a copy of the machine with the same ID.
     OfAnotherBoot,
-    /// It lives, or nobody here can tell.
+    /// It lives, or it cannot be determined.
     Unknown,
 }
 
-/// The machine's ID and, where process numbers are those of a container, its PID namespace:
-/// containers of one machine often share the ID, and do not see one another's processes.
+/// Returns the machine's ID and, if process IDs are those of a container, its PID namespace:
+/// containers of one machine often share the ID, and do not see each other's processes.
 fn machine() -> Option<String> {
     /// `PROC_PID_INIT_INO` of the kernel.
     const OF_THE_MACHINE: &str = "pid:[4026531836]";
@@ -87,8 +87,8 @@ fn boot() -> Option<String> {
     read("/proc/sys/kernel/random/boot_id")
 }
 
-/// Whether a process has certainly ended. What cannot be read proves nothing: /proc may hide the
-/// processes of others (`hidepid`, proc(5)), and kill(2) does not.
+/// Whether a process has certainly ended. An unreadable entry proves nothing: /proc may hide other
+/// users' processes (`hidepid`, proc(5)), but kill(2) does not.
 fn is_gone(pid: u32, start: u64) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => started(&stat) != Some(start),
@@ -109,12 +109,12 @@ fn exists(_pid: u32) -> bool {
     true
 }
 
-/// When a process started, in clock ticks.
+/// Returns the start time of a process, in clock ticks.
 fn start_of(pid: u32) -> Option<u64> {
     started(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Field 22 of proc(5)'s `stat`; `None` for a zombie.
+/// Parses field 22 of proc(5)'s `stat`; `None` for a zombie.
 fn started(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     if fields.next()? == "Z" {

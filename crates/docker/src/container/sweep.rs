@@ -1,4 +1,4 @@
-//! Removes what runs have left on an engine that were killed.
+//! Removes what killed runs have left on an engine.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,15 +10,15 @@ use super::made;
 use super::owner::{Fate, HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
 use crate::engine::Engine;
 
-/// An image that is half made for longer than this is nobody's work any more.
+/// An intermediate image that is older than this is abandoned.
 const HALF_MADE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Removes containers and half-made images of this machine's processes that are gone. What cannot
-/// be removed is left to the next run.
+/// Removes containers and intermediate images of this machine's ended processes. What cannot be
+/// removed is left to the next run.
 ///
-/// Labels are handed on: to images of our containers that somebody else commits, and to containers
-/// of these. Names are not, so a container is ours if its name says so too. Machines that are
-/// copies of one another have one ID: what another boot has left goes only if it does not run.
+/// Labels are inherited: by images that a user commits from our containers, and by containers of
+/// these. Names are not, so a container is ours only if its name matches too. Copies of a machine
+/// share its ID: a container of another boot is removed only if it does not run.
 pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
     let fate = |labels: &HashMap<String, String>, label: &str| {
         let owner = labels.get(label).and_then(|label| Owner::parse(label));
@@ -57,7 +57,7 @@ pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// How long ago this was, in seconds since 1970.
+/// Returns how long ago this was, from seconds since 1970.
 fn age(created: i64) -> Duration {
     let created = Duration::from_secs(u64::try_from(created).unwrap_or(0));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

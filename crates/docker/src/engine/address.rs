@@ -1,6 +1,6 @@
-//! Where an engine listens, as `DOCKER_HOST` writes it.
+//! The address of an engine, as in `DOCKER_HOST`.
 
-/// What an address says.
+/// A parsed address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// A Unix socket's path.
@@ -12,20 +12,20 @@ pub(crate) enum Address {
 const FORMS: &str = "write unix:///PATH, tcp://HOST:PORT or https://HOST:PORT";
 
 impl Address {
-    /// Reads an address. A path alone is a socket.
+    /// Parses an address. A path alone is a socket.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, and what to write.
+    /// Returns what is wrong with it, and what to write.
     pub(crate) fn parse(text: &str, word: &str) -> Result<Self, String> {
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(format!("{text:?} is no address of an engine: {FORMS}"));
+            return Err(format!("{text:?} is not an engine address: {FORMS}"));
         }
         if text.starts_with('/') {
             return Ok(Self::Unix(text.to_owned()));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(format!("{text:?} is no address of an engine: {FORMS}"));
+            return Err(format!("{text:?} is not an engine address: {FORMS}"));
         };
         match scheme {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(rest.to_owned())),
@@ -38,7 +38,7 @@ impl Address {
     }
 
     fn tcp(text: &str, rest: &str, tls: bool) -> Result<Self, String> {
-        let wrong = || format!("{text:?}: HOST:PORT is wanted behind ://");
+        let wrong = || format!("{text:?}: write HOST:PORT after ://");
         let place = rest.strip_suffix('/').unwrap_or(rest);
         if place.contains(['/', '@', '?', '#']) {
             return Err(wrong());
@@ -52,14 +52,14 @@ impl Address {
             },
         };
         let port = port.map(str::parse).transpose().map_err(|_| wrong())?;
-        // As docker does for `tcp://:2375`.
+        // docker does so for `tcp://:2375`.
         let host = if host.is_empty() { "localhost" } else { host };
         Ok(Self::Tcp { host: host.to_owned(), port, tls })
     }
 }
 
 fn over_ssh(text: &str, rest: &str, word: &str) -> String {
-    // What stands before the last @ may be a password, and is not for us.
+    // The text before the last @ may contain a password, and is not shown.
     let host = rest.rsplit('@').next().unwrap_or(rest);
     let host = host.split(['/', ':']).next().unwrap_or(host);
     let shown = if rest.contains(':') && rest.contains('@') { "ssh://…" } else { text };

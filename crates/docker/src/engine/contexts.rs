@@ -1,4 +1,4 @@
-//! Docker's contexts: engines that the user has given names (`docker context`).
+//! Docker's contexts: named engines (`docker context`).
 
 use std::fs;
 use std::io;
@@ -11,15 +11,15 @@ use serde_json::Value;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) name: String,
-    /// As in `DOCKER_HOST`.
+    /// The address, as in `DOCKER_HOST`.
     pub(crate) host: String,
-    /// Where its certificates are, if it has some.
+    /// The directory of its certificates, if it has any.
     pub(crate) certificates: Option<PathBuf>,
-    /// The engine's certificate is not to be checked.
+    /// The engine's certificate is not verified.
     pub(crate) unchecked: bool,
 }
 
-/// Where docker keeps its configuration.
+/// Returns docker's configuration directory.
 pub(crate) fn directory(context: &Context) -> Option<PathBuf> {
     match context.environment.get("DOCKER_CONFIG").filter(|path| !path.is_empty()) {
         Some(path) => Some(PathBuf::from(path)),
@@ -27,11 +27,11 @@ pub(crate) fn directory(context: &Context) -> Option<PathBuf> {
     }
 }
 
-/// The context that is in use; `None` for the default one, which names no engine.
+/// Returns the current context; `None` for the default one, which names no engine.
 ///
 /// # Errors
 ///
-/// Its files cannot be read, or there is none of that name.
+/// If its files cannot be read, or if it does not exist.
 pub(crate) fn current(context: &Context) -> Result<Option<Named>> {
     let Some(directory) = directory(context) else { return Ok(None) };
     let chosen = context.environment.get("DOCKER_CONTEXT").filter(|name| !name.is_empty());
@@ -57,8 +57,8 @@ fn configured(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// A context is a directory whose name is a hash of the context's. Its own file has the name too,
-/// so they are looked through.
+/// A context's directory is named by a hash. Its file has the real name, so all of them are
+/// searched.
 fn find(directory: &Path, name: &str) -> Result<Named> {
     let metadata = directory.join("contexts/meta");
     let mut known = Vec::new();
@@ -91,7 +91,7 @@ fn find(directory: &Path, name: &str) -> Result<Named> {
 
 fn parse(path: &Path, text: &[u8]) -> Result<Value> {
     serde_json::from_slice(text).map_err(|error| {
-        let message = format!("{} is no JSON: {error}", path.display());
+        let message = format!("{} is not valid JSON: {error}", path.display());
         Error::new(ErrorKind::Data, message).with_source(error)
     })
 }

@@ -1,11 +1,11 @@
-//! What an engine refused, or why it did not answer.
+//! Errors of an engine's API: a refusal, or why there is no answer.
 
 use std::error::Error as StdError;
 
 use bollard::errors::Error as ApiError;
 use hostlink_core::{Error, ErrorKind};
 
-/// The HTTP status of an engine's refusal.
+/// Returns the HTTP status of an engine's refusal.
 pub(crate) fn status(error: &ApiError) -> Option<u16> {
     match error {
         ApiError::DockerResponseServerError { status_code, .. } => Some(*status_code),
@@ -13,8 +13,8 @@ pub(crate) fn status(error: &ApiError) -> Option<u16> {
     }
 }
 
-/// The engine's own words, on one line.
-pub(crate) fn words(error: &ApiError) -> String {
+/// Returns the engine's own message, on one line.
+pub(crate) fn message_of(error: &ApiError) -> String {
     let text = match error {
         ApiError::DockerResponseServerError { message, .. } => message.clone(),
         ApiError::DockerStreamError { error } => error.clone(),
@@ -24,23 +24,23 @@ pub(crate) fn words(error: &ApiError) -> String {
     lines.join("; ")
 }
 
-/// The error for a call that failed while `doing` something.
-pub(crate) fn told(doing: &str, error: ApiError) -> Error {
+/// Returns the error for a call that failed while `doing` something.
+pub(crate) fn api_error(doing: &str, error: ApiError) -> Error {
     let kind = match status(&error) {
         Some(401 | 403) => ErrorKind::PermissionDenied,
         Some(404) => ErrorKind::NotFound,
         Some(_) => ErrorKind::Connect,
-        None => our_own(&error).map_or(ErrorKind::Connect, Error::kind),
+        None => own_error(&error).map_or(ErrorKind::Connect, Error::kind),
     };
-    let message = match our_own(&error) {
+    let message = match own_error(&error) {
         Some(own) => format!("{doing}: {}", own.message()),
-        None => format!("{doing}: {}", words(&error)),
+        None => format!("{doing}: {}", message_of(&error)),
     };
     Error::new(kind, message).with_source(error)
 }
 
-/// The error that opening a stream ended with, inside those of the layers above it.
-pub(crate) fn our_own(error: &ApiError) -> Option<&Error> {
+/// Returns our own error from opening a stream, inside those of the layers above it.
+pub(crate) fn own_error(error: &ApiError) -> Option<&Error> {
     let mut next: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(cause) = next {
         if let Some(own) = cause.downcast_ref() {
@@ -51,7 +51,7 @@ pub(crate) fn our_own(error: &ApiError) -> Option<&Error> {
     None
 }
 
-/// What the innermost cause says: the layers of HTTP above it say that there was an error.
+/// Returns the innermost cause: the HTTP layers above it only say that there was an error.
 fn causes(error: &ApiError) -> String {
     let mut deepest: &(dyn StdError + 'static) = error;
     while let Some(cause) = deepest.source() {

@@ -1,4 +1,4 @@
-//! Finding the engine that a target means.
+//! Finds the engine of a target.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use hostlink_core::{
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
-use super::errors::our_own;
-use super::place::{self, Place, Way};
+use super::candidates::{self, Candidate, Transport};
+use super::errors::own_error;
 use super::stdio::Stdio;
 use super::wire::Route;
-use super::{Engine, words};
+use super::{Engine, message_of};
 use crate::brand::Brand;
 use crate::fields;
 use crate::settings::Settings;
 
-/// Checks what host data says about the engine's place, without reaching it. Whether that is seen
-/// from here or from another target is not known yet.
+/// Checks the engine's address in host data, without connecting. Whether it is used from here or
+/// from another target is not known yet.
 pub(super) fn check(target: &Target, brand: Brand) -> Result<()> {
     let key = fields::place(brand).key;
     let Some(Value::String(text)) = target.data.get(key) else { return Ok(()) };
@@ -43,9 +43,9 @@ pub(super) async fn find(
     };
     let data = settings.place.as_deref();
     let found = match &target.outer {
-        None => search.here(place::here(brand, data, context)?).await,
+        None => search.here(candidates::here(brand, data, context)?).await,
         Some(link) => {
-            let said = place::said_here(brand, data, link, context)?;
+            let said = candidates::configured_here(brand, data, link, context)?;
             let data = said.as_deref().or(data);
             search.there(link, data, settings).await?
         }
@@ -53,7 +53,7 @@ pub(super) async fn find(
     found.ok_or_else(|| search.nothing(settings, target.outer.is_some()))
 }
 
-/// What was tried, and how it ended.
+/// What was tried, and the results.
 struct Search {
     brand: Brand,
     limit: Duration,
@@ -63,25 +63,24 @@ struct Search {
 
 struct Tried {
     shown: String,
-    /// A socket's path on another target.
+    /// The path of a socket on another target.
     socket: Option<String>,
     kind: ErrorKind,
     why: String,
 }
 
 impl Search {
-    async fn here(&mut self, places: Vec<Place>) -> Option<Engine> {
+    async fn here(&mut self, places: Vec<Candidate>) -> Option<Engine> {
         for place in places {
             let shown = place.to_string();
-            if let Some(engine) = self.try_route(Route::Here(place.way), shown).await {
+            if let Some(engine) = self.try_route(Route::Here(place.transport), shown).await {
                 return Some(engine);
             }
         }
         None
     }
 
-    /// Looks on another target: sockets first, which need no session of it, then the engine's
-    /// command.
+    /// Searches on another target: first sockets, which need no session, then the engine's command.
     async fn there(
         &mut self,
         link: &Link,
@@ -89,18 +88,18 @@ impl Search {
         settings: &Settings,
     ) -> Result<Option<Engine>> {
         let sudo = settings.given.sudo;
-        let said = place::there(self.brand, data)?;
+        let said = candidates::there(self.brand, data)?;
         let is_said = said.is_some();
         let mut places = match said {
             Some(said) => vec![said],
-            None => place::usual(self.brand, None, None),
+            None => candidates::defaults(self.brand, None, None),
         };
         if !sudo {
             if let Some(engine) = self.try_there(link, std::mem::take(&mut places)).await {
                 return Ok(Some(engine));
             }
             if !is_said {
-                let of_user = self.places_of_user(link).await;
+                let of_user = self.user_sockets(link).await;
                 if let Some(engine) = self.try_there(link, of_user).await {
                     return Ok(Some(engine));
                 }
@@ -115,17 +114,19 @@ impl Search {
         let stdio = Stdio { link: link.clone(), brand: self.brand, arguments };
         let found = self.try_route(Route::Command(Box::new(stdio)), shown).await;
         if found.is_none() {
-            self.look_at_sockets(link).await;
+            self.explain_sockets(link).await;
         }
         Ok(found)
     }
 
-    async fn try_there(&mut self, link: &Link, places: Vec<Place>) -> Option<Engine> {
+    async fn try_there(&mut self, link: &Link, places: Vec<Candidate>) -> Option<Engine> {
         for place in places {
             let shown = place.to_string();
-            let endpoint = match place.way {
-                Way::Unix(path) => Endpoint::Unix(path),
-                Way::Tcp(host, port) | Way::Tls(host, port, _) => Endpoint::Tcp(host, port),
+            let endpoint = match place.transport {
+                Transport::Unix(path) => Endpoint::Unix(path),
+                Transport::Tcp(host, port) | Transport::Tls(host, port, _) => {
+                    Endpoint::Tcp(host, port)
+                }
             };
             if let Some(engine) =
                 self.try_route(Route::Through(link.clone(), endpoint), shown).await
@@ -136,15 +137,15 @@ impl Search {
         None
     }
 
-    /// What a line for the shell of another target writes.
+    /// Returns the output of a line in another target's shell.
     async fn ask(&self, link: &Link, line: &str) -> String {
         let arguments = ConnectorArguments::new().with_timeout(self.limit);
         let said = link.run_shell_command(&StringCommand::shell(line), &arguments).await;
         said.map(|said| String::from_utf8_lossy(&said.stdout()).into_owned()).unwrap_or_default()
     }
 
-    /// Says of sockets why they could not be opened: whoever forwards them does not tell.
-    async fn look_at_sockets(&mut self, link: &Link) {
+    /// Finds out why sockets could not be opened: the forwarding host does not say.
+    async fn explain_sockets(&mut self, link: &Link) {
         let sockets = || self.tried.iter().filter_map(|it| it.socket.as_deref());
         let look = |path: &str| {
             let path = quote::shell(path.as_bytes());
@@ -167,36 +168,37 @@ impl Search {
                 }
                 "none" => tried.why = "there is no such socket".to_owned(),
                 _ => {
-                    let why = "nobody listens, or the host does not forward it";
+                    let why = "there is no listener, or the host does not forward it";
                     tried.why = format!("{why} ({})", tried.why);
                 }
             }
         }
     }
 
-    /// The sockets of an engine that runs as the user there.
-    async fn places_of_user(&mut self, link: &Link) -> Vec<Place> {
+    /// Returns the sockets of an engine that runs as the target's user.
+    async fn user_sockets(&mut self, link: &Link) -> Vec<Candidate> {
         const ASK: &str = r#"echo "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"; echo "$HOME""#;
         let said = self.ask(link, ASK).await;
         let mut lines = said.lines();
         let (runtime, home) = (lines.next(), lines.next());
-        let known = place::usual(self.brand, None, None);
-        let mut places = place::usual(self.brand, runtime, home);
+        let known = candidates::defaults(self.brand, None, None);
+        let mut places = candidates::defaults(self.brand, runtime, home);
         places.retain(|place| !known.iter().any(|it| it.to_string() == place.to_string()));
         places
     }
 
-    /// Lets sudo ask for a password that it turns out to want, which the link then remembers for
-    /// the engine's command. What goes wrong shows there again.
+    /// Lets sudo prompt for a password if it needs one; the link remembers it for the engine's
+    /// command. An error shows there again.
     async fn become_root(&mut self, link: &Link) {
         let begun = Instant::now();
         let arguments = ConnectorArguments::new().with_sudo(true).with_timeout(self.limit);
         let _ = link.run_shell_command(&StringCommand::shell(":"), &arguments).await;
-        // Whoever is asked may take their time.
+        // A user may take time to answer a prompt.
         self.deadline += begun.elapsed();
     }
 
-    /// How the engine's command is run. The user's `_sudo…` are for commands in the container.
+    /// Returns the options for the engine's command. The user's `_sudo…` options apply to commands
+    /// in the container.
     fn arguments(&self, settings: &Settings, place: Option<&str>) -> ConnectorArguments {
         let mut arguments = ConnectorArguments::new();
         if settings.given.sudo {
@@ -216,30 +218,30 @@ impl Search {
         arguments
     }
 
-    /// Pings the engine: one that is not there shows only at the first request. Its version would
-    /// take Podman a quarter of a second, since it asks the package manager for those of its
+    /// Pings the engine: a missing one shows only at the first request. Its version would take
+    /// Podman a quarter of a second, since it asks the package manager for the versions of its
     /// programs.
     async fn try_route(&mut self, route: Route, shown: String) -> Option<Engine> {
         let socket = match &route {
             Route::Through(_, Endpoint::Unix(path)) => Some(path.clone()),
             _ => None,
         };
-        let engine = Engine::behind(self.brand, route, shown.clone(), self.limit);
+        let engine = Engine::at(self.brand, route, shown.clone(), self.limit);
         let asked = timeout_at(self.deadline, engine.api().ping()).await;
         let error = match asked {
             Ok(Ok(_)) => return Some(engine),
             Ok(Err(error)) => error,
             Err(_) => ApiError::RequestTimeoutError,
         };
-        let (kind, why) = match our_own(&error) {
+        let (kind, why) = match own_error(&error) {
             Some(own) => (own.kind(), with_last_words(own)),
-            None => (ErrorKind::Connect, words(&error)),
+            None => (ErrorKind::Connect, message_of(&error)),
         };
         self.tried.push(Tried { shown, socket, kind, why });
         None
     }
 
-    /// The error for an engine that was not found.
+    /// Returns the error for an engine that was not found.
     fn nothing(&self, settings: &Settings, through: bool) -> Error {
         let (name, word) = (self.brand.name(), self.brand.word());
         let is_denied = |it: &&Tried| {
@@ -273,19 +275,19 @@ impl Search {
             return Error::new(kind, message);
         }
         let where_to_say = match (self.brand, through) {
-            (Brand::Docker, false) => "docker_host or DOCKER_HOST say",
-            (Brand::Podman, false) => "podman_socket or CONTAINER_HOST say",
-            // The environment is not the other target's.
-            (brand, true) => &format!("{} says", fields::place(brand).key),
+            (Brand::Docker, false) => "set docker_host or DOCKER_HOST",
+            (Brand::Podman, false) => "set podman_socket or CONTAINER_HOST",
+            // The environment is not that of the other target.
+            (brand, true) => &format!("set {}", fields::place(brand).key),
         };
         let message = format!(
-            "no {name} engine answers{there} ({tried}): is {word} running? {where_to_say} where it is"
+            "no {name} engine answers{there} ({tried}): is {word} running? {where_to_say} if it is elsewhere"
         );
         Error::new(kind, message)
     }
 }
 
-/// What an error says, and what the other side wrote last, on one line.
+/// Returns an error's message, and the last output of the other side, on one line.
 fn with_last_words(error: &Error) -> String {
     let tail = error.stderr_tail().unwrap_or_default();
     let said = tail.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -1,10 +1,10 @@
-//! An engine: where it is, and how it is asked.
+//! An engine: its address, and its API.
 
 mod address;
+mod candidates;
 mod contexts;
 mod errors;
 mod finding;
-mod place;
 mod stdio;
 mod tls;
 mod wire;
@@ -33,8 +33,8 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-pub(crate) use self::errors::{status, told, words};
-use self::place::Way;
+use self::candidates::Transport;
+pub(crate) use self::errors::{api_error, message_of, status};
 use self::wire::{Dialler, Route};
 use crate::brand::Brand;
 use crate::settings::Settings;
@@ -43,31 +43,30 @@ use crate::settings::Settings;
 type Body =
     Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>>>;
 
-/// A stream that an engine has handed over.
+/// A stream that an engine has upgraded from HTTP.
 pub(crate) type Hijacked = TokioIo<Upgraded>;
 
-/// How long an ordinary call may take. An engine that starts a hundred containers is slow.
+/// Time limit of an ordinary call. An engine that starts a hundred containers is slow.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a call may take that works through a whole file system (a commit), or waits for a
-/// container to stop.
+/// Time limit of a call that reads a whole file system (a commit), or waits for a container to
+/// stop.
 pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// Podman closes what is idle for 5 s.
+/// Podman closes connections that are idle for 5 s.
 const IDLE_LIMIT: Duration = Duration::from_secs(3);
 
-/// A command on another target takes long to start, and with sudo longer still. Docker does not
-/// mind it to be idle.
+/// A command on another target is slow to start, more so with sudo. Docker keeps idle connections.
 const IDLE_LIMIT_BY_COMMAND: Duration = Duration::from_secs(60);
 
 /// Connections that are kept for the next call.
 const IDLE: usize = 4;
 
-/// Calls at once by commands of another target: each of them is one of its sessions.
+/// Concurrent calls by commands on another target: each uses one of its sessions.
 const CALLS_BY_COMMAND: usize = 2;
 
-/// Answers that are longer are none of an engine's.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// Longer answers are refused.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// An engine that has answered.
 #[derive(Clone)]
@@ -86,25 +85,25 @@ pub(crate) struct Engine {
 #[derive(Clone)]
 struct Http {
     client: Client<Dialler, Body>,
-    /// How many calls may be made at once.
+    /// Limits the concurrent calls.
     calls: Arc<Semaphore>,
 }
 
-/// Checks what is said about the engine's place, without reaching it.
+/// Checks the engine's address in host data, without connecting.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`]: it cannot be used.
+/// [`ErrorKind::Data`] if it cannot be used.
 pub(crate) fn check(target: &Target, brand: Brand) -> Result<()> {
     finding::check(target, brand)
 }
 
 impl Engine {
-    /// Finds the engine, and asks it for its version.
+    /// Finds the engine, and pings it.
     ///
     /// # Errors
     ///
-    /// No engine answers: where it was looked for, and what happened there.
+    /// If no engine answers; the error says where it was looked for, and what happened there.
     pub(crate) async fn open(
         brand: Brand,
         settings: &Settings,
@@ -114,12 +113,12 @@ impl Engine {
         finding::find(brand, settings, target, context).await
     }
 
-    /// An engine behind a route, which may not be there.
-    fn behind(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
+    /// Returns an engine at the end of a route. It may not answer.
+    fn at(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
         let by_command = matches!(route, Route::Command(_));
-        let here = matches!(route, Route::Here(Way::Unix(_)));
+        let here = matches!(route, Route::Here(Transport::Unix(_)));
         let by_tcp = match &route {
-            Route::Here(way) => !matches!(way, Way::Unix(_)),
+            Route::Here(way) => !matches!(way, Transport::Unix(_)),
             Route::Through(_, to) => matches!(to, Endpoint::Tcp(..)),
             Route::Command(_) => false,
         };
@@ -148,7 +147,7 @@ impl Engine {
             CALL_LIMIT.as_secs(),
             bollard::API_DEFAULT_VERSION,
         )
-        .expect("it only keeps what it is given");
+        .expect("the constructor only stores its arguments");
         Self { brand, http, api, shown, by_command, here, by_tcp, machine }
     }
 
@@ -156,7 +155,7 @@ impl Engine {
         self.brand
     }
 
-    /// The machine that it runs on, as it is known from here; `None` for this one.
+    /// Returns the machine that it runs on, as it is known from here; `None` for this one.
     pub(crate) fn machine(&self) -> Option<&str> {
         self.machine.as_deref()
     }
@@ -166,34 +165,34 @@ impl Engine {
         self.here
     }
 
-    /// Whether it is reached by TCP, where a reset may take away what was sent before.
+    /// Whether it is reached by TCP, where a reset may discard data that were sent before.
     pub(crate) fn is_by_tcp(&self) -> bool {
         self.by_tcp
     }
 
-    /// Whether each connection to it is a command on another target, which has only so many.
+    /// Whether each connection to it is a command on another target, whose sessions are limited.
     pub(crate) fn is_by_command(&self) -> bool {
         self.by_command
     }
 
-    /// The calls that bollard knows, each within [`CALL_LIMIT`].
+    /// Returns the client for bollard's calls, each within [`CALL_LIMIT`].
     pub(crate) fn api(&self) -> &Docker {
         &self.api
     }
 
-    /// The same, for calls that take as long as what they work on is large.
+    /// Returns the client for calls whose time depends on the size of their data.
     pub(crate) fn long_api(&self) -> Docker {
         self.api.clone().with_timeout(LONG_LIMIT)
     }
 
-    /// A call whose answer is taken as it is, without the fields that bollard does not know being
-    /// lost.
+    /// Makes a call and returns the raw answer: bollard's types would drop fields that they do not
+    /// know.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
         let request = request(Method::GET, path, None)?;
         in_time(CALL_LIMIT, self.answer(request)).await
     }
 
-    /// A container as it is now. Podman has states that bollard does not know, and refuses.
+    /// Inspects a container. Podman has states that bollard does not know, and refuses.
     pub(crate) async fn container(&self, name: &str) -> Result<ContainerInspectResponse, ApiError> {
         let mut found = self.get(&format!("/containers/{name}/json")).await?;
         if let Some(state) = found["State"].as_object_mut() {
@@ -202,13 +201,13 @@ impl Engine {
         Ok(serde_json::from_value(found)?)
     }
 
-    /// Every container, as the engine lists it.
+    /// Lists all containers, in the engine's format.
     pub(crate) async fn containers(&self) -> Result<Vec<Value>, ApiError> {
         let found = self.get("/containers/json?all=true").await?;
         Ok(serde_json::from_value(found)?)
     }
 
-    /// As [`get`](Self::get), with a body and within a limit of time.
+    /// Makes a call like [`get`](Self::get), with a body and a time limit.
     pub(crate) async fn post(
         &self,
         path: &str,
@@ -219,7 +218,7 @@ impl Engine {
         in_time(limit, self.answer(request)).await
     }
 
-    /// Loads an image from an archive, and returns what the engine says to it.
+    /// Loads an image from an archive, and returns the engine's message.
     pub(crate) async fn load(&self, archive: Vec<u8>) -> Result<String, ApiError> {
         let body = Either::Left(Full::new(Bytes::from(archive)));
         let request = Request::post("http://engine/images/load?quiet=1")
@@ -233,13 +232,13 @@ impl Engine {
         .await
     }
 
-    /// A call that makes its connection the stream of a process.
+    /// Makes a call that turns its connection into the stream of a process.
     pub(crate) async fn hijack(&self, path: &str, body: &Value) -> Result<Hijacked, ApiError> {
         let mut request = request(Method::POST, path, Some(body))?;
         request.headers_mut().insert(CONNECTION, "Upgrade".parse().expect("it is a word"));
         request.headers_mut().insert(UPGRADE, "tcp".parse().expect("it is a word"));
         in_time(CALL_LIMIT, async {
-            // Its connection is not a call's any more: it is counted with the commands.
+            // Its connection is no longer a call's: it is counted with the commands.
             let response = self.http.client.request(request).await.map_err(broken)?;
             let response = accepted(response).await?;
             let upgraded = hyper::upgrade::on(response).await.map_err(broken)?;
@@ -257,16 +256,16 @@ impl Engine {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
-    /// The engine has no place where its error should be shown otherwise.
+    /// Returns the error for an engine that fails in a call without a better error.
     pub(crate) fn does_not_answer(&self, error: ApiError) -> Error {
-        told(&format!("the engine at {} does not answer", self.shown), error)
+        api_error(&format!("the engine at {} does not answer", self.shown), error)
             .with_kind(ErrorKind::LinkLost)
     }
 }
 
 impl Http {
     async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, ApiError> {
-        let _permit = self.calls.acquire().await.expect("it is never closed");
+        let _permit = self.calls.acquire().await.expect("the semaphore is never closed");
         self.client.request(request).await.map_err(broken)
     }
 }
@@ -280,7 +279,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Paths without a version mean the engine's own.
+/// A path without a version uses the engine's own version of the API.
 fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Body>, ApiError> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let builder = Request::builder().method(method).uri(format!("http://engine{path}"));
@@ -295,7 +294,7 @@ async fn in_time<T>(
     timeout(limit, call).await.unwrap_or(Err(ApiError::RequestTimeoutError))
 }
 
-/// The response, unless it is a refusal.
+/// Returns the response, unless it is a refusal.
 async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, ApiError> {
     let status = response.status();
     if status.is_success()
@@ -311,7 +310,7 @@ async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, Ap
 }
 
 async fn bytes(response: Response<Incoming>) -> Result<Bytes, ApiError> {
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
     Ok(body.map_err(io::Error::other)?.to_bytes())
 }
 

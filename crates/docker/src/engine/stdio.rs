@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use crate::brand::Brand;
 
-/// As much of what the command writes to standard error as an error shows.
-const MOST_SAID: usize = 2000;
+/// How much of the command's standard error an error shows.
+const MAX_SHOWN: usize = 2000;
 
-/// How long the command may take to end once nobody uses it.
+/// How long the command may take to end once its streams are dropped.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Starts the engine's command on a link.
@@ -58,22 +58,22 @@ struct Piped {
     output: Fuse<BoxStream<'static, io::Result<Chunk>>>,
     pending: Bytes,
     said: Vec<u8>,
-    /// The engine has not said anything yet.
+    /// The engine has not sent anything yet.
     silent: bool,
-    /// Until the command's end has been heard.
+    /// Present until the command's end was reported.
     rest: Option<Rest>,
 }
 
-/// What is left of the command when nobody uses its streams any more.
+/// What is left of the command once its streams are dropped.
 struct Rest {
     exit: BoxFuture<'static, Result<ExitStatus>>,
     control: Box<dyn ProcessControl>,
-    /// Free when the command has ended.
+    /// Released when the command has ended.
     _slot: Slot,
 }
 
 impl Drop for Piped {
-    /// The end of its input ends it, unless the engine has more to say to nobody.
+    /// Its end of input ends the command, unless the engine is still sending.
     fn drop(&mut self) {
         self.stdin = None;
         let Some(mut rest) = self.rest.take() else { return };
@@ -104,18 +104,18 @@ impl AsyncRead for Piped {
                     self.pending = bytes;
                 }
                 Poll::Ready(Some(Ok(Chunk { bytes, .. }))) => {
-                    let room = MOST_SAID.saturating_sub(self.said.len());
+                    let room = MAX_SHOWN.saturating_sub(self.said.len());
                     self.said.extend_from_slice(&bytes[..room.min(bytes.len())]);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                 Poll::Ready(None) => {
-                    // The end of its output may also be the link's.
+                    // The end of its output may also be a lost link.
                     if let Some(rest) = &mut self.rest {
                         let ended = ready!(rest.exit.poll_unpin(context));
                         self.rest = None;
                         ended.map_err(io::Error::other)?;
                     }
-                    // A command that has reached no engine says why.
+                    // A command that has not reached an engine reports why.
                     if self.silent && !self.said.is_empty() {
                         let said = String::from_utf8_lossy(&self.said).trim().to_owned();
                         return Poll::Ready(Err(io::Error::other(said)));
@@ -132,8 +132,8 @@ impl AsyncRead for Piped {
 }
 
 impl Piped {
-    /// A command that ends before it has read what it is asked says why, and that is for the reader
-    /// to tell.
+    /// Whether a write failed because the command had ended. It reports why, and the reader returns
+    /// that.
     fn is_over(&self, error: &io::Error) -> bool {
         self.silent && error.kind() == io::ErrorKind::BrokenPipe
     }
@@ -166,7 +166,7 @@ impl AsyncWrite for Piped {
         let Some(stdin) = &mut self.stdin else { return Poll::Ready(Ok(())) };
         let closed = stdin.as_mut().poll_shutdown(context);
         if closed.is_ready() {
-            // A pipe's end is its drop.
+            // Dropping a pipe closes it.
             self.stdin = None;
         }
         closed

@@ -1,4 +1,4 @@
-//! TLS to an engine, with certificates as docker keeps them.
+//! TLS to an engine, with certificates in docker's layout.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// The settings of `directory`: `ca.pem`, which must have signed the engine's certificate, and
-/// `cert.pem` with `key.pem`, which the engine may want to see.
+/// Reads the settings of `directory`: `ca.pem`, which must have signed the engine's certificate,
+/// and `cert.pem` with `key.pem`, which the engine may require.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`]: files are missing, or hold something else.
+/// [`ErrorKind::Data`] if files are missing or invalid.
 pub(super) fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
     let wrong = |file: &str, problem: String| {
         let message = format!("{}: {problem}", directory.join(file).display());
@@ -23,7 +23,7 @@ pub(super) fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
         let read = CertificateDer::pem_file_iter(directory.join(file));
         let all: Result<Vec<_>, _> = read.and_then(Iterator::collect);
         match all {
-            Ok(all) if all.is_empty() => Err(wrong(file, "it holds no certificate".to_owned())),
+            Ok(all) if all.is_empty() => Err(wrong(file, "it contains no certificate".to_owned())),
             Ok(all) => Ok(all),
             Err(error) => Err(wrong(file, format!("no certificate can be read: {error}"))),
         }
@@ -45,7 +45,7 @@ pub(super) fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
                 .map_err(|error| wrong("key.pem", format!("no key can be read: {error}")))?;
             builder
                 .with_client_auth_cert(certificates("cert.pem")?, key)
-                .map_err(|error| wrong("cert.pem", format!("it does not fit key.pem: {error}")))?
+                .map_err(|error| wrong("cert.pem", format!("it does not match key.pem: {error}")))?
         }
     };
     Ok(Arc::new(config))

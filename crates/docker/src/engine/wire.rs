@@ -1,4 +1,4 @@
-//! The byte streams that HTTP runs over.
+//! The byte streams that carry HTTP.
 
 use std::fmt;
 use std::io;
@@ -19,42 +19,42 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::place::Way;
+use super::candidates::Transport;
 use super::stdio::Stdio;
 
 /// Opens streams to one engine.
 #[derive(Clone)]
 pub(super) struct Dialler {
-    /// How long one stream may take to open.
+    /// Time limit for opening one stream.
     pub(super) limit: Duration,
     pub(super) to: Arc<Route>,
 }
 
-/// What leads to the engine.
+/// The route to the engine.
 pub(super) enum Route {
     /// From this machine.
-    Here(Way),
-    /// From another target, to a socket as seen from there.
+    Here(Transport),
+    /// From another target, to a socket on that target.
     Through(Link, Endpoint),
     /// By the engine's own command on another target.
     Command(Box<Stdio>),
 }
 
 impl Route {
-    /// The machine that it leads to, as it is known from here; `None` for this one.
+    /// Returns the machine at its end, as it is known from here; `None` for this one.
     pub(super) fn machine(&self) -> Option<&str> {
         match self {
-            Self::Here(Way::Unix(_)) | Self::Command(_) => None,
-            Self::Here(Way::Tcp(host, _) | Way::Tls(host, _, _)) => Some(host),
+            Self::Here(Transport::Unix(_)) | Self::Command(_) => None,
+            Self::Here(Transport::Tcp(host, _) | Transport::Tls(host, _, _)) => Some(host),
             Self::Through(link, _) => Some(link.name()),
         }
     }
 
     async fn open(&self) -> Result<Box<dyn Duplex>> {
         match self {
-            Self::Here(Way::Unix(path)) => unix(path).await,
-            Self::Here(Way::Tcp(host, port)) => Ok(Box::new(tcp(host, *port).await?)),
-            Self::Here(Way::Tls(host, port, config)) => {
+            Self::Here(Transport::Unix(path)) => unix(path).await,
+            Self::Here(Transport::Tcp(host, port)) => Ok(Box::new(tcp(host, *port).await?)),
+            Self::Here(Transport::Tls(host, port, config)) => {
                 let stream = tcp(host, *port).await?;
                 let refused = |why: String| {
                     Error::new(ErrorKind::Connect, format!("TLS with {host}:{port} failed: {why}"))
@@ -110,7 +110,7 @@ impl Service<Uri> for Dialler {
         Poll::Ready(Ok(()))
     }
 
-    /// The address of the request says nothing: there is one engine.
+    /// The URI is ignored: there is one engine.
     fn call(&mut self, _uri: Uri) -> Self::Future {
         let Self { to, limit } = self.clone();
         Box::pin(async move {
@@ -122,7 +122,7 @@ impl Service<Uri> for Dialler {
     }
 }
 
-/// A stream as HTTP wants it.
+/// A stream as the HTTP client needs it.
 pub(super) struct Wire(Box<dyn Duplex>);
 
 impl Connection for Wire {

@@ -1,8 +1,8 @@
-//! Reads what a command writes without waiting for whoever wants it.
+//! Reads a command's output without waiting for the caller to consume it.
 //!
 //! The engine keeps the rest of an ended command's output for two seconds. Until it is read, no
-//! other command starts in the container, a kill neither; what is not read by then is lost, and
-//! nothing says so. The rest is what its buffers hold: little more than 1 MiB.
+//! other command starts in the container, not even a kill. What is not read by then is lost without
+//! an error. The rest is what the engine buffers: little more than 1 MiB.
 
 use std::io;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use super::Exec;
 /// How many chunks of a running command are read ahead.
 const AHEAD: usize = 4;
 
-/// How often a command whose output nobody takes is looked at.
+/// How often the state of a command is checked while its output is not consumed.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Output that ends so long after its command was cut off by the engine, after 2 s: something still
-/// holds it.
+/// If output ends this long after its command, the engine has cut it off (after 2 s): some process
+/// still holds it open.
 const CUT_OFF: Duration = Duration::from_millis(1900);
 
 type Item = (io::Result<Chunk>, Option<OwnedSemaphorePermit>);
 
-/// The output, read ahead; `over` is told when it ends. Where it was cut off, the stream does not
-/// end.
+/// Returns the output, read ahead. `over` is notified when it ends. If it was cut off, the stream
+/// does not end.
 pub(super) fn read(
     exec: Exec,
     output: BoxStream<'static, io::Result<Chunk>>,
@@ -76,22 +76,22 @@ impl Reader {
         if self.exec.is_cut_off_by_engine() && self.exec.life().is_over_since(CUT_OFF) {
             self.sender.closed().await;
         }
-        // Nobody may wait for it.
+        // The receiver may be gone.
         let _ = over.send(());
     }
 
-    /// Whether a stream was reset because its command had ended with input unread. The loss of a
-    /// link looks alike, but then the engine does not answer; over SSH, where a new login may
-    /// answer, the stream's own login was checked.
+    /// Whether a stream was reset because its command had ended with unread input. A lost link
+    /// looks the same, but then the engine does not answer. Over SSH a new login may answer, so the
+    /// stream's own login was checked.
     async fn is_end(&self, error: &io::Error) -> bool {
         let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
         is_reset
             && !self.exec.engine().is_by_tcp()
-            && self.exec.look().await.is_ok()
+            && self.exec.inspect().await.is_ok()
             && self.exec.life().has_ended()
     }
 
-    /// Waits until there is room for a chunk; `None` where it must be read without.
+    /// Waits until there is room for a chunk; `None` if it must be read without room.
     async fn room(&self) -> Option<OwnedSemaphorePermit> {
         while !self.exec.life().has_ended() {
             tokio::select! {
@@ -99,8 +99,8 @@ impl Reader {
                 () = self.sender.closed() => return None,
                 () = sleep(LOOK) => {}
             }
-            // Whoever waits for the end is told of what is wrong here.
-            let _ = self.exec.look().await;
+            // The code that waits for the command's end reports errors.
+            let _ = self.exec.inspect().await;
         }
         None
     }

@@ -1,7 +1,7 @@
 //! How a command in a container ended.
 //!
-//! The engine does not tell the end of a command: it is asked. A command's stream may end before,
-//! with, or (where something that it started holds it) long after the command.
+//! The engine does not report the end of a command, so it is polled. A command's stream may end
+//! before the command, with it, or long after it, if a background process holds it open.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use super::Exec;
 use crate::container::{self, Container};
 use crate::engine::{CALL_LIMIT, status};
 
-/// The waits between two questions: the first and the longest, while there is output, and once it
-/// has ended.
+/// The pauses between two polls, the first and the longest: while there is output, and once it has
+/// ended.
 const WHILE_OPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 const ONCE_OVER: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
-/// How long an engine that has not answered is left alone before it is asked once more.
+/// How long to wait before the second try after an engine did not answer.
 const SECOND_TRY: Duration = Duration::from_millis(200);
 
-/// How long an engine may call a container running whose processes are gone, and how often that is
-/// looked at.
+/// How long an engine may report a container as running whose processes are gone, and how often to
+/// check.
 const END_LIMIT: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// What `kill -KILL` makes a shell say, and what the end of a container does to everything in it.
+/// The exit code after `kill -KILL`, and after the end of a command's container.
 const KILLED: i64 = 137;
 
-/// What a command has that the engine could not start, since the container was ending: it also says
-/// why in its output.
+/// The exit code of a command that the engine could not start because the container was ending. The
+/// output has the reason.
 const NOT_STARTED: i64 = 126;
 
-/// Resolves when the command has ended. `over` resolves when its output has.
+/// Waits until the command has ended. `over` resolves when its output has.
 pub(super) fn ended(
     exec: Exec,
     over: oneshot::Receiver<()>,
@@ -51,8 +51,8 @@ pub(super) fn ended(
 }
 
 impl Exec {
-    /// The exit code; `life` becomes the container's in which the command runs, unless that is over
-    /// at once: then it is in the one that is known.
+    /// Returns the exit code. Sets `life` to the container's life in which the command runs; for a
+    /// very short command, that is the known one.
     async fn code(
         &self,
         mut over: oneshot::Receiver<()>,
@@ -74,31 +74,31 @@ impl Exec {
                     }
                 }
             }
-            let state = self.inspect().await?;
-            // One that has not started yet has no code.
+            let state = self.inspect_retrying().await?;
+            // A command that has not started yet has no code.
             if state["Running"] == json!(false)
                 && let Some(code) = state["ExitCode"].as_i64()
             {
                 return Ok(code);
             }
-            // No command outlives the container, so what runs still has run in that life.
+            // No command outlives its container, so a running one has run in that life.
             if now.is_some() {
                 (*life, is_seen) = (now, true);
             }
         }
     }
 
-    async fn inspect(&self) -> Result<Value> {
-        let error = match self.look().await {
+    async fn inspect_retrying(&self) -> Result<Value> {
+        let error = match self.inspect().await {
             Ok(state) => return Ok(state),
             Err(error) => error,
         };
         if status(&error) == Some(404) {
             return Err(self.lost().await);
         }
-        // An engine may close an idle connection at the very moment when it is used again.
+        // An engine may close an idle connection just when it is used again.
         sleep(SECOND_TRY).await;
-        match self.look().await {
+        match self.inspect().await {
             Ok(state) => Ok(state),
             Err(error) if status(&error) == Some(404) => Err(self.lost().await),
             Err(error) => Err(self.engine().does_not_answer(error)),
@@ -106,14 +106,14 @@ impl Exec {
     }
 
     async fn lost(&self) -> Error {
-        let became = what_became_of(&self.container).await;
+        let became = describe_end(&self.container).await;
         let shown = &self.container.shown;
-        let message = became.unwrap_or_else(|| format!("the container {shown} was started anew"));
+        let message = became.unwrap_or_else(|| format!("the container {shown} was restarted"));
         Error::new(ErrorKind::LinkLost, format!("{message} while the command ran"))
     }
 
-    /// Tells a command that was killed from a container that was: nothing in a container outlives
-    /// its first process. A container that is just ending may still be called running, so another
+    /// Distinguishes a killed command from a killed container: no process in a container outlives
+    /// its first one. The engine may still report an ending container as running, so another
     /// command has to run in it.
     async fn check_container(&self, life: Option<String>) -> Result<()> {
         let lost = |what: String| {
@@ -121,18 +121,18 @@ impl Exec {
         };
         if self.answers().await {
             if life.is_some() && life != self.container.life().await {
-                return lost(format!("the container {} was started anew", self.container.shown));
+                return lost(format!("the container {} was restarted", self.container.shown));
             }
             return Ok(());
         }
         let deadline = Instant::now() + END_LIMIT;
         while Instant::now() < deadline {
-            if let Some(gone) = what_became_of(&self.container).await {
+            if let Some(gone) = describe_end(&self.container).await {
                 return lost(gone);
             }
             sleep(BETWEEN_LOOKS).await;
         }
-        // It runs, and starts nothing: it is full, or its `sh` is gone.
+        // It runs, but starts no command: it is full, or its `sh` is gone.
         Ok(())
     }
 
@@ -148,8 +148,9 @@ impl Exec {
     }
 }
 
-/// What became of a container that does not run; `None` if it does, or nobody can tell.
-pub(super) async fn what_became_of(container: &Container) -> Option<String> {
+/// Returns what happened to a container that does not run; `None` if it runs, or if that is
+/// unknown.
+pub(super) async fn describe_end(container: &Container) -> Option<String> {
     let shown = &container.shown;
     match container.engine.container(&container.id).await {
         Ok(found) if container::is(&found, |state| state.paused) => {
@@ -163,6 +164,6 @@ pub(super) async fn what_became_of(container: &Container) -> Option<String> {
         Err(error) if status(&error) == Some(404) => {
             Some(format!("the container {shown} was removed"))
         }
-        Err(_) => Some(format!("the engine of the container {shown} went away")),
+        Err(_) => Some(format!("the engine of the container {shown} is gone")),
     }
 }

@@ -21,17 +21,17 @@ use tokio::time::{Instant, sleep};
 use self::stdin::Stdin;
 use crate::brand::Brand;
 use crate::container::Container;
-use crate::engine::{CALL_LIMIT, Engine, status, told};
+use crate::engine::{CALL_LIMIT, Engine, api_error, status};
 use crate::frames::frames;
 
-/// How long a terminal may take to be there to be told its size.
+/// How long a terminal may take to accept its size.
 const RESIZE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Starts a script in the container.
 ///
 /// # Errors
 ///
-/// The engine refuses: the container is gone, or does not run.
+/// If the engine refuses: the container is gone, or does not run.
 pub(crate) async fn start(
     container: &Arc<Container>,
     script: &Script,
@@ -62,8 +62,8 @@ pub(crate) async fn start(
         && exec.engine().brand() == Brand::Docker
     {
         let exec = exec.clone();
-        // An engine knows the terminal a moment after it has said that the command is started.
-        // Podman, told so of a command that is just ending, says that it ended with 0.
+        // An engine knows the terminal a moment after it reports the start. If Podman gets the size
+        // of a command that is just ending, it reports exit code 0.
         let turn = exec.resizing.clone().lock_owned().await;
         tokio::spawn(async move {
             exec.resize_soon(size).await;
@@ -87,7 +87,7 @@ async fn create(
     script: &str,
     terminal: Option<TerminalSize>,
 ) -> Result<String> {
-    // The size would come a moment too late for what looks at it first.
+    // A later resize would be too late for a program that reads the size first.
     let sized = terminal.map(|TerminalSize { rows, columns }| {
         format!("stty rows {rows} cols {columns} 2>&-\n{script}")
     });
@@ -113,29 +113,29 @@ async fn create(
     })
 }
 
-/// Why the engine starts nothing: the container is not there any more, or does not run.
+/// Returns why the engine starts no command: the container is gone, or does not run.
 async fn refused(container: &Container, doing: &str, error: bollard::errors::Error) -> Error {
     match status(&error) {
         None => container.engine.does_not_answer(error),
-        // Podman says 500 where Docker says 409.
-        Some(status) => match ended::what_became_of(container).await {
+        // Podman returns 500 where Docker returns 409.
+        Some(status) => match ended::describe_end(container).await {
             Some(gone) => Error::new(ErrorKind::LinkLost, gone).with_source(error),
             None if [404, 409].contains(&status) => {
-                told(doing, error).with_kind(ErrorKind::Connect)
+                api_error(doing, error).with_kind(ErrorKind::Connect)
             }
-            None => told(doing, error),
+            None => api_error(doing, error),
         },
     }
 }
 
-/// One command that was started.
+/// A command that was started.
 #[derive(Clone)]
 struct Exec {
     container: Arc<Container>,
     id: String,
     tty: bool,
     life: Arc<StdMutex<Life>>,
-    /// Held while the terminal is told a size: the first one must not come last.
+    /// Held while the terminal is resized: the first size must not be set last.
     resizing: Arc<Mutex<()>>,
 }
 
@@ -149,15 +149,15 @@ impl Exec {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the engine whether it runs.
-    async fn look(&self) -> Result<Value, bollard::errors::Error> {
+    /// Inspects the command.
+    async fn inspect(&self) -> Result<Value, bollard::errors::Error> {
         let asked = Instant::now();
         let state = self.engine().get(&format!("/exec/{}/json", self.id)).await?;
         self.life().take(asked, &state);
         Ok(state)
     }
 
-    /// Docker ends output that something still holds. Nothing of the kind is known of terminals.
+    /// Docker cuts off output that a background process holds open. It does not do so on terminals.
     fn is_cut_off_by_engine(&self) -> bool {
         !self.tty && self.engine().brand() == Brand::Docker
     }
@@ -179,11 +179,11 @@ impl Exec {
     }
 }
 
-/// What has been seen of a command's life.
+/// What was seen of a command's state.
 struct Life {
-    /// When it was last asked for and ran.
+    /// When it was last inspected and running.
     seen: Instant,
-    /// When it was first known to have ended.
+    /// When it was first seen to have ended.
     ended: Option<Instant>,
 }
 
@@ -200,7 +200,7 @@ impl Life {
         self.ended.is_some()
     }
 
-    /// Whether it may have ended so long ago, and is known to have ended for half of that.
+    /// Whether it may have ended this long ago, and is known to have ended for half of that.
     fn is_over_since(&self, time: Duration) -> bool {
         self.ended.is_some_and(|ended| ended.elapsed() >= time / 2) && self.seen.elapsed() >= time
     }
@@ -218,7 +218,7 @@ impl ProcessControl for Window {
     async fn resize(&self, size: TerminalSize) -> Result<()> {
         let _turn = self.0.resizing.lock().await;
         self.0.resize(size).await.map_err(|error| {
-            told("the terminal's size cannot be set", error).with_kind(ErrorKind::Unsupported)
+            api_error("the terminal's size cannot be set", error).with_kind(ErrorKind::Unsupported)
         })
     }
 }

@@ -11,17 +11,17 @@ use tokio::time::{Sleep, sleep};
 use crate::brand::Brand;
 use crate::engine::Hijacked;
 
-/// How long input on a terminal of Podman's waits after the start. Podman 4.3.1 loses what a
-/// command has written, and puts an error of its own in its place, if input reaches the command's
-/// monitor in the moment in which that ends; the end of input that every command without input gets
-/// would meet each short one there.
+/// How long input on a Podman terminal is delayed after the start. Podman 4.3.1 loses a command's
+/// output, and inserts an error of its own, if input reaches the command's monitor at the moment
+/// when the command ends. The end of input that every command without input gets would hit each
+/// short command.
 const HELD_BACK: Duration = Duration::from_millis(250);
 
-/// The writing half of a stream. Dropping it is the end of input, which the stream's other half
-/// would otherwise keep open.
+/// The writing half of a stream. Dropping it ends the input; otherwise the stream's other half
+/// would keep it open.
 pub(super) struct Stdin {
     half: Option<WriteHalf<Hijacked>>,
-    /// The engine closes a terminal's output with its input: this side is never closed.
+    /// The engine closes a terminal's output together with its input, so this side is never closed.
     terminal: bool,
     held_back: Option<Pin<Box<Sleep>>>,
 }

@@ -1,4 +1,4 @@
-//! What is asked of one value. A problem begins with the value.
+//! Checks of single values. A problem starts with the value.
 
 use crate::reference::{check_identifier, check_new_image};
 
@@ -26,10 +26,10 @@ pub(super) fn architecture(text: &str) -> Result<String, String> {
     good(text, matches!(parts(text), Some(1..=2)), "write an architecture, as arm64")
 }
 
-/// The name of an image, and its tag.
+/// Checks the name of an image, and its tag.
 pub(super) fn new_image(text: &str) -> Result<(String, String), String> {
     let (repository, tag) = match text.rsplit_once(':') {
-        // The colon of a registry's port.
+        // The colon belongs to a registry's port.
         Some((_, tag)) if tag.contains('/') => (text, "latest"),
         Some((repository, tag)) => (repository, tag),
         None => (text, "latest"),
@@ -38,7 +38,7 @@ pub(super) fn new_image(text: &str) -> Result<(String, String), String> {
     Ok((repository.to_owned(), tag.to_owned()))
 }
 
-/// How many parts there are between slashes, if each can be part of a platform.
+/// Returns how many parts there are between slashes, if each can be part of a platform.
 fn parts(text: &str) -> Option<usize> {
     let is_part = |part: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))

@@ -1,37 +1,36 @@
 //! Files of a container whose engine runs on this machine, copied by this machine's kernel.
 //!
-//! A container's files are this machine's too: below `/proc/PID/root` (proc_pid_root(5)) all of its
-//! mounts are as its own processes see them. Root of this machine can copy from file to file there,
-//! which takes a fraction of what a stream through the engine takes. It is done only where the
-//! outcome is the same as that of a command in the container, as root of it: what that may not do,
-//! or may do otherwise, goes the way of the command. So does whatever fails here, and it is that
-//! way's error that is told.
+//! A container's files are also this machine's: below `/proc/PID/root` (proc_pid_root(5)) all of
+//! its mounts appear as its own processes see them. root of this machine can copy from file to file
+//! there, which takes a fraction of the time of a stream through the engine. It is done only if the
+//! result is the same as that of a command run as root in the container. If such a command could
+//! not do it, or might do it differently, the file goes through a command. So does every failure
+//! here, and the command's error is reported.
 //!
-//! # Why files go this way
+//! # Why files take these routes
 //!
-//! By core's scripts over the exec stream, like everywhere; the engine's archive API is not used.
-//! As a stream, a GiB takes about as long as by `docker cp`, which is that API (1.0 to 1.3 times,
-//! `cargo xtask bench docker` before the following). The API is not taken for what it does not do:
-//! it does not replace a file in one step, does not see the container's tmpfs mounts, and acts as
-//! root whatever `docker_user` and `_sudo` say.
+//! Files go through core's scripts over the exec stream, as on every connector; the engine's
+//! archive API is not used. As a stream, a GiB takes about as long as with `docker cp`, which uses
+//! that API (1.0 to 1.3 times, `cargo xtask bench docker` before the change below). The API lacks
+//! features: it does not replace a file atomically, does not see the container's tmpfs mounts, and
+//! acts as root regardless of `docker_user` and `_sudo`.
 //!
-//! Where the engine has a socket of this machine and this process is root, files between paths take
-//! neither (`docker/src/files`): below `/proc/PID/root` the container's mounts are as its own
+//! If the engine's socket is on this machine and this process is root, files between paths use
+//! neither (`docker/src/files`): below `/proc/PID/root` the container's mounts appear as its own
 //! processes see them, so the kernel copies from file to file. `openat2` with `RESOLVE_IN_ROOT`
-//! keeps every symlink inside, and what follows is done relative to the directory that it opened:
-//! nothing is looked up twice. It is an optimization and nothing else: it steps aside (`Ok(None)`,
-//! the trait's word for it) for whoever is not wholly root in there, for what is no regular file or
-//! is a mount, and on any failure, so that errors are those of the command. That the PID is the
-//! container's first process, and its root directory the one that commands get, is proved by what
-//! the kernel says of it: its cgroup names the container, its mounts have at `/` the overlay whose
-//! upper layer the engine names, and its mount namespace is not ours. An engine may be elsewhere,
-//! or in another PID namespace, behind the same socket, and a first process may have changed its
-//! root. `AtomicFile` does not serve there: it goes by paths, and a symlink of the container's
-//! would be followed on this machine.
+//! keeps every symlink inside, and later steps are relative to the directory that it opened, so no
+//! path is resolved twice. It is only an optimization: it declines (`Ok(None)`) if commands are not
+//! fully root in the container, if the file is not regular or is a mount, and on any failure, so
+//! that errors are those of the command. The kernel proves that the PID is the container's first
+//! process, and that its root directory is that of commands: its cgroup names the container, the
+//! overlay mounted at `/` has the upper layer that the engine reports, and its mount namespace is
+//! not ours. The engine at a socket may be elsewhere, or in another PID namespace, and a first
+//! process may have changed its root. `AtomicFile` is no use there: it works on paths, and would
+//! follow a symlink of the container on this machine.
 //!
-//! A command costs the engine's own time: `bench docker` has a row for the bare calls. Two execs at
-//! once take twice as long, so a spare one that is started ahead would save nothing; only a shell
-//! that stays would.
+//! A command costs the engine's own time: `bench docker` has a row for the bare calls. Two
+//! concurrent execs take twice as long, so starting a spare one ahead would save nothing; only a
+//! persistent shell would.
 
 mod root;
 
@@ -51,17 +50,17 @@ use hostlink_core::{Error, Result};
 
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 
-use self::root::{Claim, Place, Root};
+use self::root::{Claim, Destination, Root};
 use crate::container::{self, Container};
 
-/// The bits that a command in a container takes from a new file: the runtimes' default, which no
-/// image changes (`umask` in the OCI runtime specification, POSIX process).
+/// The bits that a command in a container removes from a new file's mode: the runtimes' default,
+/// which no image changes (`umask` in the OCI runtime specification, POSIX process).
 const UMASK: u32 = 0o022;
 
 /// The runtimes whose containers' processes are this machine's.
 const RUNTIMES: [&str; 5] = ["", "runc", "io.containerd.runc.v2", "crun", "oci"];
 
-/// A container's files, as far as they can be had without the engine.
+/// A container's files, as far as they are accessible without the engine.
 #[derive(Debug)]
 pub(crate) struct Files {
     container: Arc<Container>,
@@ -69,19 +68,19 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// The files of a container that this process may reach; `None` if its engine is elsewhere, or
-    /// this is not wholly root.
+    /// Returns the files of a container that this process may access; `None` if its engine is
+    /// elsewhere, or if this process is not fully root.
     pub(crate) fn new(container: &Arc<Container>) -> Option<Self> {
-        // With another group than root's, new files would get that.
+        // With a group other than root's, new files would get that group.
         let is_root = geteuid().is_root() && getegid().is_root();
-        // A limit of ours would end this process by a signal.
+        // A limit on file sizes would kill this process with a signal.
         let is_limited = getrlimit(Resource::Fsize).current.is_some();
         let may = container.engine.is_here() && is_root && !is_limited;
         may.then(|| Self { container: container.clone(), copies: Copies::default() })
     }
 
-    /// The container's root directory; `None` where it is not certain that a copy comes to the same
-    /// as a command.
+    /// Returns the container's root directory; `None` if a copy might differ from a command's
+    /// result.
     async fn root(&self) -> Option<Root> {
         let found = self.container.engine.container(&self.container.id).await.ok()?;
         let runs = container::is(&found, |state| state.running)
@@ -100,7 +99,7 @@ impl Files {
             pid: found.state?.pid?,
             id: self.container.id.clone(),
             layer: found.graph_driver?.data.remove("UpperDir")?,
-            // What is written to a tmpfs counts as the memory of whoever writes.
+            // Data in a tmpfs count as memory of the writing process.
             limits_memory: host.memory.is_some_and(|limit| limit > 0),
         };
         self.copies.run(move |_| Ok(Root::of(&claim))).await.ok()?
@@ -113,7 +112,7 @@ impl Files {
     }
 }
 
-/// `USER[:GROUP]` as an engine takes it, where nothing is root.
+/// Whether `USER[:GROUP]` is root, as engines parse it; empty is root.
 fn is_root(user: &str) -> bool {
     let (user, group) = user.split_once(':').unwrap_or((user, ""));
     [user, group].iter().all(|name| ["", "0", "root"].contains(name))
@@ -179,25 +178,26 @@ impl FileTransfer for Files {
     }
 }
 
-/// One file on its way into a container.
+/// One file to be put into a container.
 struct Put {
     root: Root,
     from: PathBuf,
     to: String,
-    /// How long the file was found to be.
+    /// The length of the file when it was opened.
     length: Option<u64>,
     mode: Option<u32>,
-    /// What a new file gets.
+    /// The mode for a new file.
     source_mode: u32,
     follow: bool,
     modified: Option<SystemTime>,
 }
 
 impl Put {
-    /// `None` if it is not one for this, or fails: the destination is then as it was.
+    /// Returns `None` if the file cannot take this route, or if it fails: the destination is
+    /// unchanged then.
     fn run(self, cancelled: &Cancelled) -> Option<Transferred> {
         let from = File::open(&self.from).ok()?;
-        let place = Place::find(&self.root, &self.to, self.follow)?;
+        let place = Destination::find(&self.root, &self.to, self.follow)?;
         let existing = place.existing();
         let kept = existing.as_ref().map_or(self.source_mode, |found| found.mode);
         let temporary = place.temporary()?;

@@ -1,4 +1,4 @@
-//! The root directory of a container, below which paths lead nowhere else.
+//! The root directory of a container. Paths below it cannot lead out of it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,40 +14,40 @@ use rustix::fs::{
     openat, openat2, readlinkat, renameat, statx, unlinkat,
 };
 
-/// File systems whose files are answers to whoever asks (linux/magic.h): proc, sysfs, cgroup,
-/// cgroup2, FUSE.
+/// File systems whose content depends on the reader (linux/magic.h): proc, sysfs, cgroup, cgroup2,
+/// FUSE.
 const ANSWERS: [FsWord; 5] = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270, 0x6573_5546];
 
 const TMPFS: FsWord = 0x0102_1994;
 
-/// What root needs to do as it likes with files: the bits of CAP_CHOWN, CAP_DAC_OVERRIDE,
-/// CAP_FOWNER and CAP_FSETID (capabilities(7)).
+/// The capabilities that root needs for all file operations: the bits of CAP_CHOWN,
+/// CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_FSETID (capabilities(7)).
 const NEEDED: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4;
 
-/// What an engine says of a container.
+/// What an engine reports about a container.
 pub(super) struct Claim {
     /// Its first process.
     pub(super) pid: i64,
     pub(super) id: String,
-    /// The directory of this machine that holds what is written in it, as overlay's.
+    /// The directory on this machine with the container's changes: overlay's upper layer.
     pub(super) layer: String,
-    /// It has only so much memory.
+    /// Its memory is limited.
     pub(super) limits_memory: bool,
 }
 
-/// The root directory of a container that runs.
+/// The root directory of a running container.
 pub(super) struct Root {
-    /// Its first process, in `/proc`: what is opened below it fails once the process is gone,
-    /// whoever has its number then.
+    /// Its first process, in `/proc`: opening a path below it fails once the process is gone, even
+    /// if its ID is used again.
     process: OwnedFd,
     directory: OwnedFd,
     limits_memory: bool,
 }
 
 impl Root {
-    /// The root of the container that the engine claims; `None` if the process is another one here,
-    /// if its users or its root directory are not those that commands in the container have, or if
-    /// it may not do what root does.
+    /// Opens the root of the container; `None` if the process is a different one here, if its users
+    /// or its root directory are not those of commands in the container, or if it lacks root's
+    /// capabilities.
     pub(super) fn of(claim: &Claim) -> Option<Self> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let process = openat(CWD, &*format!("/proc/{}", claim.pid), flags, Mode::empty()).ok()?;
@@ -66,15 +66,15 @@ impl Root {
         Some(Self { process, directory, limits_memory: claim.limits_memory })
     }
 
-    /// Whether the container's first process is there: a container that has ended keeps its files
-    /// for as long as they are open, and nobody would find what is written to them.
+    /// Whether the container's first process still exists: an ended container keeps its files while
+    /// they are open, and writes to them would be lost.
     pub(super) fn is_alive(&self) -> bool {
         read(&self.process, "stat").is_ok()
     }
 
-    /// A regular file, to be read.
+    /// Opens a regular file for reading.
     pub(super) fn read(&self, path: &str) -> Option<File> {
-        // What else it may be is not opened: that may wait, or be noticed.
+        // Other files are not opened: that may block, or have effects.
         let found = self.open(path, OFlags::PATH)?;
         if !is_regular(&fstat(&found).ok()?) || ANSWERS.contains(&system_of(&found)?) {
             return None;
@@ -92,26 +92,26 @@ impl Root {
     }
 }
 
-/// Where a file is to be.
-pub(super) struct Place {
+/// The destination of a file.
+pub(super) struct Destination {
     directory: OwnedFd,
     name: OsString,
     existing: Option<Existing>,
 }
 
-/// A file that is there.
+/// An existing file.
 #[derive(Clone, Copy)]
 pub(super) struct Existing {
     pub(super) mode: u32,
     owner: (u32, u32),
 }
 
-/// What is at a place.
+/// What exists at a destination.
 struct Found {
     kind: FileType,
     file: Existing,
-    /// Something is mounted here. rename(2) says EBUSY only for mounts of its caller's namespace,
-    /// and detaches those of another one.
+    /// The file is a mount point. rename(2) returns EBUSY only for mounts of the caller's
+    /// namespace, and detaches those of another one.
     is_mount: bool,
 }
 
@@ -123,15 +123,15 @@ impl Found {
         Ok(Self {
             kind: FileType::from_raw_mode(mode),
             file: Existing { mode: mode & 0o7777, owner: (found.stx_uid, found.stx_gid) },
-            // Linux before 5.8 does not say.
+            // Linux before 5.8 does not report it.
             is_mount: found.stx_attributes.contains(mount)
                 || !found.stx_attributes_mask.contains(mount),
         })
     }
 }
 
-impl Place {
-    /// The place at this path; `None` if what is there is not for a new file to replace.
+impl Destination {
+    /// Opens the destination; `None` if what exists there must not be replaced by a new file.
     pub(super) fn find(root: &Root, path: &str, follow: bool) -> Option<Self> {
         let (parent, name) = path.rsplit_once('/')?;
         if ["", ".", ".."].contains(&name) {
@@ -157,7 +157,7 @@ impl Place {
         self.existing
     }
 
-    /// A new file beside it, which only its owner may read.
+    /// Makes a new file beside it, readable only by its owner.
     pub(super) fn temporary(&self) -> Option<Temporary<'_>> {
         let name = hidden_name(Path::new(&self.name)).ok()?.file_name()?.to_owned();
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
@@ -166,9 +166,9 @@ impl Place {
     }
 }
 
-/// A file that is being written, which goes unless it is given its name.
+/// A file that is being written. It is removed unless it gets its final name.
 pub(super) struct Temporary<'a> {
-    place: &'a Place,
+    place: &'a Destination,
     name: Option<OsString>,
     file: File,
 }
@@ -235,10 +235,9 @@ fn system_of(file: &OwnedFd) -> Option<FsWord> {
     fstatfs(file).ok().map(|system| system.f_type)
 }
 
-/// Whether the root directory of a process is that of an overlay with this upper layer, by its
-/// mountinfo (proc_pid_mountinfo(5)). What is mounted outside of a root directory is not in there:
-/// a process that has changed its root has no such line, though commands in the container would not
-/// follow it there.
+/// Whether the root directory of a process is an overlay with this upper layer, from its mountinfo
+/// (proc_pid_mountinfo(5)). Mounts outside of a root directory are not listed there: a process that
+/// has changed its root has no such line, although commands in the container do not share its root.
 fn has_root(mounts: &str, layer: &str) -> bool {
     mounts.lines().any(|line| {
         let Some((mount, system)) = line.split_once(" - ") else { return false };

@@ -130,8 +130,8 @@ fn a_tag_that_no_engine_takes_is_a_fault() {
         let told = faults(tagged(text));
         assert!(told.contains("write NAME[:TAG], the name in lower case"), "{text}: {told}");
     }
-    assert!(faults(tagged(&format!("a:{}", "b".repeat(129)))).contains("is no tag"));
-    assert!(faults(tagged(&"0a".repeat(32))).contains("is no name"));
+    assert!(faults(tagged(&format!("a:{}", "b".repeat(129)))).contains("is not a valid tag"));
+    assert!(faults(tagged(&"0a".repeat(32))).contains("is not a valid image name"));
     for text in [
         "a:_B.c-1",
         "a__b/c---d/e.f:1",

@@ -238,8 +238,8 @@ async fn secrets_in_files_of_ansible_that_others_can_read_are_told_once_a_file()
         mode(&files, "group_vars/web.yml", 0o644);
         let (_, warnings) = told(&files, name).await;
         let ends = [
-            format!("/{file} has a secret in it"),
-            "group_vars/web.yml has a secret in it".to_owned(),
+            format!("/{file} contains a secret"),
+            "group_vars/web.yml contains a secret".to_owned(),
         ];
         assert!(
             warnings.len() == 2 && warnings.iter().zip(&ends).all(|(told, end)| told.contains(end)),

@@ -316,7 +316,7 @@ async fn secrets_that_others_can_read_are_told_once_a_file() {
     assert_eq!(told.warnings().len(), before + 1, "{:?}", told.warnings());
     let warnings = told.warnings()[..before].to_vec();
     assert!(
-        warnings.len() == 1 && warnings[0].contains("a.yaml has a secret in it"),
+        warnings.len() == 1 && warnings[0].contains("a.yaml contains a secret"),
         "{warnings:?}"
     );
 }

@@ -17,7 +17,7 @@ pub(super) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
         return Err("is empty".to_owned());
     }
     if text.chars().any(char::is_control) {
-        return Err("holds a control character".to_owned());
+        return Err("contains a control character".to_owned());
     }
     if text.contains('"') {
         return Err("holds a double quote, which ssh's configuration cannot".to_owned());

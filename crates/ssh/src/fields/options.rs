@@ -11,7 +11,7 @@ pub(super) fn check(entry: &str) -> Result<(), String> {
         return Err("is empty: write Key=Value".to_owned());
     }
     if entry.chars().any(|c| c.is_control() && c != '\t') {
-        return Err("holds a control character".to_owned());
+        return Err("contains a control character".to_owned());
     }
     let (keyword, value) = split(entry).ok_or("is not written Key=Value, without -o")?;
     if let Some(problem) = refused(keyword, value) {
@@ -67,7 +67,7 @@ pub(super) fn proxy_command(text: &str) -> Result<String, String> {
         return Err("is empty: write a command, or none".to_owned());
     }
     if command.chars().any(char::is_control) {
-        return Err("holds a control character: write it on one line".to_owned());
+        return Err("contains a control character: write it on one line".to_owned());
     }
     Ok(if is_none(command) { "none".to_owned() } else { command.to_owned() })
 }

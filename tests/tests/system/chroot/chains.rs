@@ -120,7 +120,7 @@ async fn chains_are_read_as_they_are_written() {
         ("@list/loop", Err("reached through itself, again and again")),
         ("@list/wrong", Err("there is no connector @nowhere")),
         ("@list/nonsense", Err("@local cannot stand behind another target")),
-        ("@list/bare", Err("is no absolute path")),
+        ("@list/bare", Err("is not an absolute path")),
         ("@list/@chroot//x", Err("stands for 8 targets: only one can be gone through")),
         ("@list/absent/@chroot//x", Err("stands for 0 targets")),
         ("@chroot//x/@ssh/h", Err("@ssh cannot stand behind another target")),

@@ -54,10 +54,10 @@ async fn an_invalid_root_is_reported_before_anything_is_done() {
     for (inside, kind, says) in [
         ("missing", ErrorKind::NotFound, "there is no such directory"),
         ("file", ErrorKind::Data, "is not a directory"),
-        ("empty", ErrorKind::NotFound, "has no sh that can be run in it"),
+        ("empty", ErrorKind::NotFound, "has no sh that can be run"),
         // The host has such a file, the root does not.
-        ("dangling", ErrorKind::NotFound, "has no sh that can be run in it"),
-        ("shut", ErrorKind::NotFound, "has no sh that can be run in it"),
+        ("dangling", ErrorKind::NotFound, "has no sh that can be run"),
+        ("shut", ErrorKind::NotFound, "has no sh that can be run"),
         ("slash", ErrorKind::Data, "is the target's own root"),
     ] {
         let error = refused(&target(&root.path(inside)), &Data::new()).await;
@@ -232,9 +232,9 @@ fn the_command_line_works_in_a_root() {
 fn bad_names_and_data_are_one_line_and_status_2() {
     for (words, says) in [
         (&["@chroot"][..], "@chroot/ and its absolute path"),
-        (&["@chroot/srv"], "is no absolute path"),
+        (&["@chroot/srv"], "is not an absolute path"),
         (&["@chroot//"], "is the target itself"),
-        (&["@chroot//srv", "--data", "chroot_directory=/other"], "another root than chroot_path"),
+        (&["@chroot//srv", "--data", "chroot_directory=/other"], "differs from chroot_path"),
         (&["@chroot//srv", "--data", "chroot_sudo_user=x"], "only with chroot_sudo"),
         (&["@chroot//srv", "--data", "chroot_mount=true"], "did you mean chroot_mounts?"),
         (&["@chroot//srv/@local"], "@local cannot stand behind another target"),
@@ -253,6 +253,6 @@ fn bad_names_and_data_are_one_line_and_status_2() {
 #[test]
 fn the_list_of_connectors_says_what_they_may_follow() {
     let said = |name: &str| cli::stdout(&cli::run(cli::hostlink(["connectors", name])));
-    assert!(said("chroot").contains("It stands behind another target: behind @local"));
-    assert!(said("ssh").contains("nothing may stand in front of it"));
+    assert!(said("chroot").contains("It follows another target: @local"));
+    assert!(said("ssh").contains("it cannot follow another target"));
 }

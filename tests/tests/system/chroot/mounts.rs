@@ -124,7 +124,7 @@ async fn a_mount_point_that_is_missing_or_a_link_is_skipped_and_reported() {
     let registry = builtin_registry();
     let link = registry.connect(&root.target(), &with_mounts(), &details.context()).await.unwrap();
     for place in ["/proc", "/sys"] {
-        assert_eq!(details.with(&format!("{place} is left out")).len(), 1, "{place}");
+        assert_eq!(details.with(&format!("{place} is not mounted")).len(), 1, "{place}");
     }
     assert!(details.with("/dev").is_empty());
     let warnings = details.with("names may not resolve");

@@ -245,7 +245,7 @@ fn secrets_in_world_readable_files_are_reported() {
     let told = stderr(&output);
     assert_eq!(code(&output), 0, "{told}");
     assert!(
-        told.starts_with("hostlink: warning: inv.yaml has a secret in it")
+        told.starts_with("hostlink: warning: inv.yaml contains a secret")
             && told.lines().count() == 1,
         "{told}"
     );
@@ -291,7 +291,7 @@ fn commands_run_on_the_hosts_of_an_inventory_that_a_limit_chooses() {
     assert_eq!(run(&["--exclude", "web,d1", "inv.json"]), "none");
     assert_eq!((first.sshd.logins(), second.sshd.logins()), (2, 1));
     let words = files.hostlink(&["inv.json", "forward", "-D", "1080"]);
-    assert!(stderr(&words).contains("TARGETS stands for 3"), "{}", stderr(&words));
+    assert!(stderr(&words).contains("TARGETS names 3"), "{}", stderr(&words));
 }
 
 #[test]

@@ -147,7 +147,7 @@ async fn an_engine_that_is_not_there_says_where_it_was_looked_for() {
     .await;
     for (host, words) in [
         ("ssh://me@web1", "@dockerssh/web1:CONTAINER or @ssh/web1/@docker/CONTAINER"),
-        ("web1:2375", "is no address of an engine"),
+        ("web1:2375", "is not an engine address"),
         ("npipe:////./pipe/docker", "npipe:// is not supported"),
     ] {
         let target = DockerTarget::new("c").with_variable("DOCKER_HOST", host);

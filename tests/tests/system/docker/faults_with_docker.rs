@@ -169,7 +169,8 @@ async fn a_stopped_container_that_would_go_at_its_end_is_refused_and_left() {
     let container = ForeignContainer(docker(words));
     let error = DockerTarget::new(&container.0).try_connect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
-    let words = ["is stopped, and was made to be removed at its next end (--rm): `docker start "];
+    let words =
+        ["is stopped, and the engine removes it when it stops again (--rm): run `docker start "];
     assert!(words.iter().all(|it| error.to_string().contains(it)), "{error}");
     assert_eq!(container.state(), "created");
     // Once it runs, it is like any other.

@@ -73,7 +73,7 @@ async fn an_image_is_run_and_committed_with_its_configuration() {
     assert!(spawn_blocking(move || becomes_true(|| half_made().is_empty())).await.unwrap());
     let told = [
         format!("committed to {}", committed.0),
-        "what was written to volumes is not in the image: /data".to_owned(),
+        "files in volumes are not in the image: /data".to_owned(),
         format!("named {tag}"),
     ];
     assert_eq!(target.told(), told);
@@ -91,7 +91,7 @@ async fn options_for_images_have_no_effect_on_a_container_and_warn() {
     ] {
         target.connect().await.disconnect().await.unwrap();
         let told = format!(
-            "{keys} nothing, since {name} is a container that exists: leave {it} out, or say with docker_image that an image is meant"
+            "{keys} nothing, since {name} is an existing container: leave {it} out, or name an image with docker_image"
         );
         assert_eq!(target.told(), [told]);
     }
@@ -131,7 +131,7 @@ fn a_tag_that_the_engine_refuses_fails_and_names_the_image() {
     let (_, id) = told.split_once("committed to ").unwrap();
     let committed = RemovedImage(id.lines().next().unwrap().to_owned());
     assert_eq!((code(&output), stdout(&output)), (1, "done\n".to_owned()), "{told}");
-    let refused = format!("the image {} is made, but cannot be named sha256:1", committed.0);
+    let refused = format!("the image {} was made, but cannot be named sha256:1", committed.0);
     assert!(told.contains(&refused), "{told}");
     assert_eq!(docker(["run", "--rm", &committed.0, "cat", "/x"]), "x");
     assert!(made_of(&origin.0).is_empty());
@@ -156,10 +156,7 @@ async fn what_cannot_be_committed_is_said_to_be_lost() {
     let link = target.connect().await;
     docker(["rm", "--force", &made_of(&origin.0)[0]]);
     let error = link.disconnect().await.unwrap_err().to_string();
-    assert!(
-        error.contains("cannot commit the container, so what was changed in it is lost"),
-        "{error}"
-    );
+    assert!(error.contains("cannot commit the container, so its changes are lost"), "{error}");
     assert!(target.told().is_empty(), "{:?}", target.told());
 }
 

@@ -146,7 +146,10 @@ async fn an_image_that_is_not_like_the_one_it_came_from_is_removed_and_fails() {
     let link = target.connect().await;
     assert_eq!(ran(&link, "echo $ODD").await.stdout(), b"1\n", "the control");
     let error = link.disconnect().await.unwrap_err().to_string();
-    assert!(error.contains("lost") && error.contains("(ENV), which was removed again"), "{error}");
+    assert!(
+        error.contains("lost") && error.contains("(ENV); the new image was removed again"),
+        "{error}"
+    );
     assert_eq!(target.committed(), None);
     let (_, id) = error.split_once("sha256:").unwrap();
     let look =

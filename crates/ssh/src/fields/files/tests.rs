@@ -137,7 +137,7 @@ fn paths_that_ssh_would_read_differently_are_refused() {
     let home = Some(Path::new("/home/me"));
     for (text, home, expected) in [
         ("", home, "is empty"),
-        ("/a\nProxyCommand x", home, "holds a control character"),
+        ("/a\nProxyCommand x", home, "contains a control character"),
         ("/a\"b", home, "holds a double quote"),
         ("${HOME}/k", home, "holds ${"),
         ("~root/k", home, "begins with ~user"),

@@ -21,13 +21,13 @@ fn refusal(name: &str) -> String {
 #[test]
 fn a_name_that_lacks_a_part_is_refused() {
     for (name, says) in [
-        ("@dockerssh", "it names nothing; write @dockerssh/HOST:CONTAINER"),
-        ("@dockerssh/", "it names nothing"),
+        ("@dockerssh", "it is empty; write @dockerssh/HOST:CONTAINER"),
+        ("@dockerssh/", "it is empty"),
         ("@podmanssh/", "write @podmanssh/HOST:CONTAINER"),
         ("@dockerssh/:x", "there is no host before the colon"),
-        ("@dockerssh/h:", "there is no container or image behind the colon"),
-        ("@dockerssh/h:22:", "there is no container or image behind the colon"),
-        ("@dockerssh/ssh://h:c", "HOST stands here without a scheme"),
+        ("@dockerssh/h:", "there is no container or image after the colon"),
+        ("@dockerssh/h:22:", "there is no container or image after the colon"),
+        ("@dockerssh/ssh://h:c", "write HOST without a scheme"),
     ] {
         let line = refusal(name);
         assert!(line.starts_with(&format!("hostlink: {name}: ")), "{line}");
@@ -41,9 +41,9 @@ fn an_invalid_host_or_container_name_is_refused() {
         ("@dockerssh/-oProxyCommand=x:c", "the host begins with \"-\""),
         ("@dockerssh/u@-oProxyCommand=x:c", "the host begins with \"-\""),
         ("@dockerssh/-oProxyCommand=x@h:c", "the user begins with \"-\""),
-        ("@dockerssh/h:a b", "is in no name of a container or image"),
-        ("@dockerssh/h:../x", "no name of a container or image"),
-        ("@dockerssh/-x", "no name of a container or image"),
+        ("@dockerssh/h:a b", "is not valid in a name of a container or image"),
+        ("@dockerssh/h:../x", "not a name of a container or image"),
+        ("@dockerssh/-x", "not a name of a container or image"),
         ("@ssh/h/@dockerssh/c", "@dockerssh cannot stand behind another target"),
         ("@ssh/h/@dockerssh/g:c", "cannot stand behind another target"),
     ] {

@@ -1,4 +1,4 @@
-//! The socket that relays come to, in a directory that only this user may enter.
+//! The socket for relays, in a directory that only this user may enter.
 
 use std::fs::Permissions;
 use std::io;
@@ -14,19 +14,19 @@ use super::channel::{self, Request};
 
 /// The socket.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct RelaySocket {
     listener: UnixListener,
-    /// Where it is.
+    /// Its path.
     pub(super) path: PathBuf,
     used: AtomicBool,
     _directory: TempDir,
 }
 
 /// A socket's path has at most 103 bytes on some systems (unix(7): 107 on Linux).
-const LONGEST_PATH: usize = 100;
+const MAX_PATH: usize = 100;
 
-impl Door {
-    /// Makes the directory and the socket in it. They are removed when this is dropped.
+impl RelaySocket {
+    /// Makes the directory and the socket in it. Dropping this removes both.
     pub(super) fn open() -> Result<Self> {
         Self::bind().map_err(|error| {
             let message = "cannot make a private directory with a socket";
@@ -36,7 +36,7 @@ impl Door {
 
     fn bind() -> io::Result<Self> {
         let mut directory = private(&std::env::temp_dir())?;
-        if directory.path().as_os_str().len() + 2 > LONGEST_PATH {
+        if directory.path().as_os_str().len() + 2 > MAX_PATH {
             directory = private(Path::new("/tmp"))?;
         }
         let path = directory.path().join("s");
@@ -56,7 +56,7 @@ impl Door {
         }
     }
 
-    /// Whether a relay has come.
+    /// Whether a relay has connected.
     pub(super) fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
@@ -73,11 +73,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_door_is_private_and_goes_away() {
-        let door = Door::open().unwrap();
-        let directory = door.path.parent().unwrap().to_owned();
+        let socket = RelaySocket::open().unwrap();
+        let directory = socket.path.parent().unwrap().to_owned();
         assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(!door.is_used());
-        drop(door);
+        assert!(!socket.is_used());
+        drop(socket);
         assert!(!directory.exists());
     }
 }
