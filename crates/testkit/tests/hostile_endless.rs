@@ -1,7 +1,7 @@
 //! A target that never stops sending: what it sends is not gathered in memory.
 //!
-//! Its shell runs hostlink's scripts, but writes one letter for ever where a script lists a directory.
-//! The test is alone in its program, whose memory it measures.
+//! Its shell runs hostlink's scripts, but writes one letter for ever where a script lists a
+//! directory. The test is alone in its program, whose memory it measures.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Targets without `/dev/null`: nothing of hostlink's makes a file of that name, which later programs
-//! of other users could not write.
+//! Targets without `/dev/null`: nothing of hostlink's makes a file of that name, which later
+//! programs of other users could not write.
 
 use std::fs;
 use std::time::Duration;

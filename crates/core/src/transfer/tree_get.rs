@@ -29,9 +29,9 @@ impl Link {
     ///
     /// A new directory appears whole; one that is there is merged, and keeps its own mode. The
     /// target is not trusted: entries that lead out of the destination, pass through a symlink, or
-    /// come twice are refused, and then nothing of the directory appears. Sockets, pipes and devices
-    /// are left out, and files lose their set-ID bits, with a warning to the reporter; directories
-    /// lose theirs without one.
+    /// come twice are refused, and then nothing of the directory appears. Sockets, pipes and
+    /// devices are left out, and files lose their set-ID bits, with a warning to the reporter;
+    /// directories lose theirs without one.
     ///
     /// # Errors
     ///

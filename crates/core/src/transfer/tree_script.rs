@@ -1,5 +1,5 @@
-//! The scripts that store and read directories on a target; `target_script` has what they share with
-//! those of files.
+//! The scripts that store and read directories on a target; `target_script` has what they share
+//! with those of files.
 
 /// Makes the directory that a tree is unpacked in, and opens it.
 pub(super) const STAGE: &str = r#"resolve
@@ -11,9 +11,10 @@ made=tree; echo "hl made"
 
 /// Finds again the directory that an earlier script has made: `s` is a name of it.
 ///
-/// With another user's rights it is opened, and must be `safe`: the owner of the directory that it is
-/// in can put another one, or a symlink, in its place, and what root does through that name would
-/// happen elsewhere. Where `/proc` does not name what is open, nobody else may own that directory.
+/// With another user's rights it is opened, and must be `safe`: the owner of the directory that it
+/// is in can put another one, or a symlink, in its place, and what root does through that name
+/// would happen elsewhere. Where `/proc` does not name what is open, nobody else may own that
+/// directory.
 pub(super) const HOLD: &str = r#"made=tree; s=$t
 hold() {
 [ "$P" ] || return 0
@@ -41,8 +42,8 @@ made=; t=; P=
 /// found before anything is moved; nothing is moved through a symlink.
 ///
 /// `merge` works in the current directory, so that nobody can put another one in its place: `down`
-/// and `up` make sure that it is a directory of the one before. A file that cannot be replaced, since
-/// it is a mount, is written in place.
+/// and `up` make sure that it is a directory of the one before. A file that cannot be replaced,
+/// since it is a mount, is written in place.
 pub(super) const COMMIT_TREE: &str = r#"check() {
 for e in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 [ -e "$e" ] || [ -h "$e" ] || continue

@@ -148,8 +148,8 @@ fn options(arguments: &ConnectorArguments) -> PutOptions {
     PutOptions::default().with_arguments(arguments.clone())
 }
 
-/// Puts files and directories while each of the attacks is at work. It may fail, but it must be able
-/// to succeed, too.
+/// Puts files and directories while each of the attacks is at work. It may fail, but it must be
+/// able to succeed, too.
 async fn race(scene: &Scene, link: &Link, arguments: &ConnectorArguments) {
     let to = format!("{}/race/f", scene.there);
     let tree = tempfile::tempdir().unwrap();
