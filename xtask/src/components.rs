@@ -69,6 +69,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
     base("iptables", "iptables", "links that drop packets"),
     base("pkill", "procps", "ending the processes of test users"),
     base("useradd", "passwd", "users for one test"),
+    base("strace", "strace", "a process that ends late"),
     base("unshare", "util-linux", "a small machine's mounts"),
     base("flock", "util-linux", "changing the machine one test at a time"),
     docker("docker", "docker.io", "starting the containers of the tests"),

@@ -181,7 +181,7 @@ impl Host {
             return Err(Error::new(*kind, message.clone()));
         }
         // Nothing is left of it but perhaps its process.
-        let _ = login.close().await;
+        login.close().await;
         self.detail("the connection was lost: logging in again");
         let fresh = match self.door().log_in().await {
             Ok(fresh) => fresh,
@@ -215,21 +215,15 @@ impl Host {
     }
 
     /// Ends the logins. It may be called twice.
-    ///
-    /// # Errors
-    ///
-    /// A process of ours may be left.
-    pub(crate) async fn close(&self) -> Result<()> {
+    pub(crate) async fn close(&self) {
         let state = std::mem::replace(&mut *self.login.write(), State::Closed);
         // Whoever is logging in just now finds it closed.
         let spare = self.spare.try_lock().ok().and_then(|mut spare| spare.take());
-        let spare = match spare {
-            Some(spare) => spare.close().await,
-            None => Ok(()),
-        };
-        match state {
-            State::Open(login) => login.close().await.and(spare),
-            State::Closed => spare,
+        if let Some(spare) = spare {
+            spare.close().await;
+        }
+        if let State::Open(login) = state {
+            login.close().await;
         }
     }
 

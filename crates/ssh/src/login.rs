@@ -85,7 +85,7 @@ impl Login {
         let lost = self.lost().await;
         match &self.owner {
             // Its socket was removed, or it hangs: nobody reaches it any more.
-            Owner::Ours(master) if master.is_alive() => master.close().await?,
+            Owner::Ours(master) if master.is_alive() => master.close().await,
             Owner::Ours(_) => {}
             Owner::Users(_) => return Err(lost),
         }

@@ -68,10 +68,6 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     /// Whether the login is there, as far as is known without asking the host.
     fn is_alive(&self) -> bool;
 
-    /// Ends the login. It may be called twice, and is `Ok` where the login is gone.
-    ///
-    /// # Errors
-    ///
-    /// A process of ours may be left.
-    async fn close(&self) -> Result<()>;
+    /// Ends the login. It may be called twice.
+    async fn close(&self);
 }

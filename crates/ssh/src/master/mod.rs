@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hostlink_core::{Context, Error, ErrorKind, Result};
+use hostlink_core::{Context, Error};
 use process_wrap::tokio::ChildWrapper;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
@@ -41,8 +41,8 @@ use self::log::Log;
 pub(crate) use self::run::{MasterDirectory, Run, WeakRun};
 use self::start::Start;
 
-/// How long is waited for a killed process. It is more than a stalled disk needs.
-const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// How long is waited for a killed process. A busy machine may take seconds to let it end.
+const KILL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long what a dead ssh wrote is still read. A proxy may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -115,17 +115,14 @@ impl Master {
         errors::of_lost_link(&lock(&self.log), exit.code)
     }
 
-    /// Ends the login, and waits for the end. It may be called twice, and is `Ok` on a dead link.
+    /// Ends the login, and waits for the end, with a limit. It may be called twice.
     ///
-    /// # Errors
-    ///
-    /// The process does not end.
-    pub(crate) async fn close(&self) -> Result<()> {
+    /// A killed process does nothing more, however late the system lets it end: that is no failure
+    /// of what ran over it.
+    pub(crate) async fn close(&self) {
         self.kill();
-        let exited = tokio::time::timeout(KILL_LIMIT, self.exited()).await;
+        let _late = tokio::time::timeout(KILL_LIMIT, self.exited()).await;
         self.directory.remove();
-        let message = "ssh was killed, and does not end";
-        exited.map(drop).map_err(|_| Error::new(ErrorKind::Timeout, message))
     }
 
     fn kill(&self) {

@@ -18,9 +18,9 @@ async fn a_key_logs_in() {
     let (_run, master) = start(&sshd.with_key()).await.unwrap();
     assert_eq!(run(&master, "echo hi"), "hi\n");
     assert!(master.is_alive());
-    master.close().await.unwrap();
+    master.close().await;
     assert!(!master.is_alive() && !master.control_path().exists());
-    master.close().await.unwrap();
+    master.close().await;
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_passphrase_unlocks_the_key() {
     let settings = Settings { key: Some(key.clone()), ..sshd.settings() };
     let right = Settings { key_password: Some(Secret::from(WORST)), ..settings.clone() };
     let (_run, master) = start(&right).await.unwrap();
-    master.close().await.unwrap();
+    master.close().await;
 
     let wrong = Settings { key_password: Some(Secret::from("wrong")), ..settings.clone() };
     let failed = failure(&wrong).await;
