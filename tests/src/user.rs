@@ -23,7 +23,21 @@ impl TestUser {
     /// If it cannot be made.
     #[must_use]
     pub fn create(shell: &str) -> Self {
-        let (mut keeper, name) = (Keeper::start(), unique_name());
+        Self::with_name(unique_name(), shell)
+    }
+
+    /// Makes a user whose name holds a space, as those of a directory service may.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[must_use]
+    pub fn create_with_space(shell: &str) -> Self {
+        Self::with_name(format!("{} x", unique_name()), shell)
+    }
+
+    fn with_name(name: String, shell: &str) -> Self {
+        let mut keeper = Keeper::start();
         let home = keeper.dir().join("home");
         let made = keeper.make(&creation(&name, &home, shell), &removal(&name));
         assert!(made, "useradd: {}", keeper.log());
@@ -124,7 +138,7 @@ fn creation(name: &str, home: &Path, shell: &str) -> String {
     let home = home.display();
     format!(
         "n=0\n\
-         until useradd -l -m -K HOME_MODE=0755 -d {home} -p '*' -s '{shell}' {name}; do\n\
+         until useradd --badname -l -m -K HOME_MODE=0755 -d {home} -p '*' -s '{shell}' '{name}'; do\n\
          n=$((n + 1)); [ $n -lt 300 ] || exit 1; sleep 0.1\n\
          done\n"
     )
@@ -135,13 +149,13 @@ fn creation(name: &str, home: &Path, shell: &str) -> String {
 fn removal(name: &str) -> String {
     format!(
         "n=0 ours=\"-KILL -r D,R,S,T,t,I --ns $$ --nslist pid\"\n\
-         while uid=$(id -u {name} 2>/dev/null) && [ $n -lt 300 ]; do\n\
+         while uid=$(id -u '{name}' 2>/dev/null) && [ $n -lt 300 ]; do\n\
          n=$((n + 1))\n\
          if pkill $ours -U \"$uid\" || pkill $ours -u \"$uid\"; then\n\
          sleep 0.01; continue\n\
          fi\n\
-         userdel -rf {name} >/dev/null 2>&1 || sleep 0.1\n\
+         userdel -rf '{name}' >/dev/null 2>&1 || sleep 0.1\n\
          done\n\
-         if id -u {name} >/dev/null 2>&1; then echo 'the user {name} cannot be removed'; fi\n"
+         if id -u '{name}' >/dev/null 2>&1; then echo 'the user {name} cannot be removed'; fi\n"
     )
 }

@@ -76,6 +76,13 @@ impl fmt::Display for Destination {
 /// Checks what stands before the `@`, or in `ssh_user`.
 pub(crate) fn check_user(user: &str) -> Result<(), String> {
     check_word(user, NOT_IN_USERS)?;
+    if user.trim() != user {
+        return Err("begins or ends with white space".to_owned());
+    }
+    // As `valid_ruser` has it: programs of ssh's configuration may get the name among their words.
+    if user.split(char::is_whitespace).any(|word| word.starts_with('-')) {
+        return Err("holds \"-\" after white space, as options do".to_owned());
+    }
     match user.ends_with('\\') {
         true => Err("ends in a backslash".to_owned()),
         false => Ok(()),
@@ -90,6 +97,9 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
         return Ok(());
     }
     check_word(host, NOT_IN_HOSTS)?;
+    if host.chars().any(char::is_whitespace) {
+        return Err("holds white space".to_owned());
+    }
     if host.contains(':') && !is_ipv6(host) {
         return Err("is no IPv6 address, but holds \":\"".to_owned());
     }
@@ -107,9 +117,6 @@ fn check_word(word: &str, refused: &str) -> Result<(), String> {
     }
     if word.chars().any(char::is_control) {
         return Err("contains a control character".to_owned());
-    }
-    if word.chars().any(char::is_whitespace) {
-        return Err("holds white space".to_owned());
     }
     refuse_any(word, refused)
 }
@@ -192,6 +199,8 @@ mod tests {
             ("me@corp@h", Some("me@corp"), "h", None, "me@corp@h"),
             ("a@b:SSH:c@h", Some("a@b:SSH:c"), "h", None, "a@b:SSH:c@h"),
             ("DOM\\u@h", Some("DOM\\u"), "h", None, "DOM\\u@h"),
+            ("u x@h", Some("u x"), "h", None, "u x@h"),
+            ("ssh://u%20x@h", Some("u x"), "h", None, "u x@h"),
             ("2001:db8::1", None, "2001:db8::1", None, "[2001:db8::1]"),
             ("[2001:db8::1]:2222", None, "2001:db8::1", Some(2222), "[2001:db8::1]:2222"),
             ("u@[::1]", Some("u"), "::1", None, "u@[::1]"),
@@ -228,7 +237,10 @@ mod tests {
             ("a\0b", "the host contains a control character"),
             ("u\u{1b}@h", "the user contains a control character"),
             ("ssh://u%0a@h", "the user contains a control character"),
-            ("u x@h", "the user holds white space"),
+            (" u@h", "the user begins or ends with white space"),
+            ("u @h", "the user begins or ends with white space"),
+            ("u -oProxyCommand=x@h", "the user holds \"-\" after white space"),
+            ("u@a b", "the host holds white space"),
             ("$(x)", "the host holds the character $"),
             ("a,b", "the host holds the character ,"),
             ("a;b", "the host holds the character ;"),

@@ -96,8 +96,9 @@ pub(crate) fn is_plain_password(text: &str) -> bool {
     text.trim_end().eq_ignore_ascii_case("password:")
 }
 
+/// A user's name may hold a space.
 fn is_login(text: &str) -> bool {
-    text.contains('@') && !text.contains(char::is_whitespace)
+    text.rsplit_once('@').is_some_and(|(_, host)| !host.contains(char::is_whitespace))
 }
 
 /// The secrets of one master, and what they were used for.
@@ -279,6 +280,8 @@ mod tests {
             (jump("me@web's password: "), Reply::Ask),
             (jump("you@bastion's password: "), Reply::Ask),
             (target("(me@web) Password: "), given("target")),
+            (target("(my self@web) Password: "), given("target")),
+            (target("my self@web's password: "), given("target")),
             (jump("(me@bastion) Password: "), given("jump")),
             (target("(me@web) Passwort: "), given("target")),
             (target("(me@web) Verification code: "), Reply::Ask),

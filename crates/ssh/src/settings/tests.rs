@@ -182,7 +182,7 @@ fn every_single_fault_is_reported() {
         ("ssh_hostname", Value::Bool(true), "true is not text"),
         ("ssh_user", "".into(), "\"\" is empty"),
         ("ssh_user", "-oProxyCommand=x".into(), "begins with \"-\""),
-        ("ssh_user", "a b".into(), "holds white space"),
+        ("ssh_user", "a -b".into(), "holds \"-\" after white space"),
         ("ssh_user", "a;b".into(), "holds the character ;"),
         ("ssh_user", "a\tb".into(), "contains a control character"),
         ("ssh_port", 70000.into(), "70000 is not a port from 1 to 65535"),

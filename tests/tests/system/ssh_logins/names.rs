@@ -16,6 +16,22 @@ fn key_data(sshd: &Sshd, key: &Key) -> Data {
 }
 
 #[tokio::test]
+async fn a_user_whose_name_holds_a_space_logs_in() {
+    let sshd = Sshd::builder().passwords().start();
+    let user = TestUser::create_with_space("/bin/sh");
+    user.set_password("pass word");
+    let target = format!("{}@127.0.0.1:{}", user.name(), sshd.port());
+    let data = believing(&sshd.known_hosts()).with("ssh_config_file", "none");
+    for how in [key_data(&sshd, &key_of(&sshd)), data.with("ssh_password", "pass word")] {
+        let link = connect_to(&target, &how, &context()).await;
+        assert_eq!(user_of(&link).await, user.name());
+    }
+    assert_eq!((sshd.logins(), sshd.log().matches("Failed ").count()), (2, 0), "{}", sshd.log());
+    let output = run(hostlink(&target, &key_data(&sshd, &key_of(&sshd)), "id -un"));
+    assert_eq!(stdout(&output), format!("{}\n", user.name()), "{output:?}");
+}
+
+#[tokio::test]
 async fn every_way_to_write_a_name_is_the_same_target() {
     let (sshd, user) = (Sshd::builder().start(), TestUser::create("/bin/sh"));
     let (key, port) = (key_of(&sshd), sshd.port());
