@@ -1,7 +1,7 @@
 //! The host data that `@ssh` reads.
 
 mod choice;
-mod files;
+pub(crate) mod files;
 mod jump;
 mod options;
 mod reading;
@@ -34,8 +34,8 @@ data_fields! {
     USER = "ssh_user", "text" => user: Option<String>, user();
     /// Password of the user on the target. A bastion never gets it.
     PASSWORD = "ssh_password", "text", secret: true => password: Option<Secret>, secret();
-    /// Private key file to log in with.
-    KEY = "ssh_key", "path" => key: Option<PathBuf>, file(files::private_key);
+    /// Private key file to log in with, or a public one (KEY.pub) whose private half an agent has.
+    KEY = "ssh_key", "path" => key: Option<PathBuf>, file(files::key);
     /// Passphrase of ssh_key.
     KEY_PASSWORD = "ssh_key_password", "text", secret: true => key_password: Option<Secret>, secret();
     /// Offer the keys of a running SSH agent.

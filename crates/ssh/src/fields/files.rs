@@ -11,6 +11,9 @@ const LOOKED_AT: u64 = 64 * 1024;
 /// What ssh calls others' rights: `sshkey_perm_ok` in OpenSSH's `authfile.c`.
 const RIGHTS_OF_OTHERS: u32 = 0o077;
 
+/// How the types of public keys begin in OpenSSH's format.
+const PUBLIC_KINDS: [&str; 4] = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
+
 /// The absolute path that a text stands for.
 pub(super) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
     if text.is_empty() {
@@ -53,12 +56,14 @@ pub(super) fn no_directory(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Checks that ssh could take a file as a private key.
-pub(super) fn private_key(path: &Path) -> Result<(), String> {
+/// Checks that ssh could log in with a file: a private key, or a public one whose private half an
+/// agent has.
+pub(super) fn key(path: &Path) -> Result<(), String> {
     let (metadata, content) = read(path)?;
     match Content::of(&content) {
         Content::PrivateKey => check_rights(&metadata),
-        Content::PublicKey => Err(public_key(path)),
+        Content::PublicKey => Ok(()),
+        Content::OtherPublicKey => Err("is a public key: give the private one".to_owned()),
         Content::Certificate => Err("is a certificate: that is ssh_certificate, and \
              ssh_key the private key that it belongs to"
             .to_owned()),
@@ -71,6 +76,20 @@ pub(super) fn private_key(path: &Path) -> Result<(), String> {
     }
 }
 
+/// Whether a file is a public key in OpenSSH's format.
+pub(crate) fn is_public_key(path: &Path) -> bool {
+    read(path).is_ok_and(|(_, content)| Content::of(&content) == Content::PublicKey)
+}
+
+/// Where the private half of a public key is, for messages.
+pub(crate) fn private_half(path: &Path) -> &'static str {
+    let private = path.with_extension("");
+    match path.extension().is_some_and(|it| it == "pub") && private.is_file() {
+        true => "the private one is beside it, without .pub",
+        false => "give the private one",
+    }
+}
+
 /// Checks that ssh could take a file as a certificate.
 pub(super) fn certificate(path: &Path) -> Result<(), String> {
     let (_, content) = read(path)?;
@@ -79,9 +98,11 @@ pub(super) fn certificate(path: &Path) -> Result<(), String> {
         Content::PrivateKey => Err("is a private key: that is ssh_key, and \
              ssh_certificate what was signed for it, often KEY-cert.pub"
             .to_owned()),
-        Content::PublicKey => Err("is a public key that nobody has signed \
+        Content::PublicKey | Content::OtherPublicKey => {
+            Err("is a public key that nobody has signed \
              (the certificate is often KEY-cert.pub)"
-            .to_owned()),
+                .to_owned())
+        }
         _ => Err("is not a certificate of OpenSSH".to_owned()),
     }
 }
@@ -96,14 +117,6 @@ fn check_rights(metadata: &Metadata) -> Result<(), String> {
     Err(format!(
         "is open to others (mode {mode:o}), and ssh refuses such keys: `chmod 600` makes it yours alone"
     ))
-}
-
-fn public_key(path: &Path) -> String {
-    let private = path.with_extension("");
-    match path.extension().is_some_and(|it| it == "pub") && private.is_file() {
-        true => "is a public key: the private one stands beside it, without .pub".to_owned(),
-        false => "is a public key: give the private one".to_owned(),
-    }
 }
 
 const DIRECTORY: &str = "is a directory, not a file";
@@ -139,6 +152,8 @@ fn unreadable(error: &io::Error) -> String {
 enum Content {
     PrivateKey,
     PublicKey,
+    /// In a format that ssh does not read.
+    OtherPublicKey,
     Certificate,
     PuttyKey,
     Other,
@@ -159,8 +174,10 @@ impl Content {
             Self::PuttyKey
         } else if kind.ends_with("-cert-v01@openssh.com") {
             Self::Certificate
-        } else if is_public(first, kind) {
+        } else if PUBLIC_KINDS.iter().any(|prefix| kind.starts_with(prefix)) {
             Self::PublicKey
+        } else if is_other_public(first) {
+            Self::OtherPublicKey
         } else {
             Self::Other
         }
@@ -172,10 +189,8 @@ fn is_private(line: &str) -> bool {
     label.is_some_and(|label| label.ends_with("PRIVATE KEY"))
 }
 
-fn is_public(line: &str, kind: &str) -> bool {
-    let kinds = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
-    kinds.iter().any(|prefix| kind.starts_with(prefix))
-        || (line.contains("-- BEGIN ") || line.contains("--BEGIN ")) && line.contains("PUBLIC KEY")
+fn is_other_public(line: &str) -> bool {
+    (line.contains("-- BEGIN ") || line.contains("--BEGIN ")) && line.contains("PUBLIC KEY")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hostlink_core::{ErrorKind, quote};
 
-use super::errors::{Failure, Login, failure, locked_key, subject};
+use super::errors::{Failure, Login, failure, locked_key, subject, unusable_keys};
 use super::peers::{Peer, Stage};
 
 /// What a server that is no SSH server says first, as ssh tells it.
@@ -73,8 +73,9 @@ fn refused_login(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
     } else if answered() {
         format!("{who} refused the password; it accepts: {methods}")
     } else {
+        let unusable = unusable_keys(peer).unwrap_or_default();
         format!(
-            "{who} refused the login; it accepts: {methods}; {}: check ssh_user and ssh_key, or set ssh_password",
+            "{unusable}{who} refused the login; it accepts: {methods}; {}: check ssh_user and ssh_key, or set ssh_password",
             Tried(&keys)
         )
     };

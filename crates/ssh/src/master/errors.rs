@@ -1,8 +1,11 @@
 //! Why a login failed, or a link broke, in words that say what to do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hostlink_core::{Error, ErrorKind};
+
+use crate::fields::files;
 
 use super::answers::{Asked, Notes, Question, is_plain_password};
 use super::causes::of_peer;
@@ -164,7 +167,8 @@ fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
         }
         (None, _) => format!("ssh asks for \"{}\", and nobody could be asked", question.in_words()),
     };
-    failure(ErrorKind::Auth, message, false)
+    let unusable = asking.and_then(unusable_keys).unwrap_or_default();
+    failure(ErrorKind::Auth, format!("{unusable}{message}"), false)
 }
 
 /// The password was refused, and ssh was ended before it could try it in another way.
@@ -185,6 +189,28 @@ pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
     }
     let key = login.notes.locked.first()?;
     Some(format!("the key {key} has a passphrase: set ssh_key_password, or load it into an agent"))
+}
+
+/// What ssh says of the keys that it could not use, as the start of a message: why they were not
+/// what logged in.
+pub(super) fn unusable_keys(peer: &Peer<'_>) -> Option<String> {
+    let told = |(file, line): (&str, &str)| {
+        let path = Path::new(file);
+        if files::is_public_key(path) {
+            let where_else = files::private_half(path);
+            return format!(
+                "the key {file} is a public one, and no agent has its private half: {where_else}; "
+            );
+        }
+        let is_format = ["libcrypto", "invalid format"].iter().any(|why| line.contains(why));
+        let advice = match is_format {
+            true => " (is it damaged, or without its last newline, or are its line ends CRLF?)",
+            false => "",
+        };
+        format!("{line}{advice}; ")
+    };
+    let keys = peer.unusable_keys();
+    (!keys.is_empty()).then(|| keys.into_iter().map(told).collect())
 }
 
 /// ssh needed a secret, and could not run the script that asks us (`ssh_askpass` in OpenSSH's

@@ -92,13 +92,34 @@ impl<'a> Peer<'a> {
         self.after("lookup ").map(ToOwned::to_owned)
     }
 
-    /// The keys that it showed to the server: file, type and fingerprint.
+    /// The files of keys that ssh could not use, each with ssh's own line on it.
+    pub(crate) fn unusable_keys(&self) -> Vec<(&'a str, &'a str)> {
+        // `load_identity_file` in OpenSSH's `sshconnect2.c`. It tells of a missing file only if
+        // somebody named it.
+        let file = |line: &'a str| {
+            let missing = || line.strip_prefix("no such identity: ")?.split_once(": ");
+            let (file, _) = match line.strip_prefix("Load key \"") {
+                Some(rest) => rest.rsplit_once("\": ")?,
+                None => missing()?,
+            };
+            Some((file, line))
+        };
+        self.lines.iter().filter_map(|line| file(line)).collect()
+    }
+
+    /// The keys that the server did not accept: file, type and fingerprint.
+    ///
+    /// Of a key that ssh could not load it had offered the public half, which the server accepted.
     pub(crate) fn offered_keys(&self) -> Vec<String> {
+        let unusable = self.unusable_keys();
         let shown = |key: &&str| {
             let words: Vec<&str> = key.split_whitespace().collect();
             let fingerprint = words.iter().position(|word| word.starts_with("SHA256:"))?;
             let name = words.get(..fingerprint.checked_sub(1)?)?.join(" ");
             let from_agent = words.get(fingerprint + 1..)?.contains(&"agent");
+            if unusable.iter().any(|(file, _)| *file == name) {
+                return None;
+            }
             Some(if from_agent { format!("{name} (agent)") } else { name })
         };
         self.every_after("Offering public key: ").iter().filter_map(shown).collect()
@@ -124,5 +145,20 @@ mod tests {
         assert_eq!([peers[0].stage(), peers[1].stage()], [Stage::Greeting, Stage::Greeting]);
         assert_eq!(peers[1].place().as_deref(), Some("b:2222"));
         assert_eq!(peers[1].offered_keys(), ["/a b/id", "me@h (agent)"]);
+        assert_eq!(peers[1].unusable_keys(), []);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_loaded_was_not_refused() {
+        let mut log = Log::default();
+        log.push(
+            b"debug1: s.c:f():1 (pid=1): Offering public key: /a \": b ED25519 SHA256:x explicit\n\
+              s.c:f():1 (pid=1): Load key \"/a \": b\": error in libcrypto\n\
+              s.c:f():1 (pid=1): no such identity: /c: No such file or directory\n",
+        );
+        let peer = &Peer::all(&log, Some(1))[0];
+        assert_eq!(peer.offered_keys(), [""; 0]);
+        let files: Vec<&str> = peer.unusable_keys().iter().map(|(file, _)| *file).collect();
+        assert_eq!(files, ["/a \": b", "/c"]);
     }
 }

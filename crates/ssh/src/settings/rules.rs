@@ -2,7 +2,7 @@
 
 use hostlink_core::DataField;
 
-use crate::fields::{self, Reading, Settings, is_none};
+use crate::fields::{self, Reading, Settings, files, is_none};
 
 /// What only a login reads. A master that the user has is past it.
 const OF_LOGIN: [DataField; 8] = [
@@ -36,6 +36,16 @@ pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
     if given(&fields::KEY_PASSWORD) && !given(&fields::KEY) {
         let problem = "there is no ssh_key that it could be the passphrase of";
         reading.fault(fields::KEY_PASSWORD.key, problem);
+    }
+    let may_ask_agent = settings.allow_agent || settings.forward_agent;
+    if let Some(key) =
+        settings.key.as_ref().filter(|key| !may_ask_agent && files::is_public_key(key))
+    {
+        let where_else = files::private_half(key);
+        let problem = format!(
+            "{key:?} is a public key, and no agent may be asked for its private half (ssh_allow_agent): {where_else}"
+        );
+        reading.fault(fields::KEY.key, problem);
     }
     let of_login: Vec<&str> =
         OF_LOGIN.iter().filter(|field| given(field)).map(|field| field.key).collect();

@@ -1,5 +1,6 @@
 //! Agents: their keys, more keys than a server accepts tries, and agent forwarding.
 
+use std::fs;
 use std::process::Command;
 
 use hostlink::{Data, ErrorKind};
@@ -39,6 +40,25 @@ async fn a_key_of_the_agent_logs_in() {
     let mut command = hostlink("127.0.0.1", &data, "id -un");
     command.env("SSH_AUTH_SOCK", agent.socket());
     assert_eq!(stdout(&run(command)), "root\n");
+}
+
+#[tokio::test]
+async fn a_public_key_logs_in_with_the_private_half_in_the_agent() {
+    let (sshd, keys) = (six_tries(), Keys::new());
+    let key = key_of(&sshd);
+    let strangers: Vec<Key> = (0..8).map(|_| keys.make(KeyType::Ed25519)).collect();
+    let agent = Agent::start(&strangers.iter().chain([&key]).collect::<Vec<_>>());
+    fs::remove_file(key.path()).unwrap();
+    let public = text(&key.path().with_extension("pub"));
+    let data = with_agent_allowed(on(&sshd, "root")).with("ssh_key", public.clone());
+    let link = connect_to("127.0.0.1", &data, &with_agent(&agent.socket())).await;
+    assert_eq!(user_of(&link).await, "root");
+    // No other key is shown to the server.
+    assert_eq!((sshd.logins(), sshd.log().matches("Failed publickey").count()), (1, 0));
+
+    let error = refusal(&sshd, &data).await;
+    let expected = format!("the key {public} is a public one, and no agent has its private half");
+    assert_says(&error, ErrorKind::Auth, &[&expected, "give the private one"]);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Keys, passphrases and certificates.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use hostlink::ErrorKind;
+use hostlink::{ErrorKind, Value};
 use hostlink_tests::cli::{run, stdout};
 use hostlink_tests::dropbear::Dropbear;
 use hostlink_tests::keys::{KeyType, Keys};
@@ -65,6 +67,56 @@ async fn a_key_that_is_refused_is_named() {
     assert!(line.contains(&who) && line.contains(&text(key.path())), "{line}");
     sshd.wait_until_idle();
     assert_eq!(sshd.logins(), 0);
+}
+
+/// The server would accept the key, so it is no key that was refused.
+async fn a_spoiled_key_is_the_cause(spoil: impl Fn(&str) -> String, without_public: bool) {
+    let (sshd, user) = (Sshd::builder().passwords().start(), TestUser::create("/bin/sh"));
+    let key = key_of(&sshd);
+    let content = fs::read_to_string(key.path()).unwrap();
+    fs::write(key.path(), spoil(&content)).unwrap();
+    if without_public {
+        fs::remove_file(key.path().with_extension("pub")).unwrap();
+    }
+    let line = format!("Load key \"{}\": ", text(key.path()));
+    let data = on(&sshd, user.name()).with("ssh_key", text(key.path()));
+    let error = refusal(&sshd, &data).await;
+    let expected = [&line, "CRLF", "wants a password: set ssh_password"];
+    assert_says(&error, ErrorKind::Auth, &expected);
+    assert!(error.message().starts_with(&line), "{error}");
+    assert!(!error.message().contains("refused the keys"), "{error}");
+
+    let no_password = data.with("ssh_options", vec![Value::from("PasswordAuthentication=no")]);
+    let error = refusal(&sshd, &no_password).await;
+    assert_says(&error, ErrorKind::Auth, &["no key was tried", "refused the login"]);
+    assert!(error.message().starts_with(&line), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_with_crlf_is_the_cause() {
+    a_spoiled_key_is_the_cause(|key| key.replace('\n', "\r\n"), false).await;
+}
+
+#[tokio::test]
+async fn a_key_without_its_last_newline_is_the_cause() {
+    a_spoiled_key_is_the_cause(|key| key.trim_end().to_owned(), true).await;
+}
+
+#[tokio::test]
+async fn a_key_of_sshs_configuration_that_cannot_be_used_is_the_cause() {
+    let (sshd, key) = (Sshd::builder().start(), Keys::new().make(KeyType::Ed25519));
+    sshd.authorize(&key.public());
+    fs::set_permissions(key.path(), Permissions::from_mode(0o644)).unwrap();
+    for (file, why) in [
+        (key.path(), format!("Load key \"{}\": bad permissions; ", text(key.path()))),
+        (Path::new("/no/key"), "no such identity: /no/key: No such file or directory; ".to_owned()),
+    ] {
+        let option = format!("IdentityFile={}", text(file));
+        let data = on(&sshd, "root").with("ssh_look_for_keys", true);
+        let error = refusal(&sshd, &data.with("ssh_options", vec![Value::from(option)])).await;
+        assert_says(&error, ErrorKind::Auth, &[&why, "refused the login"]);
+        assert!(!error.message().contains(&format!("tried the keys {}", text(file))), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -39,10 +39,12 @@ fn every_format_of_a_private_key_is_one() {
         ("locked_pkcs8", "-t ecdsa -m PKCS8 -N hunter2"),
     ] {
         let path = new_key(&directory, name, arguments);
-        assert_eq!(private_key(&path), Ok(()), "{name}");
+        assert_eq!(key(&path), Ok(()), "{name}");
         assert!(certificate(&path).unwrap_err().starts_with("is a private key"), "{name}");
         let public = path.with_extension("pub");
-        assert!(private_key(&public).unwrap_err().ends_with("without .pub"), "{name}");
+        assert_eq!(key(&public), Ok(()), "{name}");
+        assert!(is_public_key(&public) && !is_public_key(&path), "{name}");
+        assert!(private_half(&public).ends_with("without .pub"), "{name}");
         assert!(certificate(&public).unwrap_err().starts_with("is a public key"), "{name}");
     }
 }
@@ -52,7 +54,7 @@ fn certificates_and_keys_are_distinguished() {
     let directory = with_certificate();
     let signed = directory.path().join("k-cert.pub");
     assert_eq!(certificate(&signed), Ok(()));
-    assert!(private_key(&signed).unwrap_err().starts_with("is a certificate"));
+    assert!(key(&signed).unwrap_err().starts_with("is a certificate"));
 }
 
 #[test]
@@ -64,13 +66,15 @@ fn a_file_that_is_not_a_key_has_its_own_error() {
         ("PuTTY-User-Key-File-3: ssh-ed25519\n", "is a key of PuTTY"),
         ("---- BEGIN SSH2 PUBLIC KEY ----\n", "is a public key: give the private one"),
         ("-----BEGIN PUBLIC KEY-----\n", "is a public key: give the private one"),
-        ("# mine\nssh-rsa AAAA me\n", "is a public key: give the private one"),
-        ("sk-ssh-ed25519@openssh.com AAAA me\n", "is a public key: give the private one"),
     ] {
         let path = directory.path().join("k");
         fs::write(&path, content).unwrap();
-        let problem = private_key(&path).unwrap_err();
+        let problem = key(&path).unwrap_err();
         assert!(problem.starts_with(expected), "{content:?}: {problem}");
+    }
+    for public in ["# mine\nssh-rsa AAAA me\n", "sk-ssh-ed25519@openssh.com AAAA me\n"] {
+        fs::write(directory.path().join("k"), public).unwrap();
+        assert!(is_public_key(&directory.path().join("k")), "{public}");
     }
     fs::write(directory.path().join("k"), [0xff, 0, 0xfe]).unwrap();
     assert!(certificate(&directory.path().join("k")).unwrap_err().starts_with("is not a cert"));
@@ -81,20 +85,20 @@ fn an_unreadable_source_is_reported_with_its_cause() {
     let directory = tempfile::tempdir().unwrap();
     let ring = directory.path().join("ring");
     symlink(&ring, &ring).unwrap();
-    for check in [private_key, certificate, readable] {
+    for check in [key, certificate, readable] {
         assert_eq!(check(&directory.path().join("none")).unwrap_err(), "does not exist");
         assert_eq!(check(directory.path()).unwrap_err(), DIRECTORY);
         assert!(check(&ring).unwrap_err().starts_with("cannot be read: Too many levels"));
     }
-    assert_eq!(private_key(Path::new("/dev/null")).unwrap_err(), "is not a regular file");
+    assert_eq!(key(Path::new("/dev/null")).unwrap_err(), "is not a regular file");
     assert_eq!(readable(Path::new("/dev/null")), Ok(()));
     assert_eq!(no_directory(&directory.path().join("none")), Ok(()));
     assert_eq!(no_directory(directory.path()).unwrap_err(), DIRECTORY);
     // Root reads what nobody may.
     if !rustix::process::geteuid().is_root() {
-        let key = new_key(&directory, "k", "-t ed25519 -N ");
-        fs::set_permissions(&key, Permissions::from_mode(0o000)).unwrap();
-        assert!(private_key(&key).unwrap_err().starts_with("cannot be read: Permission denied"));
+        let file = new_key(&directory, "k", "-t ed25519 -N ");
+        fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+        assert!(key(&file).unwrap_err().starts_with("cannot be read: Permission denied"));
     }
 }
 
@@ -102,12 +106,12 @@ fn an_unreadable_source_is_reported_with_its_cause() {
 #[test]
 fn a_key_that_is_open_to_others_is_refused_where_ssh_refuses_it() {
     let directory = tempfile::tempdir().unwrap();
-    let key = new_key(&directory, "k", "-t ed25519 -N ");
+    let file = new_key(&directory, "k", "-t ed25519 -N ");
     for mode in [0o600, 0o400, 0o700, 0o640, 0o604, 0o610, 0o644, 0o666] {
-        fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
         let mut ssh_keygen = Command::new("ssh-keygen");
-        let output = ssh_keygen.args(["-y", "-P", "", "-f"]).arg(&key).output().unwrap();
-        let checked = private_key(&key);
+        let output = ssh_keygen.args(["-y", "-P", "", "-f"]).arg(&file).output().unwrap();
+        let checked = key(&file);
         assert_eq!(checked.is_ok(), output.status.success(), "{mode:o}: {checked:?} {output:?}");
         if let Err(problem) = checked {
             assert!(problem.contains(&format!("mode {mode:o}")), "{problem}");
