@@ -235,7 +235,7 @@ fn bad_names_and_data_are_one_line_and_status_2() {
         (&["@chroot/srv"], "is not an absolute path"),
         (&["@chroot//"], "is the target itself"),
         (&["@chroot//srv", "--data", "chroot_directory=/other"], "differs from chroot_path"),
-        (&["@chroot//srv", "--data", "chroot_sudo_user=x"], "only with chroot_sudo"),
+        (&["@chroot//srv", "--data", "chroot_sudo_user=x"], "no effect without chroot_sudo"),
         (&["@chroot//srv", "--data", "chroot_mount=true"], "did you mean chroot_mounts?"),
         (&["@chroot//srv/@local"], "@local cannot stand behind another target"),
         (&["@chroot//srv/@ssh/h"], "@ssh cannot stand behind another target"),
