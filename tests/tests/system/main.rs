@@ -9,6 +9,7 @@ mod chroot;
 mod cli;
 mod cli_files;
 mod cli_forward;
+mod cli_interrupts;
 mod cli_inventory;
 mod cli_json;
 mod cli_login;

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use filetime::FileTime;
 use tempfile::TempDir;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::contract::files::{directory_of, hidden_prefix};
 use crate::values::error::{Error, ErrorKind, Result};
@@ -29,6 +30,8 @@ pub(super) struct Stage {
     known: HashSet<PathBuf>,
     pub(super) bytes: u64,
     pub(super) warnings: Warnings,
+    /// Declared after `root`, so that it is dropped once that is removed.
+    tracked: TaskTrackerToken,
 }
 
 /// What was not taken over as it is. A target may send any number of such entries.
@@ -60,8 +63,9 @@ impl Warnings {
 }
 
 impl Stage {
-    /// A hidden directory beside `destination`, which is followed if it is a symlink.
-    pub(super) fn create(destination: &Path) -> Result<Self> {
+    /// A hidden directory beside `destination`, which is followed if it is a symlink. The tracker
+    /// of `tracked` waits until it is committed or removed.
+    pub(super) fn create(destination: &Path, tracked: TaskTrackerToken) -> Result<Self> {
         let failed =
             |error| Error::from_io(format!("cannot make {}", destination.display()), error);
         let there = fs::symlink_metadata(destination).is_ok();
@@ -91,6 +95,7 @@ impl Stage {
             known: HashSet::new(),
             bytes: 0,
             warnings: Warnings::default(),
+            tracked,
         })
     }
 
@@ -230,28 +235,35 @@ impl Stage {
 
 /// Removes a stage that a thread was still writing to when it was dropped: the guard's own removal
 /// then finds it not empty.
-pub(super) struct Sweeper(PathBuf);
+pub(super) struct Sweeper(Option<(PathBuf, TaskTrackerToken)>);
 
 impl Sweeper {
-    /// Is to be dropped after the stage.
+    /// Is to be dropped after the stage. The stage's tracker waits for the removal.
     pub(super) fn of(stage: &Stage) -> Self {
-        Self(stage.root.path().to_owned())
+        Self(Some((stage.root.path().to_owned(), stage.tracked.clone())))
+    }
+
+    /// Leaves the stage to its commit, which goes on if its caller is dropped, and must not lose
+    /// files before it renames them.
+    pub(super) fn disarm(mut self) {
+        self.0 = None;
     }
 }
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        if !self.0.exists() {
+        let Some((path, tracked)) = self.0.take() else { return };
+        if !path.exists() {
             return;
         }
-        let path = self.0.clone();
         std::thread::spawn(move || {
             for _ in 0..500 {
                 if fs::remove_dir_all(&path).is_ok() || !path.exists() {
-                    return;
+                    break;
                 }
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
+            drop(tracked);
         });
     }
 }

@@ -39,7 +39,8 @@ impl Link {
     ///
     /// # Cancel safety
     ///
-    /// As on an error.
+    /// As on an error, once [`disconnect`](Link::disconnect) has returned. A directory that had
+    /// arrived whole may still appear.
     pub async fn get_dir(
         &self,
         path: &str,
@@ -52,7 +53,8 @@ impl Link {
                 self.shared().report(Event::Input(&format!("get -r {}", remote.path)));
             }
             let destination = destination.into();
-            let stage = blocking(move || Stage::create(&destination)).await?;
+            let tracked = self.shared().background().token();
+            let stage = blocking(move || Stage::create(&destination, tracked)).await?;
             get_tree(&remote, stage).await
         };
         let done = self.shared().noting_failure(get, |_| true).await;
@@ -61,7 +63,7 @@ impl Link {
 }
 
 async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
-    let _sweeper = Sweeper::of(&stage);
+    let sweeper = Sweeper::of(&stage);
     let values = Values { path: &remote.path, random: &remote.random, ..Values::default() };
     let (writer, reader) = tokio::io::duplex(PIPE);
     let reader = SyncIoBridge::new(reader);
@@ -97,6 +99,7 @@ async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
     for warning in stage.warnings.take() {
         remote.link.report(Event::Warning(&warning));
     }
+    sweeper.disarm();
     blocking(move || stage.commit(header.mode, header.time())).await?;
     Ok(Transferred { bytes, in_place: false })
 }

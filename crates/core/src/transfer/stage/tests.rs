@@ -1,10 +1,12 @@
 use std::time::UNIX_EPOCH;
 
+use tokio_util::task::TaskTracker;
+
 use super::*;
 
 fn stage() -> (TempDir, Stage) {
     let around = tempfile::tempdir().unwrap();
-    let stage = Stage::create(&around.path().join("dest")).unwrap();
+    let stage = Stage::create(&around.path().join("dest"), TaskTracker::new().token()).unwrap();
     (around, stage)
 }
 
@@ -55,7 +57,7 @@ fn a_tree_is_merged_and_never_through_a_symlink() {
     assert_eq!(entries(&dest.join("d")).unwrap().len(), 2);
 
     make_symlink(Path::new("/"), &dest.join("way")).unwrap();
-    let mut through = Stage::create(&dest).unwrap();
+    let mut through = Stage::create(&dest, TaskTracker::new().token()).unwrap();
     through.directory(Path::new("way"), 0o755, UNIX_EPOCH).unwrap();
     store(&mut through, "first", 0o644).unwrap();
     assert!(through.commit(0o755, UNIX_EPOCH).is_err());
