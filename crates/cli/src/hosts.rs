@@ -87,6 +87,9 @@ fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<Connect
     if invocation.arguments.sudo_password.is_some() && arguments.sudo.is_none() {
         return Err(usage("--sudo-password-file: has no effect without --sudo"));
     }
+    if invocation.same_sudo_password && arguments.sudo.is_none() {
+        return Err(usage("--same-sudo-password: has no effect without --sudo"));
+    }
     let any = StringCommand::shell("true");
     let command = match &invocation.action {
         Action::Exec { command, .. } | Action::Shell { command } => command,

@@ -109,6 +109,7 @@ fn values_that_do_not_fit() {
 fn what_belongs_to_a_privilege_tool_that_is_not_asked_for() {
     for (flag, tool) in [
         ("--use-sudo-password", "--sudo"),
+        ("--same-sudo-password", "--sudo"),
         ("--use-sudo-login", "--sudo"),
         ("--preserve-sudo-env", "--sudo"),
         ("--use-su-login", "--su-user"),
