@@ -41,7 +41,18 @@ fn with_causes(error: &Error, mut text: String) -> String {
 
 /// Returns the text without line breaks, and without characters that control a terminal.
 pub(crate) fn flatten(text: &str) -> String {
-    text.replace(|c: char| c.is_control(), " ")
+    text.replace(|c: char| c.is_control() || is_format(c), " ")
+}
+
+/// Whether a character shows nothing but changes how others are shown, or breaks the line: Unicode's
+/// categories Cf, Zl and Zp. U+202E reverses the text after it.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
 /// Returns clap's message, without its usage and colors.
@@ -83,6 +94,7 @@ mod tests {
         let error = Error::from_io("cannot read x: entity not found", cause());
         assert_eq!(one_line(&error), "cannot read x: entity not found");
         assert_eq!(one_line(&usage("a\nb\x1bc")), "a b c");
+        assert_eq!(flatten("web\u{202e}1\u{2066}x\u{feff}é日"), "web 1 x é日");
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Teller {
 impl Reporter for Teller {
     fn report(&self, target: &str, event: Event<'_>) {
         // A message about no target has no prefix.
+        let target = flatten(target);
         let of = if target.is_empty() { String::new() } else { format!("{target}: ") };
         match event {
             Event::Warning(text) => {

@@ -36,10 +36,12 @@ impl Job {
         match done {
             Done::Ran(output) if !output.success() && self.output == Output::Prefixed => {
                 let status = output.status().map(|status| status.to_string()).unwrap_or_default();
+                let name = explain::flatten(name);
                 self.messages.line(format_args!("{name}: the command ended with {status}"));
             }
             Done::Moved(moved) if self.verbose => {
                 let how = if moved.in_place { ", written in place" } else { "" };
+                let name = explain::flatten(name);
                 self.messages.line(format_args!("{name}: {} bytes{how}", moved.bytes));
             }
             _ => {}
