@@ -7,6 +7,7 @@ use hostlink::{CommandOutput, ConnectorArguments, Link, Result, StringCommand};
 use tokio::io::AsyncWriteExt;
 
 use crate::exit::Work;
+use crate::explain::flatten;
 use crate::input::Prepared;
 use crate::messages::Messages;
 use crate::outcome::{Done, Outcome};
@@ -14,7 +15,7 @@ use crate::results::{Results, unwritable};
 use crate::rsync::{Rsync, Session};
 use crate::sink::LiveSink;
 use crate::stop::Stop;
-use crate::transfer::{Destination, Get};
+use crate::transfer::{Destination, Get, for_target};
 use crate::{forward, shell};
 
 /// The work for each target, ready to start.
@@ -77,11 +78,13 @@ impl Job {
             Task::PutFile { source, destination, options } => {
                 let options = PutOptions { arguments, run, ..options.clone() };
                 let source = source.source().await?;
-                link.put_file(source, destination, &options).await.map(Done::Moved)
+                let destination = for_target(destination, link.name());
+                link.put_file(source, &destination, &options).await.map(Done::Moved)
             }
             Task::PutDirectory { source, destination, options } => {
                 let options = PutOptions { arguments, run, ..options.clone() };
-                link.put_dir(source, destination, &options).await.map(Done::Moved)
+                let destination = for_target(destination, link.name());
+                link.put_dir(source, &destination, &options).await.map(Done::Moved)
             }
             Task::Get(get) => self.get(link, get, arguments, run).await.map(Done::Moved),
             Task::Rsync(rsync) => {
@@ -131,7 +134,8 @@ impl Job {
         if self.output == Output::Json {
             return link.run_shell_command_with(command, &arguments, &options).await;
         }
-        let prefix = (self.output == Output::Prefixed).then(|| format!("[{}] ", link.name()));
+        let prefix =
+            (self.output == Output::Prefixed).then(|| format!("[{}] ", flatten(link.name())));
         let mut sink = LiveSink::new(self.results.clone(), self.messages.clone(), prefix);
         // Output that was passed on is not kept, unless it is checked later.
         let options = match arguments.retry_until {
@@ -152,7 +156,11 @@ impl Job {
     ) -> Result<Transferred> {
         let mut options = get.options.clone().with_arguments(arguments);
         options.run = run;
-        match get.destination_for(link.name()) {
+        let destination = get.destination_for(link.name());
+        if let Destination::Path(path) = &destination {
+            get.make_directories(path)?;
+        }
+        match destination {
             Destination::Path(path) if get.recursive => {
                 link.get_dir(&get.source, path, &options).await
             }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use hostlink::Result;
 use hostlink::transfer::{GetOptions, PutOptions};
+use hostlink::{Error, Result};
 
 use crate::explain::usage;
 use crate::grammar::{DEST, FOLLOW, MODE, PRESERVE, RECURSIVE, SRC};
@@ -39,7 +39,7 @@ pub(crate) enum Destination {
     Path(PathBuf),
 }
 
-/// The placeholder for the target's name in the DEST of `get`.
+/// The placeholder for the target's name in DEST.
 const HOST: &str = "{host}";
 
 impl Put {
@@ -76,7 +76,7 @@ impl Get {
             return Destination::Standard;
         }
         Destination::Path(match self.destination.to_str() {
-            Some(text) => text.replace(HOST, &file_name(target)).into(),
+            Some(text) => for_target(text, target).into(),
             None => self.destination.clone(),
         })
     }
@@ -113,12 +113,27 @@ impl Get {
         Ok(())
     }
 
+    /// Makes the directories of a target's copy that have the target's name.
+    pub(crate) fn make_directories(&self, path: &Path) -> Result<()> {
+        let Some(directory) = self.own_directory().and(path.parent()) else { return Ok(()) };
+        fs::create_dir_all(directory)
+            .map_err(|error| Error::from_io(format!("cannot make {}", directory.display()), error))
+    }
+
+    /// The outermost directory in DEST that each target has for itself.
+    fn own_directory(&self) -> Option<&Path> {
+        let directories = self.destination.ancestors().skip(1);
+        let own = |path: &&Path| path.to_str().is_some_and(|text| text.contains(HOST));
+        directories.filter(own).last()
+    }
+
     fn check_path(&self, path: &Path) -> Result<()> {
         let shown = path.display();
         if path.is_dir() && !self.recursive {
             return Err(usage(format!("{shown} is a directory: name the file")));
         }
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let above = self.own_directory().unwrap_or(path);
+        let parent = above.parent().filter(|parent| !parent.as_os_str().is_empty());
         match parent {
             Some(parent) if !parent.is_dir() => {
                 let parent = parent.display();
@@ -127,6 +142,11 @@ impl Get {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns a DEST with the target's name in it.
+pub(crate) fn for_target(destination: &str, target: &str) -> String {
+    destination.replace(HOST, &file_name(target))
 }
 
 /// Returns a target's name as a file name: it cannot lead elsewhere.
@@ -214,6 +234,8 @@ mod tests {
             assert_eq!(inside.destination_for(name), Destination::Path(expected.into()), "{name}");
         }
         get("-").check_destinations(&["@a/b"]).unwrap();
+        get(&path("{host}/new/x")).check_destinations(&["a", "b"]).unwrap();
+        get("{host}/x").check_destinations(&["a", "b"]).unwrap();
         get("here").check_destinations(&["@a/b"]).unwrap();
         for (get, targets) in [
             (get("-"), &["a", "b"][..]),
@@ -221,6 +243,8 @@ mod tests {
             (get(&path("{host}")), &["a/b", "a_b"]),
             (get(&path("")), &["a"]),
             (get(&path("missing/x")), &["a"]),
+            (get(&path("missing/{host}")), &["a"]),
+            (get(&path("missing/{host}/x")), &["a"]),
         ] {
             assert!(get.check_destinations(targets).is_err(), "{get:?}");
         }

@@ -131,9 +131,22 @@ fn each_copy_goes_to_a_file_of_its_own() {
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     assert_eq!(code(&get(&path("{host}.txt"))), 0);
-    for name in ["@multi_a.txt", "@multi_b.txt"] {
+    assert_eq!(code(&get(&path("{host}/etc/passwd"))), 0);
+    for name in ["@multi_a.txt", "@multi_b.txt", "@multi_a/etc/passwd", "@multi_b/etc/passwd"] {
         assert_eq!(fs::read(path(name)).unwrap(), fs::read("/etc/passwd").unwrap());
     }
+}
+
+#[test]
+fn a_file_is_put_under_the_name_of_each_target() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let output = run(multi(&["@multi/a,@multi/b", "put", "/etc/passwd", &path("c-{host}")]));
+    assert_eq!((code(&output), both(&output)), (0, Default::default()));
+    for name in ["c-@multi_a", "c-@multi_b"] {
+        assert_eq!(fs::read(path(name)).unwrap(), fs::read("/etc/passwd").unwrap());
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
 #[test]
