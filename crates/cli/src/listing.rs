@@ -10,12 +10,16 @@ use crate::explain::flatten;
 /// Returns one object per line: host, connector, groups and data.
 pub(crate) fn json(inventory: &Inventory) -> impl Iterator<Item = String> {
     let object = |host: &Host| {
-        let object = json!({
+        let mut object = json!({
             "host": host.name(),
             "connector": host.connector(),
             "groups": host.groups(),
             "data": host.data().masked(),
         });
+        let problems = host.problems();
+        if !problems.is_empty() {
+            object["problems"] = problems.into();
+        }
         format!("{object}\n")
     };
     inventory.hosts().map(object)
@@ -33,7 +37,11 @@ pub(crate) fn table(inventory: &Inventory) -> String {
         let groups = host.groups();
         let groups: Vec<&str> =
             groups.into_iter().filter(|group| *group != ALL && *group != connector).collect();
-        groups.join(",")
+        let problems = host.problems();
+        match problems.is_empty() {
+            true => groups.join(","),
+            false => format!("{}  (cannot be used: {})", groups.join(","), problems.join("; ")),
+        }
     };
     let mut rows = vec![["HOST".to_owned(), "CONNECTOR".to_owned(), "GROUPS".to_owned()]];
     rows.extend(

@@ -368,11 +368,14 @@ impl Builder {
         let reached = entry.reached(name);
         let listed = if needs_settings(name, entry, registry) {
             if entry.lists() {
-                draft.check_settings(name, entry, &self.overrides)?;
+                let settled = merged([&entry.data, &context.settings, &self.overrides], keys);
+                draft.check_settings(name, entry, &settled)?;
             }
             let groups = draft.groups.with_parents(&entry.groups);
             let layers = std::iter::once(&self.defaults).chain(draft.layers(&groups));
-            let settings = merged(layers.chain([&entry.data, &self.overrides]), keys);
+            // What the caller sets goes before what sources say.
+            let layers = layers.chain([&entry.data, &context.settings, &self.overrides]);
+            let settings = merged(layers, keys);
             registry.list(reached, &Context { settings, ..context.clone() }).await
         } else {
             registry.list(reached, context).await

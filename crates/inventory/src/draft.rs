@@ -210,7 +210,7 @@ impl Draft {
 
     /// Refuses what lists hosts in two groups that tell it to list others. It is asked once, and
     /// would be asked for those of one.
-    pub(crate) fn check_settings(&self, name: &str, entry: &Entry, overrides: &Data) -> Result<()> {
+    pub(crate) fn check_settings(&self, name: &str, entry: &Entry, settled: &Data) -> Result<()> {
         let is_users = |group: &&GroupId| !self.groups.name(**group).starts_with('@');
         let own: Vec<GroupId> = entry.groups.iter().filter(is_users).copied().collect();
         // A group goes before those that it is in.
@@ -228,7 +228,7 @@ impl Draft {
             };
             let mut said = innermost.iter().filter_map(|group| Some((*group, says(*group)?)));
             let Some((first, value)) = said.next() else { continue };
-            let is_settled = entry.data.get(key).or(overrides.get(key)).is_some();
+            let is_settled = settled.get(key).is_some();
             if let Some((other, _)) = said.find(|(_, it)| *it != value && !is_settled) {
                 let (first, other) = (self.groups.name(first), self.groups.name(other));
                 return Err(entry.place.error(format_args!(

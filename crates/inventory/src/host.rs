@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hostlink_core::{
     ConnectorArguments, Context, Data, DataField, DataReader, Error, ErrorKind, Event, Link,
-    ResolvedTarget, Result, StringCommand, all_checks,
+    ResolvedTarget, Result, StringCommand, Value, all_checks,
 };
 use tokio::sync::Mutex;
 
@@ -16,6 +16,7 @@ use crate::found::Found;
 use crate::groups::{GroupId, OwnGroups};
 use crate::layer::{Scope, merged};
 use crate::shared::Shared;
+use crate::unusable;
 
 /// How long a link may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -88,6 +89,25 @@ impl Host {
         data
     }
 
+    /// Why the host cannot be used, with the place of each problem; empty if it can, as far as that
+    /// is known. Such a host is listed, and refused when it is connected to.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        self.unusable(&self.data())
+    }
+
+    /// The problems of values that matter: those that its connectors and commands read, and those
+    /// of Ansible's own variables.
+    fn unusable(&self, data: &Data) -> Vec<String> {
+        let problems = data.iter().filter_map(|(key, value)| {
+            let problem = unusable::problem(value)?;
+            let mut fields = self.target.data_fields().chain(ConnectorArguments::FIELDS);
+            let matters = key.starts_with("ansible_") || fields.any(|field| field.key == key);
+            matters.then(|| problem.to_owned())
+        });
+        problems.collect()
+    }
+
     /// Reads typed values from its data, and tells every one that does not fit, with the host's
     /// name.
     ///
@@ -130,11 +150,20 @@ impl Host {
     /// wrong.
     fn check(&self, data: &Data) -> Result<()> {
         let keys = self.shared.safe.keys();
-        let own = [keys.check(data), ConnectorArguments::from_data(data).map(drop)];
+        let unusable = self.unusable(data);
+        let is_usable = |(_, value): &(&str, &Value)| unusable::problem(value).is_none();
+        let usable = match unusable.is_empty() {
+            true => data.clone(),
+            false => {
+                data.iter().filter(is_usable).map(|(key, value)| (key, value.clone())).collect()
+            }
+        };
+        let mut own = vec![keys.check(&usable), ConnectorArguments::from_data(&usable).map(drop)];
+        own.extend(unusable.into_iter().map(|problem| Err(Error::new(ErrorKind::Data, problem))));
         if own.iter().all(Result::is_ok) {
             return Ok(());
         }
-        let target = self.target.clone().with_data(&keys.with_stand_ins(data));
+        let target = self.target.clone().with_data(&keys.with_stand_ins(&usable));
         let of_connectors = target.check(&self.shared.context);
         let of_connectors = of_connectors.or_else(|error| match error.kind() {
             ErrorKind::Data => Err(error),

@@ -29,6 +29,7 @@ mod shared;
 mod source;
 mod ssh_config;
 mod tree;
+mod unusable;
 mod words;
 
 pub use ansible::AnsibleConnector;

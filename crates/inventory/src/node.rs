@@ -1,5 +1,7 @@
 //! A tree of values with their positions, the same for every format.
 
+use std::collections::{HashMap, HashSet};
+
 use hostlink_core::Value;
 
 use crate::place::Position;
@@ -88,14 +90,32 @@ impl Node {
     }
 }
 
-/// Finds the first key that is given twice.
-pub(crate) fn repeated(entries: &[(Key, Node)]) -> Option<&Key> {
+/// Keeps the last value of each key, and adds the keys that were given again to `again`.
+pub(crate) fn keep_last(entries: &mut Vec<(Key, Node)>, again: &mut Vec<Key>) {
+    if !has_repeated(entries) {
+        return;
+    }
+    let mut known: HashMap<String, usize> = HashMap::with_capacity(entries.len());
+    let mut kept: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
+    for (key, node) in entries.drain(..) {
+        if let Some(at) = known.get(&key.text) {
+            kept[*at].1 = node;
+            again.push(key);
+        } else {
+            known.insert(key.text.clone(), kept.len());
+            kept.push((key, node));
+        }
+    }
+    *entries = kept;
+}
+
+fn has_repeated(entries: &[(Key, Node)]) -> bool {
     // Most maps are small, where looking at all pairs is faster than a set.
     if entries.len() <= 8 {
-        return entries.iter().enumerate().find_map(|(index, (key, _))| {
-            entries[..index].iter().any(|(before, _)| before.text == key.text).then_some(key)
+        return entries.iter().enumerate().any(|(index, (key, _))| {
+            entries[..index].iter().any(|(before, _)| before.text == key.text)
         });
     }
-    let mut known = std::collections::HashSet::with_capacity(entries.len());
-    entries.iter().map(|(key, _)| key).find(|key| !known.insert(key.text.as_str()))
+    let mut known = HashSet::with_capacity(entries.len());
+    entries.iter().any(|(key, _)| !known.insert(key.text.as_str()))
 }

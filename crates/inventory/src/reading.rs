@@ -26,7 +26,7 @@ impl Definition {
         if !format.has_tree() {
             return ansible::of_ini(text, &source);
         }
-        Self::of_node(format.read(text, Dialect::Own, &source)?, &source)
+        Self::of_node(format.read(text, Dialect::Own, &source)?.strict()?, &source)
     }
 
     pub(crate) fn of_node(node: Node, source: &Arc<str>) -> Result<Self> {

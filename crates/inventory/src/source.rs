@@ -11,7 +11,7 @@ use hostlink_local::{Program, is_readable_by_others};
 use crate::ansible;
 use crate::definition::Definition;
 use crate::file::{is_program, text, unreadable};
-use crate::format::{Dialect, Format};
+use crate::format::{Dialect, Document, Format};
 use crate::node::{Kind, Node};
 use crate::place::{Faults, Place, Position};
 use crate::secrets::SecretKeys;
@@ -108,7 +108,7 @@ fn file(
     secrets: &SecretKeys,
     loaded: &mut Loaded,
 ) -> Result<Definition> {
-    let node = format.read(&text(path)?, Dialect::Own, source)?;
+    let node = format.read(&text(path)?, Dialect::Own, source)?.strict()?;
     if let Some(at) = looks_like_ansible(&node) {
         return Err(Place::new(source, at).error(format_args!(
             "this looks like an inventory of Ansible: write @ansible/{source}"
@@ -202,7 +202,8 @@ pub(crate) fn named_data(
             return Err(Error::new(ErrorKind::Inventory, message));
         }
         let mut faults = Faults::new(&source);
-        let data = tree::data(format.read(&text(&file)?, Dialect::Own, &source)?, &mut faults);
+        let data =
+            tree::data(format.read(&text(&file)?, Dialect::Own, &source)?.strict()?, &mut faults);
         faults.finish()?;
         if is_readable_by_others(&file) && has_secret(&data, secrets) {
             readable.push(file);
@@ -248,12 +249,16 @@ fn visible(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// Runs a program that prints an inventory, as Ansible does.
 async fn program(path: &Path, source: &Arc<str>, context: &Context) -> Result<Definition> {
-    let (node, list) = printed(path, source, None, context).await?;
-    if !ansible::is_list(&node) {
-        return Definition::of_node(node, &list);
+    let (list, name) = printed(path, source, None, context).await?;
+    if !ansible::is_list(&list.node) {
+        return Definition::of_node(list.strict()?, &name);
     }
-    let ask = async |name: String| printed(path, source, Some(&name), context).await;
-    ansible::of_list(node, &list, context, ask).await
+    // As with Ansible, the last value of a key that is given twice counts.
+    let ask = async |host: String| {
+        let (variables, name) = printed(path, source, Some(&host), context).await?;
+        Ok((variables.node, name))
+    };
+    ansible::of_list(list.node, &name, context, ask).await
 }
 
 /// What a program prints for `--list`, or for `--host NAME`, which may be nothing; and what that is
@@ -263,7 +268,7 @@ async fn printed(
     source: &Arc<str>,
     host: Option<&str>,
     context: &Context,
-) -> Result<(Node, Arc<str>)> {
+) -> Result<(Document, Arc<str>)> {
     let what = host.map(|name| format!(" for --host {name}")).unwrap_or_default();
     let failed =
         |problem: String| Error::new(ErrorKind::Inventory, format!("{source} {problem}{what}"));
@@ -279,12 +284,12 @@ async fn printed(
         .map_err(|_| failed("printed what is not UTF-8".into()))?;
     let printed: Arc<str> = format!("what {source} printed{what}").into();
     if host.is_some() && text.trim().is_empty() {
-        return Ok((Node { at: Position::default(), kind: Kind::Null }, printed));
+        return Ok((Document::empty(&printed), printed));
     }
-    let node = Format::Json
+    let document = Format::Json
         .read(&text, Dialect::Own, &printed)
         .map_err(|error| error.with_stderr_tail(&written.stderr))?;
-    Ok((node, printed))
+    Ok((document, printed))
 }
 
 /// What a program prints comes from anywhere.

@@ -152,7 +152,8 @@ pub struct NameData {
     /// The groups it is in. `@connector` is added for every host.
     pub groups: Vec<String>,
     /// How it is reached, as a target's name: `@docker/web1`, a chain. Default: by the connector
-    /// that lists it; over SSH, under its name, if that one only lists hosts.
+    /// that lists it. If that one only lists hosts, the host's own name is used: `@local` is this
+    /// machine, and a plain name is reached over SSH.
     pub target: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::contract::context::Context;
 use crate::link::Link;
 use crate::naming::connector::{Connector, GroupData, Listing, NameData};
-use crate::naming::name::{NameLink, TargetName};
+use crate::naming::name::{NameLink, TargetName, before_links};
 use crate::naming::resolved::{LOCAL, ResolvedTarget, Way};
 use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
@@ -208,8 +208,10 @@ impl Registry {
         depth: usize,
     ) -> Result<Way> {
         self.guard(connector, host, &data, context)?;
-        let over_ssh = || format!("@ssh/{host}");
-        let reached = target.or_else(|| connector.about().only_lists().then(over_ssh));
+        // A plain name is one for SSH; the name of another target means that target.
+        let is_plain = !host.starts_with('@') && before_links(host) == host;
+        let by_name = || if is_plain { format!("@ssh/{host}") } else { host.to_owned() };
+        let reached = target.or_else(|| connector.about().only_lists().then(by_name));
         let Some(target) = reached else { return Ok(vec![(connector.clone(), data)]) };
         if depth == DEEPEST {
             let message = format!("{target}: reached through itself, again and again");

@@ -79,26 +79,86 @@ impl fmt::Debug for Data {
     }
 }
 
-/// What a key is called that holds a secret.
+/// Whether a key is the name of a secret: one of its words says so, and its last word does not say
+/// that it is something about the secret (`password_file`, `token_url`).
 pub(crate) fn is_secret_name(key: &str) -> bool {
-    let lower;
-    let key = match key.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => {
-            lower = key.to_ascii_lowercase();
-            lower.as_str()
-        }
-        false => key,
+    const PARTS: [&str; 5] = ["pass", "pwd", "secret", "token", "credential"];
+    // Most keys cost no memory here.
+    let has = |part: &str| {
+        let mut windows = key.as_bytes().windows(part.len());
+        windows.any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
     };
-    // Where a secret is, is none.
-    let is_place = ["_file", "_env", "_command"].iter().any(|suffix| key.ends_with(suffix));
-    let parts = ["password", "passphrase", "passwd", "secret", "token", "credential", "vault_pass"];
-    let words = ["pass", "pwd", "apikey"];
-    let keys = ["api_key", "access_key", "private_key", "encryption_key", "signing_key"];
-    let is_word = |word: &str| words.contains(&word);
-    !is_place
-        && (parts.iter().any(|part| key.contains(part))
-            || keys.iter().any(|name| key.ends_with(name))
-            || key.split(['_', '-', '.']).any(is_word))
+    if !PARTS.iter().any(|part| has(part)) && !has("key") {
+        return false;
+    }
+    let words = words(key);
+    let is_about = words.last().is_some_and(|last| ABOUT_A_SECRET.contains(&last.as_str()));
+    !is_about && (words.iter().any(|word| is_secret_word(word)) || is_secret_key(&words))
+}
+
+/// The last word of a key that holds something about a secret.
+const ABOUT_A_SECRET: [&str; 24] = [
+    "age",
+    "auth",
+    "authentication",
+    "command",
+    "dir",
+    "enabled",
+    "env",
+    "expires",
+    "expiry",
+    "file",
+    "id",
+    "length",
+    "lifetime",
+    "name",
+    "path",
+    "policy",
+    "prompt",
+    "required",
+    "rotation",
+    "temporary",
+    "ttl",
+    "type",
+    "uri",
+    "url",
+];
+
+/// The words of a key in lower case: `db_password`, `db-password` and `dbPassword` have two.
+fn words(key: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for character in key.chars() {
+        let is_separator = ['_', '-', '.', ' ', '/'].contains(&character);
+        if is_separator || (was_lower && character.is_ascii_uppercase()) {
+            words.push(String::new());
+        }
+        if let (false, Some(word)) = (is_separator, words.last_mut()) {
+            word.push(character.to_ascii_lowercase());
+        }
+        was_lower = character.is_ascii_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether a word names a secret, alone or as the end of a compound (`dbpassword`), and does not
+/// deny it (`nopasswd`).
+fn is_secret_word(word: &str) -> bool {
+    const SHORT: [&str; 3] = ["pass", "pwd", "apikey"];
+    const LONG: [&str; 6] = ["password", "passphrase", "passwd", "secret", "token", "credential"];
+    let singular = word.strip_suffix('s').filter(|_| !word.ends_with("ss")).unwrap_or(word);
+    let denies = singular.strip_prefix("no").is_some_and(|rest| LONG.contains(&rest));
+    SHORT.contains(&word) || (!denies && LONG.iter().any(|end| singular.ends_with(end)))
+}
+
+/// Whether a key ends in the name of a key that is a secret (`aws_access_key`).
+fn is_secret_key(words: &[String]) -> bool {
+    const KINDS: [&str; 6] = ["access", "api", "encryption", "private", "secret", "signing"];
+    match words {
+        [.., kind, key] => key == "key" && KINDS.contains(&kind.as_str()),
+        _ => false,
+    }
 }
 
 /// Whether a value was given as a secret, or the name of its key says that it is one, at any depth:
@@ -158,6 +218,21 @@ mod tests {
             ("db", inner("password"), true),
             ("db", Value::List(vec![inner("name"), inner("secret")]), true),
             ("db", inner("name"), false),
+            ("dbpassword", Value::from("x"), true),
+            ("dbPassword", Value::from("x"), true),
+            ("password_prod", Value::from("x"), true),
+            ("API-TOKENS", Value::from("x"), true),
+            ("vault_pass", Value::from("x"), true),
+            ("aws.secretAccessKey", Value::from("x"), true),
+            ("nopasswd", Value::from("yes"), false),
+            ("sudo_nopasswd", Value::from("yes"), false),
+            ("password_temporary", Value::from("yes"), false),
+            ("PasswordAuthentication", Value::from("yes"), false),
+            ("passwordless", Value::from("yes"), false),
+            ("bypass", Value::from("yes"), false),
+            ("token_url", Value::from("x"), false),
+            ("secretary", Value::from("x"), false),
+            ("keyboard", Value::from("x"), false),
         ] {
             assert_eq!(holds_secret(key, &value), is_secret, "{key}: {value}");
             let data = Data::new().with(key, value.clone());

@@ -14,7 +14,11 @@ use crate::definition::{ALL, Definition};
 use crate::file;
 use crate::format::{Dialect, Format};
 use crate::node::{Key, Kind, Node};
-use crate::place::{Place, Position};
+use crate::place::{Place, Position, one_line};
+use crate::unusable;
+
+/// The key of data that a file holds which Ansible Vault encrypted as a whole.
+const ENCRYPTED_FILE: &str = "ansible_encrypted_file";
 
 /// How deep directories may be in one another.
 const DEEPEST: usize = 16;
@@ -45,17 +49,21 @@ pub(crate) fn read(
     for (name, data) in reader.variables(&beside.join("host_vars"), &hosts)? {
         reader.raw.add_host_data(&name, &data);
     }
-    mapping::definition(reader.raw, &path.display().to_string().into())
+    mapping::definition(reader.raw)
 }
 
 /// Tells what of a source is left out.
 pub(super) fn warn_of_left_out(noted: &Noted, source: &str, context: &Context) {
-    let Noted { vaulted, cut, .. } = noted;
+    let Noted { vaulted, cut, repeated, .. } = noted;
+    if let Some(Key { at, text }) = repeated.first() {
+        let place = Place::new(&source.into(), *at);
+        let others = others(repeated.len());
+        let message =
+            format!("{place}: the key {text:?} is given twice, and its last value counts{others}");
+        context.reporter.report("", Event::Warning(&message));
+    }
     if let Some(first) = cut.first() {
-        let others = match cut.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and in {more} more)"),
-        };
+        let others = others(cut.len());
         let message = format!(
             "{source}:{first}: what follows the # is a comment, for Ansible too: put a value with # in quotes{others}"
         );
@@ -69,6 +77,11 @@ pub(super) fn warn_of_left_out(noted: &Noted, source: &str, context: &Context) {
         );
         context.reporter.report("", Event::Warning(&message));
     }
+}
+
+/// `(and in 2 more)` for 3.
+fn others(count: usize) -> String {
+    if count > 1 { format!(" (and in {} more)", count - 1) } else { String::new() }
 }
 
 struct Reader<'a> {
@@ -86,7 +99,7 @@ impl Reader<'_> {
             |problem: &str| Err(Error::new(ErrorKind::Inventory, format!("{source}: {problem}")));
         match Format::of(path) {
             Some(format @ (Format::Yaml | Format::Json)) => {
-                let node = format.read(&text, Dialect::Ansible, &source)?;
+                let node = self.tree(format, &text, &source)?;
                 if let Some(at) = plugin(&node) {
                     return Err(Place::new(&source, at).error(
                         "this is for a plugin of Ansible, and plugins are not run here: read what ansible-inventory --list says, from a file or a program",
@@ -107,7 +120,7 @@ impl Reader<'_> {
             }
             // Without an ending, Ansible tries YAML, too.
             _ if looks_like_yaml(&text) => {
-                let node = Format::Yaml.read(&text, Dialect::Ansible, &source)?;
+                let node = self.tree(Format::Yaml, &text, &source)?;
                 yaml::read(node, &source, &mut self.raw)?;
             }
             _ => ini::read(&text, &source, &mut self.raw)?,
@@ -142,12 +155,23 @@ impl Reader<'_> {
         let source: Arc<str> = path.display().to_string().into();
         let is_json = Format::of(path) == Some(Format::Json);
         let format = if is_json { Format::Json } else { Format::Yaml };
-        let node = format.read(&plain(path)?, Dialect::Ansible, &source)?;
+        let text = file::text(path)?;
+        if is_encrypted(&text) {
+            // No one knows what it would say of its hosts, so they are refused when they are used.
+            return Ok(Data::new().with(ENCRYPTED_FILE, unusable::value(encrypted(path))));
+        }
+        let node = self.tree(format, &text, &source)?;
         let mut reading = Reading::new(&source, &mut self.raw);
         let data = reading.variables(node);
         reading.finish()?;
         self.note(path, &source);
         Ok(data)
+    }
+
+    fn tree(&mut self, format: Format, text: &str, source: &Arc<str>) -> Result<Node> {
+        let document = format.read(text, Dialect::Ansible, source)?;
+        self.raw.noted.repeated.extend(document.repeated);
+        Ok(document.node)
     }
 
     /// Tells what was noted of a file.
@@ -183,15 +207,21 @@ fn looks_like_yaml(text: &str) -> bool {
 /// A text that is not encrypted.
 fn plain(path: &Path) -> Result<String> {
     let text = file::text(path)?;
-    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    if text.starts_with("$ANSIBLE_VAULT") {
-        let message = format!(
-            "{}: it is encrypted by Ansible Vault, which is not opened here: give secrets as KEY_command or KEY_file",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::Inventory, message));
+    match is_encrypted(&text) {
+        true => Err(Error::new(ErrorKind::Inventory, encrypted(path))),
+        false => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
     }
-    Ok(text)
+}
+
+fn is_encrypted(text: &str) -> bool {
+    text.strip_prefix('\u{feff}').unwrap_or(text).starts_with("$ANSIBLE_VAULT")
+}
+
+fn encrypted(path: &Path) -> String {
+    let path = path.display();
+    one_line(format!(
+        "{path}: it is encrypted by Ansible Vault, which is not opened here: give secrets as KEY_command or KEY_file"
+    ))
 }
 
 /// The names in a directory that are text, in order.

@@ -1,7 +1,6 @@
 //! From Ansible's variables to data.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hostlink_core::{ConnectorArguments, Data, Result, Value};
@@ -10,7 +9,8 @@ use super::meaning;
 use super::raw::Raw;
 use crate::definition::{Child, Definition, GroupDefinition, HostDefinition};
 use crate::groups::{GroupId, Groups};
-use crate::place::Faults;
+use crate::place::one_line;
+use crate::unusable;
 
 /// Variables that have one key here, which means the same. Of those with one meaning the last one
 /// counts.
@@ -41,11 +41,10 @@ const MOST_LOOKED_AT: usize = 100_000;
 
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory) with everything that has no
-/// meaning here.
-pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> {
+/// [`ErrorKind::Inventory`](hostlink_core::ErrorKind::Inventory): a group that there is not, or
+/// that is in itself. A host whose variables have no meaning here is refused when it is used.
+pub(super) fn definition(mut raw: Raw) -> Result<Definition> {
     raw.finish();
-    let mut faults = Faults::new(source);
     let mut groups = Groups::default();
     let mut of_hosts: HashMap<&str, Vec<GroupId>, RandomState> = HashMap::default();
     for (name, group) in &raw.groups {
@@ -83,13 +82,15 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
             }
             let of_host = mapped(&data);
             host.data = of_host.clone();
-            if let Err(meaning::Fault { key, problem }) = meaning::together(&merged, &mut host) {
-                let place = merged.get(&key).and_then(|value| raw.place_of(&key, value));
-                let place = place.unwrap_or(&described.place);
-                faults.add_in(place, format_args!("{}: {problem}", host.name));
-            }
+            let outcome = meaning::together(&merged, &mut host);
             if of_groups {
                 around.take_from(&mut host.data, &of_host, has_any(&data));
+            }
+            if let Err(meaning::Fault { key, problem }) = outcome {
+                let place = merged.get(&key).and_then(|value| raw.place_of(&key, value));
+                let place = place.unwrap_or(&described.place);
+                let problem = one_line(format!("{place}: {problem}"));
+                host.data.insert(key, unusable::value(problem));
             }
         } else {
             host.data = mapped(&data);
@@ -114,7 +115,6 @@ pub(super) fn definition(mut raw: Raw, source: &Arc<str>) -> Result<Definition> 
         };
         definition.groups.insert(name, group);
     }
-    faults.finish()?;
     Ok(definition)
 }
 

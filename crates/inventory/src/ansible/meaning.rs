@@ -2,9 +2,11 @@
 
 use hostlink_core::{ConnectorArguments, Data, FromValue, Value};
 
+use super::arguments::{self, ARGUMENTS};
 use super::ini::split;
 use super::mapping::{is_template, template};
 use crate::definition::HostDefinition;
+use crate::unusable;
 
 /// What all of Ansible's own variables begin with.
 pub(super) const PREFIX: &str = "ansible_";
@@ -34,9 +36,6 @@ const DOCKER: &str = "ansible_docker_extra_args";
 const BECOME: &str = "ansible_become";
 const METHOD: &str = "ansible_become_method";
 const CHECKING: [&str; 2] = ["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
-/// As they stand on ssh's command line, which takes the first value of an option.
-const ARGUMENTS: [&str; 3] =
-    ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
 
 /// Whether a variable only means something together with others.
 pub(super) fn is_one_of_several(key: &str) -> bool {
@@ -55,7 +54,8 @@ fn is_method(word: &str) -> bool {
 /// wrong.
 pub(super) fn may_be_wrong(key: &str, value: &Value) -> bool {
     let is_any_text = || key == HOST || key.ends_with("_user") || key.contains("_pass");
-    is_one_of_several(key) && (!is_any_text() || is_template(value))
+    let is_unusable = || is_template(value) || unusable::problem(value).is_some();
+    is_one_of_several(key) && (!is_any_text() || is_unusable())
 }
 
 /// A variable without a meaning here.
@@ -65,7 +65,7 @@ pub(super) struct Fault {
     pub(super) problem: String,
 }
 
-fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
+pub(super) fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
     Fault { key: key.into(), problem: problem.into() }
 }
 
@@ -75,17 +75,14 @@ fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault {
 ///
 /// What has no meaning here.
 pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
-    // Most have none, and the order of the keys is that of what they mean, not of where they stand.
-    let wrong = all.iter().filter(|(key, value)| is_template(value) && is_one_of_several(key));
-    let rank = |key: &str| TOGETHER.iter().position(|it| *it == key).unwrap_or(TOGETHER.len());
-    if let Some((key, _)) = wrong.min_by_key(|(key, _)| rank(key)) {
-        return Err(fault(key, template(key)));
-    }
     connection(all, host)?;
     if truth(BECOME, all)? == Some(true) {
         privilege(all, host)?;
     }
-    ssh_arguments(all, &mut host.data)?;
+    if host.target.is_some() {
+        return Ok(());
+    }
+    arguments::read(all, &mut host.data)?;
     let [own, general] = CHECKING.map(|key| truth(key, all));
     match own?.or(general?) {
         Some(false) => host.data.insert("ssh_strict_host_key_checking", "no"),
@@ -95,9 +92,34 @@ pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Faul
     Ok(())
 }
 
+/// The value of a variable that is asked for. A template is a fault, and so is a value that Ansible
+/// Vault encrypted.
+fn value<'a>(key: &str, all: &'a Data) -> Result<Option<&'a Value>, Fault> {
+    let Some(value) = all.get(key) else { return Ok(None) };
+    match unusable::problem(value) {
+        Some(problem) => Err(fault(key, problem)),
+        None if is_template(value) => Err(fault(key, template(key))),
+        None => Ok(Some(value)),
+    }
+}
+
+pub(super) fn text(key: &str, all: &Data) -> Result<Option<String>, Fault> {
+    Ok(value(key, all)?.and_then(String::from_value))
+}
+
+/// The first of several variables that has a text.
+fn first_text(keys: &[String], all: &Data) -> Result<Option<(String, String)>, Fault> {
+    for key in keys {
+        if let Some(text) = text(key, all)? {
+            return Ok(Some((key.clone(), text)));
+        }
+    }
+    Ok(None)
+}
+
 /// What Ansible takes for yes and no (`convert_bool.py`), and refuses otherwise.
 fn truth(key: &str, all: &Data) -> Result<Option<bool>, Fault> {
-    let Some(value) = all.get(key) else { return Ok(None) };
+    let Some(value) = value(key, all)? else { return Ok(None) };
     let found = match value {
         Value::Bool(truth) => Some(*truth),
         Value::String(text) => match text.trim().to_lowercase().as_str() {
@@ -116,9 +138,7 @@ fn truth(key: &str, all: &Data) -> Result<Option<bool>, Fault> {
 }
 
 fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
-    let text = |key: &str| all.get(key).and_then(String::from_value);
-    let Some(connection) = text(CONNECTION) else { return Ok(()) };
-    let there = text(HOST).unwrap_or_else(|| host.name.clone());
+    let Some(connection) = text(CONNECTION, all)? else { return Ok(()) };
     let connector = match connection.rsplit('.').next().unwrap_or_default() {
         "ssh" | "smart" | "paramiko" | "paramiko_ssh" | "libssh" => return Ok(()),
         "local" => {
@@ -130,11 +150,16 @@ fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
         "chroot" => "chroot",
         other => return Err(fault(CONNECTION, format!("{CONNECTION}={other} is not known here"))),
     };
+    let there = text(HOST, all)?.unwrap_or_else(|| host.name.clone());
     host.target = Some(format!("@{connector}/{there}"));
-    if let Some(arguments) = text(DOCKER).filter(|_| connector == "docker") {
+    if connector == "docker"
+        && let Some(arguments) = text(DOCKER, all)?
+    {
         host.data.insert("docker_host", engine(&arguments)?);
     }
-    if let Some(user) = text(USER).filter(|_| connector != "chroot") {
+    if connector != "chroot"
+        && let Some(user) = text(USER, all)?
+    {
         host.data.insert("docker_user", user);
     }
     Ok(())
@@ -156,12 +181,11 @@ fn engine(arguments: &str) -> Result<String, Fault> {
 }
 
 fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
-    let text = |key: &str| all.get(key).and_then(String::from_value);
-    let method = text(METHOD).unwrap_or_else(|| "sudo".into());
+    let method = text(METHOD, all)?.unwrap_or_else(|| "sudo".into());
     let method = method.rsplit('.').next().unwrap_or_default();
     // The method's own variables go before those of every method.
-    let of_method = |what: &str| text(&format!("ansible_{method}_{what}"));
-    let user = of_method("user").or_else(|| text("ansible_become_user"));
+    let keys = |what: &str| [format!("ansible_{method}_{what}"), format!("ansible_become_{what}")];
+    let user = first_text(&keys("user"), all)?.map(|(_, user)| user);
     if !is_method(method) {
         return Err(fault(METHOD, format!("{METHOD}={method} is not known here")));
     }
@@ -173,23 +197,19 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     if let Some(user) = user.or((!has_switch).then(|| "root".into())) {
         host.data.insert(format!("_{method}_user"), user);
     }
-    let programs = [format!("ansible_{method}_exe"), "ansible_become_exe".to_owned()];
-    let found = programs.into_iter().find_map(|key| text(&key).map(|program| (key, program)));
+    let found = first_text(&keys("exe"), all)?;
     let is_usual = |program: &str| [method, &format!("/usr/bin/{method}")].contains(&program);
     if let Some((key, _)) = found.filter(|(_, program)| !is_usual(program)) {
         let problem = format!("{key}: another program than {method} has no meaning here");
         return Err(fault(key, problem));
     }
-    let password = of_method("pass")
-        .or_else(|| text("ansible_become_pass"))
-        .or_else(|| text("ansible_become_password"));
-    if let Some(password) = password {
+    let [own, general] = keys("pass");
+    let passwords = [own, general, "ansible_become_password".to_owned()];
+    if let Some((_, password)) = first_text(&passwords, all)? {
         host.data.insert(format!("_{method}_password"), password);
     }
     // The default of Ansible, and what is done here anyway.
-    let flags = [format!("ansible_{method}_flags"), "ansible_become_flags".to_owned()];
-    let found = flags.into_iter().find_map(|key| text(&key).map(|flags| (key, flags)));
-    let (key, flags) = found.unwrap_or_default();
+    let (key, flags) = first_text(&keys("flags"), all)?.unwrap_or_default();
     for flag in flags.split_whitespace().filter(|flag| !["-H", "-S", "-n"].contains(flag)) {
         match (method, flag) {
             ("sudo", "-i") => host.data.insert("_use_sudo_login", true),
@@ -199,62 +219,6 @@ fn privilege(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
                 return Err(fault(key, format!("the flag {flag} of {method} has no meaning here")));
             }
         }
-    }
-    Ok(())
-}
-
-/// `-o Key=Value` and `-J HOST`; the rest of what ssh knows would be for its command line alone.
-fn ssh_arguments(all: &Data, data: &mut Data) -> Result<(), Fault> {
-    let mut options = match data.get("ssh_options") {
-        Some(Value::List(options)) => options.clone(),
-        _ => Vec::new(),
-    };
-    // Of several, ssh takes the first one.
-    let (mut jump, mut proxy) = (None, None);
-    for key in ARGUMENTS {
-        let Some(arguments) = all.get(key).and_then(String::from_value) else { continue };
-        let refused = |word: &str| {
-            let problem =
-                format!("{key}: {word} has no meaning here; -o KEY=VALUE and -J HOST have");
-            fault(key, problem)
-        };
-        let words = split(&arguments).map_err(|problem| fault(key, problem))?;
-        // Compression is among Ansible's defaults, and changes nothing that is done.
-        let mut words = words.iter().map(String::as_str).filter(|word| *word != "-C");
-        while let Some(word) = words.next() {
-            let (flag, joined) = word.split_at_checked(2).ok_or_else(|| refused(word))?;
-            let value = match joined {
-                "" => words.next().ok_or_else(|| refused(word))?,
-                value => value,
-            };
-            if flag == "-J" {
-                jump.get_or_insert_with(|| value.to_owned());
-                continue;
-            }
-            let (name, value) = value
-                .split_once(['=', ' '])
-                .filter(|_| flag == "-o")
-                .ok_or_else(|| refused(if flag == "-o" { value } else { word }))?;
-            match name.to_ascii_lowercase().as_str() {
-                "proxyjump" => {
-                    jump.get_or_insert_with(|| value.to_owned());
-                }
-                "proxycommand" => {
-                    proxy.get_or_insert_with(|| value.to_owned());
-                }
-                // Ours are shared and kept already.
-                name if name.starts_with("control") => {}
-                _ => options.push(format!("{name}={value}").into()),
-            }
-        }
-    }
-    for (key, value) in [("ssh_proxy_jump", jump), ("ssh_proxy_command", proxy)] {
-        if let Some(value) = value {
-            data.insert(key, value);
-        }
-    }
-    if !options.is_empty() {
-        data.insert("ssh_options", options);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Inventories of Ansible: INI, YAML, what a program prints for `--list`, `group_vars` and
 //! `host_vars`.
 
+mod arguments;
 mod files;
 mod ini;
 mod listing;
@@ -89,5 +90,5 @@ pub(crate) fn of_ini(text: &str, source: &Arc<str>) -> Result<Definition> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut raw = Raw::default();
     ini::read(text, source, &mut raw)?;
-    mapping::definition(raw, source)
+    mapping::definition(raw)
 }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use crate::by_name::ByName;
 use crate::definition::ALL;
+use crate::node::Key;
 use crate::place::{Place, Position};
 
 /// The group of the hosts that are in no other one.
@@ -32,6 +33,8 @@ pub(super) struct Noted {
     /// Lines of hosts that a comment begins in right behind a word, a part of which it may have
     /// been meant as.
     pub(super) cut: Vec<u32>,
+    /// Keys that a map had already.
+    pub(super) repeated: Vec<Key>,
     /// Whether a secret stands there for everybody who can read the file.
     pub(super) has_secret: bool,
 }

@@ -10,9 +10,10 @@ use super::mapping::{
 use super::meaning::may_be_wrong;
 use super::raw::Raw;
 use crate::node::Node;
-use crate::place::{Faults, Place, Position};
+use crate::place::{Faults, Place, Position, one_line};
 use crate::range::Ranges;
 use crate::tree::{self, host_name_fault};
+use crate::unusable;
 
 /// A source that is read.
 pub(super) struct Reading<'a> {
@@ -51,13 +52,13 @@ impl<'a> Reading<'a> {
     pub(super) fn variable(&mut self, key: &str, value: Value, at: Position, data: &mut Data) {
         if is_vault(&value) {
             match is_translated(key) {
-                true => self.faults.add(at, vaulted(key)),
+                true => self.unusable(key, vaulted(key), at, data),
                 false => self.raw.noted.vaulted.push(key.to_owned()),
             }
             return;
         }
         if has_one_key(key) && is_template(&value) {
-            self.faults.add(at, template(key));
+            self.unusable(key, template(key), at, data);
             return;
         }
         if may_be_wrong(key, &value) {
@@ -66,6 +67,19 @@ impl<'a> Reading<'a> {
         }
         let is_plain = value != Value::Null && !is_template(&value);
         self.raw.noted.has_secret |= is_plain && (is_secret(key) || holds_secret(key, &value));
+        data.insert(key, value);
+    }
+
+    /// Adds a variable that has no meaning here. Its hosts are refused when they are used.
+    fn unusable(&mut self, key: &str, problem: String, at: Position, data: &mut Data) {
+        let place = self.place(at);
+        if has_one_key(key) {
+            data.insert(key, unusable::value(one_line(format!("{place}: {problem}"))));
+            return;
+        }
+        // What it means, and its place, is looked up together with others.
+        let value = unusable::value(problem);
+        self.raw.note_place(key, &value, place);
         data.insert(key, value);
     }
 

@@ -51,5 +51,5 @@ pub(crate) async fn of_list<F: Future<Output = Result<(Node, Arc<str>)>>>(
         raw.add_host_data(name, &data);
     }
     warn_of_left_out(&raw.noted, source, context);
-    mapping::definition(raw, source)
+    mapping::definition(raw)
 }

@@ -1,26 +1,29 @@
 //! JSON, by `serde_json`. It tells no positions of what is right, so we count while it reads.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Fault, TOO_LARGE, twice};
-use crate::node::{Key, Kind, Node, repeated};
+use super::{Fault, Read, TOO_LARGE};
+use crate::node::{Key, Kind, Node, keep_last};
 use crate::place::Position;
 
-pub(super) fn read(text: &str) -> Result<Node, Fault> {
+pub(super) fn read(text: &str) -> Result<Read, Fault> {
     let reached = Cell::new(Reached { line: 1, column: 0, number: Number::Ended { whole: false } });
     let reader = Counting { rest: text.as_bytes(), reached: &reached };
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
-    let node = Seed(&reached).deserialize(&mut deserializer);
-    node.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
+    let repeated = RefCell::default();
+    let seed = Seed { reached: &reached, repeated: &repeated };
+    let node = seed.deserialize(&mut deserializer);
+    let node = node.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
         let told = error.to_string();
         // It tells the position itself, at the end.
         let problem = told.rsplit_once(" at line ").map_or(told.as_str(), |(problem, _)| problem);
         (Position::new(error.line(), error.column()), problem.to_owned())
-    })
+    })?;
+    Ok(Read { node, repeated: repeated.into_inner() })
 }
 
 /// The last character that was read, and the last characters that could be a number.
@@ -81,13 +84,17 @@ impl io::Read for Counting<'_> {
 
 /// Reads a node whose first byte has been looked at.
 #[derive(Clone, Copy)]
-struct Seed<'a>(&'a Cell<Reached>);
+struct Seed<'a> {
+    reached: &'a Cell<Reached>,
+    /// Keys that a map had already.
+    repeated: &'a RefCell<Vec<Key>>,
+}
 
 impl Seed<'_> {
     /// Where a text that has just been read began, unless it has escapes; otherwise a little behind
     /// it.
     fn before(self, text: &str) -> Position {
-        let Reached { line, column, .. } = self.0.get();
+        let Reached { line, column, .. } = self.reached.get();
         Position::new(line, column.saturating_sub(text.chars().count() + 1).max(1))
     }
 }
@@ -126,7 +133,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Node, E> {
         // No other number ends before this one does.
-        if self.0.get().number.is_whole() && number != 0.0 {
+        if self.reached.get().number.is_whole() && number != 0.0 {
             return Err(E::custom(TOO_LARGE));
         }
         Ok(self.node(Kind::Float(number)))
@@ -153,9 +160,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             let key = Key { at: self.before(&text), text };
             entries.push((key, map.next_value_seed(self)?));
         }
-        if let Some(key) = repeated(&entries) {
-            return Err(A::Error::custom(twice(&key.text)));
-        }
+        keep_last(&mut entries, &mut self.repeated.borrow_mut());
         node.kind = Kind::Map(entries);
         Ok(node)
     }
@@ -164,7 +169,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 impl Seed<'_> {
     /// A node that begins with the byte that was read last.
     fn node(self, kind: Kind) -> Node {
-        let Reached { line, column, .. } = self.0.get();
+        let Reached { line, column, .. } = self.reached.get();
         Node { at: Position::new(line, column), kind }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hostlink_core::{Error, ErrorKind, Result};
 
-use crate::node::{DEEPEST, Node};
+use crate::node::{DEEPEST, Key, Kind, Node};
 use crate::place::{Place, Position};
 
 /// A format of inventory files.
@@ -37,7 +37,42 @@ pub(crate) enum Dialect {
     Ansible,
 }
 
-type Reader = fn(&str, Dialect) -> Result<Node, Fault>;
+/// What a format made of a text.
+struct Read {
+    node: Node,
+    /// Keys that a map had already. The last value of a key is in the tree.
+    repeated: Vec<Key>,
+}
+
+type Reader = fn(&str, Dialect) -> Result<Read, Fault>;
+
+/// A tree, and what is odd about its text.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) node: Node,
+    /// Keys that a map had already. The last value of a key is in the tree.
+    pub(crate) repeated: Vec<Key>,
+    source: Arc<str>,
+}
+
+impl Document {
+    /// A text without anything in it.
+    pub(crate) fn empty(source: &Arc<str>) -> Self {
+        let node = Node { at: Position::default(), kind: Kind::Null };
+        Self { node, repeated: Vec::new(), source: source.clone() }
+    }
+
+    /// The tree of one of our own files, where a key may be given once.
+    pub(crate) fn strict(self) -> Result<Node> {
+        match self.repeated.first() {
+            None => Ok(self.node),
+            Some(Key { at, text }) => {
+                let place = Place::new(&self.source, *at);
+                Err(place.error(format_args!("the key {text:?} is given twice")))
+            }
+        }
+    }
+}
 
 struct Row {
     format: Format,
@@ -100,16 +135,20 @@ impl Format {
     /// # Errors
     ///
     /// [`ErrorKind::Inventory`], with line and column; or the format has no tree.
-    pub(crate) fn read(self, text: &str, dialect: Dialect, source: &Arc<str>) -> Result<Node> {
+    pub(crate) fn read(self, text: &str, dialect: Dialect, source: &Arc<str>) -> Result<Document> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let Row { name, reader, .. } = self.row();
         let Some(reader) = reader else {
             let message = format!("{source}: {name} has no tree of data");
             return Err(Error::new(ErrorKind::Inventory, message));
         };
-        let read = reader(text, dialect).and_then(|node| match node.depth() {
-            depth if depth > DEEPEST => Err((node.at, TOO_DEEP.to_owned())),
-            _ => Ok(node),
+        let read = reader(text, dialect).and_then(|read| match read.node.depth() {
+            depth if depth > DEEPEST => Err((read.node.at, TOO_DEEP.to_owned())),
+            _ => Ok(read),
+        });
+        let read = read.map(|Read { node, repeated }| {
+            let source = source.clone();
+            Document { node, repeated, source }
         });
         read.map_err(|(at, problem)| {
             let problem = problem.trim().replace('\n', " ");
@@ -132,11 +171,6 @@ fn alternatives(words: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// What stands twice in a map.
-pub(crate) fn twice(key: &str) -> String {
-    format!("the key {key:?} stands there twice")
-}
-
 /// The digits that a floating-point number would lose may be those of an account or a key.
 pub(crate) const TOO_LARGE: &str =
     "this whole number does not fit into 64 bits: put it in quotes to have it as text";
@@ -146,10 +180,10 @@ pub(crate) const TOO_DEEP: &str = "lists and maps are nested too deeply";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::Kind;
 
     fn read(format: Format, text: &str) -> Result<Node, String> {
-        format.read(text, Dialect::Own, &"f".into()).map_err(|error| error.to_string())
+        let read = format.read(text, Dialect::Own, &"f".into());
+        read.and_then(Document::strict).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -204,11 +238,7 @@ mod tests {
             (Format::Toml, "a = 1\na = 2\n".to_owned(), "f:2:1: this TOML cannot be read: "),
             (Format::Toml, "a = [1\nb".into(), "f:2:1: "),
             (Format::Toml, format!("a = {}", deep("[", "]")), "max recursion depth"),
-            (
-                Format::Yaml,
-                "a: 1\na: 2\n".into(),
-                "f:2:1: this YAML cannot be read: the key \"a\" stands there twice",
-            ),
+            (Format::Yaml, "a: 1\na: 2\n".into(), "f:2:1: the key \"a\" is given twice"),
             (Format::Yaml, "a: [1\nb: 2".into(), "f:2:"),
             (
                 Format::Yaml,
@@ -224,11 +254,11 @@ mod tests {
             (
                 Format::Yaml,
                 "a: !vault x\n".into(),
-                "f:1:4: this YAML cannot be read: the tag !vault is not known here",
+                "f:1:11: this YAML cannot be read: the tag !vault is not supported",
             ),
             (Format::Yaml, deep("[", "]"), "recursion limit"),
             (Format::Yaml, format!("{}x{}", "[".repeat(100), "]".repeat(100)), "nested too deeply"),
-            (Format::Json, "{\"a\":1,\n\"a\":2}".into(), "f:2:"),
+            (Format::Json, "{\"a\":1,\n\"a\":2}".into(), "f:2:1: the key \"a\" is given twice"),
             (Format::Json, "{\"a\":1,}".into(), "f:1:8: this JSON cannot be read: trailing comma"),
             (Format::Json, "{} x".into(), "f:1:4: this JSON cannot be read: trailing characters"),
             (Format::Json, deep("[", "]"), "recursion limit"),
@@ -236,6 +266,44 @@ mod tests {
             let error = read(format, &text).unwrap_err();
             assert!(error.contains(expected) && !error.contains('\n'), "{text:.20}: {error}");
         }
+    }
+
+    #[test]
+    fn of_a_key_that_is_given_again_the_last_value_counts() {
+        let nine = (0..9).map(|n| format!("k{n}: 0\n")).collect::<String>();
+        for (format, text, shown) in [
+            (
+                Format::Yaml,
+                "a: 1\nb: 2\na: {c: 3, c: 4}\n".to_owned(),
+                "{\"a\": {\"c\": 4}, \"b\": 2}",
+            ),
+            (
+                Format::Json,
+                "{\"a\":1,\"b\":2,\n\"a\":{\"c\":3,\"c\":4}}".into(),
+                "{\"a\": {\"c\": 4}, \"b\": 2}",
+            ),
+            (Format::Yaml, format!("{nine}k0: 1\nk0: 2\n"), "\"k0\": 2, \"k1\": 0"),
+        ] {
+            let read = format.read(&text, Dialect::Ansible, &"f".into()).unwrap();
+            assert_eq!(read.repeated.len(), 2, "{text}");
+            assert!(read.node.into_value().to_string().contains(shown), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_flow_collection_may_end_at_the_indentation_of_its_parent() {
+        for text in [
+            "a: [\n  \"x\",\n  'y'\n]\n",
+            "a: [\n  x,\n  y\n]\n",
+            "a: [\n\"x\", \"y\"\n]\n",
+            "a:\n  [\n    'x',\n    'y',\n  ]\n",
+        ] {
+            let shown = read(Format::Yaml, text).unwrap().into_value().to_string();
+            assert_eq!(shown, "{\"a\": [\"x\", \"y\"]}", "{text}");
+        }
+        let nested = "a:\n  b: {\n    'c': [\n      'x'\n    ]\n  }\nd: 1\n";
+        let shown = read(Format::Yaml, nested).unwrap().into_value().to_string();
+        assert_eq!(shown, "{\"a\": {\"b\": {\"c\": [\"x\"]}}, \"d\": 1}");
     }
 
     #[test]

@@ -2,18 +2,20 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Fault, TOO_LARGE};
+use super::{Fault, Read, TOO_LARGE};
 use crate::node::{Key, Kind, Node};
 use crate::place::Position;
 
-pub(super) fn read(text: &str) -> Result<Node, Fault> {
+pub(super) fn read(text: &str) -> Result<Read, Fault> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or_else(Position::default, |span| lines.position(span.start));
         (at, error.message().to_owned())
     })?;
     let at = lines.position(table.span().start);
-    Ok(Node { at, kind: of_table(table.into_inner(), &lines)? })
+    let node = Node { at, kind: of_table(table.into_inner(), &lines)? };
+    // TOML itself refuses a key that is given twice.
+    Ok(Read { node, repeated: Vec::new() })
 }
 
 fn of_table(table: DeTable<'_>, lines: &Lines<'_>) -> Result<Kind, Fault> {

@@ -1,31 +1,32 @@
-//! YAML 1.2, by the events of `saphyr-parser`.
+//! YAML 1.2, by the events of `granit-parser`. `saphyr-parser`, which it was forked from, refuses a
+//! closing bracket at the indentation of its parent (saphyr#73).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::{Dialect, Fault, TOO_DEEP, TOO_LARGE, twice};
-use crate::node::{DEEPEST, Key, Kind, Node, repeated};
+use super::{Dialect, Fault, Read, TOO_DEEP, TOO_LARGE};
+use crate::node::{DEEPEST, Key, Kind, Node, keep_last};
 use crate::place::Position;
 
 /// How many values aliases may stand for in all, long texts counting as several. A file that says a
 /// lot in few lines ("billion laughs") has more.
 const MOST_COPIED: usize = 250_000;
 
-pub(super) fn read(text: &str, dialect: Dialect) -> Result<Node, Fault> {
+pub(super) fn read(text: &str, dialect: Dialect) -> Result<Read, Fault> {
     let takes_vaults = dialect == Dialect::Ansible;
     let mut builder = Builder { takes_vaults, ..Builder::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
             let at = Position::new(marker.line(), marker.col() + 1);
-            tab_before(text, marker.line()).unwrap_or_else(|| (at, error.info().to_owned()))
+            tab_before(text, marker.line()).unwrap_or_else(|| (at, error.info()))
         })?;
         builder.take(event, position(&span))?;
     }
     let empty = Node { at: Position::new(1, 1), kind: Kind::Null };
-    Ok(builder.document.unwrap_or(empty))
+    Ok(Read { node: builder.document.unwrap_or(empty), repeated: builder.repeated })
 }
 
 /// A tab that indents this line or the one before, which the parser has no word for.
@@ -69,17 +70,17 @@ struct Builder {
     /// By the parser's numbers, which begin at 1.
     anchors: Vec<Option<(Node, usize)>>,
     copied: usize,
+    /// Keys that a map had already.
+    repeated: Vec<Key>,
     document: Option<Node>,
 }
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Fault> {
         match event {
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
-            Event::DocumentStart(_) if self.document.is_some() => {
+            Event::DocumentStart(..) if self.document.is_some() => {
                 Err((at, "a second document; there may be one".to_owned()))
             }
-            Event::DocumentStart(_) => Ok(()),
             Event::Scalar(text, ScalarStyle::Plain, 0, None)
                 if text == "<<" && self.awaits_key() =>
             {
@@ -97,10 +98,10 @@ impl Builder {
                     .map_err(|problem| (at, problem))?;
                 self.ended(Node { at, kind }, anchor)
             }
-            Event::SequenceStart(anchor, tag) => {
+            Event::SequenceStart(_, anchor, tag) => {
                 self.begin(at, anchor, tag.as_deref(), Content::List(Vec::new()))
             }
-            Event::MappingStart(anchor, tag) => {
+            Event::MappingStart(_, anchor, tag) => {
                 let content = Content::Map { entries: Vec::new(), key: None, merged: Vec::new() };
                 self.begin(at, anchor, tag.as_deref(), content)
             }
@@ -117,6 +118,8 @@ impl Builder {
                 }
                 self.place(Node { at, ..node })
             }
+            // The beginnings and ends of documents, and events that only options ask for.
+            _ => Ok(()),
         }
     }
 
@@ -127,8 +130,7 @@ impl Builder {
         tag: Option<&Tag>,
         content: Content,
     ) -> Result<(), Fault> {
-        if let Some(tag) = tag.filter(|tag| !["seq", "map", "omap"].contains(&tag.suffix.as_str()))
-        {
+        if let Some(tag) = tag.filter(|tag| !["seq", "map", "omap"].contains(&tag.suffix())) {
             return Err((at, unknown(tag)));
         }
         if self.open.len() == DEEPEST {
@@ -143,9 +145,7 @@ impl Builder {
         let kind = match content {
             Content::List(items) => Kind::List(items),
             Content::Map { mut entries, merged, .. } => {
-                if let Some(key) = repeated(&entries) {
-                    return Err((key.at, twice(&key.text)));
-                }
+                keep_last(&mut entries, &mut self.repeated);
                 if !merged.is_empty() {
                     let mut known: HashSet<String> =
                         entries.iter().map(|(key, _)| key.text.clone()).collect();
@@ -217,8 +217,8 @@ fn merge(
 }
 
 fn unknown(tag: &Tag) -> String {
-    let handle = if tag.handle == "tag:yaml.org,2002:" { "!!" } else { &tag.handle };
-    format!("the tag {handle}{} is not known here", tag.suffix)
+    let handle = if tag.handle() == "tag:yaml.org,2002:" { "!!" } else { tag.handle() };
+    format!("the tag {handle}{} is not supported", tag.suffix())
 }
 
 fn scalar(
@@ -228,7 +228,7 @@ fn scalar(
     takes_vaults: bool,
 ) -> Result<Kind, String> {
     if let Some(tag) = tag {
-        return match tag.suffix.as_str() {
+        return match tag.suffix() {
             // Ansible's word for text without templates.
             "str" | "unsafe" => Ok(Kind::String(text.into_owned())),
             "vault" | "vault-encrypted" if takes_vaults => Ok(Kind::String(text.into_owned())),

@@ -314,7 +314,7 @@ async fn faults_name_the_file_of_a_directory_and_the_line() {
     for (name, text, problem) in [
         (
             "b.yml",
-            "web:\n  children: {db: {vars: {ansible_host: '{{ x }}'}}}",
+            "web:\n  children: {db: {vars: {ansible_host: '{{ x }}'}, hosts: d1}}",
             "inv/b.yml:2:26: ansible_host is a template",
         ),
         (
@@ -325,7 +325,7 @@ async fn faults_name_the_file_of_a_directory_and_the_line() {
         (
             "b.ini",
             "[x]\nw9 ansible_connection=winrm",
-            "inv/b.ini:2:1: w9: ansible_connection=winrm is not known",
+            "inv/b.ini:2:1: ansible_connection=winrm is not known",
         ),
         ("b.ini", "[x:children]\nnone", "inv/b.ini:2:1: there is no group \"none\""),
         (

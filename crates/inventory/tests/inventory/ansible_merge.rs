@@ -8,12 +8,12 @@ use hostlink_inventory::Inventory;
 
 use crate::scene::{Files, Told, build, context, error, names, registry, value};
 
-fn ansible(files: &Files, name: &str) -> hostlink_inventory::Builder {
+pub(crate) fn ansible(files: &Files, name: &str) -> hostlink_inventory::Builder {
     Inventory::builder().targets(&format!("@ansible/{}", files.path(name).display())).unwrap()
 }
 
 /// The inventory, and what was warned of.
-async fn told(files: &Files, name: &str) -> (Inventory, Vec<String>) {
+pub(crate) async fn told(files: &Files, name: &str) -> (Inventory, Vec<String>) {
     let told = Arc::new(Told::default());
     let context = Context { reporter: told.clone(), ..context() };
     let builder = match name.strip_prefix("./") {
@@ -206,7 +206,11 @@ async fn what_vault_encrypted_is_left_out_and_told_but_where_it_would_matter() {
         ("ansible_become_password", "_sudo_password_command or _sudo_password_file"),
         ("ansible_host", "write it as it is"),
     ] {
-        std::fs::write(files.path("group_vars/web.yml"), format!("x: 1\n{key}: {vault}")).unwrap();
+        std::fs::write(
+            files.path("group_vars/web.yml"),
+            format!("ansible_become: yes\n{key}: {vault}"),
+        )
+        .unwrap();
         let found = error(ansible(&files, "hosts"), &files).await;
         let start = format!("group_vars/web.yml:2:1: {key} is encrypted by Ansible Vault");
         assert!(found.contains(&start) && found.contains(way_out), "{found}");
@@ -215,7 +219,7 @@ async fn what_vault_encrypted_is_left_out_and_told_but_where_it_would_matter() {
     std::fs::write(files.path("own.yaml"), format!("data:\n  x: {vault}")).unwrap();
     let found = error(Inventory::builder().path(files.path("own.yaml")), &files).await;
     assert!(
-        found.contains("own.yaml:2:6: this YAML cannot be read: the tag !vault is not known"),
+        found.contains("own.yaml:3:3: this YAML cannot be read: the tag !vault is not supported"),
         "{found}"
     );
 }
@@ -286,7 +290,7 @@ async fn yes_and_no_are_what_ansible_takes_for_them_and_all_else_is_a_fault() {
         for key in ["ansible_become", "ansible_host_key_checking"] {
             let files = Files::new(&[("a.ini", &format!("\nw1\n[all:vars]\n{key}={word}\n"))]);
             let found = error(Inventory::builder().path(files.path("a.ini")), &files).await;
-            let problem = format!("a.ini:4:1: w1: {key} is yes or no, and this is neither");
+            let problem = format!("w1: a.ini:4:1: {key} is yes or no, and this is neither");
             assert_eq!(found, problem, "{word}");
         }
     }
@@ -295,9 +299,9 @@ async fn yes_and_no_are_what_ansible_takes_for_them_and_all_else_is_a_fault() {
 #[tokio::test]
 async fn what_has_no_meaning_is_told_where_it_stands() {
     let template = "is a template, and templates are not evaluated here: write what comes of it";
-    let templates = format!("host_vars/w1.yml:2:1: w1: ansible_become {template}");
-    let users = format!("group_vars/web.yml:1:1: ansible_user {template}");
-    let first = format!("group_vars/web.yml:3:1: w1: ansible_connection {template}");
+    let templates = format!("w1: host_vars/w1.yml:2:1: ansible_become {template}");
+    let users = format!("w1: group_vars/web.yml:1:1: ansible_user {template}");
+    let first = format!("w1: group_vars/web.yml:3:1: ansible_connection {template}");
     for (name, text, problem) in [
         ("host_vars/w1.yml", "x: 1\nansible_become: '{{ x }}'\n", templates.as_str()),
         ("group_vars/web.yml", "ansible_user: '{{ x }}'\n", &users),
@@ -310,17 +314,17 @@ async fn what_has_no_meaning_is_told_where_it_stands() {
         (
             "group_vars/all.yml",
             "a: 1\nansible_become: yes\nansible_become_method: runas\n",
-            "group_vars/all.yml:3:1: w1: ansible_become_method=runas is not known here",
+            "w1: group_vars/all.yml:3:1: ansible_become_method=runas is not known here",
         ),
         (
             "group_vars/all.yml",
             "ansible_become: yes\nansible_sudo_flags: -H -X\n",
-            "group_vars/all.yml:2:1: w1: the flag -X of sudo has no meaning here",
+            "w1: group_vars/all.yml:2:1: the flag -X of sudo has no meaning here",
         ),
         (
             "group_vars/web.yml",
-            "ansible_ssh_common_args: -F /dev/null\n",
-            "group_vars/web.yml:1:1: w1: ansible_ssh_common_args: -F has no meaning here; -o KEY=VALUE and -J HOST have",
+            "ansible_ssh_common_args: -W x:1\n",
+            "w1: group_vars/web.yml:1:1: ansible_ssh_common_args: -W has no meaning here; -o, -F, -J, -i, -l, -p, -A, -4 and -6 have",
         ),
     ] {
         let files = Files::new(&[("hosts", "[web]\nw1\n"), (name, text)]);

@@ -8,7 +8,7 @@ use crate::scene::{Files, Told, context, error, registry};
 
 #[tokio::test]
 async fn faults_name_file_line_and_column() {
-    let deep = format!("data: {}", "[".repeat(200));
+    let deep = format!("data: {}{}", "[".repeat(200), "]".repeat(200));
     for (name, text, problem) in [
         (
             "a.yaml",
@@ -122,18 +122,18 @@ async fn faults_name_file_line_and_column() {
         (
             "a.ini",
             "w1 ansible_connection=winrm",
-            "a.ini:1:1: w1: ansible_connection=winrm is not known here",
+            "a.ini:1:1: ansible_connection=winrm is not known here",
         ),
         ("a.ini", "w1 ansible_host={{x}}", "a.ini:1:1: ansible_host is a template"),
         (
             "a.ini",
             "d1 ansible_connection=docker ansible_docker_extra_args='-H tcp://h:1 --tls'",
-            "a.ini:1:1: d1: ansible_docker_extra_args: only -H URL has a meaning here",
+            "a.ini:1:1: ansible_docker_extra_args: only -H URL has a meaning here",
         ),
         (
             "a.ini",
             "[w]\nw1\n[w:vars]\nansible_become=yes\nansible_become_exe=/opt/sudo",
-            "a.ini:5:1: w1: ansible_become_exe: another program than sudo has no meaning here",
+            "a.ini:5:1: ansible_become_exe: another program than sudo has no meaning here",
         ),
         (
             "a.ini",

@@ -114,3 +114,57 @@ async fn what_lists_hosts_may_stand_under_several_names() {
         assert!(inventory.host(host).unwrap().groups().contains(&group), "{host}");
     }
 }
+
+#[tokio::test]
+async fn the_listed_name_of_another_connectors_target_means_that_target() {
+    let names = ["@docker/x", "h/@chroot//srv", "web1", "deploy@web2"].map(NameData::new);
+    let cloud = Cloud::new(names.to_vec(), Vec::new());
+    let registry = registry(Some(cloud));
+    let build = async |targets: &str, context: &hostlink_core::Context| {
+        Inventory::builder().targets(targets).unwrap().build(&registry, context).await
+    };
+    let inventory = build("@cloud", &context()).await.unwrap();
+    let found: Vec<_> = inventory.hosts().map(|host| (host.name(), host.connector())).collect();
+    let wanted = [
+        ("@docker/x", "docker"),
+        ("h/@chroot//srv", "chroot"),
+        ("web1", "ssh"),
+        ("deploy@web2", "ssh"),
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn what_is_not_trusted_lists_no_host_that_is_this_machine_by_its_name() {
+    let cloud = Cloud::new(vec![NameData::new("@local")], Vec::new());
+    let registry = registry(Some(cloud));
+    for trust_data in [false, true] {
+        let context = hostlink_core::Context { trust_data, ..context() };
+        let inventory =
+            Inventory::builder().targets("@cloud").unwrap().build(&registry, &context).await;
+        match inventory {
+            Ok(inventory) => {
+                let connectors: Vec<_> = inventory.hosts().map(|host| host.connector()).collect();
+                assert_eq!((trust_data, connectors), (true, vec!["local"]));
+            }
+            Err(error) => assert!(!trust_data && error.to_string().contains("--trust-data")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn settings_of_the_caller_go_before_those_of_sources_and_are_not_lost() {
+    let files = Files::new(&[("inv.yaml", "data: {cloud_region: eu}\nhosts: ['@cloud']\n")]);
+    let region = |region: &str| hostlink_core::Data::new().with("cloud_region", region);
+    for (settings, overrides, wanted) in [
+        (hostlink_core::Data::new(), hostlink_core::Data::new(), "-=\"eu\""),
+        (region("us"), hostlink_core::Data::new(), "-=\"us\""),
+        (region("us"), region("asia"), "-=\"asia\""),
+    ] {
+        let cloud = Cloud::new(vec![NameData::new("w1")], Vec::new());
+        let context = hostlink_core::Context { settings, ..context() };
+        let builder = Inventory::builder().path(files.path("inv.yaml")).override_data(&overrides);
+        builder.build(&registry(Some(cloud.clone())), &context).await.unwrap();
+        assert_eq!(cloud.asked_for(), wanted);
+    }
+}

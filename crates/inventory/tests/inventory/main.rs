@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod ansible;
+mod ansible_hosts;
 mod ansible_merge;
 mod asking;
 mod bad_input;

@@ -15,6 +15,8 @@ use hostlink_inventory::{AnsibleConnector, Builder, Inventory, Pattern, SshConfi
 const FIELDS: &[DataField] = &[
     DataField::new("ssh_user", "text", ""),
     DataField { secret: true, ..DataField::new("ssh_password", "text", "") },
+    DataField::new("ssh_hostname", "text", ""),
+    DataField::new("ssh_port", "number", ""),
     DataField { guarded: true, ..DataField::new("ssh_proxy_command", "text", "") },
 ];
 
@@ -209,9 +211,17 @@ pub(crate) fn limited(files: &Files, limit: &str, exclude: &str) -> Builder {
     builder
 }
 
-/// Its error, with the directory of the files left out.
+/// Its error, or else that of its first host that cannot be used, with the directory of the files
+/// left out.
 pub(crate) async fn error(builder: Builder, files: &Files) -> String {
-    let error = builder.build(&registry(None), &context()).await.unwrap_err();
+    let error = match builder.build(&registry(None), &context()).await {
+        Err(error) => error,
+        Ok(inventory) => {
+            let targets = inventory.hosts().map(|host| host.target());
+            let outcomes = futures::future::join_all(targets).await;
+            outcomes.into_iter().find_map(Result::err).expect("the inventory has no error")
+        }
+    };
     error.to_string().replace(&format!("{}/", files.0.path().display()), "")
 }
 
