@@ -10,6 +10,9 @@ impl Chooser<'_> {
     /// The entries that are looked at, by their indexes.
     pub(crate) fn asked(&self) -> Vec<usize> {
         let (entries, registry) = (&self.known.draft.entries, self.known.registry);
+        if self.needs_all() {
+            return (0..entries.len()).collect();
+        }
         let answer = |name: &str, entry: &Entry| self.may_take(name, &entry.groups, what(entry));
         let asks_all = self.leaves_out_unknown();
         // What narrows is asked if it may make a difference to anything that is left beside it.

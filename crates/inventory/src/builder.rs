@@ -260,7 +260,7 @@ impl Builder {
         let listers = draft.entries.values().filter(|entry| entry.lists()).count();
         draft.connect(listers == 0, &mut Hosts::default())?;
         let mut by_lister = HashMap::new();
-        let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
+        let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister, None));
         let asked = chooser.asked();
         let named: HashSet<String> = chooser.named_listers().map(str::to_owned).collect();
         // What others say may be among the settings of these, so they are asked before anything is
@@ -310,7 +310,8 @@ impl Builder {
         }
         draft.connect(asked_listers == listers, &mut found)?;
         draft.tell_shared(context);
-        let chooser = Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister));
+        let chooser =
+            Chooser::new(limit, exclude, Known::new(&draft, registry, &by_lister, Some(&found)));
         chooser.check(&found)?;
         draft.tell_unused(asked_listers == listers, &found, context);
         let related = chooser.related().clone();

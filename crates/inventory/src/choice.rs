@@ -3,13 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use hostlink_core::{Error, ErrorKind, Registry, Result, nearest};
+use regex::Regex;
 
 use crate::definition::{ALL, host_name};
 use crate::draft::Draft;
 use crate::entry::Entry;
 use crate::found::Hosts;
 use crate::groups::{GroupId, GroupSet};
-use crate::pattern::{Element, Glob, Kind, Pattern};
+use crate::pattern::{Element, Glob, Kind, Pattern, Slice};
+
+/// Ansible's name for the hosts that are in no group.
+const UNGROUPED: &str = "ungrouped";
 
 /// How many names a hint is looked for among.
 const MOST_HINTS: usize = 10_000;
@@ -41,6 +45,8 @@ pub(crate) struct Known<'a> {
     by_lister: &'a HashMap<String, Vec<String>>,
     /// The entries whose connectors list hosts.
     listers: Vec<(&'a str, &'a [GroupId])>,
+    /// Every host; `None` as long as connectors have not been asked.
+    found: Option<&'a Hosts>,
 }
 
 impl<'a> Known<'a> {
@@ -48,10 +54,11 @@ impl<'a> Known<'a> {
         draft: &'a Draft,
         registry: &'a Registry,
         by_lister: &'a HashMap<String, Vec<String>>,
+        found: Option<&'a Hosts>,
     ) -> Self {
         let listers = draft.entries.iter().filter(|(_, entry)| entry.lists());
         let listers = listers.map(|(name, entry)| (name.as_str(), entry.groups.as_slice()));
-        Self { draft, registry, by_lister, listers: listers.collect() }
+        Self { draft, registry, by_lister, listers: listers.collect(), found }
     }
 
     fn has_host(&self, name: &str) -> bool {
@@ -62,6 +69,9 @@ impl<'a> Known<'a> {
     /// like them.
     fn groups_of(&self, element: &Element) -> Vec<GroupId> {
         let groups = &self.draft.groups;
+        if self.slice_of(element).is_some() {
+            return Vec::new();
+        }
         match &element.kind {
             Kind::Exact(name) => {
                 let bare = name.strip_prefix('@').filter(|name| !self.registry.knows(name));
@@ -76,7 +86,38 @@ impl<'a> Known<'a> {
                 };
                 groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
             }
+            Kind::Regex(regex) => {
+                let fits = |name: &str| !name.starts_with('@') && regex.is_match(name);
+                groups.defined().filter(|(_, name)| fits(name)).map(|(id, _)| id).collect()
+            }
         }
+    }
+
+    /// The group that an element names some hosts of by their position.
+    fn slice_of<'e>(&self, element: &'e Element) -> Option<(GroupId, &'e Slice)> {
+        let slice = element.slice.as_ref()?;
+        Some((self.draft.groups.find(&slice.group)?, slice))
+    }
+
+    /// The names of the hosts that a slice means, as soon as all hosts are known.
+    fn sliced(&self, group: GroupId, slice: &Slice) -> Vec<&'a str> {
+        let groups = &self.draft.groups;
+        let members = GroupSet::new(groups, &groups.with_children(&[group]));
+        let hosts = self.found.into_iter().flatten();
+        let names = hosts.filter(|(_, host)| members.has_any(&host.groups));
+        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        slice.of(&names).to_vec()
+    }
+
+    /// Whether an element is Ansible's word for the hosts that are in no group.
+    fn is_ungrouped(&self, element: &Element) -> bool {
+        let is_word = matches!(&element.kind, Kind::Exact(name) if name == UNGROUPED);
+        is_word && self.draft.groups.find(UNGROUPED).is_none() && !self.has_host(UNGROUPED)
+    }
+
+    /// Whether an element can only be read when all hosts and their groups are known.
+    fn needs_all(&self, element: &Element) -> bool {
+        self.slice_of(element).is_some() || self.is_ungrouped(element)
     }
 
     /// Whether an element means the hosts by a connector that there is.
@@ -95,6 +136,9 @@ impl<'a> Known<'a> {
 
     /// Whether an element may mean hosts and groups that nobody has listed yet.
     fn is_open(&self, element: &Element) -> bool {
+        if self.needs_all(element) {
+            return false;
+        }
         let is_new = |name: &str| !self.has_host(name) && self.draft.groups.find(name).is_none();
         match &element.kind {
             Kind::Exact(name) => {
@@ -103,7 +147,7 @@ impl<'a> Known<'a> {
                 is_unknown || (self.is_connector(element) && !self.has_hosts_in(element))
             }
             Kind::Names(names) => names.iter().any(|name| is_new(name)),
-            Kind::Globs(_) => true,
+            Kind::Globs(_) | Kind::Regex(_) => true,
         }
     }
 
@@ -121,8 +165,15 @@ impl<'a> Known<'a> {
                 self.draft.entries.iter().any(fits)
                     || listed.keys().any(|name| glob.fits_host(name))
             }),
+            Kind::Regex(regex) => {
+                let entries = self.draft.entries.iter().filter(|(_, entry)| !entry.lists());
+                entries.map(|(name, _)| name).chain(listed.keys()).any(|name| regex.is_match(name))
+            }
         };
-        is_all(element) || !self.groups_of(element).is_empty() || is_host()
+        self.needs_all(element)
+            || is_all(element)
+            || !self.groups_of(element).is_empty()
+            || is_host()
     }
 }
 
@@ -132,6 +183,9 @@ struct Union<'a> {
     elements: &'a [Element],
     names: HashSet<&'a str>,
     globs: Vec<&'a Glob>,
+    regexes: Vec<&'a Regex>,
+    /// The groups of the user, if hosts are meant that are in none of them.
+    ungrouped: Option<GroupSet>,
     /// The groups that are named, without those in them.
     groups: Vec<GroupId>,
     /// With those in them.
@@ -156,6 +210,16 @@ impl<'a> Union<'a> {
         let mut union = Self { elements, ..Self::default() };
         let mut of_connectors = Vec::new();
         for element in elements {
+            if let Some((group, slice)) = known.slice_of(element) {
+                union.names.extend(known.sliced(group, slice));
+                continue;
+            }
+            if known.is_ungrouped(element) {
+                let users = groups.defined().filter(|(_, name)| !name.starts_with('@'));
+                let users: Vec<GroupId> = users.map(|(id, _)| id).collect();
+                union.ungrouped = Some(GroupSet::new(groups, &users));
+                continue;
+            }
             let named = known.groups_of(element);
             if element.text.starts_with('@') {
                 of_connectors.extend(named.iter().filter(|id| groups.name(**id).starts_with('@')));
@@ -168,6 +232,7 @@ impl<'a> Union<'a> {
                 Kind::Exact(name) => drop(union.names.insert(host_name(name))),
                 Kind::Names(names) => union.names.extend(names.iter().map(|name| host_name(name))),
                 Kind::Globs(globs) => union.globs.extend(globs),
+                Kind::Regex(regex) => union.regexes.push(regex),
             }
         }
         let reached = groups.with_children(&union.groups);
@@ -183,11 +248,14 @@ impl<'a> Union<'a> {
     }
 
     fn names_host(&self, name: &str) -> bool {
-        self.names.contains(name) || self.globs.iter().any(|glob| glob.fits_host(name))
+        self.names.contains(name)
+            || self.globs.iter().any(|glob| glob.fits_host(name))
+            || self.regexes.iter().any(|regex| regex.is_match(name))
     }
 
     fn hits(&self, name: &str, groups: &[GroupId]) -> bool {
-        self.is_all || self.reached.has_any(groups) || self.names_host(name)
+        let is_ungrouped = self.ungrouped.as_ref().is_some_and(|users| !users.has_any(groups));
+        self.is_all || self.reached.has_any(groups) || self.names_host(name) || is_ungrouped
     }
 
     fn names_lister(&self, name: &str) -> bool {
@@ -327,6 +395,12 @@ impl<'a> Chooser<'a> {
         let may_take = |selection: &Selection<'_>| selection.may_take(name, groups, of);
         let limit = self.limit.as_ref().map_or(Answer::Yes, may_take);
         limit.min(self.exclude.as_ref().map(may_take).map_or(Answer::Yes, opposite))
+    }
+
+    /// Whether an element can only be read when all hosts and their groups are known.
+    pub(crate) fn needs_all(&self) -> bool {
+        let mut selections = self.limit.iter().chain(&self.exclude).flat_map(Selection::unions);
+        selections.any(|union| union.elements.iter().any(|it| self.known.needs_all(it)))
     }
 
     /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host

@@ -35,7 +35,7 @@ pub enum Word {
 /// what would be a path.
 pub fn words(list: &str) -> Result<Vec<Word>> {
     let (mut words, mut ranges) = (Vec::new(), Ranges::default());
-    for word in split(list) {
+    for word in without_last_comma(split(list)) {
         let word = word.trim();
         if word.is_empty() {
             let message = match list.trim_matches([',', ' ']) {
@@ -100,6 +100,18 @@ fn is_path_there(name: &str, registry: &Registry) -> bool {
     parsed.is_ok_and(|parsed| parsed.outer().is_empty()) && Path::new(name).exists()
 }
 
+/// The parts without an empty one after the last comma, as in `web1,`.
+pub(crate) fn without_last_comma<'a>(
+    parts: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    let mut parts: Vec<&str> = parts.collect();
+    let has_others = parts.iter().rev().skip(1).any(|part| !part.trim().is_empty());
+    if has_others && parts.last().is_some_and(|last| last.trim().is_empty()) {
+        parts.pop();
+    }
+    parts.into_iter()
+}
+
 /// The parts between commas that are not in brackets.
 pub(crate) fn split(list: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
@@ -136,6 +148,8 @@ mod tests {
         for (list, wanted) in [
             ("web1", "web1"),
             ("web1,web2", "web1 web2"),
+            ("web1,", "web1"),
+            ("web1, ", "web1"),
             (" web1 , web2 ", "web1 web2"),
             ("web1,@docker/db,@local", "web1 @docker/db @local"),
             ("@local", "@local"),
@@ -215,7 +229,7 @@ mod tests {
 
     #[test]
     fn empty_words_are_refused() {
-        for list in ["", ",", " ", "a,,b", "a,"] {
+        for list in ["", ",", " ", "a,,b", "a,,", ",,"] {
             assert!(words(list).unwrap_err().to_string().starts_with("TARGETS "), "{list:?}");
         }
     }

@@ -10,6 +10,7 @@ mod bad_input;
 mod hostile;
 mod joined;
 mod limits;
+mod patterns;
 mod precedence;
 mod scene;
 mod schema;
