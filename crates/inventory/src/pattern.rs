@@ -67,7 +67,8 @@ impl Slice {
         };
         let is_one = !inner[1.min(inner.len())..].contains([':', '-']);
         let last = if is_one { Some(first) } else { last };
-        (!group.is_empty()).then(|| Self { group: group.to_owned(), first, last })
+        let is_backwards = last.is_some_and(|last| first >= 0 && last < first);
+        (!group.is_empty() && !is_backwards).then(|| Self { group: group.to_owned(), first, last })
     }
 
     /// The members that it means.
@@ -265,12 +266,14 @@ mod tests {
             ("g[1:2]", "b c"),
             ("g[1-2]", "b c"),
             ("g[2:9]", "c d"),
-            ("g[2:1]", ""),
         ] {
             let slice = Slice::parse(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((slice.group.as_str(), slice.of(&members).join(" ")), ("g", wanted.into()));
         }
-        for text in ["g", "[0]", "g[a-c]", "g[]", "g[:]", "g[1,2]", "g[--1]", "[::1]", "g[0]x"] {
+        for text in [
+            "g", "[0]", "g[a-c]", "g[]", "g[:]", "g[2:1]", "g[9-1]", "g[1,2]", "g[--1]", "[::1]",
+            "g[0]x",
+        ] {
             assert_eq!(Slice::parse(text), None, "{text}");
         }
     }

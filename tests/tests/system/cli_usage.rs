@@ -22,7 +22,7 @@ fn targets_that_are_none() {
     for (targets, says) in [
         ("", "TARGETS is empty"),
         (",", "TARGETS is empty"),
-        ("@local,", "an empty name"),
+        ("@local,,", "an empty name"),
         ("@nowhere", "there is no connector @nowhere; there are: @local"),
         ("@local/x", "@local takes no argument"),
         ("@local,@nowhere", "@nowhere"),
