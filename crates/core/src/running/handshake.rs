@@ -10,10 +10,10 @@
 //!   its input and passes it on as `SUDO_PROMPT` (sudo(8)), which costs one round trip. Asking sudo
 //!   first whether it prompts (`sudo -n -k`) does not work: sudoers may have another rule for each
 //!   command, and a login shell changes the exit code.
-//! - **su and doas** are recognized by an unfinished line that ends in a colon and stays silent for
-//!   150 ms, since tools also write `su: ` first and then the rest. The script reports when doas has
-//!   started the next tool and when su is next; a question at another time gets no answer. A
-//!   question of doas counts on its own terminal only, if it has one.
+//! - **su and doas** are recognized by an unfinished line that ends in a colon and stays silent
+//!   for 150 ms, since tools also write `su: ` first and then the rest. The script reports when
+//!   doas has started the next tool and when su is next; a question at another time gets no answer.
+//!   A question of doas counts on its own terminal only, if it has one.
 //! - If a password might be left unread, the innermost shell discards its input until it reads our
 //!   go-ahead line (`Script::gate`), and starts nothing without it. So an unread password is never
 //!   the command's input, and a command that was cancelled while a login shell was busy never
@@ -67,8 +67,8 @@ pub(crate) struct Leader {
     pub(crate) pid: i32,
     /// Unknown without /proc, or if the script did not look it up.
     pub(crate) known_group: Option<i32>,
-    /// When the group's leader started, in the target's clock ticks: it distinguishes the group from a
-    /// later one with the same number.
+    /// When the group's leader started, in the target's clock ticks: it distinguishes the group
+    /// from a later one with the same number.
     pub(crate) start: Option<u64>,
     /// The session, if the group is known.
     pub(crate) session: Option<i32>,
