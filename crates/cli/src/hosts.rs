@@ -56,7 +56,7 @@ pub(crate) async fn resolve(
         && inventory.hosts().len() > 1
     {
         let count = inventory.hosts().len();
-        return Err(usage(format!("{word} is for one target, and TARGETS names {count}")));
+        return Err(usage(format!("{word} is for one target, but TARGETS names {count}")));
     }
     let mut hosts = Vec::with_capacity(inventory.hosts().len());
     for found in inventory.hosts() {

@@ -48,7 +48,7 @@ data_fields! {
     /// is never committed.
     COMMIT = "docker_commit", CommitPolicy::EXPECTED, default: "always"
         => commit: CommitPolicy, or_default();
-    /// Name for the new image, NAME[:TAG]. Useless for a container that exists.
+    /// Name for the new image, NAME[:TAG]. No effect on an existing container.
     TAG = "docker_tag", "text", guarded: true
         => tag: Option<(String, String)>, checked(checks::new_image);
 }
