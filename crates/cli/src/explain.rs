@@ -44,8 +44,8 @@ pub(crate) fn flatten(text: &str) -> String {
     text.replace(|c: char| c.is_control() || is_format(c), " ")
 }
 
-/// Whether a character shows nothing but changes how others are shown, or breaks the line: Unicode's
-/// categories Cf, Zl and Zp. U+202E reverses the text after it.
+/// Whether a character shows nothing but changes how others are shown, or breaks the line:
+/// Unicode's categories Cf, Zl and Zp. U+202E reverses the text after it.
 fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
         | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'

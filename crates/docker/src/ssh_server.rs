@@ -44,7 +44,7 @@ impl DockerConnector {
     ///
     /// # Errors
     ///
-    /// Errors of [`connect`](hostlink_core::Connector::connect) about the engine or a missing
+    /// Errors of [`connect`](hostlink_core::Open::connect) about the engine or a missing
     /// container; [`ErrorKind::Connect`] if the container does not run, or has no address that is
     /// reachable from here.
     pub async fn ssh_server(

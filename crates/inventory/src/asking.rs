@@ -1,10 +1,12 @@
 //! Who is asked for hosts: what is outside a limit is not, unless the limit would not be exact
 //! without it.
 
-use hostlink_core::{Connector, Registry, TargetName, before_links};
+use hostlink_core::{Connector, Registry, Result, TargetName, before_links};
 
 use crate::choice::{Answer, Chooser, Of};
+use crate::draft::Draft;
 use crate::entry::Entry;
+use crate::found::Hosts;
 
 impl Chooser<'_> {
     /// The entries that are looked at, by their indexes.
@@ -79,4 +81,17 @@ fn any_outer(
     let Ok(parsed) = TargetName::parse(reached, |name| registry.knows(name)) else { return false };
     let mut connectors = parsed.links().filter_map(|link| registry.get(link.connector).ok());
     connectors.any(|connector| fits(connector.as_ref()))
+}
+
+/// Refuses a host that a connector lists and that the inventory reaches in a way of its own, which
+/// was outside the limit.
+pub(crate) fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
+    for (index, name, entry) in found.keys().filter_map(|name| draft.entries.get_full(name)) {
+        if !entry.lists() && asked.binary_search(&index).is_err() {
+            let problem =
+                format!("{name} is another target than the {name} that a connector lists");
+            return Err(entry.place.error(problem));
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hostlink_core::{Context, Data, Listed, Registry, Result};
 
-use crate::asking::{needs_settings, reads_a_file};
+use crate::asking::{needs_settings, reads_a_file, refuse_unasked};
 use crate::by_name;
 use crate::choice::{Chooser, Known};
 use crate::collect::collect;
@@ -387,17 +387,4 @@ impl Builder {
             Some(_) => error,
         })
     }
-}
-
-/// Refuses a host that a connector lists and that the inventory reaches in a way of its own, which
-/// was outside the limit.
-fn refuse_unasked(draft: &Draft, asked: &[usize], found: &Hosts) -> Result<()> {
-    for (index, name, entry) in found.keys().filter_map(|name| draft.entries.get_full(name)) {
-        if !entry.lists() && asked.binary_search(&index).is_err() {
-            let problem =
-                format!("{name} is another target than the {name} that a connector lists");
-            return Err(entry.place.error(problem));
-        }
-    }
-    Ok(())
 }

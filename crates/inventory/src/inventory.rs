@@ -21,8 +21,8 @@
 //!   among what waits (`inventory/src/in_order.rs`): nearly every name stands for itself.
 //! - Data are merged when they are wanted (`Host::data`): a hundred thousand hosts in ten groups
 //!   would otherwise hold ten copies of each group's data.
-//! - Positions: `toml` and `granit-parser` report them. `serde_json` does not; it reads byte by byte
-//!   from a reader of ours that counts.
+//! - Positions: `toml` and `granit-parser` report them. `serde_json` does not; it reads byte by
+//!   byte from a reader of ours that counts.
 //! - Aliases of YAML are copied, up to a number of values; so a bomb is refused before it goes off.
 //! - `@ansible` and `@sshconfig` are connectors like `@terraform`, so that everything that holds
 //!   for listed hosts holds for theirs. Ansible's variables that mean something only together

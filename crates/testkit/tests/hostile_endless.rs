@@ -3,11 +3,6 @@
 //! Its shell runs hostlink's scripts, but writes one letter for ever where a script lists a
 //! directory. The test is alone in its program, whose memory it measures.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy knows tests by their attribute, not what they call"
-)]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

@@ -148,6 +148,9 @@ fn options(arguments: &ConnectorArguments) -> PutOptions {
     PutOptions::default().with_arguments(arguments.clone())
 }
 
+/// One step of an attacker, with the directory of the race and the name of the victim.
+type Step = fn(&Path, &str);
+
 /// Puts files and directories while each of the attacks is at work. It may fail, but it must be
 /// able to succeed, too.
 async fn race(scene: &Scene, link: &Link, arguments: &ConnectorArguments) {
@@ -157,7 +160,7 @@ async fn race(scene: &Scene, link: &Link, arguments: &ConnectorArguments) {
     for name in ["one", "sub/two", "sub/secret"] {
         fs::write(tree.path().join(name), name).unwrap();
     }
-    let attacks: [(&str, fn(&Path, &str)); 4] = [
+    let attacks: [(&str, Step); 4] = [
         ("destination", destination),
         ("directory", directory),
         ("below", below),
