@@ -245,7 +245,7 @@ impl Link {
         if settled {
             return Ok(());
         }
-        let message = "what was being ended there may still run";
+        let message = "a process that was being killed may still be running";
         Err(Error::new(ErrorKind::Timeout, message).with_target(self.name()))
     }
 
