@@ -140,6 +140,21 @@ impl Child {
     }
 }
 
+/// Escapes the characters that JSON allows as they are, and YAML does not (YAML 1.2,
+/// `c-printable`). They can only be in strings.
+fn escaped_for_yaml(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
 impl Definition {
     /// The tree as JSON, which is YAML too. Secrets that are given as [`hostlink_core::Secret`] are
     /// masked.
@@ -155,7 +170,8 @@ impl Definition {
             (name.clone(), group)
         });
         let groups: Map<String, serde_json::Value> = groups.collect();
-        json!({"data": self.data, "hosts": hosts(&self.hosts), "groups": groups}).to_string()
+        let whole = json!({"data": self.data, "hosts": hosts(&self.hosts), "groups": groups});
+        escaped_for_yaml(&whole.to_string())
     }
 
     /// Every set of data, and where it stands.

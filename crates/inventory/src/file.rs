@@ -6,7 +6,7 @@ use std::path::Path;
 use hostlink_core::{Error, ErrorKind, Result};
 
 use crate::format::Format;
-use crate::place::{Place, Position};
+use crate::place::{Place, Position, one_line};
 
 /// The longest inventory that is read: 1 GiB.
 const LONGEST: u64 = 1 << 30;
@@ -19,7 +19,8 @@ pub(crate) fn is_program(path: &Path) -> bool {
 }
 
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::Inventory, format!("{}: cannot be read: {error}", path.display()))
+    let message = format!("{}: cannot be read: {error}", path.display());
+    Error::new(ErrorKind::Inventory, one_line(message))
 }
 
 /// The text of a file.
