@@ -58,6 +58,7 @@ pub(crate) fn body(
 ) -> StringCommand {
     let mut steps = StringCommand::with_separator(separator);
     if let Some(directory) = &arguments.chdir {
+        // With `&&`, the second command of `a; b` would run in the wrong directory.
         let step = StringCommand::new().raw("cd").arg(unambiguous(directory)).raw("|| exit");
         steps = steps.command(step);
     }
