@@ -4,7 +4,7 @@ use hostlink_core::{Result, Value};
 use hostlink_inventory::{Definition, Format, HostDefinition};
 
 /// The longest key that YAML accepts without a leading `?` (YAML 1.2.2, 7.4.2), which JSON does not
-/// have.
+/// have. Quotes and escapes count.
 const LONGEST_KEY: usize = 1024;
 
 /// With more hosts than this, only their number is compared.
@@ -71,17 +71,28 @@ fn longest_key(definition: &Definition) -> usize {
     let groups = definition.groups.values();
     let data = hosts(definition).map(|host| &host.data).chain(groups.map(|group| &group.data));
     let entries = data.chain([&definition.data]).flat_map(|data| data.iter());
-    let of_data = entries.map(|(key, value)| key.len().max(longest_key_of(value)));
-    of_data.chain(definition.groups.keys().map(String::len)).max().unwrap_or(0)
+    let of_data = entries.map(|(key, value)| printed_length(key).max(longest_key_of(value)));
+    of_data.chain(definition.groups.keys().map(|key| printed_length(key))).max().unwrap_or(0)
 }
 
 fn longest_key_of(value: &Value) -> usize {
     match value {
         Value::List(items) => items.iter().map(longest_key_of).max().unwrap_or(0),
         Value::Map(entries) => {
-            let keys = entries.iter().map(|(key, value)| key.len().max(longest_key_of(value)));
+            let keys =
+                entries.iter().map(|(key, value)| printed_length(key).max(longest_key_of(value)));
             keys.max().unwrap_or(0)
         }
         _ => 0,
     }
+}
+
+/// Returns the most characters that a key can have in JSON, with its quotes.
+fn printed_length(key: &str) -> usize {
+    let length = |c: char| match c {
+        '"' | '\\' => 2,
+        c if c.is_control() || c >= '\u{fffe}' => 6,
+        _ => 1,
+    };
+    2 + key.chars().map(length).sum::<usize>()
 }
