@@ -29,7 +29,7 @@ use super::rule::{Answer, Matcher, Rule};
 /// registry.register(Arc::new(fake.clone()));
 ///
 /// let link = registry.connect("@fake/web1", &Data::new(), &Context::default()).await?;
-/// let output = link.run_shell_command(&"uptime".into(), &ConnectorArguments::new()).await?;
+/// let output = link.run_shell_command("uptime", &ConnectorArguments::new()).await?;
 /// assert_eq!(output.stdout_lines(), ["up 3 days"]);
 /// assert_eq!(fake.commands("@fake/web1"), ["sh -c uptime"]);
 /// # Ok::<(), hostlink_core::Error>(())
