@@ -1,6 +1,7 @@
 //! What privilege tools say of themselves, in whatever language.
 
 use crate::shell::arguments::ConnectorArguments;
+use crate::shell::script::ANNOUNCING;
 use crate::values::error::{Error, Refusal};
 
 /// Whether sudo refused for something that no password mends, in whatever language: it wants a
@@ -37,12 +38,12 @@ pub(crate) fn with_cause(error: Error, said: &[u8]) -> Error {
         let cause = format!("{sentence}: sudoers has to allow sh, which runs every command");
         return error.with_refusal(Refusal::NotAllowed).with_cause(cause);
     }
-    let names = ["sudo", "su", "doas", "dzdo", "sudo-rs"];
+    let is_tool =
+        |name: &str| name == "sudo-rs" || ConnectorArguments::tool_names().any(|it| it == name);
     let mut words: Vec<&str> = Vec::new();
     let mut tool = None;
     for line in said.lines() {
-        let Some((name, rest)) = line.split_once(": ").filter(|(name, _)| names.contains(name))
-        else {
+        let Some((name, rest)) = line.split_once(": ").filter(|(name, _)| is_tool(name)) else {
             continue;
         };
         tool.get_or_insert(name);
@@ -60,8 +61,11 @@ pub(crate) fn with_cause(error: Error, said: &[u8]) -> Error {
 }
 
 /// The sentence of a refusal that quotes the whole script, without the script: sudo prints it when
-/// sudoers(5) does not allow `sh`.
+/// sudoers(5) does not allow `sh`. A start-up file may write `sh -c`, too, but not our script.
 fn quoting_script(said: &str) -> Option<String> {
+    if !said.contains(ANNOUNCING) {
+        return None;
+    }
     let line = said.lines().find(|line| line.contains("sh -c "))?;
     let (before, _) = line.split_once("sh -c ")?;
     // The quotation mark is before the path of `sh`, and its counterpart after the script.
@@ -97,13 +101,13 @@ mod tests {
         let not_allowed = ": sudoers has to allow sh, which runs every command";
         for (said, cause) in [
             (
-                "Sorry, user lim is not allowed to execute '/usr/bin/sh -c echo 'a'\nid' as root on web1.",
+                "Sorry, user lim is not allowed to execute '/usr/bin/sh -c _hl_x=a'b'\nid' as root on web1.",
                 format!(
                     "Sorry, user lim is not allowed to execute '/usr/bin/sh -c \u{2026}' as root on web1.{not_allowed}"
                 ),
             ),
             (
-                "Leider darf der Benutzer lim \u{bb}/bin/sh -c HL\nid\u{ab} als root auf web1 nicht ausf\u{fc}hren.",
+                "Leider darf der Benutzer lim \u{bb}/bin/sh -c _hl_x=a\nid\u{ab} als root auf web1 nicht ausf\u{fc}hren.",
                 format!(
                     "Leider darf der Benutzer lim \u{bb}/bin/sh -c \u{2026}\u{ab} als root auf web1 nicht ausf\u{fc}hren.{not_allowed}"
                 ),
@@ -111,6 +115,10 @@ mod tests {
             (
                 "sudo: Account or password is expired\nsudo: a password is required",
                 "sudo: Account or password is expired; a password is required".into(),
+            ),
+            (
+                "Use 'sh -c id' here.\nsudo: a password is required'",
+                "sudo: a password is required'".into(),
             ),
             ("motd\nno is not in the sudoers file.", "no is not in the sudoers file.".into()),
             ("Loading: x\nsu: Authentication failure", "su: Authentication failure".into()),

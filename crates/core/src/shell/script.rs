@@ -29,6 +29,9 @@ pub const MAX_ARGUMENT: usize = 100 * 1024;
 /// set-up may contain a secret.
 const STEP: &str = "\n";
 
+/// The beginning of an announcement, by which a tool's message that quotes a script is recognized.
+pub(crate) const ANNOUNCING: &str = "_hl_x=";
+
 /// A script for [`Connection::spawn`](crate::Connection::spawn): one argument for `sh -c`.
 pub struct Script {
     argument: Secret8,

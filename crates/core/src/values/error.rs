@@ -89,8 +89,6 @@ pub enum Refusal {
     NoPassword,
     /// The tool runs only on a terminal.
     NoTerminal,
-    /// The target has no such user.
-    UnknownUser,
     /// The tool's configuration does not allow it, whatever the password.
     NotAllowed,
 }

@@ -1,6 +1,8 @@
 //! The lines of a script.
 
-use super::{Channel, Groups, Prompt, Question, Script, Secret8, SudoPrompt, secrets_of};
+use super::{
+    ANNOUNCING, Channel, Groups, Prompt, Question, Script, Secret8, SudoPrompt, secrets_of,
+};
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::builder;
 use crate::shell::command::StringCommand;
@@ -147,7 +149,7 @@ unset _hl_l
             Groups::LookedUp => (LOOK_UP, " unset _hl_g _hl_t _hl_e; unset -f _hl_"),
         };
         format!(
-            r#"{look_up}_hl_x={head}''{tail}" {place} $$ $_hl_g $_hl_t $_hl_e"
+            r#"{look_up}{ANNOUNCING}{head}''{tail}" {place} $$ $_hl_g $_hl_t $_hl_e"
 echo "$_hl_x";{to_stderr} unset _hl_x;{forget}
 "#
         )
