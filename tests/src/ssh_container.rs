@@ -29,6 +29,7 @@ UseDNS no
 AcceptEnv LANG LC_*
 MaxStartups 100
 LogLevel VERBOSE
+KexAlgorithms curve25519-sha256
 Subsystem sftp /usr/lib/openssh/sftp-server
 ";
 

@@ -165,5 +165,4 @@ pub(crate) fn login_data(user: &str, port: u16, key: &Path, known_hosts: &Path) 
         .with("ssh_allow_agent", false)
         .with("ssh_look_for_keys", false)
         .with("ssh_config_file", "none")
-        .with("ssh_options", vec![Value::from("KexAlgorithms=curve25519-sha256")])
 }

@@ -256,10 +256,7 @@ impl Bastion {
     /// and these lines.
     fn data(&self, lines: &str) -> Data {
         let key = self.hosts.key.path().display();
-        // A cheap key exchange.
-        let text = format!(
-            "KexAlgorithms curve25519-sha256\nHost 127.0.0.1\nIdentityFile {key}\n{lines}\n"
-        );
+        let text = format!("Host 127.0.0.1\nIdentityFile {key}\n{lines}\n");
         let config = self.hosts.sshd.dir().join("ssh_config");
         fs::write(&config, text).unwrap();
         self.hosts.data.clone().with("ssh_config_file", config.display().to_string())

@@ -299,9 +299,7 @@ async fn be_the_program(told: &str) {
         let (key, value) = line.split_once('=').unwrap();
         (key, hostlink::Value::from(value))
     });
-    // A setting that is a list.
-    let data: hostlink::Data = data.filter(|(key, _)| *key != "ssh_options").collect();
-    let data = data.with("ssh_options", vec!["KexAlgorithms=curve25519-sha256"]);
+    let data: hostlink::Data = data.collect();
     let context = Context { runtime_directory: Some(directory.into()), ..Context::default() };
     let registry = builtin_registry();
     let mut links = Vec::new();

@@ -36,8 +36,7 @@ impl Scene {
         let (key, user) = (text(self.key.path()), self.user.name());
         let port = self.sshd.port();
         format!(
-            "HostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {key}\n\
-             KexAlgorithms curve25519-sha256\n"
+            "HostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {key}\n"
         )
     }
 

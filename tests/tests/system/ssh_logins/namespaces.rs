@@ -44,8 +44,7 @@ impl Behind {
     fn config(&self) -> String {
         format!(
             "Host bastion\nHostName {}\nPort {}\nHost inner\nHostName 127.0.0.1\nPort {}\n\
-             ProxyJump bastion\nHost *\nUser root\nIdentityFile {}\n\
-             KexAlgorithms curve25519-sha256\n",
+             ProxyJump bastion\nHost *\nUser root\nIdentityFile {}\n",
             self.bastion.address(),
             self.bastion.port(),
             self.inner.port(),
@@ -136,7 +135,7 @@ async fn two_bastions_lead_to_the_loopback_of_the_second() {
     let config = file(&format!(
         "Host inner\nHostName 127.0.0.1\nPort {}\nProxyJump second\n\
          Host second\nHostName {}\nPort {}\nProxyJump first\nHost first\nHostName {}\nPort {}\n\
-         Host *\nUser root\nIdentityFile {}\nKexAlgorithms curve25519-sha256\n",
+         Host *\nUser root\nIdentityFile {}\n",
         inner.port(),
         second.address(),
         second.port(),
