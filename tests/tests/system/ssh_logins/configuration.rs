@@ -35,9 +35,7 @@ impl Scene {
     fn lines(&self) -> String {
         let (key, user) = (text(self.key.path()), self.user.name());
         let port = self.sshd.port();
-        format!(
-            "HostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {key}\n"
-        )
+        format!("HostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {key}\n")
     }
 
     /// Returns these lines for a host of this name.
