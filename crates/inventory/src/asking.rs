@@ -1,5 +1,5 @@
-//! Who is asked for hosts: what is outside a limit is not, unless the limit would not be exact
-//! without it.
+//! Which connectors are asked for hosts: not those outside a limit, unless the limit would not be
+//! exact without them.
 
 use hostlink_core::{Connector, Registry, Result, TargetName, before_links};
 
@@ -26,13 +26,12 @@ impl Chooser<'_> {
                 || (asks_narrowing && self.narrows_by(name, &entry.groups))
                 || answer(name, entry) != Answer::No
         };
-        let asks_anybody =
-            entries.iter().any(|(name, entry)| entry.lists() && is_asked(name, entry));
+        let asks_any = entries.iter().any(|(name, entry)| entry.lists() && is_asked(name, entry));
         let is_wanted = |name: &str, entry: &Entry| match entry.lists() {
             true => is_asked(name, entry),
             false if asks_for_its_way(name, entry, registry) => answer(name, entry) != Answer::No,
             // What is listed may put a host that is known into a group.
-            false => asks_anybody || self.takes(name, &entry.groups),
+            false => asks_any || self.takes(name, &entry.groups),
         };
         let wanted = entries.iter().enumerate().filter(|(_, (name, entry))| is_wanted(name, entry));
         wanted.map(|(index, _)| index).collect()
@@ -47,7 +46,7 @@ fn what(entry: &Entry) -> Of {
     }
 }
 
-/// Whether an entry stands for the hosts of a file, which costs nothing to read.
+/// Whether an entry lists the hosts of a file, which costs nothing to read.
 pub(crate) fn reads_a_file(entry: &Entry) -> bool {
     entry.connector.about().reads_only_files()
 }
@@ -58,7 +57,8 @@ pub(crate) fn needs_settings(name: &str, entry: &Entry, registry: &Registry) -> 
     entry.lists() || any_outer(name, entry, registry, |connector| connector.about().only_lists())
 }
 
-/// Whether an entry is a host, and somebody is asked for what it is reached through.
+/// Whether an entry is a host that is reached through a listed one, for which a program or an API
+/// is asked.
 fn asks_for_its_way(name: &str, entry: &Entry, registry: &Registry) -> bool {
     any_outer(name, entry, registry, |connector| {
         let about = connector.about();
@@ -66,7 +66,7 @@ fn asks_for_its_way(name: &str, entry: &Entry, registry: &Registry) -> bool {
     })
 }
 
-/// Whether one of the connectors in front of the last one is such a one.
+/// Whether one of the connectors before the last one fits.
 fn any_outer(
     name: &str,
     entry: &Entry,

@@ -108,7 +108,8 @@ impl Builder {
         self
     }
 
-    /// Sets data of a host, whoever lists it. It goes before what sources and connectors say of it.
+    /// Sets data of a host, whichever source lists it. It is stronger than what sources and
+    /// connectors say of the host.
     #[must_use]
     pub fn host_data(mut self, name: impl Into<String>, data: Data) -> Self {
         self.host_data.push((name.into(), data));
@@ -131,7 +132,7 @@ impl Builder {
         self
     }
 
-    /// Sets data behind all other, that of `all` too.
+    /// Sets data that is weaker than all other, that of `all` too.
     #[must_use]
     pub fn default_data(mut self, data: &Data) -> Self {
         self.defaults.merge(data);
@@ -341,7 +342,7 @@ impl Builder {
         Ok(Inventory::new(hosts, shared))
     }
 
-    /// What the chosen entries stand for, in their order.
+    /// Lists the hosts of the chosen entries, in their order.
     async fn ask(
         &self,
         draft: &Draft,

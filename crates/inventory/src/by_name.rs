@@ -3,12 +3,12 @@
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-/// What stands under names, in order. The hash takes a fraction of the time of the standard one,
+/// A map by name, in order. The hash takes a fraction of the time of the standard one,
 /// and is seeded anew in each process, so that names which all fall together cannot be made up
 /// beforehand. It is no defence against somebody who can watch a process for long.
 pub(crate) type ByName<T> = IndexMap<String, T, RandomState>;
 
-/// An empty one with room for so many.
+/// An empty map with room for `count` entries.
 pub(crate) fn with_capacity<T>(count: usize) -> ByName<T> {
     ByName::with_capacity_and_hasher(count, RandomState::default())
 }

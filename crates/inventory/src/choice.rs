@@ -25,7 +25,7 @@ pub(crate) enum Answer {
     Yes,
 }
 
-/// What an entry stands for.
+/// What kind of entry it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
     Host,
@@ -52,11 +52,11 @@ struct Union<'a> {
     of_connectors: GroupSet,
     /// Every host, by `all`.
     is_all: bool,
-    /// Whether an element may mean hosts that nobody has listed yet.
+    /// Whether an element may mean hosts that are not listed yet.
     is_open: bool,
-    /// Whether one of the groups has a child that nobody has listed yet.
+    /// Whether one of the groups has a child that is not listed yet.
     has_open_group: bool,
-    /// Whether connectors list hosts of these groups, or stand there themselves.
+    /// Whether entries that list hosts are in these groups, or are named themselves.
     lists: bool,
     /// Whether hosts by some connector are meant. It may also reach what another one lists.
     names_connector: bool,
@@ -265,9 +265,9 @@ impl<'a> Chooser<'a> {
     /// that is known may be in a group that is not, and nothing is to be done on what was to be
     /// left out.
     pub(crate) fn leaves_out_unknown(&self) -> bool {
-        let nobody = Hosts::default();
+        let none_listed = Hosts::default();
         let is_new = |element: &Element| {
-            !self.known.has(element, &nobody) && !self.known.is_connector(element)
+            !self.known.has(element, &none_listed) && !self.known.is_connector(element)
         };
         self.narrowing().any(|union| union.has_open_group || union.elements.iter().any(is_new))
     }

@@ -1,4 +1,4 @@
-//! Takes in the hosts that entries turned out to stand for.
+//! Adds the hosts that entries resolved to.
 
 use hostlink_core::{Listed, ResolvedTarget, Result};
 use indexmap::map::Entry as Slot;
@@ -11,8 +11,8 @@ use crate::layer::Scope;
 use crate::place::{Place, Position};
 use crate::tree::{directory_fault, group_name_fault, listed_name_fault};
 
-/// Takes in what an entry stands for. What a connector that is not trusted says of groups holds for
-/// the hosts that it lists.
+/// Adds the hosts of an entry. What an untrusted connector says of groups holds for the hosts that
+/// it lists.
 pub(crate) fn collect(
     draft: &mut Draft,
     name: &str,
@@ -24,7 +24,7 @@ pub(crate) fn collect(
     let mut mention = entry.mention();
     let lists = entry.lists();
     if lists && mention.place.position().line == 0 {
-        // What stands on the command line is told from its like.
+        // An error names the word of the command line.
         mention.place = Place::new(&name.into(), Position::default());
     }
     let is_bare = !lists && mention.is_bare();

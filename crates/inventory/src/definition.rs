@@ -40,7 +40,7 @@ pub struct Definition {
     pub groups: IndexMap<String, GroupDefinition>,
 }
 
-/// A host, or what stands for several (`@terraform`).
+/// A host, or a name that resolves to several (`@terraform`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostDefinition {
     /// Its name.
@@ -174,7 +174,7 @@ impl Definition {
         escaped_for_yaml(&whole.to_string())
     }
 
-    /// Every set of data, and where it stands.
+    /// Every set of data and its position.
     pub(crate) fn all_data<'a>(
         &'a self,
         source: &'a Arc<str>,

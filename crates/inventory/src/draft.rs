@@ -22,7 +22,7 @@ pub(crate) struct Draft {
     pub(crate) groups: Groups,
     /// The data of `all`.
     pub(crate) all: Layer,
-    /// Data of hosts by their names, whoever lists them.
+    /// Data of hosts by name, whichever source lists them.
     pub(crate) of_hosts: ByName<Data>,
     pub(crate) untrusted: Untrusted,
 }
@@ -129,7 +129,7 @@ impl Draft {
                 if let (None, Some(target)) = (&entry.target, target) {
                     let connector = connector_of(&target)?;
                     entry.connector = connector.clone();
-                    // The connector's group stands in front.
+                    // The connector's group comes first.
                     entry.groups[0] = self.groups.define_of(connector.as_ref());
                     self.groups.add_members(entry.groups[0], scope);
                     entry.target = Some(target);
@@ -166,7 +166,7 @@ impl Draft {
         }
     }
 
-    /// Sets data of a host that is told apart from what lists it.
+    /// Sets data of a host by name, apart from the source that lists it.
     pub(crate) fn add_host_data(&mut self, name: &str, data: &Data) {
         let known = self.of_hosts.entry(host_name(name).to_owned()).or_default();
         *known = merged([&*known, data], self.groups.secrets());

@@ -1,4 +1,4 @@
-//! What the sources name: a host, or what stands for several.
+//! What the sources name: a host, or a name that resolves to several.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::groups::OwnGroups;
 use crate::layer::Scope;
 use crate::place::Place;
 
-/// A host, or what stands for several.
+/// A host, or a name that resolves to several.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) target: Option<String>,
@@ -16,14 +16,14 @@ pub(crate) struct Entry {
     /// Those that name it. Its connector's is among them.
     pub(crate) groups: OwnGroups,
     pub(crate) place: Place,
-    /// That of the last link of what it stands for.
+    /// The connector of the last link of its target.
     pub(crate) connector: Arc<dyn Connector>,
     /// Who alone names it, if that is not trusted.
     pub(crate) scope: Scope,
 }
 
 impl Entry {
-    /// The name of what it stands for: its target's, or its own.
+    /// The name that is resolved: its target's, or its own.
     pub(crate) fn reached<'a>(&'a self, name: &'a str) -> &'a str {
         self.target.as_deref().unwrap_or(name)
     }

@@ -39,7 +39,7 @@ pub(crate) fn text(path: &Path) -> Result<String> {
 /// What a file holds.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
     let read = || -> std::io::Result<Vec<u8>> {
-        // To open a pipe is to wait for somebody who writes.
+        // To open a pipe would wait for a writer.
         if !std::fs::metadata(path)?.is_file() {
             return Err(std::io::Error::other("it is no regular file"));
         }

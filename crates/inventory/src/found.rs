@@ -1,4 +1,4 @@
-//! The hosts that entries turned out to stand for.
+//! The hosts that entries resolved to.
 
 use hostlink_core::{Data, ResolvedTarget, Result};
 
@@ -7,7 +7,7 @@ use crate::entry::{Mention, contradiction};
 use crate::groups::OwnGroups;
 use crate::layer::{Scope, Untrusted};
 
-/// A host that an entry stands for.
+/// A host that an entry resolved to.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) target: ResolvedTarget,

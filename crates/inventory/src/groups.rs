@@ -347,7 +347,7 @@ impl Groups {
     }
 }
 
-/// Whether `child` is a child by everybody's word, beside that of `scope`.
+/// Whether a source of the user makes `child` a child, too, besides the one of `scope`.
 fn is_said_by_all(children: &IndexMap<(String, Scope), Place>, child: &str, scope: Scope) -> bool {
     scope != Scope::Everywhere && children.contains_key(&(child.to_owned(), Scope::Everywhere))
 }

@@ -108,8 +108,8 @@ impl Host {
         problems.collect()
     }
 
-    /// Reads typed values from its data, and tells every one that does not fit, with the host's
-    /// name.
+    /// Reads typed values from its data. The error lists every value that does not fit, with the
+    /// host's name.
     ///
     /// ```
     /// # fn read(host: &hostlink_inventory::Host) -> hostlink_core::Result<()> {
@@ -199,7 +199,7 @@ impl Host {
         hostlink_core::make_unix_command(&command.into(), &arguments)
     }
 
-    /// Connects, if it is not connected. `reason` is told to the reporter; it may be empty.
+    /// Connects, if it is not connected. `reason` is for the reporter; it may be empty.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl Host {
             let lost = if held.0 == number { held.1.take() } else { None };
             drop(held);
             if let Some(link) = lost {
-                // What is told is that it was lost.
+                // The caller's error is that the link was lost.
                 let _ = link.disconnect().await;
             }
         }

@@ -27,7 +27,7 @@ where
     let mut next = ReusableBoxFuture::new(pending());
     for future in futures {
         next.set(future);
-        // What is behind one that runs waits for its turn.
+        // A future after one that is still running waits for its turn.
         let ready = if running.is_empty() { next.get_pin().now_or_never() } else { None };
         if let Some(outcome) = ready {
             outcomes.push(outcome?);

@@ -2,40 +2,43 @@
 //!
 //! # From sources to hosts
 //!
-//! `Builder` → `source` (files, directories, programs; `format` gives one tree with positions for
-//! TOML, YAML and JSON, `tree` says what may stand in it) → `Draft` (all sources together: entries
+//! `Builder` → `source` (files, directories, programs; `format` makes one tree with positions of
+//! TOML, YAML and JSON, `tree` gives the tree its meaning) → `Draft` (all sources together: entries
 //! by name, `Groups` as a graph) → `Chooser` (which entries may be meant) → `Registry::list` for
 //! those → `Found` → `Inventory` of `Host`s.
 //!
-//! - A limit is asked twice. Before anything is listed, an entry that stands for hosts nobody knows
-//!   yet gets one of three answers: no, yes, maybe. Only those with "no" are left alone. A name
-//!   that is known is never looked for elsewhere, or a limit to one host would ask every cloud.
-//!   What is to be left out and is known to nobody makes all of them asked, and what only reads
-//!   files (`About::reads_only_files`) always is: nothing is to run where it was to be left
-//!   out. For the same reason, connectors that list hosts of what narrows are asked as soon as the
-//!   answer for anything else is "maybe" (`asking`). Afterwards each host is asked, when hosts of
-//!   one name have been joined.
-//! - `Map` (`values/value/map.rs` in core) is what `Data` and `Value::Map` hold: up to eight values
-//!   are compared one by one, more are hashed, and clones share them. A hash table for each host
-//!   took a fifth of the time and of the memory of loading. Whatever is ready at once is not queued
-//!   among what waits (`inventory/src/in_order.rs`): nearly every name stands for itself.
-//! - Data are merged when they are wanted (`Host::data`): a hundred thousand hosts in ten groups
-//!   would otherwise hold ten copies of each group's data.
+//! - A limit is applied twice. Before anything is listed, an entry that lists hosts gets one of
+//!   three answers: no, yes, maybe. Only entries with "no" are not asked. A known name is never
+//!   looked for elsewhere, or a limit to one host would query every cloud. An exclusion that names
+//!   an unknown host forces every connector to be queried, and connectors that only read files
+//!   always are: no command may run on a host that was to be left out. For the same reason,
+//!   connectors that list hosts of an exclusion are asked as soon as the answer for another entry
+//!   is "maybe" (`asking`). Afterwards the limit is applied to each host, when hosts of one name
+//!   have been joined.
+//! - `Map` (`values/value/map.rs` in core) is the type of `Data` and `Value::Map`: up to eight
+//!   values are compared one by one, more are hashed, and clones share them. A hash table for each
+//!   host took a fifth of the time and of the memory of loading. A future that is ready when it is
+//!   first polled is not queued (`inventory/src/in_order.rs`): nearly every name is one host.
+//! - Data is merged on demand (`Host::data`): a hundred thousand hosts in ten groups would
+//!   otherwise hold ten copies of each group's data.
 //! - Positions: `toml` and `granit-parser` report them. `serde_json` does not; it reads byte by
 //!   byte from a reader of ours that counts.
-//! - Aliases of YAML are copied, up to a number of values; so a bomb is refused before it goes off.
-//! - `@ansible` and `@sshconfig` are connectors like `@terraform`, so that everything that holds
-//!   for listed hosts holds for theirs. Ansible's variables that mean something only together
-//!   (`ansible_become`, its method, its user) are looked at per host, after they are merged.
+//! - Aliases of YAML are copied, up to a number of values, so a "billion laughs" file is refused
+//!   before it takes memory.
+//! - `@ansible` and `@sshconfig` are connectors like `@terraform`, so that the rules for listed
+//!   hosts hold for theirs. Ansible's variables that mean something only together
+//!   (`ansible_become`, its method, its user) are read per host, after they are merged. A value
+//!   that means nothing here stays in the data as such (`unusable`), and the host is refused when
+//!   it is used.
 //! - Secrets are looked up last, for chosen hosts only (`secrets`).
-//! - What is not trusted is told by its connector (`is_trusted`), what is dangerous by the
-//!   connector that reads it (`DataField::guarded`); the registry compares. So a new key, or a new
-//!   source, has one line to add.
-//! - What such a source says of groups has its scope (`layer`), and a host that it alone names has
-//!   the same one; a host that something else names, too, has none. Where all hosts of a group are
-//!   of one scope, its parents are parents for everybody; else they are looked up per host.
-//! - `hostlink_local::Program` is the one way in which a library crate runs a program to ask it
-//!   something: deadline, bounded output, own session, no secrets of ours.
+//! - Each connector says whether its data is trusted and which of its fields are guarded; the
+//!   registry compares. So a new key, or a new source, is one line.
+//! - What an untrusted source says of groups has its scope (`layer`). A host that only this source
+//!   names has the same scope; a host that another source names, too, has none. If all hosts of a
+//!   group are of one scope, its parents are parents for every host; else they are looked up per
+//!   host.
+//! - Library crates ask other programs only by `hostlink_local::Program`: deadline, bounded output,
+//!   own session, no secrets of ours.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -55,7 +58,7 @@ use crate::shared::{Config, Shared};
 pub struct Inventory {
     hosts: ByName<Host>,
     shared: std::sync::Arc<Shared>,
-    /// The places of each group's own hosts, when somebody has asked.
+    /// The indexes of each group's own hosts, computed on first use.
     own_hosts: OnceLock<HashMap<GroupId, Vec<usize>>>,
 }
 
@@ -84,7 +87,7 @@ impl Inventory {
         self.hosts().filter(move |host| all || set.has_any(host.group_ids()))
     }
 
-    /// The groups, in the order in which they were first named, with `all` in front.
+    /// The groups, in the order in which they were first named, after `all`.
     #[must_use]
     pub fn groups(&self) -> Vec<&str> {
         std::iter::once(ALL).chain(self.shared.groups.names()).collect()

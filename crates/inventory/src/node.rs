@@ -6,13 +6,13 @@ use hostlink_core::Value;
 
 use crate::place::Position;
 
-/// How deep a tree may be. Deeper ones could overflow the stack, and nobody means them.
+/// Maximum depth of a tree. A deeper one could overflow the stack.
 pub(crate) const DEEPEST: usize = 64;
 
 /// What a value takes at least.
 pub(crate) const BYTES_OF_A_VALUE: usize = 64;
 
-/// A value, and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) at: Position,
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Map(Vec<(Key, Node)>),
 }
 
-/// The key of an entry, and where it stands. No key is twice in a map.
+/// The key of an entry and its position. No key is twice in a map.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Key {
     pub(crate) at: Position,

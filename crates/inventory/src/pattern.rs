@@ -13,7 +13,7 @@ use crate::place::one_line;
 use crate::range::Ranges;
 use crate::words::{split, without_last_comma};
 
-/// How many names with wildcards one element may stand for: every host is compared with each.
+/// Maximum number of names with wildcards of one element: every host is compared with each.
 const MOST_GLOBS: usize = 1_000;
 
 /// A limit or an exclusion, as written.
@@ -34,7 +34,7 @@ pub struct Pattern {
     pub(crate) not: Vec<Element>,
 }
 
-/// What may stand between commas.
+/// One element between commas.
 #[derive(Clone, Debug)]
 pub(crate) struct Element {
     pub(crate) text: String,

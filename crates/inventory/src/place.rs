@@ -1,11 +1,11 @@
-//! Where in a text something stands, and what is wrong there.
+//! Positions in a text, and what is wrong there.
 
 use std::fmt;
 use std::sync::Arc;
 
 use hostlink_core::{Error, ErrorKind, Result};
 
-/// How many faults of one text are told.
+/// Maximum number of faults of one text that are reported.
 const MOST_TOLD: usize = 10;
 
 /// A text with its control characters as they are written in code, since errors are one line.

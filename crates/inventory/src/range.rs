@@ -4,13 +4,13 @@ use hostlink_core::{Error, ErrorKind, Result};
 
 use crate::place::one_line;
 
-/// How many names ranges may stand for: those of one name, and those of one source together.
+/// Maximum number of names that ranges expand to, of one name and of one source in total.
 pub const MOST_NAMES: usize = 1_000_000;
 
 /// How much memory these names may take, with what comes with each.
 const MOST_BYTES: u128 = 256 << 20;
 
-/// The names that a name with ranges stands for, in order; the name itself where it has none.
+/// Expands the ranges of a name, in order; a name without ranges is returned as it is.
 ///
 /// Brackets hold items with commas between them: a number, a letter, `FIRST-LAST` or, as in
 /// Ansible, `FIRST:LAST`. Numbers are as wide as the first one if that begins with a zero. Brackets
@@ -93,13 +93,13 @@ fn expanded(
     if !may_be_range(text) {
         return Ok(vec![text.to_owned()]);
     }
-    // Each range with what stands before it. Names are made when it is known how many.
+    // Each range with the text before it. Names are made once their number is known.
     let (mut ranges, mut before) = (Vec::new(), String::new());
     let (mut all, mut rest) = (1_u128, text);
     while let Some(at) = rest.find(['[', ']']) {
         let (plain, bracket) = rest.split_at(at);
         if bracket.starts_with(']') {
-            return Err("] stands there without [".to_owned());
+            return Err("a ] without [".to_owned());
         }
         let Some(end) =
             bracket[1..].find(['[', ']']).filter(|end| bracket[1 + end..].starts_with(']'))
@@ -135,7 +135,7 @@ fn expanded(
     Ok(names)
 }
 
-/// Each name with each of the items behind it. No string is longer than it has to be.
+/// Each name with each of the items appended. No string is longer than it has to be.
 fn product(names: &[String], between: &str, items: &[Item]) -> Vec<String> {
     let with = |name: &String, text: &String| [name, between, text].concat();
     let ends = || items.iter().flat_map(Item::texts);
@@ -173,7 +173,7 @@ fn every(step: u64) -> usize {
     usize::try_from(step).unwrap_or(usize::MAX)
 }
 
-/// A number with zeros in front. `format!` panics at widths above 65535.
+/// A number padded with zeros. `format!` panics at widths above 65535.
 fn padded(number: u64, width: usize) -> String {
     let digits = number.to_string();
     let zeros = width.saturating_sub(digits.len());
@@ -309,7 +309,7 @@ mod tests {
             ("web[1-]", "is no range"),
             ("web[,]", "is no range"),
             ("web[1-2", "[ is not closed"),
-            ("web1-2]", "] stands there without ["),
+            ("web1-2]", "a ] without ["),
             ("web[[1-2]]", "[ is not closed"),
             ("web[1-1000000000]", "1000000000 names are more than the 1000000"),
             ("[1-2000][1-2000]", "4000000 names"),

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::by_name::ByName;
 
-/// How long a command may take that prints a secret; somebody may have to unlock it.
+/// The time limit of a command that prints a secret; the user may have to unlock a store.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest file or output that is read for a secret.
@@ -36,7 +36,7 @@ const ORIGINS: [(&str, Origin); 4] = [
     ("_command", Origin::Command),
 ];
 
-/// The keys of data that hold a secret themselves, in the place of saying where it is.
+/// The keys of data that hold a secret themselves, instead of saying where it is.
 #[must_use]
 pub fn plain_secrets<'a>(data: &'a Data, registry: &Registry) -> Vec<&'a str> {
     let keys = SecretKeys::new(registry);
@@ -86,7 +86,7 @@ impl SecretKeys {
         self.0.get(key).is_some_and(|(_, origin)| *origin == Origin::Plain)
     }
 
-    /// The data with some text for each secret in the place of what says where it is.
+    /// The data with a placeholder instead of each key that says where a secret is.
     pub(crate) fn with_stand_ins(&self, data: &Data) -> Data {
         let stand_in = |(key, value): (&str, &Value)| match self.0.get(key) {
             Some((field, origin)) if *origin != Origin::Plain && *value != Value::Null => {
@@ -125,7 +125,7 @@ impl Safe {
         &self.keys
     }
 
-    /// The data with every secret in the place of what says where it is, all of them masked. Cancel
+    /// The data with each secret instead of the key that says where it is, all masked. Cancel
     /// safe: a command that runs is ended.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl Safe {
         context: &Context,
     ) -> Result<Value> {
         let text = match (origin, value) {
-            // What does not fit is for whoever reads the field.
+            // A value of another type is refused by the reader of the field.
             (Origin::Plain, Value::Secret(_) | Value::List(_) | Value::Map(_)) => {
                 return Ok(value.clone());
             }

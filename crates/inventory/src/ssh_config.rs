@@ -15,7 +15,7 @@ use crate::file;
 const DEEPEST: usize = 16;
 
 const CONFIG_FILE: DataField =
-    DataField::new("ssh_config_file", "path", "File to read in the place of ~/.ssh/config.");
+    DataField::new("ssh_config_file", "path", "File to read instead of ~/.ssh/config.");
 
 /// The hosts of `~/.ssh/config`, as far as they are named and not only matched by a pattern. Each
 /// is reached over SSH by that name, so that everything that the file says of it holds.
@@ -133,7 +133,7 @@ fn read(
     Ok(())
 }
 
-/// Whether a word behind `Host` is the name of one host: no pattern, nothing that ssh refuses as a
+/// Whether a word after `Host` is the name of one host: no pattern, nothing that ssh refuses as a
 /// name, and nothing that is more than a name in a list of targets. The last of the characters
 /// stands for what is no text.
 fn is_name(word: &str) -> bool {
@@ -171,7 +171,7 @@ fn split(line: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// The files of a word behind `Include`, which are relative to `~/.ssh` and may be a pattern
+/// The files of a word after `Include`, which are relative to `~/.ssh` and may be a pattern
 /// (ssh_config(5)). One that is not there is nothing to ssh either.
 fn included(word: &str, home: Option<&Path>) -> Vec<PathBuf> {
     let path = match (word.strip_prefix("~/"), home) {

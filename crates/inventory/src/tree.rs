@@ -1,4 +1,4 @@
-//! The tree of an inventory file: what may stand where.
+//! The tree of an inventory file: which keys it has, and what their values are.
 
 use hostlink_core::{Data, before_links, nearest};
 
@@ -37,7 +37,7 @@ pub(crate) fn definition(node: Node, faults: &mut Faults) -> Definition {
 /// What may be no group's name: a limit could not name it.
 pub(crate) fn group_name_fault(name: &str) -> Option<String> {
     if name == ALL {
-        return Some("all is the group of every host: its data stand at the top".to_owned());
+        return Some("all is the group of every host: its data is at the top".to_owned());
     }
     let is_bad = |c: char| c.is_whitespace() || c.is_control() || ",:!&*?[]/".contains(c);
     (name.is_empty() || name.contains(is_bad)).then(|| {
@@ -181,7 +181,7 @@ pub(crate) fn data(node: Node, faults: &mut Faults) -> Data {
     map(node, DATA, faults).into_iter().map(|(key, value)| (key.text, value.into_value())).collect()
 }
 
-/// Where nothing stands is an empty map, as `data:` in YAML.
+/// Takes no value for an empty map, as `data:` in YAML.
 pub(crate) fn map(node: Node, what: &str, faults: &mut Faults) -> Vec<(Key, Node)> {
     match node.kind {
         Kind::Map(entries) => entries,

@@ -3,7 +3,7 @@
 
 use hostlink_core::{Map, Value};
 
-/// The only key of the map that stands for such a value.
+/// The only key of the map that replaces such a value.
 const KEY: &str = "__unusable__";
 
 /// The value of a key whose own value cannot be used. `problem` says why, and where it was found.

@@ -31,8 +31,8 @@ pub enum Word {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Inventory`]: there is nothing between two commas, a range is none, or stands for
-/// what would be a path.
+/// [`ErrorKind::Inventory`]: there is nothing between two commas, a range is not valid, or it gives
+/// the name of a path.
 pub fn words(list: &str) -> Result<Vec<Word>> {
     let (mut words, mut ranges) = (Vec::new(), Ranges::default());
     for word in without_last_comma(split(list)) {
@@ -127,7 +127,7 @@ pub(crate) fn split(list: &str) -> impl Iterator<Item = &str> {
 
 fn is_path(word: &str) -> bool {
     let begins_like_a_path = word.starts_with(['.', '/', '~']);
-    // `ssh://web1:22`, and whatever somebody logs in to.
+    // `ssh://web1:22`, and `user@host`.
     let host = word.split('/').next().unwrap_or(word);
     if !begins_like_a_path && (word.contains("://") || host.contains('@')) {
         return false;

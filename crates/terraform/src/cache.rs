@@ -19,7 +19,7 @@ pub(crate) struct Cache(Mutex<Vec<Known>>);
 
 #[derive(Debug)]
 struct Known {
-    /// A context and its clones have one reporter: by that they are told from others.
+    /// A context and its clones share one reporter, which identifies them.
     run: Weak<dyn Reporter>,
     readings: Arc<Readings>,
 }

@@ -11,7 +11,7 @@ use crate::fields::FIELDS;
 use crate::source::Source;
 use crate::{hosts, listing, words};
 
-/// The outputs that `@terraform` alone stands for, first one first.
+/// The outputs that `@terraform` alone reads, in order of preference.
 const USUAL: [&str; 2] = ["hostlink_inventory", "pyinfra_inventory"];
 
 /// Hosts that Terraform or OpenTofu has made: `@terraform`, `@terraform/OUTPUT.KEY`.
@@ -63,7 +63,7 @@ fn check_path(path: &str) -> Result<()> {
     refuse_unknown_link(path, || format!("{path:?}"))?;
     if path.split('.').any(str::is_empty) {
         let message = format!(
-            "@terraform/{path}: write the name of an output, or keys behind it with dots: @terraform/OUTPUT.KEY"
+            "@terraform/{path}: write the name of an output, or keys after it with dots: @terraform/OUTPUT.KEY"
         );
         return Err(Error::new(ErrorKind::Inventory, message));
     }

@@ -95,7 +95,7 @@ pub(crate) async fn of_file(path: &Path) -> Result<Value> {
 }
 
 /// Reads what a program wrote to standard output. Terraform's errors go to standard error, but its
-/// warnings go here: what stands around the document is passed over.
+/// warnings go here: text around the document is skipped.
 ///
 /// # Errors
 ///

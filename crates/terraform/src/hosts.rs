@@ -9,7 +9,7 @@ use crate::source::Source;
 use crate::tree::{described, get, into_entries};
 use crate::words;
 
-/// How many faults of one output are told.
+/// Maximum number of faults of one output that are reported.
 const MOST_FAULTS: usize = 5;
 
 /// What an output may be.
@@ -111,7 +111,7 @@ fn host(path: &str, value: &Value) -> Result<NameData, String> {
     }
 }
 
-/// A host over SSH, with a user and a port if they stand there, or the name of another target.
+/// A host over SSH, with the user and the port if they are given, or the name of another target.
 fn of_text(text: &str) -> Result<NameData, String> {
     check_name(text)?;
     let host = NameData::new(text);

@@ -1,4 +1,4 @@
-//! The types of resources that are machines, and where in their attributes stands what.
+//! The types of resources that are machines, and what their attributes mean.
 //!
 //! Paths are those of the providers' schemas, as Terraform's registry has them; lists on the way
 //! stand for their items. A new provider is a new row.
@@ -8,11 +8,11 @@
 pub(crate) struct Kind {
     /// The type's name.
     pub(crate) name: &'static str,
-    /// Where its addresses stand, public ones first.
+    /// The attributes with its addresses, public ones first.
     pub(crate) addresses: &'static [&'static str],
-    /// Where its own name stands.
+    /// The attributes with its own name.
     pub(crate) names: &'static [&'static str],
-    /// Where its tags or labels stand: a map, a list, or text.
+    /// The attributes with its tags or labels: a map, a list, or text.
     pub(crate) tags: &'static [&'static str],
     /// The connector that reaches it by its name, if it is none that SSH reaches.
     pub(crate) connector: Option<&'static str>,

@@ -50,7 +50,7 @@ impl Outputs {
     }
 
     /// The value at the end of a path: an output's name, then keys of maps and numbers of lists,
-    /// with dots. As in pyinfra, a `value` may stand behind the output's name.
+    /// with dots. As in pyinfra, a `value` may follow the output's name.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Outputs {
     }
 }
 
-/// The path without the `value` behind the output's name, if there is one.
+/// The path without the `value` after the output's name, if there is one.
 fn without_value(path: &str) -> Option<String> {
     let (name, rest) = path.split_once('.')?;
     let rest = rest.strip_prefix("value").filter(|it| it.is_empty() || it.starts_with('.'))?;

@@ -40,7 +40,7 @@ pub(crate) async fn output(
     Ok(written.stdout)
 }
 
-/// How many errors of one run are told.
+/// Maximum number of errors of one run that are reported.
 const MOST_FAULTS: usize = 3;
 
 /// How many characters of each.

@@ -8,7 +8,7 @@ use crate::tree::{as_text, get, items, text};
 pub(crate) struct Resource {
     /// Its place in the configuration, like `module.web["a"].aws_instance.x[0]`.
     pub(crate) address: String,
-    /// The module, without a dot behind it; empty for the outermost one.
+    /// The module, without a dot at the end; empty for the outermost one.
     pub(crate) module: String,
     /// The type, like `aws_instance`.
     pub(crate) kind: String,

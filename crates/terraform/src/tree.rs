@@ -57,7 +57,7 @@ pub(crate) fn flat(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What stands there, for an error: the value itself may be a secret.
+/// The kind of a value, for an error: the value itself may be a secret.
 pub(crate) fn described(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",

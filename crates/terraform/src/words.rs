@@ -5,7 +5,7 @@ use hostlink_core::nearest;
 /// How many names an error lists.
 const MOST_LISTED: usize = 20;
 
-/// The name with a dash in the place of what is not safe in the name of a host; empty if nothing is
+/// The name with a dash instead of what is not safe in the name of a host; empty if nothing is
 /// left.
 pub(crate) fn host_name(text: &str) -> String {
     let name = replaced(text, '-');
@@ -13,7 +13,7 @@ pub(crate) fn host_name(text: &str) -> String {
     name.replace("-.", ".").trim_matches(['-', '.', '_']).to_owned()
 }
 
-/// The name with an underscore in the place of what is not safe in the name of a group.
+/// The name with an underscore instead of what is not safe in the name of a group.
 pub(crate) fn group_name(text: &str) -> String {
     replaced(text, '_')
 }
@@ -27,7 +27,7 @@ fn is_safe(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_')
 }
 
-/// One mark stands for a run of characters that are not safe.
+/// One mark replaces a run of characters that are not safe.
 fn replaced(text: &str, mark: char) -> String {
     let mut name = String::with_capacity(text.len());
     let mut after_unsafe = false;
@@ -42,7 +42,7 @@ fn replaced(text: &str, mark: char) -> String {
     name
 }
 
-/// The names there are, for the error of one that is not; behind it those that it may have meant.
+/// The existing names, for the error of an unknown one; first those that it may have meant.
 pub(crate) fn known(wanted: &str, names: &[&str]) -> String {
     if names.is_empty() {
         return "there are none".to_owned();

@@ -23,7 +23,7 @@ type Once<T> = Arc<OnceCell<T>>;
 /// reached over SSH.
 ///
 /// What Vagrant has said of a directory is kept, so that many names cost one call; callers at the
-/// same time share it. Who wants to ask again makes another connector. Errors are not kept.
+/// same time share it. To ask again, create a new connector. Errors are not kept.
 #[derive(Debug, Default)]
 pub struct VagrantConnector {
     known: Mutex<HashMap<PathBuf, Once<Arc<[Machine]>>>>,
@@ -36,7 +36,7 @@ impl VagrantConnector {
         Self::default()
     }
 
-    /// The machines of a directory, asked for once. Of options that others can read it is told
+    /// The machines of a directory, asked for once. Options that other users can read are warned of
     /// then, too.
     async fn machines(
         &self,
@@ -72,12 +72,12 @@ impl Connector for VagrantConnector {
             refuse_unknown_link(name, || format!("@vagrant/{name}"))?;
             if name.is_empty() {
                 return Err(refused(
-                    "@vagrant/: write @vagrant, or a machine's name behind the slash",
+                    "@vagrant/: write @vagrant, or a machine's name after the slash",
                 ));
             }
         }
         let directory = directory::find(context)?;
-        // First, since its mistakes are told at once.
+        // First, since its mistakes can be reported without asking Vagrant.
         let options = Options::read(&directory)?;
         let machines = self.machines(&directory, &options, context).await?;
         warn_of_strangers(&options, &machines, context);
@@ -148,7 +148,7 @@ fn host(machine: &Machine, options: &Options) -> Option<NameData> {
     if let Some(own) = options.data.get(&machine.name) {
         host.data.merge(&own.clone().into_iter().collect());
     }
-    // Its name is none that ssh could look up.
+    // ssh could not look up its name.
     let address = known.get("ssh_hostname").and_then(String::from_value).unwrap_or_default();
     host.target = Some(format!("@ssh/{address}"));
     let groups = options.groups.get(&machine.name).into_iter().flatten();

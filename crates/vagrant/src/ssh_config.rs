@@ -27,7 +27,7 @@ pub(crate) fn machines(text: &str, directory: &Path) -> Vec<(String, Data)> {
 /// A keyword and its value.
 type Setting<'a> = (&'a str, &'a str);
 
-/// As ssh_config(5) splits a line: at white space, with one `=` that may stand in it.
+/// As ssh_config(5) splits a line: at white space, which may have one `=` in it.
 fn setting(line: &str) -> Option<Setting<'_>> {
     let line = line.trim();
     let end = line.find(|c: char| c.is_ascii_whitespace() || c == '=')?;
@@ -64,7 +64,7 @@ fn data(settings: &[Setting<'_>], directory: &Path) -> Data {
             "include" => {
                 ("ssh_config_file", directory.join(text).to_string_lossy().as_ref().into())
             }
-            // The log is what tells hostlink how a login went, and it forwards no X11.
+            // hostlink reads ssh's log to see how a login went, and forwards no X11.
             "loglevel" | "forwardx11" => continue,
             // A key that is named is offered alone anyway.
             "identitiesonly" if has_key => continue,

@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-/// `invalid type: string "hunter2", expected a map` without what stands there, which may be a
+/// `invalid type: string "hunter2", expected a map` without the value, which may be a
 /// secret.
 fn without_value(problem: String) -> String {
     let kind_of = |found: &str| {

@@ -205,7 +205,7 @@ mod with_docker {
         std::fs::remove_file(project.directory().join("Vagrantfile")).unwrap();
         let expected = "Run `vagrant init` to create a new Vagrant environment.";
         assert!(told(&all).contains(expected), "{}", told(&all));
-        let expected = "@vagrant/: write @vagrant, or a machine's name behind the slash";
+        let expected = "@vagrant/: write @vagrant, or a machine's name after the slash";
         assert!(told(&["@vagrant/", "exec", "--", "true"]).contains(expected));
     }
 

@@ -102,8 +102,8 @@ impl Declared {
 /// `[a-c].example.com`, `[::1]`.
 fn is_heading(line: &str) -> bool {
     let inner = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let Some((inside, behind)) = inner else { return false };
-    let is_over = behind.is_empty() || behind.starts_with([' ', '\t', '#']);
+    let Some((inside, after)) = inner else { return false };
+    let is_over = after.is_empty() || after.starts_with([' ', '\t', '#']);
     is_over && !inside.contains([' ', '\t']) && !inside.contains("::")
 }
 
@@ -111,7 +111,7 @@ fn without_comment(line: &str) -> &str {
     line.split([' ', '\t']).next().unwrap_or(line)
 }
 
-/// What stands behind the bracket that opens a heading.
+/// Reads a heading, without the bracket that opens it.
 fn heading(text: &str) -> Result<(&str, Section), String> {
     let inside = text.split(']').next().unwrap_or(text);
     let (name, section) = match inside.split_once(':') {

@@ -63,7 +63,7 @@ impl Reader<'_> {
         value
     }
 
-    /// What stands before `end`, with commas between; without one, up to the end of the text.
+    /// The items before `end`, separated by commas; without one, up to the end of the text.
     fn items(&mut self, mut items: Vec<Value>, end: Option<char>) -> Option<Vec<Value>> {
         loop {
             self.skip_white();
@@ -118,7 +118,7 @@ impl Reader<'_> {
         Some(Value::Map(map))
     }
 
-    /// Texts that stand beside one another are one.
+    /// Adjacent texts are one.
     fn string(&mut self) -> Option<String> {
         let mut all: Option<String> = None;
         loop {
@@ -226,7 +226,7 @@ fn escaped(characters: &mut std::str::Chars<'_>, text: &mut String) -> Option<()
 
 fn number(word: &str, is_negative: bool) -> Option<Value> {
     let sign = if is_negative { "-" } else { "" };
-    // An underscore is between two digits, or behind the sign of the base.
+    // An underscore is between two digits, or after the sign of the base.
     let parts: Vec<&str> = word.split('_').collect();
     let is_split = |pair: &[&str]| {
         pair[0].ends_with(|c: char| c.is_ascii_alphanumeric())
@@ -244,7 +244,7 @@ fn number(word: &str, is_negative: bool) -> Option<Value> {
         }
     }
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Python knows no whole number with zeros in front, but zero itself.
+        // Python has no whole number with leading zeros, except zero itself.
         let is_padded = word.starts_with('0') && word.bytes().any(|byte| byte != b'0');
         return (!is_padded)
             .then(|| format!("{sign}{word}").parse().ok())

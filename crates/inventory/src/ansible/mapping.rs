@@ -128,7 +128,7 @@ struct Layers {
 
 impl Layers {
     fn new(groups: &Groups, all: &Data) -> Self {
-        // What is wrong is told where it matters: with a host.
+        // A fault is reported where it matters: with a host.
         let meaning = |merged: &Data| {
             let mut host = HostDefinition::new("");
             meaning::together(merged, &mut host).map_or_else(|_| Data::new(), |()| host.data)

@@ -13,7 +13,7 @@ use crate::place::{Place, Position};
 /// The group of the hosts that are in no other one.
 pub(super) const UNGROUPED: &str = "ungrouped";
 
-/// What says where a group stands among those that are as deep.
+/// The variable that orders groups of the same depth.
 const PRIORITY: &str = "ansible_group_priority";
 
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Raw {
     places: HashMap<(String, String), Place>,
 }
 
-/// What is told of a file beside what it says of hosts.
+/// What is reported of a file, besides its hosts.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     /// Variables that are left out, since Ansible Vault encrypted them.
@@ -35,7 +35,7 @@ pub(super) struct Noted {
     pub(super) cut: Vec<u32>,
     /// Keys that a map had already.
     pub(super) repeated: Vec<Key>,
-    /// Whether a secret stands there for everybody who can read the file.
+    /// Whether the file holds a secret as plain text.
     pub(super) has_secret: bool,
 }
 
@@ -165,12 +165,12 @@ impl Raw {
         }
     }
 
-    /// Keeps where a variable stands, the first time that it has this value.
+    /// Keeps the place of a variable, the first time that it has this value.
     pub(super) fn note_place(&mut self, key: &str, value: &Value, place: Place) {
         self.places.entry((key.to_owned(), value.to_string())).or_insert(place);
     }
 
-    /// Where a variable of this value stands, if that was kept.
+    /// The place of a variable with this value, if it was kept.
     pub(super) fn place_of(&self, key: &str, value: &Value) -> Option<&Place> {
         self.places.get(&(key.to_owned(), value.to_string()))
     }

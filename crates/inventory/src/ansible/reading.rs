@@ -90,7 +90,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The hosts of a word, and the port behind them. `beside` are the bytes that come with each.
+    /// The hosts of a word, and the port after them. `beside` is the number of bytes that come with
+    /// each.
     pub(super) fn hosts(
         &mut self,
         word: &str,

@@ -113,7 +113,7 @@ impl<'a> Known<'a> {
         entries.any(|entry| entry.groups.iter().any(|group| groups.contains(group)))
     }
 
-    /// Whether an element may mean hosts and groups that nobody has listed yet.
+    /// Whether an element may mean hosts and groups that are not listed yet.
     pub(super) fn is_open(&self, element: &Element) -> bool {
         if self.needs_all(element) {
             return false;

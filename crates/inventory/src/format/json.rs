@@ -1,4 +1,4 @@
-//! JSON, by `serde_json`. It tells no positions of what is right, so we count while it reads.
+//! JSON, by `serde_json`. It reports positions of errors only, so we count while it reads.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,7 +19,7 @@ pub(super) fn read(text: &str) -> Result<Read, Fault> {
     let node = seed.deserialize(&mut deserializer);
     let node = node.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
         let told = error.to_string();
-        // It tells the position itself, at the end.
+        // The text of the error ends in the position.
         let problem = told.rsplit_once(" at line ").map_or(told.as_str(), |(problem, _)| problem);
         (Position::new(error.line(), error.column()), problem.to_owned())
     })?;

@@ -89,7 +89,7 @@ impl Builder {
                 }
                 Ok(())
             }
-            // A key is the text that stands there.
+            // A key is its text as written.
             Event::Scalar(text, _, anchor, None) if self.awaits_key() => {
                 self.ended(Node { at, kind: Kind::String(text.into_owned()) }, anchor)
             }

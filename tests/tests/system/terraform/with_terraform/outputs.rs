@@ -100,7 +100,7 @@ async fn a_missing_or_invalid_output_is_reported_with_the_existing_ones() {
     }
     assert_eq!(
         refused(Some("list."), &context).await,
-        "@terraform/list.: write the name of an output, or keys behind it with dots: @terraform/OUTPUT.KEY"
+        "@terraform/list.: write the name of an output, or keys after it with dots: @terraform/OUTPUT.KEY"
     );
 }
 
