@@ -77,7 +77,8 @@ async fn a_command_may_leave_its_stdin_unread(scene: &Scene) -> anyhow::Result<(
 }
 
 async fn a_command_of_a_mebibyte_runs_and_its_stdin_follows(scene: &Scene) -> anyhow::Result<()> {
-    let line = format!("{}\n", "x'".repeat(50));
+    // Each quote becomes several characters, which a shell reads one by one.
+    let line = format!("{}'\n", "x".repeat(98));
     let word = format!("it's {}", line.repeat(1024 * 1024 / line.len()));
     let command =
         StringCommand::with_separator("").raw("hl=").arg(&word).raw("; echo ${#hl}; cat; exit 6");
