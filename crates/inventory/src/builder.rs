@@ -329,7 +329,7 @@ impl Builder {
             all,
             of_hosts,
             related,
-            overrides: self.overrides,
+            overrides: self.overrides.into(),
             defaults: self.defaults,
             safe: Safe::new(keys),
             config: self.config,

@@ -66,12 +66,18 @@ impl Host {
         &self.groups
     }
 
-    /// Its data, merged: what overrides all, over its own, over what its connector knows, over its
+    /// Its data, merged: what overrides all (but for what its name writes out, as `web1:2222` does
+    /// its port), over its own, over what its connector knows, over its
     /// groups' (children over parents, later over earlier), over that of `all`, over defaults.
     /// Secrets are masked wherever it is shown; where one is (`KEY_command` …) is not looked up.
     #[must_use]
     pub fn data(&self) -> Data {
         let shared = &*self.shared;
+        let mut overrides = shared.overrides();
+        // What a name writes out is said of this host alone.
+        for key in self.target.named_keys() {
+            overrides.remove(key);
+        }
         let groups = shared.groups.with_parents(&self.groups);
         let counts = |id: &&GroupId| {
             !self.narrowed || shared.related.has(**id) || shared.groups.name(**id).starts_with('@')
@@ -82,11 +88,22 @@ impl Host {
             [&shared.defaults].into_iter().chain(shared.all.of(self.scope)).chain(of_groups);
         let of_host = shared.of_hosts.get(self.name());
         let layers = layers.chain([&self.target.data, &self.own]).chain(of_host);
-        let mut data = merged(layers.chain([&shared.overrides]), shared.safe.keys());
-        let fields: Vec<DataField> = self.target.data_fields().copied().collect();
+        let mut data = merged(layers.chain([&overrides]), shared.safe.keys());
+        let fields: Vec<DataField> = self.data_fields().copied().collect();
         data.mask_fields(&fields);
         data.mask_fields(ConnectorArguments::FIELDS);
         data
+    }
+
+    /// The data that the connectors on the way to the host read.
+    pub fn data_fields(&self) -> impl Iterator<Item = &'static DataField> {
+        self.target.data_fields()
+    }
+
+    /// Whether the host's name writes out this key of its data, as `web1:2222` does `ssh_port`.
+    #[must_use]
+    pub fn names(&self, key: &str) -> bool {
+        self.target.named_keys().any(|named| named == key)
     }
 
     /// Why the host cannot be used, with the place of each problem; empty if it can, as far as that
@@ -101,7 +118,7 @@ impl Host {
     fn unusable(&self, data: &Data) -> Vec<String> {
         let problems = data.iter().filter_map(|(key, value)| {
             let problem = unusable::problem(value)?;
-            let mut fields = self.target.data_fields().chain(ConnectorArguments::FIELDS);
+            let mut fields = self.data_fields().chain(ConnectorArguments::FIELDS);
             let matters = key.starts_with("ansible_") || fields.any(|field| field.key == key);
             matters.then(|| problem.to_owned())
         });
@@ -254,6 +271,7 @@ impl Host {
         let connect_timeout = self.shared.config.connect_timeout.unwrap_or(context.connect_timeout);
         let context = Context { connect_timeout, ..context.clone() };
         let link = target.connect(&context).await?;
+        context.reporter.report(self.name(), Event::Detail("connected"));
         let number = held.0 + 1;
         *held = (number, Some(link.clone()));
         Ok((number, link))

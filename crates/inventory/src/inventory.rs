@@ -44,7 +44,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::OnceLock;
 
-use hostlink_core::Result;
+use hostlink_core::{Data, Result};
 
 use crate::by_name::ByName;
 use crate::definition::ALL;
@@ -124,6 +124,14 @@ impl Inventory {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    /// Sets data that go before all other, as
+    /// [`Builder::override_data`](crate::Builder::override_data) does, such as a password that was
+    /// asked for once it was known which hosts there are. A host that is connected keeps its
+    /// connection.
+    pub fn override_data(&self, data: &Data) {
+        self.shared.override_data(data);
     }
 
     /// Does something on every host, on [`Config::parallel`] of them at the same time, and returns

@@ -109,16 +109,16 @@ impl SecretKeys {
     }
 }
 
-/// Fetches secrets, each command only once.
+/// Fetches secrets: each file is read, and each command run, only once. A file may be a pipe.
 #[derive(Debug)]
 pub(crate) struct Safe {
     keys: SecretKeys,
-    printed: Mutex<HashMap<String, Secret>>,
+    fetched: Mutex<HashMap<(Origin, String), Secret>>,
 }
 
 impl Safe {
     pub(crate) fn new(keys: SecretKeys) -> Self {
-        Self { keys, printed: Mutex::default() }
+        Self { keys, fetched: Mutex::default() }
     }
 
     pub(crate) fn keys(&self) -> &SecretKeys {
@@ -170,20 +170,23 @@ impl Safe {
         };
         let secret = match origin {
             Origin::Plain => Secret::from(text.as_str()),
-            Origin::File => file(key, &text).await?,
             Origin::Env => {
                 let variable = context.environment.get(&text).filter(|value| !value.is_empty());
                 let unset = || refused(key, format!("the variable {text} is not set"));
                 Secret::from(variable.ok_or_else(unset)?.as_str())
             }
-            Origin::Command => {
+            Origin::File | Origin::Command => {
                 // One at a time: what unlocks a store asks its questions one after the other.
-                let mut printed = self.printed.lock().await;
-                match printed.get(&text) {
+                let mut fetched = self.fetched.lock().await;
+                let place = (origin, text);
+                match fetched.get(&place) {
                     Some(secret) => secret.clone(),
                     None => {
-                        let secret = command(key, &text, context).await?;
-                        printed.insert(text, secret.clone());
+                        let secret = match origin {
+                            Origin::File => file(key, &place.1).await?,
+                            _ => command(key, &place.1, context).await?,
+                        };
+                        fetched.insert(place, secret.clone());
                         secret
                     }
                 }

@@ -1,5 +1,6 @@
 //! What the hosts of an inventory share.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use hostlink_core::{ConnectorArguments, Context, Data};
@@ -34,9 +35,20 @@ pub(crate) struct Shared {
     pub(crate) of_hosts: ByName<Data>,
     /// The groups whose data count for hosts that were chosen by a group.
     pub(crate) related: GroupSet,
-    pub(crate) overrides: Data,
+    pub(crate) overrides: RwLock<Data>,
     pub(crate) defaults: Data,
     pub(crate) safe: Safe,
     pub(crate) config: Config,
     pub(crate) context: Context,
+}
+
+impl Shared {
+    /// The data that go before all other.
+    pub(crate) fn overrides(&self) -> Data {
+        self.overrides.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn override_data(&self, data: &Data) {
+        self.overrides.write().unwrap_or_else(PoisonError::into_inner).merge(data);
+    }
 }

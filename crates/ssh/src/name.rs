@@ -28,10 +28,10 @@ pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
     })?;
     let mut host = NameData::new(text).with_data(fields::HOSTNAME.key, found.host);
     if let Some(user) = found.user {
-        host = host.with_data(fields::USER.key, user);
+        host = host.with_named(fields::USER.key, user);
     }
     if let Some(port) = found.port {
-        host = host.with_data(fields::PORT.key, port);
+        host = host.with_named(fields::PORT.key, port);
     }
     Ok(host)
 }
@@ -59,7 +59,10 @@ mod tests {
             ("2001:db8::1", hostname("2001:db8::1")),
             ("ssh://u@h:22", hostname("h").with("ssh_user", "u").with("ssh_port", 22)),
         ] {
-            assert_eq!(parse(Some(text)).unwrap(), NameData { data, ..NameData::new(text) });
+            let named = ["ssh_user", "ssh_port"];
+            let named = named.into_iter().filter(|key| data.get(key).is_some()).collect();
+            let expected = NameData { data, named, ..NameData::new(text) };
+            assert_eq!(parse(Some(text)).unwrap(), expected);
         }
     }
 

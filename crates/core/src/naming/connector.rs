@@ -155,12 +155,21 @@ pub struct NameData {
     /// that lists it. If that one only lists hosts, the host's own name is used: `@local` is this
     /// machine, and a plain name is reached over SSH.
     pub target: Option<String>,
+    /// The keys of `data` that the name itself writes out, as `web1:2222` does its port. What is
+    /// said of all hosts does not override them.
+    pub named: Vec<&'static str>,
 }
 
 impl NameData {
     /// A host without data, in no group but the connector's own.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), data: Data::new(), groups: Vec::new(), target: None }
+        Self {
+            name: name.into(),
+            data: Data::new(),
+            groups: Vec::new(),
+            target: None,
+            named: Vec::new(),
+        }
     }
 
     /// Sets one value of its data.
@@ -168,6 +177,13 @@ impl NameData {
     pub fn with_data(mut self, key: &str, value: impl Into<crate::Value>) -> Self {
         self.data.insert(key, value);
         self
+    }
+
+    /// Sets one value of its data that the name itself writes out.
+    #[must_use]
+    pub fn with_named(mut self, key: &'static str, value: impl Into<crate::Value>) -> Self {
+        self.named.push(key);
+        self.with_data(key, value)
     }
 
     /// Sets how it is reached.

@@ -6,7 +6,7 @@ use crate::contract::context::Context;
 use crate::link::Link;
 use crate::naming::connector::{Connector, GroupData, Listing, NameData};
 use crate::naming::name::{NameLink, TargetName, before_links};
-use crate::naming::resolved::{LOCAL, ResolvedTarget, Way};
+use crate::naming::resolved::{LOCAL, ResolvedTarget, Step, Way};
 use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
 
@@ -136,15 +136,16 @@ impl Registry {
         let connector = self.get(parsed.last().connector)?;
         let only = hosts.len() == 1;
         let mut targets = Vec::with_capacity(hosts.len());
-        for NameData { name: host, data, groups: of_host, target } in hosts {
-            let mut connectors = through.clone();
-            connectors.extend(self.way_to(connector, &host, data, target, context, 0).await?);
-            check_chain(name, &connectors)?;
-            let data = connectors.last().map(|(_, known)| known.clone()).unwrap_or_default();
-            let mut groups = Vec::with_capacity(1 + of_host.len());
+        for listed in hosts {
+            let mut groups = Vec::with_capacity(1 + listed.groups.len());
             groups.push(format!("@{}", connector.about().name));
-            groups.extend(of_host);
-            let label = if outer.is_empty() || !only { host } else { name.to_owned() };
+            groups.extend(listed.groups.iter().cloned());
+            let label =
+                if outer.is_empty() || !only { listed.name.clone() } else { name.to_owned() };
+            let mut connectors = through.clone();
+            connectors.extend(self.way_to(connector, listed, context, 0).await?);
+            check_chain(name, &connectors)?;
+            let data = known_of(&connectors);
             let local = self.find(LOCAL).cloned();
             targets.push(ResolvedTarget { name: label, data, groups, connectors, local });
         }
@@ -184,9 +185,7 @@ impl Registry {
         let connector = self.get(link.connector)?;
         let mut names = connector.list(link.argument, context).await?.hosts;
         match (names.pop(), names.len()) {
-            (Some(NameData { name, data, target, .. }), 0) => {
-                self.way_to(connector, &name, data, target, context, depth).await
-            }
+            (Some(listed), 0) => self.way_to(connector, listed, context, depth).await,
             (found, others) => {
                 let count = others + usize::from(found.is_some());
                 let name = connector.about().name;
@@ -201,18 +200,20 @@ impl Registry {
     async fn way_to(
         &self,
         connector: &Arc<dyn Connector>,
-        host: &str,
-        data: Data,
-        target: Option<String>,
+        listed: NameData,
         context: &Context,
         depth: usize,
     ) -> Result<Way> {
+        let NameData { name, data, target, named, .. } = listed;
+        let host = name.as_str();
         self.guard(connector, host, &data, context)?;
         // A plain name is one for SSH; the name of another target means that target.
         let is_plain = !host.starts_with('@') && before_links(host) == host;
         let by_name = || if is_plain { format!("@ssh/{host}") } else { host.to_owned() };
         let reached = target.or_else(|| connector.about().only_lists().then(by_name));
-        let Some(target) = reached else { return Ok(vec![(connector.clone(), data)]) };
+        let Some(target) = reached else {
+            return Ok(vec![Step { connector: connector.clone(), known: data, named }]);
+        };
         if depth == DEEPEST {
             let message = format!("{target}: reached through itself, again and again");
             return Err(Error::new(ErrorKind::Inventory, message));
@@ -225,8 +226,8 @@ impl Registry {
             // Boxed: a way is made of ways.
             way.extend(Box::pin(self.only_way(link, context, depth + 1)).await?);
         }
-        if let Some((_, known)) = way.last_mut() {
-            known.merge(&data);
+        if let Some(last) = way.last_mut() {
+            last.known.merge(&data);
         }
         Ok(way)
     }
@@ -246,11 +247,27 @@ impl Registry {
 
 /// Refuses links that cannot stand behind one another.
 fn check_chain(name: &str, way: &Way) -> Result<()> {
-    let mut behind = way.iter().skip(1);
-    let Some((inner, _)) = behind.find(|(inner, _)| !inner.about().is_wrapper()) else {
-        return Ok(());
-    };
-    Err(stands_alone(name, inner.about().name))
+    let mut behind = way.iter().skip(1).map(|step| step.connector.about());
+    match behind.find(|inner| !inner.is_wrapper()) {
+        Some(inner) => Err(stands_alone(name, inner.name)),
+        None => Ok(()),
+    }
+}
+
+/// What is known of a target: by its own connector, and what its name writes out for the others.
+fn known_of(way: &Way) -> Data {
+    let mut data = Data::new();
+    for step in way {
+        for key in &step.named {
+            if let Some(value) = step.known.get(key) {
+                data.insert(*key, value.clone());
+            }
+        }
+    }
+    if let Some(last) = way.last() {
+        data.merge(&last.known);
+    }
+    data
 }
 
 fn stands_alone(name: &str, connector: &str) -> Error {

@@ -10,12 +10,22 @@ use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::field::DataField;
 use crate::values::reader::all_checks;
+use crate::values::report::Event;
 
 /// What stands in front of a connector that needs another target and is given none.
 pub(crate) const LOCAL: &str = "local";
 
-/// The connectors to go through, outermost first, and what each knows of its target.
-pub(crate) type Way = Vec<(Arc<dyn Connector>, Data)>;
+/// The connectors to go through, outermost first.
+pub(crate) type Way = Vec<Step>;
+
+/// A connector to go through, and what it knows of its target.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) known: Data,
+    /// The keys of `known` that the target's name writes out.
+    pub(crate) named: Vec<&'static str>,
+}
 
 /// A target whose name has been resolved, ready to connect to.
 #[derive(Clone, Debug)]
@@ -47,7 +57,12 @@ impl ResolvedTarget {
     /// The target's own connector.
     #[must_use]
     pub fn connector(&self) -> &Arc<dyn Connector> {
-        &self.connectors.last().expect("a target has a connector").0
+        &self.connectors.last().expect("a target has a connector").connector
+    }
+
+    /// The keys of its data that the target's name writes out.
+    pub fn named_keys(&self) -> impl Iterator<Item = &'static str> {
+        self.connectors.iter().flat_map(|step| step.named.iter().copied())
     }
 
     /// Whether the same connectors lead to another target, with the same data.
@@ -57,7 +72,7 @@ impl ResolvedTarget {
             target
                 .connectors
                 .iter()
-                .map(|(connector, data)| (connector.about().name, data.clone()))
+                .map(|step| (step.connector.about().name, step.known.clone()))
                 .collect()
         };
         way(self) == way(other)
@@ -65,7 +80,7 @@ impl ResolvedTarget {
 
     /// Every data field that a connector on the way reads.
     pub fn data_fields(&self) -> impl Iterator<Item = &'static DataField> {
-        self.connectors.iter().flat_map(|(connector, _)| connector.about().fields)
+        self.connectors.iter().flat_map(|step| step.connector.about().fields)
     }
 
     /// Opens the connection, and those it goes through.
@@ -78,7 +93,11 @@ impl ResolvedTarget {
         self.check(context)?;
         let mut outer: Option<Link> = None;
         let way = self.way()?;
-        for (index, (connector, _)) in way.iter().enumerate() {
+        for (index, Step { connector, .. }) in way.iter().enumerate() {
+            if way.len() > 1 {
+                let step = format!("connecting by @{}", connector.about().name);
+                context.reporter.report(&self.name, Event::Detail(&step));
+            }
             let target = Target { outer: outer.clone(), ..self.target(&way, index) };
             let opened = async { opener(connector)?.connect(&target, context).await };
             match opened.await {
@@ -106,8 +125,8 @@ impl ResolvedTarget {
     /// hosts.
     pub fn check(&self, context: &Context) -> Result<()> {
         let way = self.way()?;
-        let checks = way.iter().enumerate().map(|(index, (connector, _))| {
-            opener(connector)?.check(&self.target(&way, index), context)
+        let checks = way.iter().enumerate().map(|(index, step)| {
+            opener(&step.connector)?.check(&self.target(&way, index), context)
         });
         all_checks(checks).map_err(|error| error.with_target(&self.name))
     }
@@ -115,30 +134,30 @@ impl ResolvedTarget {
     /// The connectors to go through, this machine's in front if the first one needs another target.
     fn way(&self) -> Result<Way> {
         let mut way = self.connectors.clone();
-        let (first, known) = way.first().expect("a target has a connector");
-        let mut data = known.clone();
+        let first = way.first().expect("a target has a connector");
+        let mut data = first.known.clone();
         data.merge(&self.data);
-        if first.about().needs_outer(&data) {
+        if first.connector.about().needs_outer(&data) {
             let local = self.local.clone().ok_or_else(|| {
-                let name = first.about().name;
+                let name = first.connector.about().name;
                 let message = format!(
                     "@{name} goes through another target, and there is no @{LOCAL} to take: name one in front of it, \
                      or compile the feature `{LOCAL}` in"
                 );
                 Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
             })?;
-            way.insert(0, (local, Data::new()));
+            way.insert(0, Step { connector: local, known: Data::new(), named: Vec::new() });
         }
         Ok(way)
     }
 
     /// What the connector at `index` of the way is to connect to, without the link to go through.
     fn target(&self, way: &Way, index: usize) -> Target {
-        let (connector, known) = &way[index];
+        let Step { connector, known, .. } = &way[index];
         let behind = &way[index + 1..];
         // Where a connector is met again, the host's data are the last one's.
         let met_again =
-            behind.iter().any(|(later, _)| later.about().name == connector.about().name);
+            behind.iter().any(|later| later.connector.about().name == connector.about().name);
         let (under, over) = if met_again { (&self.data, known) } else { (known, &self.data) };
         let mut data = under.clone();
         data.merge(over);

@@ -20,8 +20,10 @@ pub enum Event<'a> {
     Warning(&'a str),
     /// A result that is not a command's output: an image that was made.
     Notice(&'a str),
-    /// An explanation, for `-v`.
+    /// A step, or an explanation, for `-v`.
     Detail(&'a str),
+    /// A line of a program that connects, such as ssh, for `-vv`.
+    Program(&'a str),
 }
 
 /// Receives events. The library never prints: the cli's reporter does.

@@ -12,6 +12,18 @@ const LONGEST: usize = 2 * 1024;
 /// What ssh says of a login that goes well, without calling it a remark.
 const REMARKS: [&str; 2] = ["Authenticated to ", "Warning: Permanently added "];
 
+/// How ssh's lines of the steps of a login begin.
+const STEPS: [&str; 8] = [
+    "Connecting to ",
+    "Executing proxy command: ",
+    "Connection established",
+    "Server host key: ",
+    "Authentications that can continue: ",
+    "Next authentication method: ",
+    "Offering public key: ",
+    "Authenticated to ",
+];
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -23,6 +35,13 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
+impl Line {
+    /// Whether it tells of a step of the login.
+    pub(crate) fn is_step(&self) -> bool {
+        STEPS.iter().any(|start| self.text.starts_with(start))
+    }
+}
+
 /// The first lines and the last ones.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -31,6 +50,8 @@ pub(crate) struct Log {
     head_bytes: usize,
     tail_bytes: usize,
     partial: Vec<u8>,
+    /// Those that were not reported yet.
+    fresh: Vec<Line>,
 }
 
 impl Log {
@@ -50,6 +71,7 @@ impl Log {
         let line = String::from_utf8_lossy(&self.partial).trim().to_owned();
         self.partial.clear();
         if let Some(line) = parse(&line) {
+            self.fresh.push(line.clone());
             self.keep(line);
         }
     }
@@ -66,6 +88,11 @@ impl Log {
             let Some(first) = self.tail.pop_front() else { break };
             self.tail_bytes -= first.text.len() + 32;
         }
+    }
+
+    /// The lines since the last call.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// Calls a file by another name.

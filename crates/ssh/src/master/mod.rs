@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hostlink_core::{Context, Error};
+use hostlink_core::{Context, Error, Event};
 use process_wrap::tokio::ChildWrapper;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
@@ -160,6 +160,8 @@ fn watch_over(
     let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
     let said = Said {
         log: log.clone(),
+        target: askpass.target.clone(),
+        context: askpass.context.clone(),
         master: group.pid(),
         unkept: Unkept::new(&askpass.target, &askpass.context),
     };
@@ -196,6 +198,8 @@ async fn supervise(
 /// What ssh says, and what of it is reported as it comes.
 struct Said {
     log: Arc<Mutex<Log>>,
+    target: String,
+    context: Context,
     /// The process id of the target's ssh.
     master: Option<i32>,
     unkept: Unkept,
@@ -209,7 +213,20 @@ impl Said {
                 Ok(0) | Err(_) => return,
                 Ok(length) => lock(&self.log).push(&bytes[..length]),
             }
+            self.report();
             self.unkept.warn(&self.log, self.master);
+        }
+    }
+
+    /// Reports what ssh says, and the steps of the login among it.
+    fn report(&self) {
+        let lines = lock(&self.log).take_fresh();
+        for line in &lines {
+            let event = match line.is_step() {
+                true => Event::Detail(&line.text),
+                false => Event::Program(&line.text),
+            };
+            self.context.reporter.report(&self.target, event);
         }
     }
 }
