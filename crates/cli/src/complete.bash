@@ -69,6 +69,10 @@ _hostlink_complete() {
         esac
         COMPREPLY+=("${raw:kept}$rest")
     done
+    # No file is meant by what begins as an option does.
+    if [[ ${#COMPREPLY[@]} == 0 && $word == -* ]]; then
+        compopt +o default
+    fi
     # More is to follow behind these.
     if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[/:=,] ]]; then
         compopt -o nospace

@@ -56,14 +56,22 @@ pub(crate) fn answer(registry: &Registry, words: &[OsString]) -> bool {
     answered.unwrap_or(true)
 }
 
-/// Returns the grammar, with completers for hosts.
+/// Returns the grammar, with completers for hosts. Before TARGETS, what needs them is not offered.
 fn with_completers() -> Command {
+    let mut before = words_of_line();
+    before.pop();
+    let has_targets = targets_among(before).is_some();
+    let subcommand = |it: Command| {
+        let fits = has_targets || grammar::RESERVED.contains(&it.get_name());
+        it.hide(!fits)
+    };
     let complete = |arg: Arg| match arg.get_id().as_str() {
         grammar::TARGETS => arg.add(ArgValueCompleter::new(targets)),
         grammar::LIMIT | grammar::EXCLUDE => arg.add(ArgValueCompleter::new(pattern)),
         _ => arg,
     };
-    grammar::command().mut_args(complete).mut_subcommands(|it| it.mut_args(complete))
+    let command = grammar::command().mut_args(complete);
+    command.mut_subcommands(|it| subcommand(it.mut_args(complete)))
 }
 
 /// Completes TARGETS: connectors, inventories, hosts of ssh_config. The text up to the last comma
@@ -106,7 +114,7 @@ fn pattern(current: &OsStr) -> Vec<CompletionCandidate> {
     let (operator, bare) = (&last[..last.len() - bare.len()], bare);
     let before = format!("{before}{operator}");
     let (hosts, groups) =
-        targets_of_line().map(|targets| known(registry, &targets)).unwrap_or_default();
+        targets_among(words_of_line()).map(|targets| known(registry, &targets)).unwrap_or_default();
     candidates(&before, bare, groups.into_iter().chain(hosts))
 }
 
@@ -127,10 +135,12 @@ fn last_element(list: &str) -> (&str, &str) {
     list.split_at(at.map_or(0, |at| at + 1))
 }
 
-/// Returns TARGETS on the line that is being completed, which follows `--`.
-fn targets_of_line() -> Option<String> {
-    let words: Vec<OsString> =
-        std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+/// Returns the line that is being completed, which follows `--`, up to the word at the cursor.
+fn words_of_line() -> Vec<OsString> {
+    std::env::args_os().skip_while(|word| word != "--").skip(1).collect()
+}
+
+fn targets_among(words: Vec<OsString>) -> Option<String> {
     let matches = grammar::command().ignore_errors(true).try_get_matches_from(words).ok()?;
     matches.get_one::<String>(grammar::TARGETS).cloned()
 }

@@ -82,6 +82,11 @@ const COMPLETED: &[(&str, &str)] = &[
     ("hostlink inv.yaml exec --limit web,ed", "inv.yaml exec --limit web,edge"),
     ("hostlink inv.yaml exec --limit nothing-like-it", "inv.yaml exec --limit nothing-like-it"),
     ("hostlink completions z", "completions zsh"),
+    ("hostlink --limi", "--limit"),
+    ("hostlink --sudo --chd", "--sudo --chdir"),
+    ("hostlink -nothing", "-nothing"),
+    ("hostlink --limit web --data x=y inv.", "--limit web --data x=y inv.yaml"),
+    ("hostlink --sudo in", "--sudo inv.yaml"),
     ("hostlink 'inv.yaml' exec --limit 'web:!ed", "inv.yaml exec --limit web:!edge"),
     ("hostlink in\\v.yaml exec --limit \"web,&ed", "inv.yaml exec --limit web,&edge"),
     ("hostlink  inv.yaml  exec  --limit=ed", "inv.yaml exec --limit=edge"),
@@ -108,7 +113,11 @@ const ODD_NAMES: &[(&str, &str)] = &[
 
 #[test]
 fn bash_and_zsh_complete_subcommands_hosts_groups_and_files() {
-    let files = Files::new(&[("inv.yaml", TEXT), ("home/.ssh/config", "Host bastion build\n")]);
+    let files = Files::new(&[
+        ("inv.yaml", TEXT),
+        ("home/.ssh/config", "Host bastion build\n"),
+        ("-nothing-like-an-option", ""),
+    ]);
     for shell in [Shell::bash(&files), Shell::zsh(&files)] {
         for (line, wanted) in COMPLETED {
             assert_eq!(shell.completed(&files, line), *wanted, "{line}");
@@ -163,6 +172,9 @@ fn fish_completes_subcommands_hosts_groups_and_files() {
         ("hostlink w1,@ansible/in", "w1,@ansible/inv.yaml"),
         ("hostlink conn", "connectors"),
         ("hostlink inv.yaml ex", "exec"),
+        ("hostlink --sudo inv.yaml ex", "exec"),
+        ("hostlink --limi", "--limit"),
+        ("hostlink in", "inv.yaml"),
         ("hostlink inv.yaml inventory --gra", "--graph"),
         ("hostlink inv.yaml inventory --limit w", "w1 w2 web"),
         ("hostlink inv.yaml exec --limit e", "e1 e2 edge"),
