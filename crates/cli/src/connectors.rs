@@ -6,18 +6,24 @@ use hostlink::connector::{About, Connector, DataField, Kind};
 use hostlink::{Data, Registry, Result};
 use serde_json::{Value, json};
 
+/// The format of the description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    /// One object per line.
+    Json,
+}
+
 /// Returns the text for all connectors, or for the one of this name.
-pub(crate) fn describe(registry: &Registry, name: Option<&str>, json: bool) -> Result<String> {
+pub(crate) fn describe(registry: &Registry, name: Option<&str>, format: Format) -> Result<String> {
     let connectors: Vec<&Arc<dyn Connector>> = match name {
         None => registry.connectors().collect(),
         Some(name) => vec![registry.get(name.trim_start_matches('@'))?],
     };
-    Ok(if json {
-        connectors.iter().map(|connector| format!("{}\n", object(&connector.about()))).collect()
-    } else {
-        let texts: Vec<String> =
-            connectors.iter().map(|connector| text(&connector.about())).collect();
-        texts.join("\n")
+    let about = connectors.iter().map(|connector| connector.about());
+    Ok(match format {
+        Format::Json => about.map(|about| format!("{}\n", object(&about))).collect(),
+        Format::Text => about.map(|about| text(&about)).collect::<Vec<_>>().join("\n"),
     })
 }
 
@@ -88,6 +94,6 @@ mod tests {
 
     #[test]
     fn an_unknown_connector_is_an_error() {
-        assert!(describe(&Registry::new(), Some("@nowhere"), false).is_err());
+        assert!(describe(&Registry::new(), Some("@nowhere"), Format::Text).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hostlink::{CommandOutput, Error, ErrorKind, ExitStatus};
 
-use crate::outcome::{Done, Outcome};
+use crate::outcome::{Done, Failure, Outcome, Targets};
 
 /// A failure without a more specific status.
 pub(crate) const FAILED: u8 = 1;
@@ -24,9 +24,9 @@ pub(crate) enum Work {
 
 /// The status for the outcome of every target there is. Wrong usage of several was found before any
 /// was connected to, and is not among the outcomes.
-pub(crate) fn of_all(outcomes: &[Outcome], work: Work) -> u8 {
+pub(crate) fn of_all(outcomes: &[Outcome], work: Work, targets: Targets) -> u8 {
     match outcomes {
-        [only] => of_one(only, work),
+        [only] if targets == Targets::One => of_one(only, work),
         several if several.iter().all(|outcome| of_one(outcome, work) == 0) => 0,
         _ => FAILED,
     }
@@ -57,7 +57,7 @@ pub(crate) fn with_end(outcome: Outcome, ended: hostlink::Result<()>) -> Outcome
     };
     match ended {
         // Whatever the error: the target was reached, and no argument was wrong.
-        Err(error) if is_done => Err(error.with_kind(ErrorKind::Transfer)),
+        Err(error) if is_done => Err(error.with_kind(ErrorKind::Transfer).into()),
         _ => outcome,
     }
 }
@@ -74,7 +74,12 @@ fn of_one(outcome: &Outcome, work: Work) -> u8 {
         Ok(Done::Ran(output)) => of_command(output),
         Ok(Done::Moved(_)) => 0,
         Ok(Done::Left(status)) => u8::try_from(status.as_shell_code()).unwrap_or(FAILED),
-        Err(error) => of_error(error, work),
+        Err(Failure { error, reached: true }) => of_error(error, work),
+        // However it failed to be reached: there is no such container, its engine does not answer.
+        Err(Failure { error, reached: false }) => match of_error(error, Work::Command) {
+            FAILED => LINK,
+            status => status,
+        },
     }
 }
 
@@ -97,12 +102,12 @@ mod tests {
     }
 
     fn failed(kind: ErrorKind) -> Outcome {
-        Err(Error::new(kind, "x"))
+        Err(Error::new(kind, "x").into())
     }
 
     #[test]
     fn one_target_gives_the_command_s_own_status() {
-        let status = |outcome| of_all(&[outcome], Work::Command);
+        let status = |outcome| of_all(&[outcome], Work::Command, Targets::One);
         for code in [0, 1, 7, 126, 127, 255] {
             assert_eq!(i32::from(status(ran(ExitStatus::Code(code)))), code);
         }
@@ -111,13 +116,16 @@ mod tests {
         assert_eq!(status(failed(ErrorKind::Auth)), 255);
         assert_eq!(status(failed(ErrorKind::Privilege)), 1);
         assert_eq!(status(failed(ErrorKind::Unsupported)), 2);
-        assert_eq!(of_all(&[failed(ErrorKind::Unsupported)], Work::Transfer), 1);
+        assert_eq!(of_all(&[failed(ErrorKind::Unsupported)], Work::Transfer, Targets::One), 1);
+        let unreached = |kind| status(Err(Failure::to_connect(Error::new(kind, "x"))));
+        assert_eq!(unreached(ErrorKind::NotFound), 255);
+        assert_eq!(unreached(ErrorKind::Privilege), 255);
+        assert_eq!(unreached(ErrorKind::Data), 2);
     }
 
     #[test]
     fn a_link_that_does_not_end_well_is_a_failure_of_what_went_well() {
-        let ended =
-            |code, end| of_all(&[with_end(ran(ExitStatus::Code(code)), end)], Work::Command);
+        let ended = |code, end| of_one(&with_end(ran(ExitStatus::Code(code)), end), Work::Command);
         let failed = || Err(Error::new(ErrorKind::Connect, "x"));
         assert_eq!(ended(0, Ok(())), 0);
         assert_eq!(ended(0, failed()), 1);
@@ -127,9 +135,11 @@ mod tests {
     #[test]
     fn several_targets_give_success_or_failure() {
         let ok = || ran(ExitStatus::Code(0));
-        assert_eq!(of_all(&[ok(), ok()], Work::Command), 0);
-        assert_eq!(of_all(&[ok(), ran(ExitStatus::Code(2))], Work::Command), 1);
-        assert_eq!(of_all(&[ok(), failed(ErrorKind::Connect)], Work::Command), 1);
-        assert_eq!(of_all(&[ok(), failed(ErrorKind::Data)], Work::Command), 1);
+        let status = |outcomes: &[Outcome]| of_all(outcomes, Work::Command, Targets::Many);
+        assert_eq!(status(&[ok(), ok()]), 0);
+        assert_eq!(status(&[ok(), ran(ExitStatus::Code(2))]), 1);
+        assert_eq!(status(&[ok(), failed(ErrorKind::Connect)]), 1);
+        assert_eq!(status(&[ok(), failed(ErrorKind::Data)]), 1);
+        assert_eq!(status(&[ran(ExitStatus::Code(2))]), 1);
     }
 }

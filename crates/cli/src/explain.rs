@@ -36,7 +36,38 @@ fn with_causes(error: &Error, mut text: String) -> String {
     if error.kill_confirmed() == Some(false) {
         text.push_str("; its processes may still be running");
     }
-    flatten(&text)
+    flatten(&with_flags(&text))
+}
+
+/// What the library's messages name that has a flag: the key, and the flag.
+const FLAGS: [(&str, &str); 5] = [
+    ("ssh_password", "--ssh-password-prompt or --ssh-password-file"),
+    ("ssh_key_password", "--ssh-key-password-prompt"),
+    ("ssh_key", "--ssh-key"),
+    ("ssh_user", "--ssh-user"),
+    ("get_pty", "--get-pty"),
+];
+
+/// Names the flags where the library, which knows keys only, says what to set.
+fn with_flags(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let key = word.trim_end_matches(|c: char| !c.is_ascii_lowercase());
+        let flag = FLAGS.iter().find(|(known, _)| *known == key).map(|(_, flag)| flag);
+        let before = words.last().map(String::as_str);
+        let said = match (flag, before) {
+            (Some(flag), Some("set" | "use")) => {
+                words.pop();
+                format!("use {flag}, or set {word}")
+            }
+            (Some(flag), Some("with" | "check" | "and")) => {
+                format!("{flag} ({key}){}", &word[key.len()..])
+            }
+            _ => word.to_owned(),
+        };
+        words.push(said);
+    }
+    words.join(" ")
 }
 
 /// Returns the text without line breaks, and without characters that control a terminal.
@@ -95,6 +126,26 @@ mod tests {
         assert_eq!(one_line(&error), "cannot read x: entity not found");
         assert_eq!(one_line(&usage("a\nb\x1bc")), "a b c");
         assert_eq!(flatten("web\u{202e}1\u{2066}x\u{feff}é日"), "web 1 x é日");
+    }
+
+    #[test]
+    fn what_to_set_is_named_by_its_flag_first() {
+        for (said, expected) in [
+            (
+                "wants a password: set ssh_password",
+                "use --ssh-password-prompt or --ssh-password-file, or set ssh_password",
+            ),
+            (
+                "set ssh_key_password, or load",
+                "use --ssh-key-password-prompt, or set ssh_key_password, or load",
+            ),
+            ("and there is none: set get_pty", "use --get-pty, or set get_pty"),
+            ("check ssh_user and", "check --ssh-user (ssh_user) and"),
+            ("ssh_password: 7 is not text", "ssh_password: 7 is not text"),
+        ] {
+            let text = one_line(&usage(said));
+            assert!(text.ends_with(expected), "{text}");
+        }
     }
 
     #[test]

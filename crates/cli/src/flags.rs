@@ -152,11 +152,22 @@ fn variable(pair: &str) -> Result<(String, Value)> {
 
 /// Names the keys of an error by the flags that set them, which is what the user wrote.
 pub(crate) fn with_flag_names(error: Error) -> Error {
+    with_names(error, |key| {
+        ConnectorArguments::field(key).map(|field| format!("--{}", name(field)))
+    })
+}
+
+/// Names the keys of an error by other names.
+pub(crate) fn with_names(error: Error, name: impl Fn(&str) -> Option<String>) -> Error {
     if error.faults().is_empty() {
         return error;
     }
-    let flag = |key: &str| ConnectorArguments::field(key).map(|field| format!("--{}", name(field)));
-    Error::from_faults(error.faults().iter().map(|fault| fault.clone().renamed(flag)).collect())
+    let faults = error.faults().iter().map(|fault| fault.clone().renamed(&name)).collect();
+    let renamed = Error::from_faults(faults);
+    match error.target() {
+        Some(target) => renamed.with_target(target),
+        None => renamed,
+    }
 }
 
 #[cfg(test)]

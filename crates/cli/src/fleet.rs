@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use hostlink::{ConnectorArguments, Context, Link, Registry, Result};
+use hostlink::inventory::{Host, Inventory};
+use hostlink::{Context, Registry, Result};
 
-use crate::host::Host;
 use crate::invocation::{Action, Invocation};
 use crate::job::Job;
 use crate::messages::Messages;
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::prepare::prepare;
+use crate::prompt::TerminalPrompter;
 use crate::results::Results;
 use crate::stop::Stop;
-use crate::{context, exit, explain, hosts, listing, rsync};
+use crate::{context, exit, explain, hosts, listing, prompt, rsync};
 
 /// Time limit for ending everything after the order to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -31,23 +32,30 @@ pub(crate) async fn run(
         messages.line("this machine has no rsync: install it here");
         return Ok(exit::NO_PROGRAM);
     }
-    let context = context::of(&invocation, messages);
+    // A password that is typed ahead of its question is not shown.
+    let silence = invocation.asks_first().then(prompt::silence);
+    let prompter = Arc::new(TerminalPrompter::default());
+    let context = context::of(&invocation, prompter.clone(), messages);
     if let Action::Inventory { graph } = invocation.action {
         return tokio::select! {
             shown = show(registry, &invocation, graph, &context, results, stop) => shown,
             () = stop.requested() => Ok(exit::FAILED),
         };
     }
-    let parallel = invocation.parallel;
-    let prepared = tokio::select! {
-        prepared = prepare(registry, invocation, &context, messages, results, stop) => prepared?,
+    let preparing = prepare(registry, invocation, &context, &prompter, messages, results, stop);
+    let (inventory, job) = tokio::select! {
+        prepared = preparing => prepared?,
         () = stop.requested() => return Ok(exit::FAILED),
     };
-    let (hosts, job) = prepared;
-    let work = job.work();
-    let all = serve_all(hosts, Arc::new(job), parallel, context);
+    drop(silence);
+    let (work, targets) = (job.work(), job.targets);
+    // A task, because a thread of the runtime is quicker than this one, which only waits.
+    let all = tokio::spawn(serve_all(inventory, job));
     tokio::select! {
-        outcomes = all => Ok(exit::of_all(&outcomes, work)),
+        outcomes = all => match outcomes {
+            Ok(outcomes) => Ok(exit::of_all(&outcomes, work, targets)),
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        },
         () = overtime(stop) => {
             messages.line("not everything could be ended in time; processes may still be running");
             Ok(exit::FAILED)
@@ -82,58 +90,42 @@ async fn overtime(stop: &Stop) {
 }
 
 /// Returns the outcomes of the targets that finished.
-async fn serve_all(
-    hosts: Vec<Host>,
-    job: Arc<Job>,
-    parallel: usize,
-    context: Context,
-) -> Vec<Outcome> {
-    let context = Arc::new(context);
-    let tasks = futures::stream::iter(hosts)
-        .map(|host| tokio::spawn(serve(host, job.clone(), context.clone())));
-    let ended = tasks.buffer_unordered(parallel).filter_map(|ended| match ended {
-        Ok(outcome) => std::future::ready(outcome),
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    });
-    ended.collect().await
+async fn serve_all(inventory: Inventory, job: Job) -> Vec<Outcome> {
+    let mut served = inventory.on_each(|host| serve(host, &job));
+    let mut outcomes = Vec::new();
+    while let Some((_, outcome)) = served.next().await {
+        outcomes.extend(outcome);
+    }
+    outcomes
 }
 
 /// Serves one target; `None` if the order to stop came first.
-async fn serve(host: Host, job: Arc<Job>, context: Arc<Context>) -> Option<Outcome> {
+async fn serve(host: &Host, job: &Job) -> Option<Outcome> {
     let start = Instant::now();
-    let Host { target, arguments } = host;
     let connected = tokio::select! {
         biased;
         () = job.stop.requested() => return None,
-        connected = target.connect(&context) => connected,
+        connected = host.connect("") => connected,
     };
-    let (outcome, closed) = match connected {
-        Ok(link) => work(&job, link, arguments).await,
-        Err(error) => (Some(Err(error)), Ok(())),
+    let outcome = match connected {
+        Ok(()) => tokio::select! {
+            biased;
+            () = job.stop.requested(), if !job.stops_itself() => None,
+            outcome = job.run(host) => Some(outcome),
+        },
+        Err(error) => Some(Err(Failure::to_connect(error))),
     };
+    // The job's future is dropped by now: this waits until its command is killed.
+    let closed = host.disconnect().await;
+    if let Err(error) = &closed {
+        job.messages.line(explain::one_line(error));
+    }
     let outcome = outcome?;
     tokio::select! {
         biased;
         () = job.stop.requested() => None,
-        told = job.tell(&target.name, outcome, start.elapsed()) => Some(exit::with_end(told, closed)),
+        told = job.tell(host.name(), outcome, start.elapsed()) => {
+            Some(exit::with_end(told, closed))
+        }
     }
-}
-
-/// Runs the job, or a part of it, on one link, and closes the link.
-async fn work(
-    job: &Job,
-    link: Link,
-    arguments: ConnectorArguments,
-) -> (Option<Outcome>, Result<()>) {
-    let outcome = tokio::select! {
-        biased;
-        () = job.stop.requested(), if !job.stops_itself() => None,
-        outcome = job.run(&link, arguments) => Some(outcome),
-    };
-    // The job's future is dropped by now: this waits until its command is killed.
-    let closed = link.disconnect().await;
-    if let Err(error) = &closed {
-        job.messages.line(explain::one_line(error));
-    }
-    (outcome, closed)
 }

@@ -3,7 +3,8 @@
 use clap::ArgMatches;
 use futures::future::select_all;
 use hostlink::forward::{Forward, Forwarding};
-use hostlink::{Error, ErrorKind, Link, Result};
+use hostlink::inventory::Host;
+use hostlink::{Error, ErrorKind, Result};
 
 use crate::explain::usage;
 use crate::grammar::{DYNAMIC, LOCAL, REMOTE};
@@ -24,20 +25,20 @@ pub(crate) fn read(matches: &ArgMatches) -> Result<Vec<Forward>> {
 
 /// Opens all of them, and returns when one is lost, which is always an error.
 pub(crate) async fn run(
-    link: &Link,
+    host: &Host,
     forwards: &[Forward],
     messages: &Messages,
 ) -> Result<std::convert::Infallible> {
     // Open forwards end with this function, whether it returns or is dropped.
     let mut open = Vec::new();
     for forward in forwards {
-        open.push(link.forward(forward).await.map_err(|error| explained(error, forward))?);
+        open.push(host.forward(forward).await.map_err(|error| explained(error, forward))?);
     }
     for (forward, open) in forwards.iter().zip(&open) {
-        messages.line(format_args!("{}: {}", link.name(), described(forward, &**open)));
+        messages.line(format_args!("{}: {}", host.name(), described(forward, &**open)));
     }
     let (lost, _, _) = select_all(open.iter().map(|open| open.lost())).await;
-    Err(lost.with_target(link.name()))
+    Err(lost.with_target(host.name()))
 }
 
 /// A connector that cannot forward says so, and needs no details of the forward.

@@ -17,6 +17,7 @@ pub(crate) const NAME: &str = "NAME";
 pub(crate) const DATA: &str = "data";
 pub(crate) const JSON: &str = "json";
 pub(crate) const VERBOSE: &str = "verbose";
+pub(crate) const BATCH: &str = "batch";
 pub(crate) const PARALLEL: &str = "parallel";
 pub(crate) const SAME_SUDO_PASSWORD: &str = "same-sudo-password";
 pub(crate) const CONNECT_TIMEOUT: &str = "connect-timeout";
@@ -77,7 +78,7 @@ pub(crate) fn command() -> Command {
 
 const EXIT_STATUS: &str = "\
 Exit status, one target: the command's own; 128+n if signal n killed it; 124 for a timeout; \
-255 if the login failed, the link was lost, or ~. ended it; 1 if a file did not arrive, a container does not exist, \
+255 if the target was not reached, the link was lost, or ~. ended it; 1 if a file did not arrive, \
 the switch to another user failed, or the connection did not close cleanly.
 Several targets: 0 if all succeeded, 1 if some failed.
 Always: 2 for wrong usage; 130, 143 and 129 for SIGINT, SIGTERM and SIGHUP; 141 if the output is a closed pipe.
@@ -206,7 +207,7 @@ fn src() -> Arg {
 }
 
 fn dest() -> Arg {
-    Arg::new(DEST).required(true).help("The path of the copy, including its name")
+    Arg::new(DEST).required(true).help("The path of the copy, or an existing directory for it")
 }
 
 fn recursive() -> Arg {
@@ -295,9 +296,12 @@ fn general() -> impl Iterator<Item = Arg> {
             .action(ArgAction::Append)
             .help("Host data for every target; a value that starts with { or [ is JSON"),
         switch(JSON).help("One JSON object per line on standard output, as each target finishes"),
-        switch(VERBOSE).short('v').help("Report each step on standard error, and errors in full"),
+        switch(VERBOSE).short('v').action(ArgAction::Count).help(
+            "Report each step on standard error, and errors in full; -vv: also what ssh says",
+        ),
+        switch(BATCH).help("Ask nothing: a target that needs an answer fails"),
         switch(SAME_SUDO_PASSWORD)
-            .help("Prompt once for sudo's password, and use it on all targets"),
+            .help("Prompt once for sudo's password, before connecting, and use it on all targets"),
         Arg::new(PARALLEL)
             .long(PARALLEL)
             .value_name("NUMBER")

@@ -1,14 +1,12 @@
-//! The hosts that TARGETS names, each with its data and arguments.
+//! The hosts that TARGETS names.
 
-use hostlink::connect::ResolvedTarget;
-use hostlink::inventory::Inventory;
-use hostlink::run::make_unix_command;
-use hostlink::{ConnectorArguments, Context, Registry, Result, StringCommand};
+use hostlink::inventory::{Config, Inventory, Word, words};
+use hostlink::{Context, Registry, Result};
 
 use crate::explain::usage;
-use crate::host::Host;
 use crate::invocation::{Action, Invocation};
-use crate::{data, flags};
+use crate::outcome::Targets;
+use crate::{data, descriptors};
 
 /// Returns the hosts of an invocation, with their groups and data. It queries connectors that list
 /// hosts, and connects to no host.
@@ -19,11 +17,16 @@ pub(crate) async fn inventory(
 ) -> Result<Inventory> {
     data::check_keys(&invocation.data, registry)?;
     let mut builder = Inventory::builder().targets(&invocation.targets)?;
-    builder = builder.override_data(&invocation.data);
-    // Other actions use the login data to log in; this one shows it.
-    if let Action::Inventory { .. } = &invocation.action {
-        builder = builder.override_data(invocation.login.given());
+    builder = builder.override_data(&invocation.data).override_data(invocation.login.given());
+    // It is no data of the hosts, so it is not shown.
+    if !matches!(invocation.action, Action::Inventory { .. }) {
+        builder = builder.default_data(&invocation.login.of_environment());
     }
+    builder = builder.config(Config {
+        connect_timeout: Some(invocation.connect_timeout),
+        parallel: descriptors::fitting(invocation.parallel),
+        ..Config::default()
+    });
     for path in &invocation.group_data {
         builder = builder.group_data(path);
     }
@@ -45,63 +48,34 @@ pub(crate) async fn inventory(
     Ok(inventory)
 }
 
-/// Resolves and checks all targets, and connects to none.
-pub(crate) async fn resolve(
+/// Checks that the hosts can be used, as far as possible without connecting, and returns what
+/// TARGETS stands for.
+pub(crate) fn check(
     registry: &Registry,
     invocation: &Invocation,
-    context: &Context,
-) -> Result<Vec<Host>> {
-    let inventory = inventory(registry, invocation, context).await?;
-    if let Some(word) = invocation.action.only_one()
-        && inventory.hosts().len() > 1
-    {
-        let count = inventory.hosts().len();
-        return Err(usage(format!("{word} is for one target, but TARGETS names {count}")));
+    inventory: &Inventory,
+) -> Result<Targets> {
+    let count = inventory.hosts().len();
+    match invocation.action.only_one() {
+        Some(word) if count > 1 => {
+            Err(usage(format!("{word} is for one target, but TARGETS names {count}")))
+        }
+        Some(_) => Ok(Targets::One),
+        None if count > 1 => Ok(Targets::Many),
+        None => stands_for(registry, &invocation.targets, inventory),
     }
-    let mut hosts = Vec::with_capacity(inventory.hosts().len());
-    for found in inventory.hosts() {
-        hosts.push(host(found.target().await?, invocation, context)?);
-    }
-    invocation.login.check(&hosts)?;
-    Ok(hosts)
 }
 
-fn host(target: ResolvedTarget, invocation: &Invocation, context: &Context) -> Result<Host> {
-    let target = invocation.login.apply(target);
-    target.check(context)?;
-    let arguments =
-        arguments(&target, invocation).map_err(|error| error.with_target(&target.name))?;
-    Ok(Host { target, arguments })
-}
-
-/// Merges the arguments: the command line's take precedence, then host data's, then the
-/// environment's.
-fn arguments(target: &ResolvedTarget, invocation: &Invocation) -> Result<ConnectorArguments> {
-    let of_host = ConnectorArguments::from_data(&target.data)?;
-    let said = invocation.arguments.clone().or(&of_host);
-    let mut environment = invocation.environment.clone();
-    if said.use_sudo_password == Some(true) {
-        environment.sudo_password = None;
-    }
-    let arguments = said.or_passwords(&environment);
-    if invocation.arguments.sudo_password.is_some() && arguments.sudo.is_none() {
-        return Err(usage("--sudo-password-file: has no effect without --sudo"));
-    }
-    if invocation.same_sudo_password && arguments.sudo.is_none() {
-        return Err(usage("--same-sudo-password: has no effect without --sudo"));
-    }
-    let any = StringCommand::shell("true");
-    let command = match &invocation.action {
-        Action::Exec { command, .. } | Action::Shell { command } => command,
-        Action::Put(_)
-        | Action::Get(_)
-        | Action::Rsync(_)
-        | Action::Forward(_)
-        | Action::Inventory { .. } => &any,
+/// One target is a single name of a host, and not of what lists hosts, today perhaps only one.
+fn stands_for(registry: &Registry, targets: &str, inventory: &Inventory) -> Result<Targets> {
+    let mut words = words(targets)?;
+    words.dedup();
+    let Ok([Word::Name(name)]) = <[Word; 1]>::try_from(words) else {
+        return Ok(Targets::Many);
     };
-    // Faults of the command line are reported by the names of its flags.
-    make_unix_command(command, &invocation.arguments.clone().or(&arguments.tools_only()))
-        .map_err(flags::with_flag_names)?;
-    make_unix_command(command, &arguments)?;
-    Ok(arguments)
+    let is_host = inventory.host(&name).is_some()
+        || name.starts_with('@')
+            && name.contains('/')
+            && !registry.connector_of(&name)?.about().only_lists();
+    Ok(if is_host { Targets::One } else { Targets::Many })
 }

@@ -36,6 +36,15 @@ impl Input {
         if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
     }
 
+    /// The file's name, if it is text. What is no regular file, such as a pipe, has none of use.
+    pub(crate) fn file_name(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        path.file_name()
+            .filter(|_| path.is_file())
+            .and_then(|name| name.to_str())
+            .map(str::to_owned)
+    }
+
     /// Refuses a path that is not a file or cannot be read.
     pub(crate) fn check_file(&self) -> Result<()> {
         let Self::File(path) = self else { return Ok(()) };

@@ -9,24 +9,26 @@ use clap::error::ErrorKind as ClapKind;
 use hostlink::connect::FromValue;
 use hostlink::forward::Forward;
 use hostlink::inventory::{self, Pattern};
-use hostlink::{ConnectorArguments, Context, Data, Result, StringCommand};
+use hostlink::{Context, Data, Result, StringCommand};
 
+use crate::arguments::Arguments;
 use crate::explain::{of_clap, usage};
 use crate::grammar;
 use crate::input::Input;
 use crate::levels::Levels;
 use crate::login::Login;
+use crate::messages::Verbosity;
 use crate::rsync::Rsync;
 use crate::transfer::{Get, Put};
-use crate::{data, flags, forward, passwords, shell};
+use crate::{connectors, data, flags, forward, shell};
 
 /// The request of a command line.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Help or the version.
     Show(String),
-    /// The list of connectors.
-    Connectors { name: Option<String>, json: bool },
+    /// The list of connectors, or the one of this name.
+    Connectors { name: Option<String>, format: connectors::Format },
     /// The JSON Schema of an inventory file.
     Schema,
     /// A completion script for a shell.
@@ -48,14 +50,11 @@ pub(crate) struct Invocation {
     pub(crate) action: Action,
     pub(crate) data: Data,
     pub(crate) login: Login,
-    /// The arguments of the command line. They override host data …
-    pub(crate) arguments: ConnectorArguments,
-    /// … which overrides these.
-    pub(crate) environment: ConnectorArguments,
+    pub(crate) arguments: Arguments,
     pub(crate) json: bool,
-    pub(crate) verbose: bool,
-    /// Whether one answer is sudo's password for all targets.
-    pub(crate) same_sudo_password: bool,
+    pub(crate) verbosity: Verbosity,
+    /// Whether nothing is asked.
+    pub(crate) batch: bool,
     pub(crate) parallel: usize,
     pub(crate) connect_timeout: Duration,
 }
@@ -105,7 +104,10 @@ impl Invocation {
         match (targets, matches.subcommand()) {
             (None, Some(("connectors", inner))) => Ok(Request::Connectors {
                 name: inner.get_one(grammar::NAME).cloned(),
-                json: inner.get_flag(grammar::JSON) || matches.get_flag(grammar::JSON),
+                format: match inner.get_flag(grammar::JSON) || matches.get_flag(grammar::JSON) {
+                    true => connectors::Format::Json,
+                    false => connectors::Format::Text,
+                },
             }),
             (None, Some(("schema", _))) => Ok(Request::Schema),
             (None, Some(("completions", inner))) => {
@@ -133,7 +135,7 @@ impl Invocation {
 
     fn read(targets: String, word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Self> {
         let pairs = levels.all::<String>(grammar::DATA);
-        Ok(Self {
+        let invocation = Self {
             targets,
             limit: pattern(levels, grammar::LIMIT)?,
             exclude: pattern(levels, grammar::EXCLUDE)?,
@@ -142,14 +144,22 @@ impl Invocation {
             action: action(word, inner, levels)?,
             data: data::parse(pairs.into_iter().map(String::as_str))?,
             login: Login::read(levels)?,
-            arguments: passwords::from_files(levels)?.or(&flags::read(levels)?),
-            environment: passwords::from_environment()?,
+            arguments: Arguments::read(levels)?,
             json: levels.flag(grammar::JSON),
-            verbose: levels.flag(grammar::VERBOSE),
-            same_sudo_password: levels.flag(grammar::SAME_SUDO_PASSWORD),
+            verbosity: Verbosity::of_count(levels.count(grammar::VERBOSE)),
+            batch: levels.flag(grammar::BATCH),
             parallel: parallel(levels)?,
             connect_timeout: connect_timeout(levels)?,
-        })
+        };
+        if invocation.batch && invocation.asks_first() {
+            return Err(usage("--batch and a flag that asks for a password cannot be combined"));
+        }
+        Ok(invocation)
+    }
+
+    /// Whether the command line asks for a question before anything is connected to.
+    pub(crate) fn asks_first(&self) -> bool {
+        self.login.asks() || self.arguments.ask()
     }
 }
 
@@ -178,7 +188,10 @@ fn action(word: &str, inner: &ArgMatches, levels: &Levels<'_>) -> Result<Action>
             flags::refuse_unused(levels, word)?;
             match word {
                 "put" => Put::read(inner).map(Action::Put),
-                "rsync" => Rsync::read(inner, levels.flag(grammar::JSON)).map(Action::Rsync),
+                "rsync" if levels.flag(grammar::JSON) => {
+                    Err(usage("--json: rsync writes its own output; see its --out-format"))
+                }
+                "rsync" => Rsync::read(inner).map(Action::Rsync),
                 "shell" => shell_action(inner, levels),
                 "forward" => {
                     refuse_json(levels, word)?;
@@ -271,10 +284,10 @@ mod tests {
         let words = [&outer[..], &["@local,x", "exec"], &inner].concat();
         let invocation = run(&words);
         assert_eq!(invocation.targets, "@local,x");
-        assert!(invocation.json && invocation.verbose);
+        assert!(invocation.json && invocation.verbosity == Verbosity::Steps);
         assert_eq!(invocation.data.iter().count(), 2);
-        assert_eq!(invocation.arguments.env.as_ref().unwrap().len(), 2);
-        assert_eq!(invocation.arguments.timeout, Some(Duration::from_secs(2)));
+        assert_eq!(invocation.arguments.flags.env.as_ref().unwrap().len(), 2);
+        assert_eq!(invocation.arguments.flags.timeout, Some(Duration::from_secs(2)));
     }
 
     #[test]

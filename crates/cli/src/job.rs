@@ -1,32 +1,36 @@
-//! The work on one target through its link.
+//! The work on one target.
 
 use hostlink::forward::Forward;
+use hostlink::inventory::Host;
 use hostlink::run::{EnvValue, RunOptions};
 use hostlink::transfer::{PutOptions, Transferred};
-use hostlink::{CommandOutput, ConnectorArguments, Link, Result, StringCommand};
+use hostlink::{CommandOutput, ConnectorArguments, ErrorKind, Result, StringCommand};
 use tokio::io::AsyncWriteExt;
 
+use crate::arguments::Arguments;
 use crate::exit::Work;
 use crate::explain::flatten;
 use crate::input::Prepared;
-use crate::messages::Messages;
-use crate::outcome::{Done, Outcome};
+use crate::messages::{Messages, Verbosity};
+use crate::outcome::{Done, Outcome, Targets};
 use crate::results::{Results, unwritable};
 use crate::rsync::{Rsync, Session};
 use crate::sink::LiveSink;
 use crate::stop::Stop;
-use crate::transfer::{Destination, Get, for_target};
+use crate::transfer::{Destination, Get, for_target, inside};
 use crate::{forward, shell};
 
 /// The work for each target, ready to start.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) task: Task,
+    pub(crate) arguments: Arguments,
+    pub(crate) targets: Targets,
     pub(crate) output: Output,
     pub(crate) results: Results,
     pub(crate) messages: Messages,
     pub(crate) stop: Stop,
-    pub(crate) verbose: bool,
+    pub(crate) verbosity: Verbosity,
 }
 
 /// The format of results.
@@ -49,6 +53,8 @@ pub(crate) enum Task {
     },
     PutFile {
         source: Prepared,
+        /// The name of the source: what it is called in a directory.
+        name: Option<String>,
         destination: String,
         options: PutOptions,
     },
@@ -69,28 +75,29 @@ pub(crate) enum Task {
 
 impl Job {
     /// Runs it.
-    pub(crate) async fn run(&self, link: &Link, arguments: ConnectorArguments) -> Outcome {
-        let run = RunOptions::default().with_printing(self.verbose, false);
-        match &self.task {
+    pub(crate) async fn run(&self, host: &Host) -> Outcome {
+        let arguments = self.arguments.of(host).await?;
+        let run = RunOptions::default().with_printing(self.verbosity.has_steps(), false);
+        Ok(match &self.task {
             Task::Exec { command, stdin } => {
-                self.exec(link, command, stdin.as_ref(), arguments, run).await.map(Done::Ran)
+                Done::Ran(self.exec(host, command, stdin.as_ref(), arguments, run).await?)
             }
-            Task::PutFile { source, destination, options } => {
+            Task::PutFile { source, name, destination, options } => {
                 let options = PutOptions { arguments, run, ..options.clone() };
-                let source = source.source().await?;
-                let destination = for_target(destination, link.name());
-                link.put_file(source, &destination, &options).await.map(Done::Moved)
+                let destination = for_target(destination, host.name());
+                let put = put_file(host, source, name.as_deref(), &destination, &options);
+                Done::Moved(put.await?)
             }
             Task::PutDirectory { source, destination, options } => {
                 let options = PutOptions { arguments, run, ..options.clone() };
-                let destination = for_target(destination, link.name());
-                link.put_dir(source, &destination, &options).await.map(Done::Moved)
+                let destination = for_target(destination, host.name());
+                Done::Moved(host.put_dir(source, &destination, &options).await?)
             }
-            Task::Get(get) => self.get(link, get, arguments, run).await.map(Done::Moved),
+            Task::Get(get) => Done::Moved(self.get(host, get, arguments, run).await?),
             Task::Rsync(rsync) => {
                 let (messages, stop) = (&self.messages, &self.stop);
-                let session = Session { link, rsync, messages, stop };
-                session.run(arguments, run).await.map(Done::Ran)
+                let session = Session { host, rsync, messages, stop };
+                Done::Ran(session.run(arguments, run).await?)
             }
             Task::Shell { command, terminal_kind } => {
                 let mut arguments = arguments;
@@ -99,10 +106,10 @@ impl Job {
                     env.entry("TERM".into()).or_insert_with(|| EnvValue::from(kind.as_str()));
                 }
                 let (results, messages) = (&self.results, &self.messages);
-                shell::run(link, command, &arguments, results, messages).await.map(Done::Left)
+                Done::Left(shell::run(host, command, &arguments, results, messages).await?)
             }
-            Task::Forward(forwards) => match forward::run(link, forwards, &self.messages).await? {},
-        }
+            Task::Forward(forwards) => match forward::run(host, forwards, &self.messages).await? {},
+        })
     }
 
     /// Whether [`run`](Self::run) itself handles the order to stop, to end a process of this
@@ -122,7 +129,7 @@ impl Job {
 
     async fn exec(
         &self,
-        link: &Link,
+        host: &Host,
         command: &StringCommand,
         stdin: Option<&Prepared>,
         mut arguments: ConnectorArguments,
@@ -132,46 +139,63 @@ impl Job {
             arguments.stdin = Some(stdin.stdin());
         }
         if self.output == Output::Json {
-            return link.run_shell_command_with(command, &arguments, &options).await;
+            return host.run_shell_command_with(command, &arguments, &options).await;
         }
         let prefix =
-            (self.output == Output::Prefixed).then(|| format!("[{}] ", flatten(link.name())));
+            (self.output == Output::Prefixed).then(|| format!("[{}] ", flatten(host.name())));
         let mut sink = LiveSink::new(self.results.clone(), self.messages.clone(), prefix);
         // Output that was passed on is not kept, unless it is checked later.
         let options = match arguments.retry_until {
             Some(_) => options,
             None => options.with_output_limit(0),
         };
-        let ended = link.run_streaming(command, &arguments, &options, &mut sink).await;
+        let ended = host.run_streaming(command, &arguments, &options, &mut sink).await;
         let finished = sink.finish().await.map_err(unwritable);
         ended.and_then(|output| finished.map(|()| output))
     }
 
     async fn get(
         &self,
-        link: &Link,
+        host: &Host,
         get: &Get,
         arguments: ConnectorArguments,
         run: RunOptions,
     ) -> Result<Transferred> {
         let mut options = get.options.clone().with_arguments(arguments);
         options.run = run;
-        let destination = get.destination_for(link.name());
+        let destination = get.destination_for(host.name());
         if let Destination::Path(path) = &destination {
             get.make_directories(path)?;
         }
         match destination {
             Destination::Path(path) if get.recursive => {
-                link.get_dir(&get.source, path, &options).await
+                host.get_dir(&get.source, path, &options).await
             }
-            Destination::Path(path) => link.get_file(&get.source, path, &options).await,
+            Destination::Path(path) => host.get_file(&get.source, path, &options).await,
             Destination::Standard => {
                 let mut stdout = self.results.writer().await;
                 let sink = hostlink::transfer::Sink::Writer(&mut *stdout);
-                let moved = link.get_file(&get.source, sink, &options).await?;
+                let moved = host.get_file(&get.source, sink, &options).await?;
                 stdout.flush().await.map_err(unwritable)?;
                 Ok(moved)
             }
         }
+    }
+}
+
+/// Puts a file; into the destination if that is a directory, as cp(1) does.
+async fn put_file(
+    host: &Host,
+    source: &Prepared,
+    name: Option<&str>,
+    destination: &str,
+    options: &PutOptions,
+) -> Result<Transferred> {
+    let put = host.put_file(source.source().await?, destination, options).await;
+    match (put, name) {
+        (Err(error), Some(name)) if error.kind() == ErrorKind::IsADirectory => {
+            host.put_file(source.source().await?, &inside(destination, name), options).await
+        }
+        (put, _) => put,
     }
 }

@@ -36,6 +36,13 @@ impl<'a> Levels<'a> {
             .any(|matches| matches.try_get_one::<bool>(id).ok().flatten() == Some(&true))
     }
 
+    /// How often a flag is present that may be repeated.
+    pub(crate) fn count(&self, id: &str) -> u8 {
+        let found = |matches: &ArgMatches| matches.try_get_one::<u8>(id).ok().flatten().copied();
+        let counts = [self.outer, self.inner].into_iter().filter_map(found);
+        counts.fold(0, u8::saturating_add)
+    }
+
     /// Whether an option is present before TARGETS.
     pub(crate) fn is_outer(&self, id: &str) -> bool {
         self.outer.value_source(id) == Some(ValueSource::CommandLine)

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod arguments;
 mod complete;
 mod connectors;
 mod context;
 mod data;
+mod descriptors;
 mod escapes;
 mod exit;
 mod explain;
@@ -11,7 +13,6 @@ mod flags;
 mod fleet;
 mod forward;
 mod grammar;
-mod host;
 mod hosts;
 mod input;
 mod invocation;
@@ -46,7 +47,7 @@ use hostlink::{Registry, Result};
 use tokio::runtime::Runtime;
 
 use crate::invocation::{Invocation, Request};
-use crate::messages::Messages;
+use crate::messages::{Messages, Verbosity};
 use crate::results::Results;
 use crate::stop::Stop;
 
@@ -97,7 +98,10 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
         }
     };
     let request = Invocation::parse(words);
-    let verbose = matches!(&request, Ok(Request::Run(invocation)) if invocation.verbose);
+    let verbosity = match &request {
+        Ok(Request::Run(invocation)) => invocation.verbosity,
+        _ => Verbosity::Quiet,
+    };
     let outcome = match request {
         Ok(request) => obey(registry, request, &messages, &results, &stop).await,
         Err(error) => Err(error),
@@ -106,7 +110,7 @@ async fn run(registry: &Registry, words: Vec<OsString>) -> u8 {
         Ok(status) => status,
         Err(error) => {
             if stop.cause().is_none() {
-                telling::tell_error(&messages, &error, verbose);
+                telling::tell_error(&messages, &error, verbosity);
             }
             exit::of_error(&error, exit::Work::Command)
         }
@@ -137,8 +141,8 @@ async fn obey(
 ) -> Result<u8> {
     match request {
         Request::Show(text) => results.show(text.as_bytes(), stop).await,
-        Request::Connectors { name, json } => {
-            let text = connectors::describe(registry, name.as_deref(), json)?;
+        Request::Connectors { name, format } => {
+            let text = connectors::describe(registry, name.as_deref(), format)?;
             results.show(text.as_bytes(), stop).await
         }
         Request::Schema => {

@@ -4,14 +4,12 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, value_parser};
-use hostlink::connect::ResolvedTarget;
-use hostlink::inventory::secret_of_file;
+use hostlink::inventory::{Host, Inventory, secret_of_file};
 use hostlink::{Context, Data, Error, ErrorKind, Result, Secret, Value};
 
 use crate::explain::usage;
-use crate::host::Host;
 use crate::levels::Levels;
-use crate::{passwords, prompt};
+use crate::{flags, passwords, prompt};
 
 /// A flag whose value is host data.
 struct Setting {
@@ -122,45 +120,70 @@ impl Login {
         &self.flags
     }
 
-    /// Returns the target with all values that need no prompt.
-    pub(crate) fn apply(&self, target: ResolvedTarget) -> ResolvedTarget {
-        let mut data = self.flags.clone();
-        if let Some(password) = &self.password
-            && target.data.get(PASSWORD).is_none()
-            && reads(&target, PASSWORD)
-        {
-            data.insert(PASSWORD, Value::Secret(password.clone()));
-        }
-        target.with_data(&data)
+    /// Returns the password of the environment, which is weaker than all data: those are about a
+    /// host.
+    pub(crate) fn of_environment(&self) -> Data {
+        let password = self.password.iter();
+        password.map(|password| (PASSWORD, Value::Secret(password.clone()))).collect()
+    }
+
+    /// Whether something is asked for before anything is connected to.
+    pub(crate) fn asks(&self) -> bool {
+        !self.questions.is_empty()
     }
 
     /// Refuses options that no target reads, before the user is prompted.
-    pub(crate) fn check(&self, hosts: &[Host]) -> Result<()> {
-        let settings = SETTINGS.iter().map(|setting| (setting.key, setting.flag));
-        let questions = QUESTIONS.iter().map(|question| (question.key, question.flag));
-        let file = [(PASSWORD, PASSWORD_FLAG)];
-        for (key, flag) in settings.chain(file).chain(questions) {
+    pub(crate) fn check(&self, inventory: &Inventory) -> Result<()> {
+        for (key, flag) in keys() {
             let given = self.flags.get(key).is_some() || self.questions.contains(&key);
-            if given && !hosts.iter().any(|host| reads(&host.target, key)) {
+            let reads = |host: &&Host| host.data_fields().any(|field| field.key == key);
+            if given && inventory.hosts().find(reads).is_none() {
                 return Err(usage(format!("--{flag} has no effect: no target reads {key}")));
+            }
+            // What is said of one host goes before what is said of all.
+            let mut readers = inventory.hosts().filter(reads).peekable();
+            if given
+                && let Some(first) = readers.peek().map(|host| host.name())
+                && readers.all(|host| host.names(key))
+            {
+                let problem = format!("{key} is in the name of the target {first}");
+                return Err(usage(format!("--{flag} has no effect: {problem}")));
             }
         }
         Ok(())
     }
 
     /// Prompts for each missing value once, and gives the answers to every target.
-    pub(crate) async fn ask(&self, hosts: Vec<Host>, context: &Context) -> Result<Vec<Host>> {
+    pub(crate) async fn ask(&self, inventory: &Inventory, context: &Context) -> Result<()> {
+        if !self.asks() {
+            return Ok(());
+        }
         let mut answers = Data::new();
         for question in QUESTIONS.iter().filter(|question| self.questions.contains(&question.key)) {
             answers.insert(question.key, Value::Secret(question.ask().await?));
         }
-        let answered = hosts.into_iter().map(|host| {
-            let target = host.target.with_data(&answers);
-            target.check(context)?;
-            Ok(Host { target, ..host })
-        });
-        answered.collect()
+        inventory.override_data(&answers);
+        for host in inventory.hosts() {
+            host.target().await?.check(context)?;
+        }
+        Ok(())
     }
+
+    /// Names the keys of an error by the flags that set them, which is what the user wrote.
+    pub(crate) fn with_flag_names(&self, error: Error) -> Error {
+        let flag = |key: &str| {
+            self.flags.get(key)?;
+            keys().find(|(known, _)| *known == key).map(|(_, flag)| format!("--{flag}"))
+        };
+        flags::with_names(error, flag)
+    }
+}
+
+/// Every key of host data that a flag sets, and the flag.
+fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let settings = SETTINGS.iter().map(|setting| (setting.key, setting.flag));
+    let questions = QUESTIONS.iter().map(|question| (question.key, question.flag));
+    settings.chain([(PASSWORD, PASSWORD_FLAG)]).chain(questions)
 }
 
 impl Question {
@@ -182,8 +205,4 @@ impl Question {
             .with_source(error)),
         }
     }
-}
-
-fn reads(target: &ResolvedTarget, key: &str) -> bool {
-    target.data_fields().any(|field| field.key == key)
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::explain::flatten;
-use crate::tty;
+use crate::{prompt, tty};
 
 /// Writes to standard error, in the order of the calls. Clones share it. Write errors are ignored:
 /// there is nowhere to report them.
@@ -59,6 +59,7 @@ async fn write(mut messages: UnboundedReceiver<Message>) {
     while let Some(message) = messages.recv().await {
         match message {
             Message::Text(text) => {
+                let _turn = prompt::turn_on(std::io::stderr()).await;
                 let _ = stderr.write_all(&text).await;
             }
             Message::Written(sender) => {
@@ -75,16 +76,43 @@ impl fmt::Debug for Message {
     }
 }
 
+/// How much is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    /// Results, warnings and errors.
+    Quiet,
+    /// `-v`: also each step, and errors in full.
+    Steps,
+    /// `-vv`: also what the programs say that connect.
+    Programs,
+}
+
+impl Verbosity {
+    /// Returns what this many `-v` ask for.
+    pub(crate) fn of_count(count: u8) -> Self {
+        match count {
+            0 => Self::Quiet,
+            1 => Self::Steps,
+            _ => Self::Programs,
+        }
+    }
+
+    /// Whether each step is reported.
+    pub(crate) fn has_steps(self) -> bool {
+        self >= Self::Steps
+    }
+}
+
 /// Prints the library's reports.
 #[derive(Debug)]
 pub(crate) struct Teller {
     messages: Messages,
-    verbose: bool,
+    verbosity: Verbosity,
 }
 
 impl Teller {
-    pub(crate) fn new(messages: Messages, verbose: bool) -> Self {
-        Self { messages, verbose }
+    pub(crate) fn new(messages: Messages, verbosity: Verbosity) -> Self {
+        Self { messages, verbosity }
     }
 }
 
@@ -100,10 +128,13 @@ impl Reporter for Teller {
             Event::Notice(text) => {
                 self.messages.line(format_args!("{of}{}", flatten(text)));
             }
-            Event::Input(text) if self.verbose => {
+            Event::Input(text) if self.verbosity.has_steps() => {
                 self.messages.send(format!("[{target}] >>> {text}\n").into_bytes());
             }
-            Event::Detail(text) if self.verbose => {
+            Event::Detail(text) if self.verbosity.has_steps() => {
+                self.messages.line(format_args!("{of}{}", flatten(text)));
+            }
+            Event::Program(text) if self.verbosity == Verbosity::Programs => {
                 self.messages.line(format_args!("{of}{}", flatten(text)));
             }
             _ => {}

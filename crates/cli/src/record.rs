@@ -20,7 +20,10 @@ pub(crate) fn line(host: &str, outcome: &Outcome, work: Work, took: Duration) ->
         Work::Command => insert_command(&mut object, output(outcome), took),
         Work::Transfer => insert_transfer(&mut object, outcome, took),
     }
-    object.insert("error".into(), outcome.as_ref().err().map_or(Value::Null, error));
+    object.insert(
+        "error".into(),
+        outcome.as_ref().err().map_or(Value::Null, |failure| error(&failure.error)),
+    );
     format!("{}\n", Value::Object(object))
 }
 
@@ -38,7 +41,7 @@ fn output(outcome: &Outcome) -> Option<&CommandOutput> {
     match outcome {
         Ok(Done::Ran(output)) => Some(output),
         Ok(Done::Moved(_) | Done::Left(_)) => None,
-        Err(error) => error.output(),
+        Err(failure) => failure.error.output(),
     }
 }
 
@@ -97,7 +100,7 @@ mod tests {
             "{\"host\":\"@a\",\"success\":false,\"exit_code\":null,\"signal\":9,\
              \"stdout\":\"x\\n\",\"stderr\":\"\",\"duration_ms\":0,\"error\":null}\n"
         );
-        let error = Err(Error::new(ErrorKind::Connect, "no way").with_target("@a"));
+        let error = Err(Error::new(ErrorKind::Connect, "no way").with_target("@a").into());
         assert_eq!(
             line("@a", &error, Work::Command, Duration::from_secs(1)),
             "{\"host\":\"@a\",\"success\":false,\"exit_code\":null,\"signal\":null,\

@@ -14,6 +14,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
 use crate::exit::FAILED;
+use crate::prompt;
 use crate::stop::{Cause, Stop};
 
 /// Writes to standard output. Clones share it. A closed pipe gives the order to stop.
@@ -31,6 +32,7 @@ impl Results {
     /// Writes bytes and waits until they are written, which slows their source down.
     pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = self.0.lock().await;
+        let _turn = prompt::turn_on(io::stdout()).await;
         stdout.write_all(bytes).await?;
         stdout.flush().await
     }
@@ -39,6 +41,7 @@ impl Results {
     /// An error may come with the next call.
     pub(crate) async fn write_behind(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = self.0.clone().lock_owned().await;
+        let _turn = prompt::turn_on(io::stdout()).await;
         stdout.write_all(bytes).await?;
         // A closed pipe must be noticed even if nothing more is written.
         tokio::spawn(async move {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use hostlink::inventory::Host;
 use hostlink::run::Window;
-use hostlink::{ConnectorArguments, Error, ErrorKind, ExitStatus, Link, Result, StringCommand};
+use hostlink::{ConnectorArguments, Error, ErrorKind, ExitStatus, Result, StringCommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -29,7 +30,7 @@ pub(crate) fn check_terminal() -> Result<()> {
 
 /// Runs the command until it ends, or the user leaves.
 pub(crate) async fn run(
-    link: &Link,
+    host: &Host,
     command: &StringCommand,
     arguments: &ConnectorArguments,
     results: &Results,
@@ -37,7 +38,7 @@ pub(crate) async fn run(
 ) -> Result<ExitStatus> {
     let mut resizes = Resizes::new().map_err(unusable)?;
     let size = tty::size();
-    let terminal = link.open_terminal(command, arguments, size).await?;
+    let terminal = host.open_terminal(command, arguments, size).await?;
     let window = terminal.window();
     let _raw = Changed::raw(std::io::stdin()).map_err(unusable)?;
     let (typed, left) = start_typing(messages.clone());
@@ -52,7 +53,7 @@ pub(crate) async fn run(
         status = serving => status,
         () = follow(&mut resizes, &window) => unreachable!("sizes may always change"),
         () = left.wished.notified() => {
-            Err(Error::new(ErrorKind::LinkLost, "left with ~.").with_target(link.name()))
+            Err(Error::new(ErrorKind::LinkLost, "left with ~.").with_target(host.name()))
         }
     }
 }

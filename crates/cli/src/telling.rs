@@ -6,7 +6,7 @@ use hostlink::Error;
 
 use crate::explain;
 use crate::job::{Job, Output};
-use crate::messages::Messages;
+use crate::messages::{Messages, Verbosity};
 use crate::outcome::{Done, Outcome};
 use crate::record;
 use crate::results::unwritable;
@@ -19,13 +19,13 @@ impl Job {
             if let Err(error) = self.results.write(line.as_bytes()).await {
                 let error = unwritable(error).with_target(name);
                 self.tell_error(&error);
-                return Err(error);
+                return Err(error.into());
             }
         }
         match &outcome {
             Ok(done) => self.tell_done(name, done),
             Err(_) if self.output == Output::Json => {}
-            Err(error) => self.tell_error(error),
+            Err(failure) => self.tell_error(&failure.error),
         }
         outcome
     }
@@ -39,7 +39,7 @@ impl Job {
                 let name = explain::flatten(name);
                 self.messages.line(format_args!("{name}: the command ended with {status}"));
             }
-            Done::Moved(moved) if self.verbose => {
+            Done::Moved(moved) if self.verbosity.has_steps() => {
                 let how = if moved.in_place { ", written in place" } else { "" };
                 let name = explain::flatten(name);
                 self.messages.line(format_args!("{name}: {} bytes{how}", moved.bytes));
@@ -53,15 +53,15 @@ impl Job {
         if self.stop.cause().is_some() {
             return;
         }
-        tell_error(&self.messages, error, self.verbose);
+        tell_error(&self.messages, error, self.verbosity);
     }
 }
 
 /// Prints one line and, in verbose mode, the output of the failed program.
-pub(crate) fn tell_error(messages: &Messages, error: &Error, verbose: bool) {
+pub(crate) fn tell_error(messages: &Messages, error: &Error, verbosity: Verbosity) {
     messages.line(explain::one_line(error));
-    let tail = error.stderr_tail().filter(|_| verbose).into_iter().flat_map(str::lines);
-    for line in tail {
+    let tail = error.stderr_tail().filter(|_| verbosity.has_steps());
+    for line in tail.into_iter().flat_map(str::lines) {
         messages.line(format_args!("  {}", explain::flatten(line)));
     }
 }

@@ -47,14 +47,19 @@ impl Put {
         let path = matches.get_one::<PathBuf>(SRC).expect("the grammar requires SRC");
         let source = Input::new(path);
         let recursive = matches.get_flag(RECURSIVE);
-        check_source(&source, recursive)?;
+        match recursive {
+            true => check_directory(&source)?,
+            false => check_file(&source)?,
+        }
         let options = PutOptions {
             mode: matches.get_one::<String>(MODE).map(|text| mode(text)).transpose()?,
             preserve: matches.get_flag(PRESERVE),
             follow: matches.get_flag(FOLLOW).then_some(true),
             ..PutOptions::default()
         };
-        Ok(Self { source, destination: remote(matches, DEST)?, recursive, options })
+        let destination = remote(matches, DEST)?;
+        check_placeholders(&destination)?;
+        Ok(Self { source, destination, recursive, options })
     }
 }
 
@@ -67,7 +72,14 @@ impl Get {
         }
         let options = GetOptions::default().with_preserve(matches.get_flag(PRESERVE));
         let source = remote(matches, SRC)?;
-        Ok(Self { source, destination: destination.clone(), recursive, options })
+        let mut destination = destination.clone();
+        if let Some(text) = destination.to_str() {
+            check_placeholders(text)?;
+            if text.ends_with('/') && !recursive {
+                destination.extend(file_name_of(&source));
+            }
+        }
+        Ok(Self { source, destination, recursive, options })
     }
 
     /// Returns the destination of a target's copy.
@@ -75,10 +87,14 @@ impl Get {
         if self.destination == Path::new("-") {
             return Destination::Standard;
         }
-        Destination::Path(match self.destination.to_str() {
+        let mut path = match self.destination.to_str() {
             Some(text) => for_target(text, target).into(),
             None => self.destination.clone(),
-        })
+        };
+        if !self.recursive && path.is_dir() {
+            path.extend(file_name_of(&self.source));
+        }
+        Destination::Path(path)
     }
 
     /// Refuses to mix a file with the results of `--json`.
@@ -144,6 +160,31 @@ impl Get {
     }
 }
 
+/// Returns the last part of a path on a target.
+fn file_name_of(path: &str) -> Option<&str> {
+    path.rsplit('/').next().filter(|name| !["", ".", ".."].contains(name))
+}
+
+/// Returns the path of a file in a directory of a target.
+pub(crate) fn inside(directory: &str, name: &str) -> String {
+    format!("{}/{name}", directory.trim_end_matches('/'))
+}
+
+/// Refuses other placeholders than the target's name.
+fn check_placeholders(destination: &str) -> Result<()> {
+    let after = destination.split('{').skip(1);
+    let names = after.filter_map(|text| text.split_once('}')).map(|(name, _)| name);
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    match names.filter(is_name).find(|name| *name != "host") {
+        Some(name) => Err(usage(format!(
+            "DEST: {{{name}}} is not known: only {HOST} is replaced, by the target's name"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Returns a DEST with the target's name in it.
 pub(crate) fn for_target(destination: &str, target: &str) -> String {
     destination.replace(HOST, &file_name(target))
@@ -157,20 +198,19 @@ fn file_name(target: &str) -> String {
     }
 }
 
-fn check_source(source: &Input, recursive: bool) -> Result<()> {
-    match (source, recursive) {
-        (Input::Standard, true) => {
-            Err(usage("standard input is not a directory: put it without -r"))
-        }
-        (Input::File(path), true) => check_directory(path),
-        (Input::File(path), false) if path.is_dir() => {
+fn check_file(source: &Input) -> Result<()> {
+    match source {
+        Input::File(path) if path.is_dir() => {
             Err(usage(format!("{} is a directory: put it with -r", path.display())))
         }
-        (input, false) => input.check_file(),
+        input => input.check_file(),
     }
 }
 
-fn check_directory(path: &Path) -> Result<()> {
+fn check_directory(source: &Input) -> Result<()> {
+    let Input::File(path) = source else {
+        return Err(usage("standard input is not a directory: put it without -r"));
+    };
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_dir() {
         return Err(usage(format!("{} is not a directory: put it without -r", path.display())));
@@ -217,6 +257,16 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_that_is_not_known_is_refused() {
+        for good in ["a", "{host}", "{}", "a{b", "{a b}", "}{", "{host}/{host}"] {
+            check_placeholders(good).unwrap();
+        }
+        for bad in ["{name}", "/srv/{host}/{inventory_hostname}", "{{host}}/{x}"] {
+            assert!(check_placeholders(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn each_target_has_its_own_destination() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
@@ -237,11 +287,13 @@ mod tests {
         get(&path("{host}/new/x")).check_destinations(&["a", "b"]).unwrap();
         get("{host}/x").check_destinations(&["a", "b"]).unwrap();
         get("here").check_destinations(&["@a/b"]).unwrap();
+        let into = get(&path("")).destination_for("a");
+        assert_eq!(into, Destination::Path(path("x").into()));
         for (get, targets) in [
             (get("-"), &["a", "b"][..]),
             (get(&path("same")), &["a", "b"]),
+            (get(&path("")), &["a", "b"]),
             (get(&path("{host}")), &["a/b", "a_b"]),
-            (get(&path("")), &["a"]),
             (get(&path("missing/x")), &["a"]),
             (get(&path("missing/{host}")), &["a"]),
             (get(&path("missing/{host}/x")), &["a"]),

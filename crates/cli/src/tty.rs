@@ -48,9 +48,13 @@ impl Changed {
         Self::change(terminal, OptionalActions::Now, Termios::make_raw)
     }
 
-    /// Switches the echo off. Input that was typed before is dropped: it was not an answer.
+    /// Switches the echo off. Input that was typed before is dropped, as it was not an answer,
+    /// unless the echo was off already.
     pub(crate) fn without_echo(terminal: impl AsFd) -> io::Result<Self> {
-        Self::change(terminal, OptionalActions::Flush, |modes| {
+        let modes = tcgetattr(&terminal)?.local_modes;
+        let silent = modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO);
+        let when = if silent { OptionalActions::Now } else { OptionalActions::Flush };
+        Self::change(terminal, when, |modes| {
             modes.local_modes.remove(LocalModes::ECHO);
             modes.local_modes.insert(LocalModes::ICANON | LocalModes::ISIG);
         })

@@ -139,7 +139,8 @@ fn verbose_shows_the_command_on_standard_error() {
     let output = run(hostlink(["-v", "@local", "exec", "--", "echo", "a b"]));
     assert_eq!((stdout(&output), code(&output)), ("a b\n".into(), 0));
     let shown = stderr(&output);
-    assert!(shown.starts_with("[@local] >>> ") && shown.contains("a b"), "{shown}");
+    assert!(shown.contains("\n[@local] >>> ") && shown.contains("a b"), "{shown}");
+    assert!(shown.starts_with("hostlink: @local: connecting\n"), "{shown}");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_transfer_that_fails_is_1_or_2_and_changes_nothing() {
     fs::write(place.path("old"), "old").unwrap();
     for (words, status) in [
         (["@local", "put", "/etc/passwd", "/nowhere/x"], 1),
-        (["@local", "put", "/etc/passwd", "/usr"], 2),
+        (["@local", "put", "-", "/usr"], 2),
         (["@local", "get", "/nowhere", &place.text("old")], 1),
         (["@local", "get", "/usr", &place.text("old")], 2),
     ] {

@@ -150,6 +150,31 @@ fn a_file_is_put_under_the_name_of_each_target() {
 }
 
 #[test]
+fn a_directory_is_put_under_the_name_of_each_target_and_other_names_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    fs::create_dir(path("tree")).unwrap();
+    fs::write(path("tree/file"), "text").unwrap();
+    let targets = "@multi/a,@multi/b";
+    let output = run(multi(&[targets, "put", "-r", &path("tree"), &path("t-{host}")]));
+    assert_eq!((code(&output), both(&output)), (0, Default::default()));
+    for name in ["t-@multi_a/file", "t-@multi_b/file"] {
+        assert_eq!(fs::read(path(name)).unwrap(), b"text");
+    }
+    for words in [
+        ["put", "/etc/passwd", &path("c-{inventory_hostname}")],
+        ["put", "/etc/passwd", &path("{host}-{name}")],
+        ["get", "/etc/passwd", &path("{host}/{hostname}")],
+    ] {
+        let output = run(multi(&[&[targets], &words[..]].concat()));
+        let line = stderr(&output);
+        assert_eq!((code(&output), line.lines().count()), (2, 1), "{line}");
+        assert!(line.contains("only {host} is replaced"), "{line}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+}
+
+#[test]
 fn one_at_a_time_is_one_after_the_other() {
     let directory = tempfile::tempdir().unwrap();
     let lock = directory.path().join("lock").display().to_string();

@@ -48,22 +48,40 @@ impl Scene {
 #[test]
 fn three_hosts_ask_in_turn_and_name_themselves() {
     let scene = Scene::new();
-    for option in [&["--sudo"][..], &["--sudo", "--use-sudo-password"]] {
-        let terminal = scene.on_terminal(option, 3);
-        for count in 1..=3 {
-            let shown = terminal.wait_for_count(QUESTION, count);
-            assert_eq!(shown.matches(QUESTION).count(), count, "{shown:?}");
-            terminal.type_in(&format!("{PASSWORD}\r"));
-        }
-        assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
-        let shown = terminal.shown();
-        for number in 1..=3 {
-            let asked = format!("hostlink: 127.0.1.{number}: {QUESTION}");
-            assert_eq!(shown.matches(&asked).count(), 1, "{shown:?}");
-        }
-        assert_eq!(shown.matches("root").count(), 3, "{shown:?}");
-        assert!(!shown.contains("horse"), "{shown:?}");
+    let terminal = scene.on_terminal(&["--sudo", "--use-sudo-password"], 3);
+    for count in 1..=3 {
+        let shown = terminal.wait_for_count(QUESTION, count);
+        assert_eq!(shown.matches(QUESTION).count(), count, "{shown:?}");
+        terminal.type_in(&format!("{PASSWORD}\r"));
     }
+    assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
+    let shown = terminal.shown();
+    for number in 1..=3 {
+        let asked = format!("hostlink: 127.0.1.{number}: {QUESTION}");
+        assert_eq!(shown.matches(&asked).count(), 1, "{shown:?}");
+    }
+    assert_eq!(shown.matches("root").count(), 3, "{shown:?}");
+    assert!(!shown.contains("horse"), "{shown:?}");
+}
+
+#[test]
+fn several_hosts_are_not_asked_unless_a_flag_says_so() {
+    let scene = Scene::new();
+    let terminal = scene.on_terminal(&["--sudo"], 2);
+    assert_eq!(terminal.wait_for_status(), 1, "{:?}", terminal.shown());
+    let shown = terminal.shown();
+    assert!(shown.contains("--same-sudo-password asks once"), "{shown:?}");
+    assert!(!shown.contains(QUESTION), "{shown:?}");
+}
+
+#[test]
+fn one_host_is_asked_when_sudo_wants_a_password() {
+    let scene = Scene::new();
+    let terminal = scene.on_terminal(&["--sudo"], 1);
+    terminal.wait_for(QUESTION);
+    terminal.type_in(&format!("{PASSWORD}\r"));
+    assert_eq!(terminal.wait_for_status(), 0, "{:?}", terminal.shown());
+    assert!(!terminal.shown().contains("horse"), "{:?}", terminal.shown());
 }
 
 /// sudo would otherwise use the variable's password.
@@ -95,7 +113,7 @@ fn a_hundred_hosts_ask_once_if_they_have_one_password() {
 #[test]
 fn a_password_for_one_host_is_not_sent_to_another() {
     let scene = Scene::new();
-    let terminal = scene.on_terminal(&["--sudo"], 2);
+    let terminal = scene.on_terminal(&["--sudo", "--use-sudo-password"], 2);
     terminal.wait_for_count(QUESTION, 1);
     terminal.type_in(&format!("{PASSWORD}\r"));
     terminal.wait_for_count(QUESTION, 2);

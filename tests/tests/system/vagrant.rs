@@ -152,7 +152,11 @@ mod with_docker {
         let error = connector.make_names_data(Some("dbx"), &context).await.unwrap_err().to_string();
         assert!(error.ends_with(" has no such machine; there are: web, db"), "{error}");
         let output = project.hostlink(&["@vagrant", "exec", "--", "hostname"]);
-        assert_eq!((code(&output), stdout(&output)), (0, "db\n".to_owned()), "{output:?}");
+        assert_eq!(
+            (code(&output), stdout(&output)),
+            (0, "[@vagrant/db] db\n".to_owned()),
+            "{output:?}"
+        );
         let output = project.hostlink(&["@vagrant/db,@vagrant/web", "exec", "--", "hostname"]);
         assert_eq!((code(&output), stdout(&output)), (2, String::new()), "{output:?}");
     }

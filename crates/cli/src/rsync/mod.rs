@@ -68,10 +68,7 @@ enum Place {
 
 impl Rsync {
     /// Parses and checks the words of a command line.
-    pub(crate) fn read(matches: &ArgMatches, json: bool) -> Result<Self> {
-        if json {
-            return Err(usage("--json: rsync writes its own output; see its --out-format"));
-        }
+    pub(crate) fn read(matches: &ArgMatches) -> Result<Self> {
         let place = |id: &str| {
             let path = matches.get_one::<OsString>(id).expect("the grammar requires both paths");
             Place::read(path, id)
@@ -181,7 +178,7 @@ fn is_plain(path: &[u8]) -> bool {
 
 #[cfg(not(unix))]
 pub(crate) struct Session<'a> {
-    pub(crate) link: &'a hostlink::Link,
+    pub(crate) host: &'a hostlink::inventory::Host,
     pub(crate) rsync: &'a Rsync,
     pub(crate) messages: &'a crate::messages::Messages,
     pub(crate) stop: &'a crate::stop::Stop,

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::FusedFuture;
 use hostlink::connector::BoxWrite;
+use hostlink::inventory::Host;
 use hostlink::run::{OutputSink, RunOptions, Stdin, Stream};
 use hostlink::{
-    CommandOutput, ConnectorArguments, Error, ErrorKind, ExitStatus, Link, Result, StringCommand,
+    CommandOutput, ConnectorArguments, Error, ErrorKind, ExitStatus, Result, StringCommand,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What a copy needs.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    pub(crate) link: &'a Link,
+    pub(crate) host: &'a Host,
     pub(crate) rsync: &'a Rsync,
     pub(crate) messages: &'a Messages,
     pub(crate) stop: &'a Stop,
@@ -88,7 +89,7 @@ impl Session<'_> {
         self.messages.line(format_args!(
             "{}: the target has no {PROGRAM}: install it there, or set its path with \
              --rsync-path",
-            self.link.name()
+            self.host.name()
         ));
     }
 
@@ -100,12 +101,11 @@ impl Session<'_> {
     ) -> Result<ExitStatus> {
         let arguments = ConnectorArguments {
             stdin: Some(Stdin::reader(request.input)),
-            // Host data may set this for commands; rsync's end of a pipe is not a terminal.
-            get_pty: None,
-            shell_executable: None,
-            success_exit_codes: None,
-            retries: None,
-            retry_until: None,
+            // Host data may set these for commands; rsync's end of a pipe is not a terminal.
+            get_pty: Some(false),
+            shell_executable: Some("sh".to_owned()),
+            success_exit_codes: Some(vec![0]),
+            retries: Some(0),
             ..arguments
         };
         let command = StringCommand::shell(request.line);
@@ -116,7 +116,7 @@ impl Session<'_> {
             stop: self.stop,
             closed: false,
         };
-        let ran = self.link.run_streaming(&command, &arguments, &options, &mut sink).await;
+        let ran = self.host.run_streaming(&command, &arguments, &options, &mut sink).await;
         match ran {
             Ok(output) => Ok(output.status().unwrap_or(ExitStatus::UnknownSignal)),
             // rsync itself gave up, and will report it.

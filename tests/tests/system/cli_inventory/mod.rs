@@ -129,6 +129,28 @@ fn flags_for_logging_in_are_shown_as_the_data_that_they_are() {
 }
 
 #[test]
+fn what_a_name_writes_out_is_stronger_than_what_is_said_of_all_in_chains_too() {
+    let files = Files::new(&[]);
+    let words = ["--data", "ssh_user=all", "--port", "22", "--data", "ssh_key=k"];
+    let names = "a@w1,w2:1,@ssh/b@w3:2/@chroot//srv,@dockerssh/c@w4:web,w5";
+    let shown = files.shown(&[&words[..], &[names, "inventory", "--json"]].concat());
+    for (line, (user, port)) in shown.lines().zip([
+        ("a", "\"22\""),
+        ("all", "1"),
+        ("b", "2"),
+        ("c", "\"22\""),
+        ("all", "\"22\""),
+    ]) {
+        let host: serde_json::Value = serde_json::from_str(line).unwrap();
+        let data = &host["data"];
+        let expected = (user.to_owned(), port.to_owned(), "k".to_owned());
+        let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+        assert_eq!((text("ssh_user"), data["ssh_port"].to_string(), text("ssh_key")), expected);
+    }
+    assert_eq!(shown.lines().count(), 5);
+}
+
+#[test]
 fn group_data_and_directories_are_read_from_where_they_are_said_to_be() {
     let files = Files::new(&[
         ("inv/inventory.yaml", TEXT),
@@ -287,8 +309,14 @@ fn commands_run_on_the_hosts_of_an_inventory_that_a_limit_chooses() {
     };
     assert_eq!(run(&["inv.json"]), "[d1] none [here] none [w1] web");
     assert_eq!((first.sshd.logins(), second.sshd.logins()), (1, 1));
-    assert_eq!(run(&["--limit", "web", "inv.json"]), "web");
-    assert_eq!(run(&["--exclude", "web,d1", "inv.json"]), "none");
+    // An inventory stands for many hosts, and the form of the output does not follow their number.
+    assert_eq!(run(&["--limit", "web", "inv.json"]), "[w1] web");
+    assert_eq!(run(&["--exclude", "web,d1", "inv.json"]), "[here] none");
+    let fails =
+        |words: &[&str]| code(&files.hostlink(&[words, &["exec", "--", "exit 7"]].concat()));
+    assert_eq!(fails(&["--limit", "here", "inv.json"]), 1);
+    assert_eq!(fails(&["@local"]), 7, "the control: one target");
+    assert_eq!(fails(&["--limit", "@local", "@local,127.0.0.1"]), 1);
     assert_eq!((first.sshd.logins(), second.sshd.logins()), (2, 1));
     let words = files.hostlink(&["inv.json", "forward", "-D", "1080"]);
     assert!(stderr(&words).contains("TARGETS names 3"), "{}", stderr(&words));
