@@ -153,4 +153,6 @@ pub struct SpawnOptions {
     /// controlling terminal, whose other end is [`Process::terminal`]. Only for connections that
     /// [can do it](Features::terminal_beside_pipes).
     pub asked_on_terminal: bool,
+    /// The script changes to an absolute directory first, so it may start in any other one.
+    pub starts_anywhere: bool,
 }

@@ -213,10 +213,11 @@ impl Killer {
     async fn send(&self, handshake: &Handshake) -> Option<bool> {
         let line = self.kill_line(handshake)?;
         let command = StringCommand::shell(line);
-        let none = ConnectorArguments::new();
         let is_given = handshake.inner.is_some() || !self.privilege.may_be_asked();
-        let privilege = if is_given { &self.privilege } else { &none };
-        let ran = self.link.run_urgently(&command, privilege, KILL_LIMIT).await;
+        let privilege = if is_given { self.privilege.clone() } else { ConnectorArguments::new() };
+        // The directory that commands start in may be gone.
+        let arguments = privilege.with_chdir("/");
+        let ran = self.link.run_urgently(&command, &arguments, KILL_LIMIT).await;
         Some(ran.is_ok_and(|output| output.success()))
     }
 }

@@ -53,6 +53,8 @@ impl<'a> Start<'a> {
         arguments: &'a ConnectorArguments,
         options: SpawnOptions,
     ) -> Self {
+        let goes_elsewhere = arguments.chdir.as_ref().is_some_and(|path| path.starts_with('/'));
+        let options = SpawnOptions { starts_anywhere: goes_elsewhere, ..options };
         let limits = Limits {
             whole: arguments.timeout,
             start: arguments.is_privileged().then_some(START_LIMIT),

@@ -4,15 +4,17 @@ mod ahead;
 mod ended;
 mod stdin;
 
+use std::io;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::query_parameters::ResizeExecOptions;
+use futures::stream::{BoxStream, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
-    Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions, Stream,
-    TerminalSize,
+    Chunk, Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions,
+    Stream, TerminalSize,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, oneshot};
@@ -43,7 +45,7 @@ pub(crate) async fn start(
             "on a terminal, the engine takes no command that is not UTF-8",
         )
     })?;
-    let id = create(container, text, options.terminal).await?;
+    let id = create(container, text, options).await?;
     let path = format!("/exec/{id}/start");
     let tty = options.terminal.is_some();
     let started = container.engine.hijack(&path, &json!({ "Detach": false, "Tty": tty })).await;
@@ -75,18 +77,42 @@ pub(crate) async fn start(
     let stdin = Stdin::new(write, tty, exec.engine().brand());
     Ok(Process {
         stdin: Some(Box::pin(stdin)),
-        output: ahead::read(exec.clone(), output, over),
+        output: ahead::read(exec.clone(), with_remedy(output), over),
         exit: ended::ended(exec, is_over),
         control,
         terminal: None,
     })
 }
 
+/// What runc says, in the place of a script's announcement, if the directory that commands start in
+/// is gone. Podman does not always pass it on.
+const GONE: &str = "chdir to cwd";
+
+const REMEDY: &str = ": if the container's WORKDIR is gone, set docker_workdir=/";
+
+/// Adds to an engine's message what to do.
+fn with_remedy(
+    output: BoxStream<'static, io::Result<Chunk>>,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    let mut is_first = true;
+    let mut explained = move |chunk: Chunk| {
+        let text = std::str::from_utf8(&chunk.bytes).unwrap_or_default();
+        if !is_first || !text.contains(GONE) {
+            is_first &= chunk.bytes.is_empty();
+            return chunk;
+        }
+        is_first = false;
+        Chunk { bytes: format!("{}{REMEDY}\n", text.trim_end()).into(), ..chunk }
+    };
+    output.map(move |chunk| chunk.map(&mut explained)).boxed()
+}
+
 async fn create(
     container: &Arc<Container>,
     script: &str,
-    terminal: Option<TerminalSize>,
+    options: &SpawnOptions,
 ) -> Result<String> {
+    let terminal = options.terminal;
     // A later resize would be too late for a program that reads the size first.
     let sized = terminal.map(|TerminalSize { rows, columns }| {
         format!("stty rows {rows} cols {columns} 2>&-\n{script}")
@@ -100,7 +126,9 @@ async fn create(
     if let Some(user) = &settings.given.user {
         body["User"] = json!(user);
     }
-    if let Some(workdir) = &settings.given.workdir {
+    // The image's directory may be gone.
+    let anywhere = options.starts_anywhere.then_some("/");
+    if let Some(workdir) = anywhere.or(settings.given.workdir.as_deref()) {
         body["WorkingDir"] = json!(workdir);
     }
     let path = format!("/containers/{}/exec", container.id);

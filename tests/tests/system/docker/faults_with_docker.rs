@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use hostlink::{ConnectorArguments, Error, ErrorKind, Link, StringCommand};
 use hostlink_tests::cli::becomes_true;
-use hostlink_tests::container::{BUSYBOX, Container, LABEL};
+use hostlink_tests::container::{BUSYBOX, Container, DEBIAN, LABEL};
 use hostlink_tests::docker_target::{DockerTarget, ForeignContainer, RemovedImage, docker, ran};
+use hostlink_tests::engine::{Engine, PODMAN_SOCKET};
 use hostlink_tests::keeper::unique_name;
 use hostlink_tests::own_engine::OwnEngine;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -28,6 +29,40 @@ async fn under_way(link: &Link) -> JoinHandle<Error> {
         assert!(Instant::now() < deadline, "the control: it runs");
     }
     running
+}
+
+/// Returns a target in the container, and its engine's own name for such targets.
+fn target_in(container: &Container) -> DockerTarget {
+    let mut target = DockerTarget::new(container.name());
+    if container.engine() == Engine::Podman {
+        target = target.with("podman_socket", PODMAN_SOCKET);
+    }
+    target.name = format!("@{}/{}", container.engine(), container.name());
+    target
+}
+
+#[tokio::test]
+async fn commands_need_no_directory_that_is_gone() {
+    for engine in [Engine::Docker, Engine::Podman] {
+        let container = Container::start_on(engine, DEBIAN, &["--workdir=/srv"]);
+        let link = target_in(&container).connect().await;
+        // A command that is under way when it goes is killed all the same.
+        let slow = ConnectorArguments::new().with_timeout(Duration::from_secs(2));
+        let command = StringCommand::shell("rmdir /srv; exec sleep 4244");
+        let error = link.run_shell_command(&command, &slow).await.unwrap_err();
+        assert_eq!((error.kind(), error.kill_confirmed()), (ErrorKind::Timeout, Some(true)));
+        let error = next_error(&link).await.to_string();
+        // Podman may report its own trouble instead of the reason.
+        let is_vague = engine == Engine::Podman && error.contains("unixpacket");
+        assert!(is_vague || error.ends_with("set docker_workdir=/"), "{error}");
+        let elsewhere = ConnectorArguments::new().with_chdir("/tmp");
+        let output = link.run_shell_command(&StringCommand::shell("pwd"), &elsewhere).await;
+        assert_eq!(output.unwrap().stdout(), b"/tmp\n", "{engine}");
+        link.disconnect().await.unwrap();
+        let link = target_in(&container).with("docker_workdir", "/").connect().await;
+        assert_eq!(ran(&link, "pwd").await.stdout(), b"/\n", "the remedy");
+        link.disconnect().await.unwrap();
+    }
 }
 
 async fn next_error(link: &Link) -> Error {
