@@ -1,13 +1,19 @@
 //! The command end to end: transfers that are interrupted leave nothing, here or there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 
+use hostlink_tests::chroot::Root;
 use hostlink_tests::cli::{becomes_true, code, hostlink, send_signal, stderr};
+use hostlink_tests::ssh_target::SshTarget;
+use hostlink_tests::sshd::Sshd;
 
 const FILES: usize = 2_000;
 const TRIES: usize = 12;
+
+/// Where a try takes longer.
+const FEW_TRIES: usize = 6;
 
 /// A directory with many files: to remove it takes a while, too.
 fn large_tree(path: &Path) {
@@ -42,28 +48,81 @@ fn interrupt(mut child: Child, around: &Path, signal: (&str, i32), files: usize)
     status != 0
 }
 
+/// A target one of whose directories is also this machine's.
+struct Target {
+    /// What comes before the subcommand.
+    words: Vec<String>,
+    here: PathBuf,
+    there: String,
+}
+
+impl Target {
+    fn new(name: &str, here: &Path, there: &str) -> Self {
+        Self { words: vec![name.to_owned()], here: here.to_owned(), there: there.to_owned() }
+    }
+
+    /// Interrupts copies of directories again and again, at moments that are spread over them.
+    fn interrupt_copies(&self, tries: usize) {
+        let directory = tempfile::tempdir().unwrap();
+        for (verb, here) in [("get", directory.path()), ("put", &*self.here)] {
+            let (tree, around) = (self.here.join("tree"), here.join("around"));
+            large_tree(&tree);
+            fs::create_dir(&around).unwrap();
+            let copy = around.join("copy");
+            let (from, to) = match verb {
+                "get" => (format!("{}/tree", self.there), copy.display().to_string()),
+                _ => (tree.display().to_string(), format!("{}/around/copy", self.there)),
+            };
+            let signals = [("INT", 130), ("TERM", 143), ("HUP", 129)].into_iter().cycle();
+            let interrupted = (0..tries).zip(signals).filter(|(number, signal)| {
+                let words = self.words.iter().map(String::as_str);
+                let child = hostlink(words.chain([verb, "-r", &from, &to])).spawn().unwrap();
+                let was = interrupt(child, &around, *signal, number * FILES / tries / 2);
+                if !was {
+                    fs::remove_dir_all(&copy).unwrap();
+                }
+                was
+            });
+            // The control: the signals came while files were arriving.
+            assert!(interrupted.count() >= tries / 2, "{verb}");
+            assert_eq!(fs::read_dir(&around).unwrap().count(), 0, "{verb}");
+            fs::remove_dir_all(&tree).unwrap();
+        }
+    }
+}
+
 #[test]
 fn an_interrupted_copy_of_a_directory_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let tree = directory.path().join("tree");
-    large_tree(&tree);
-    let tree = tree.to_str().unwrap();
-    for verb in ["get", "put"] {
-        let around = directory.path().join(verb);
-        fs::create_dir(&around).unwrap();
-        let copy = around.join("copy");
-        let signals = [("INT", 130), ("TERM", 143), ("HUP", 129)].into_iter().cycle();
-        let interrupted = (0..TRIES).zip(signals).filter(|(number, signal)| {
-            let words = ["@local", verb, "-r", tree, copy.to_str().unwrap()];
-            let child = hostlink(words).spawn().unwrap();
-            let was = interrupt(child, &around, *signal, number * FILES / TRIES / 2);
-            if !was {
-                fs::remove_dir_all(&copy).unwrap();
-            }
-            was
-        });
-        // The control: the signals came while files were arriving.
-        assert!(interrupted.count() >= TRIES / 2, "{verb}");
-        assert_eq!(fs::read_dir(&around).unwrap().count(), 0, "{verb}");
+    let path = directory.path();
+    Target::new("@local", path, path.to_str().unwrap()).interrupt_copies(TRIES);
+}
+
+#[test]
+fn an_interrupted_copy_leaves_nothing_over_ssh() {
+    let (target, directory) = (SshTarget::start(Sshd::builder()), tempfile::tempdir().unwrap());
+    let (words, here) = (target.words(), directory.path().to_owned());
+    let there = here.display().to_string();
+    Target { words, here, there }.interrupt_copies(FEW_TRIES);
+}
+
+#[test]
+fn an_interrupted_copy_leaves_nothing_in_a_root_directory() {
+    let root = Root::debian();
+    Target::new(&root.target(), &root.path("srv"), "/srv").interrupt_copies(FEW_TRIES);
+}
+
+mod with_docker {
+    use hostlink_tests::container::{Container, DEBIAN};
+
+    use super::{FEW_TRIES, Target};
+
+    #[test]
+    fn an_interrupted_copy_leaves_nothing_in_a_container() {
+        let directory = tempfile::tempdir().unwrap();
+        let volume = format!("--volume={}:/there", directory.path().display());
+        let container = Container::start_with(DEBIAN, &[&volume]);
+        let name = format!("@docker/{}", container.name());
+        Target::new(&name, directory.path(), "/there").interrupt_copies(FEW_TRIES);
     }
 }
