@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use hostlink_core::transfer::{
     AtomicFile, Cancelled, Copies, Creation, FileTransfer, GetOptions, OpenSource, PutOptions,
-    Sink, Transferred, copy_file,
+    Sink, Transferred, copy_file, failure,
 };
 use hostlink_core::{Error, ErrorKind, Result};
 
@@ -63,7 +63,7 @@ impl FileTransfer for LocalFiles {
             return Err(Error::new(ErrorKind::IsADirectory, message));
         }
         if !found.is_file() {
-            return Ok(None);
+            return Err(failure("special", path, b""));
         }
         let mode = found.permissions().mode() & 0o777;
         let copy = Copy {

@@ -177,11 +177,9 @@ impl Scene {
         Ok(path)
     }
 
-    /// Makes a FIFO on the target whose writer stops midway, and can be found by its argument
-    /// `seconds`.
-    pub(crate) async fn plant_endless(&self, name: &str, seconds: &str) -> anyhow::Result<()> {
-        let writer = "exec >$0 2>/dev/null; head -c 100000 /dev/zero; exec sleep $1";
-        self.sh(&format!("mkfifo {name}; sh -c '{writer}' {name} {seconds} &")).await?;
+    /// Makes a file on the target that no transfer reads to its end: a hole of 1 TiB.
+    pub(crate) async fn plant_endless(&self, name: &str) -> anyhow::Result<()> {
+        self.sh(&format!("dd if=/dev/null of={name} bs=1 seek=1099511627776 2>/dev/null")).await?;
         Ok(())
     }
 

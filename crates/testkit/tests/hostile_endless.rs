@@ -17,7 +17,7 @@ const MOST: u64 = 64 * 1024;
 async fn a_list_without_end_is_refused_and_takes_no_memory() {
     let connection = SpawnOnly::without(&["tar", "sh"]).unwrap();
     let shell = connection.programs().join("sh");
-    let line = "exec /bin/bash -c \"${2//walk \\\"\\$d\\\"/yes A}\"";
+    let line = "exec /bin/bash -c \"${2//walk ??;/yes A;}\"";
     fs::write(&shell, format!("#!/bin/bash\n{line}\n")).unwrap();
     fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
     let link = Link::new(Box::new(connection), "endless", Context::default());

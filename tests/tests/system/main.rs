@@ -32,6 +32,7 @@ mod example_cloud;
 mod example_deploy;
 mod faults;
 mod features;
+mod full_disk;
 mod inventory_hosts;
 mod no_null;
 mod privilege_attempts;

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::target::{Remote, failure};
+use super::failure::failure;
+use super::target::Remote;
 use super::target_script::Values;
 use super::{GetOptions, Transferred, scp};
-use crate::contract::files::{Body, FileBody, Header, Sink, not_ended, not_passed_on};
+use crate::contract::files::{Body, FileBody, Header, Sink};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
@@ -18,8 +19,8 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// The file is not there, is a directory, or may not be read; it did not arrive whole; the sink
-    /// cannot be written. A path as the sink is then as it was.
+    /// The file is not there, is not a regular file, or may not be read; it did not arrive whole;
+    /// the sink cannot be written. A path as the sink is then as it was.
     ///
     /// # Cancel safety
     ///
@@ -44,7 +45,13 @@ impl Link {
                     return Ok(done);
                 }
             }
-            get_stream(&remote, &mut sink, options).await
+            let values = Values {
+                path: &remote.path,
+                random: &remote.random,
+                scp: remote.wants_scp(),
+                ..Values::default()
+            };
+            get_stream(&remote, &values, &mut sink, options).await
         };
         let done = self.shared().noting_failure(get, |_| true).await;
         done.map_err(|error| error.with_target(self.name()))
@@ -53,13 +60,12 @@ impl Link {
 
 pub(super) async fn get_stream(
     remote: &Remote<'_>,
+    values: &Values<'_>,
     sink: &mut Sink<'_>,
     options: &GetOptions,
 ) -> Result<Transferred> {
-    let scp = remote.wants_scp();
-    let values = Values { path: &remote.path, random: &remote.random, scp, ..Values::default() };
     let mut receiver = Receiver::new(remote, FileBody { sink, file: None });
-    let input = scp.then(|| Box::pin(std::io::Cursor::new(scp::GO_ON)) as BoxRead);
+    let input = values.scp.then(|| Box::pin(std::io::Cursor::new(scp::GO_ON)) as BoxRead);
     let ended = remote.read(values.read(), input, &mut receiver).await;
     if receiver.lacks_scp {
         remote.link.tell_of_missing_scp();
@@ -168,14 +174,14 @@ impl<B: Body> Receiver<B> {
             Some(scp) => scp.content(&self.tail[..ready], &self.path)?,
             None => &self.tail[..ready],
         };
-        self.body.write(content).await.map_err(not_passed_on)?;
+        self.body.write(content).await?;
         self.bytes += content.len() as u64;
         self.tail.drain(..ready);
         Ok(())
     }
 
     async fn end(&mut self) -> Result<()> {
-        self.body.end().await.map_err(not_ended)
+        self.body.end().await
     }
 }
 

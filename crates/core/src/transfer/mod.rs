@@ -23,12 +23,19 @@
 //! treats a target's archive as hostile: it reads raw entries, so that a long name cannot fill
 //! memory, and refuses sparse files, whose holes would fill the disk from a stream of nothing.
 //!
+//! What is read is what was opened, whatever other users put in the place of a name: a file is
+//! opened once, looked at, and read, and only regular files are. A tree that another user's rights
+//! read is read by GNU tar, which follows no symlink, or file by file, each compared with what its
+//! name is. On this machine `Stage` is held open, and so is the directory that it appears in; a
+//! destination that is a symlink is followed only if it is the calling user's or root's.
+//!
 //! A temporary is removed only if it carries our random name, or the target has said (`hl made`)
 //! that the script made it; that holds for a dropped put, too. In place is written only what takes
 //! no new file beside it; with privilege, only in a directory that nobody else may write.
 
 mod apart;
 mod cleaner;
+mod failure;
 mod get;
 mod put;
 mod scp;
@@ -40,7 +47,8 @@ mod tree_put;
 mod tree_script;
 
 pub use cleaner::CLEAN_LIMIT;
-pub use target::{STALL, failure};
+pub use failure::failure;
+pub use target::STALL;
 
 pub use crate::contract::files::{
     AtomicFile, Cancelled, Copies, Creation, FileProgram, FileTransfer, GetOptions, Header,

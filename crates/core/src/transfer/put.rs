@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::target::{Counting, Remote, Said, failure, stamp};
-use super::target_script::Values;
+use super::failure::failure;
+use super::target::{Counting, Remote, Said};
+use super::target_script::{Values, stamp};
 use super::{OpenSource, PutOptions, Source, Transferred, scp};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
@@ -204,11 +205,11 @@ fn values<'a>(remote: &'a Remote<'_>, source: &OpenSource, options: &'a PutOptio
         follow: options.follows(),
         guarded: remote.stage.as_ref().map_or(guarded(options), |stage| stage.guarded),
         stage: remote.stage.as_ref().map(|stage| &*stage.path),
-        inode: String::new(),
         mode: mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
         source_mode: format!("{:04o}", source.mode & 0o777),
         scp: source.length.is_some() && remote.wants_scp(),
         stamp: modified.map(stamp).unwrap_or_default(),
+        ..Values::default()
     }
 }
 

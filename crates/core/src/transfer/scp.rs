@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tokio_util::io::StreamReader;
 
-use super::target::failure;
+use super::failure::failure;
 use crate::values::error::{Error, Result};
 use crate::values::io::BoxRead;
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::apart::{self, Apart};
 use super::cleaner::{Cleaner, after};
-use super::target_script::touch_stamp;
+use super::failure::failure;
 use super::{FileProgram, FileTransfer};
 use crate::contract::files::not_passed_on;
 use crate::running::run::Attempt;
@@ -167,10 +167,14 @@ impl<'a> Remote<'a> {
         started.finish().await.map(|_| ())
     }
 
+    /// Whether the scripts run with another user's rights.
+    pub(super) fn is_privileged(&self) -> bool {
+        self.arguments.is_privileged()
+    }
+
     /// Whether a single file's bytes are to go through scp.
     pub(super) fn wants_scp(&self) -> bool {
-        self.link.connection().features().file_program == FileProgram::Scp
-            && !self.arguments.is_privileged()
+        self.link.connection().features().file_program == FileProgram::Scp && !self.is_privileged()
     }
 
     /// A temporary's path on the target, from the same directory as the path itself.
@@ -207,7 +211,7 @@ impl<'a> Remote<'a> {
             Cleaner::new(self.link, self.arguments.clone(), self.deadline, script, running);
         // Nothing was made before the other user's rights were there, and a password is not tried
         // twice.
-        match self.arguments.is_privileged() {
+        match self.is_privileged() {
             true => cleaner.wait_for(self.started.clone()),
             false => cleaner,
         }
@@ -290,61 +294,6 @@ pub(super) fn status(output: &[u8]) -> Option<String> {
     Some(text[at + 3..].trim_end_matches('\n').to_owned())
 }
 
-/// The error for what was found wrong with `path` on the target.
-///
-/// `status` is the word that the transfer scripts have for it: `isdir`, `nodir` (its directory is
-/// missing), `missing`, `loop` (of symlinks), `changed` (by somebody else meanwhile), `short BYTES`
-/// (came, and not as many as were announced); with any other, `stderr` tells the kind.
-#[must_use]
-pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
-    let word = status.split(' ').next().unwrap_or(status);
-    let (kind, message) = match word {
-        "isdir" => (ErrorKind::IsADirectory, format!("{path} is a directory")),
-        "notdir" => (ErrorKind::Transfer, format!("{path} is not a directory")),
-        // Who may not look into a directory does not see what is there.
-        "nodir" | "missing" if kind_of(stderr) == ErrorKind::PermissionDenied => (
-            ErrorKind::PermissionDenied,
-            format!("{path} is in a directory that may not be entered"),
-        ),
-        "nodir" => (ErrorKind::NotFound, format!("the directory of {path} is missing")),
-        "missing" => (ErrorKind::NotFound, format!("{path} is not there")),
-        "loop" => (ErrorKind::Transfer, format!("{path} is a circle of symlinks")),
-        "unsafe" => {
-            let message = format!(
-                "{path} can only be written in place, which is not safe with another user's rights in a \
-                 directory that others may write"
-            );
-            (ErrorKind::PermissionDenied, message)
-        }
-        "changed" => (ErrorKind::Transfer, format!("{path}: somebody else touched the new file")),
-        "conflict" => (ErrorKind::Transfer, format!("{path} has something else in the way")),
-        "otherfs" => {
-            let message = format!("the temporary file is not on the file system of {path}");
-            return Error::new(ErrorKind::Data, message);
-        }
-        "short" => {
-            let came = status.split(' ').nth(1).unwrap_or("?");
-            let message = format!("{path}: {came} bytes came, which is not what was announced");
-            (ErrorKind::Transfer, message)
-        }
-        _ => (kind_of(stderr), format!("{path} could not be transferred")),
-    };
-    Error::new(kind, message).with_stderr_tail(stderr)
-}
-
-/// What a tool's English message means.
-fn kind_of(stderr: &[u8]) -> ErrorKind {
-    let text = String::from_utf8_lossy(stderr);
-    let says = |words: &str| text.contains(words);
-    if says("Permission denied") || says("not permitted") || says("Read-only file system") {
-        ErrorKind::PermissionDenied
-    } else if says("No such file") || says("nonexistent") {
-        ErrorKind::NotFound
-    } else {
-        ErrorKind::Transfer
-    }
-}
-
 /// Counts what is read through it.
 pub(super) struct Counting<R> {
     pub(super) inner: R,
@@ -362,18 +311,6 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counting<R> {
         let polled = std::pin::Pin::new(&mut this.inner).poll_read(context, buffer);
         this.count.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
         polled
-    }
-}
-
-/// A file's time as `touch -t` takes it.
-pub(super) fn stamp(time: SystemTime) -> String {
-    touch_stamp(unix_seconds(time))
-}
-
-fn unix_seconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
     }
 }
 

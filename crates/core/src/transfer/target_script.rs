@@ -4,7 +4,11 @@
 //! Each says how it went in a line `hl WORD …` on standard output. Messages of the tools, in
 //! English, are on standard error.
 
-use super::tree_script::{COMMIT_TREE, GO_IN, HOLD, LIST, READ_TREE, STAGE, UNPACK};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::tree_script::{
+    COMMIT_TREE, GO_DOWN, GO_IN, HOLD, LIST, READ_TREE, STAGE, STEPS, UNPACK,
+};
 use crate::contract::files::TEMPORARY_MARK;
 use crate::shell::quote;
 
@@ -124,21 +128,38 @@ rm -f "$t"; echo "hl inplace"
 "#;
 
 /// Says what a file is, then its bytes, then that these were all: standard output is complete if
-/// the last line is there, with cat's exit code. scp sends as many bytes as the file is said to
+/// the last line is there, with cat's exit code. What is read is what was opened and looked at,
+/// whatever gets its name meanwhile; in a tree (`g`) it is no symlink. Nothing but a regular file
+/// is opened: that could wait, or have effects. scp sends as many bytes as the file is said to
 /// have, which those of /sys and /proc have not.
-const READ: &str = r#"if [ -d "$d" ]; then fail isdir; fi
+const READ: &str = r#"[ -z "$g" ] || d=./$g
+if [ -d "$d" ]; then fail isdir; fi
 [ -e "$d" ] || { i=$(ls -d "$d"); fail missing; }
-[ ! -f "$d" ] || (: <"$d") || fail write
-a=$(stat -L -c '%a %Y' "$d" 2>&-) || a=$(stat -L -f '%Mp%Lp %m' "$d" 2>&-) || a='666 0'
+[ -f "$d" ] || fail special
+command exec 3<"$d" || fail write
+x=/proc/self/fd/3; [ -e "$x" ] || x=$d
+[ -f "$x" ] || fail special
+if [ "$P" ] && [ "$g" ]; then i=$(own_inode_of "$d"); [ "$i" ] && [ "$i" = "$(inode_of "$x")" ] || fail changed; fi
+a=$(stat -L -c '%a %Y' "$x" 2>&-) || a=$(stat -L -f '%Mp%Lp %m' "$x" 2>&-) || a='666 0'
 k=ok
-if [ "$S" ] && [ -f "$d" ]; then
-z=$(stat -L -c %s "$d" 2>&-) || z=$(stat -L -f %z "$d" 2>&-)
+if [ "$S" ]; then
+z=$(stat -L -c %s "$x" 2>&-) || z=$(stat -L -f %z "$x" 2>&-)
 if [ -z "$(command -v scp)" ]; then k=noscp; elif [ "$(($(wc -c <"$d")))" = "$z" ]; then k=scp; fi
 fi
 echo "hl $k $a"
-if [ $k = scp ]; then scp -f "$d"; else cat <"$d"; fi
+if [ $k = scp ]; then scp -f "$d"; else cat <&3; fi
 printf '\nhl %s %03d\n' "$r" $?
 "#;
+
+/// The modes of a tree that the umask does not apply to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Kept {
+    #[default]
+    None,
+    /// The tree's own.
+    Root,
+    All,
+}
 
 /// What the scripts are told.
 #[derive(Clone, Debug, Default)]
@@ -157,8 +178,12 @@ pub(super) struct Values<'a> {
     pub(super) guarded: bool,
     /// The directory that an earlier script has made for a tree, which `path` starts from.
     pub(super) stage: Option<&'a str>,
-    /// The device and inode of what was stored.
+    /// The path from `path`, a directory that is read file by file, to one of its files.
+    pub(super) inside: &'a str,
+    /// The device and inode of what was stored, or of the directory that is read.
     pub(super) inode: String,
+    /// What the umask does not apply to.
+    pub(super) kept: Kept,
     /// The mode asked for, octal.
     pub(super) mode: String,
     /// The source's mode, octal.
@@ -167,6 +192,16 @@ pub(super) struct Values<'a> {
     pub(super) scp: bool,
     /// The time to set, as `touch -t` takes it, in UTC.
     pub(super) stamp: String,
+}
+
+impl Kept {
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Root => "root",
+            Self::All => "1",
+        }
+    }
 }
 
 impl Values<'_> {
@@ -201,7 +236,7 @@ impl Values<'_> {
     }
 
     pub(super) fn commit_tree(&self) -> String {
-        [&*self.beginning(), FIND, HOLD, COMMIT_TREE].concat()
+        [&*self.beginning(), FIND, HOLD, STEPS, COMMIT_TREE].concat()
     }
 
     /// Runs a command that must succeed.
@@ -210,15 +245,16 @@ impl Values<'_> {
     }
 
     pub(super) fn read(&self) -> String {
-        [&*self.beginning(), READ].concat()
+        let go = if self.inside.is_empty() { "" } else { GO_DOWN };
+        [&*self.beginning(), STEPS, go, READ].concat()
     }
 
     pub(super) fn read_tree(&self) -> String {
-        [&*self.beginning(), READ_TREE].concat()
+        [&*self.beginning(), STEPS, READ_TREE].concat()
     }
 
     pub(super) fn list_tree(&self) -> String {
-        [&*self.beginning(), LIST].concat()
+        [&*self.beginning(), STEPS, LIST].concat()
     }
 
     /// What every script begins with.
@@ -242,6 +278,8 @@ impl Values<'_> {
             ("f", follow),
             ("P", if self.guarded { "1" } else { "" }),
             ("I", &self.inode),
+            ("g", self.inside),
+            ("K", self.kept.word()),
             ("m", &self.mode),
             ("s", &self.source_mode),
             ("S", if self.scp { "1" } else { "" }),
@@ -259,10 +297,22 @@ pub(super) fn quoted(text: &str) -> String {
     String::from_utf8_lossy(&quote::shell(text.as_bytes())).into_owned()
 }
 
+/// A file's time as `touch -t` takes it.
+pub(super) fn stamp(time: SystemTime) -> String {
+    touch_stamp(unix_seconds(time))
+}
+
+fn unix_seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    }
+}
+
 /// Seconds since 1970 as `touch -t` takes them: CCYYMMDDhhmm.SS, in UTC. The calendar is the
 /// algorithm `civil_from_days` of Howard Hinnant,
 /// <https://howardhinnant.github.io/date_algorithms.html>.
-pub(super) fn touch_stamp(seconds: i64) -> String {
+fn touch_stamp(seconds: i64) -> String {
     let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));

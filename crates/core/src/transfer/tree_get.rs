@@ -1,8 +1,9 @@
 //! Reads a directory from a target: as one tar stream, or file by file where the target has no tar.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tar::EntryType;
@@ -10,12 +11,12 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
 use super::get::{Receiver, get_stream};
-use super::stage::{Stage, Sweeper, refused};
+use super::stage::{Permanent, Stage, refused};
 use super::target::Remote;
 use super::target_script::Values;
 use super::{GetOptions, Transferred};
 use crate::contract::files::blocking;
-use crate::contract::files::{Body, Header, Sink};
+use crate::contract::files::{Body, Header, Sink, not_passed_on};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::report::Event;
@@ -24,8 +25,8 @@ use crate::values::report::Event;
 const PIPE: usize = 256 * 1024;
 
 impl Link {
-    /// Makes `destination` on this machine a copy of the directory `path` of the target, with
-    /// modes, times and symlinks.
+    /// Makes `destination` on this machine a copy of the directory `path` of the target, with times
+    /// and symlinks, and with modes less the umask, unless `preserve` keeps them whole.
     ///
     /// A new directory appears whole; one that is there is merged, and keeps its own mode. The
     /// target is not trusted: entries that lead out of the destination, pass through a symlink, or
@@ -54,7 +55,8 @@ impl Link {
             }
             let destination = destination.into();
             let tracked = self.shared().background().token();
-            let stage = blocking(move || Stage::create(&destination, tracked)).await?;
+            let given = options.clone();
+            let stage = blocking(move || Stage::create(&destination, &given, tracked)).await?;
             get_tree(&remote, stage).await
         };
         let done = self.shared().noting_failure(get, |_| true).await;
@@ -63,50 +65,76 @@ impl Link {
 }
 
 async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
-    let sweeper = Sweeper::of(&stage);
-    let values = Values { path: &remote.path, random: &remote.random, ..Values::default() };
-    let (writer, reader) = tokio::io::duplex(PIPE);
-    let reader = SyncIoBridge::new(reader);
-    let unpacking = tokio::task::spawn_blocking(move || {
-        let mut stage = stage;
-        let unpacked = unpack(&mut stage, reader);
-        (stage, unpacked)
-    });
-    let mut receiver = Receiver::new(remote, TreeBody { pipe: writer });
-    let ended = remote.read(values.read_tree(), None, &mut receiver).await;
-    let status = receiver.status();
-    let received = receiver.finish(ended).map(|(_, header, _)| header);
-    let (mut stage, unpacked) = unpacking.await.map_err(|error| {
-        Error::new(ErrorKind::Transfer, "the directory could not be unpacked").with_source(error)
-    })?;
-    let header = match (status.strip_prefix("notar "), received) {
-        (Some(header), _) => {
-            remote.link.report(Event::Detail("no tar there: the directory comes file by file"));
-            get_files(remote, &mut stage, &values).await?;
-            Header::parse(header)
-        }
-        // What was refused is the reason for the stream's end, not the other way round.
-        (None, received) => {
-            if let Err(error) = unpacked
-                && (received.is_ok() || error.kind() == ErrorKind::Transfer && is_refusal(&error))
-            {
-                return Err(error);
-            }
-            received?
+    let (mut stage, filled) = fill(remote, stage).await?;
+    let header = match filled {
+        Ok(header) => header,
+        Err(error) => {
+            // To remove it may take a while.
+            let removed = move || {
+                drop(stage);
+                Ok(())
+            };
+            return blocking(removed).await.and(Err(error));
         }
     };
     let bytes = stage.bytes;
     for warning in stage.warnings.take() {
         remote.link.report(Event::Warning(&warning));
     }
-    sweeper.disarm();
     blocking(move || stage.commit(header.mode, header.time())).await?;
     Ok(Transferred { bytes, in_place: false })
 }
 
-/// An error about an entry has no cause beneath it; one about the stream does.
-fn is_refusal(error: &Error) -> bool {
-    std::error::Error::source(error).is_none()
+/// Fills the stage, and returns it with what the target says of the directory itself.
+async fn fill(remote: &Remote<'_>, stage: Stage) -> Result<(Stage, Result<Header>)> {
+    let mut values = Values {
+        path: &remote.path,
+        random: &remote.random,
+        guarded: remote.is_privileged(),
+        ..Values::default()
+    };
+    let (writer, reader) = tokio::io::duplex(PIPE);
+    let mut reader = Watched { inner: SyncIoBridge::new(reader), has_ended: false };
+    let unpacking = tokio::task::spawn_blocking(move || {
+        let mut stage = stage;
+        let unpacked = unpack(&mut stage, &mut reader);
+        (stage, unpacked, reader.has_ended)
+    });
+    let mut receiver = Receiver::new(remote, TreeBody { pipe: writer });
+    let ended = remote.read(values.read_tree(), None, &mut receiver).await;
+    let status = receiver.status();
+    let received = receiver.finish(ended).map(|(_, header, _)| header);
+    let (mut stage, unpacked, has_ended) = unpacking.await.map_err(|error| {
+        Error::new(ErrorKind::Transfer, "the directory could not be unpacked").with_source(error)
+    })?;
+    if let Some(said) = status.strip_prefix("notar ") {
+        remote.link.report(Event::Detail("no tar for it there: the directory comes file by file"));
+        let (inode, header) = said.split_once(' ').unwrap_or_default();
+        inode.clone_into(&mut values.inode);
+        let got = get_files(remote, &mut stage, &values).await;
+        return Ok((stage, got.map(|()| Header::parse(header))));
+    }
+    // What failed first is the reason for the other's end.
+    let filled = if has_ended {
+        received.and_then(|it| unpacked.map(|()| it))
+    } else {
+        unpacked.and(received)
+    };
+    Ok((stage, filled))
+}
+
+/// A stream that notes its end.
+struct Watched<R> {
+    inner: R,
+    has_ended: bool,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer);
+        self.has_ended |= !matches!(read, Ok(length) if length > 0);
+        read
+    }
 }
 
 /// Hands a tar stream to the thread that unpacks it.
@@ -120,12 +148,12 @@ impl Body for TreeBody {
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.pipe.write_all(bytes).await
+    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.pipe.write_all(bytes).await.map_err(not_passed_on)
     }
 
-    async fn end(&mut self) -> io::Result<()> {
-        self.pipe.shutdown().await
+    async fn end(&mut self) -> Result<()> {
+        self.pipe.shutdown().await.map_err(not_passed_on)
     }
 }
 
@@ -196,14 +224,7 @@ impl Extension {
 
 /// Names of the GNU kind end with NUL.
 fn to_path(text: &[u8]) -> PathBuf {
-    let text = text.strip_suffix(b"\0").unwrap_or(text);
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStrExt;
-        PathBuf::from(std::ffi::OsStr::from_bytes(text))
-    }
-    #[cfg(not(unix))]
-    PathBuf::from(String::from_utf8_lossy(text).into_owned())
+    PathBuf::from(OsStr::from_bytes(text.strip_suffix(b"\0").unwrap_or(text)))
 }
 
 fn unpack_entry<R: Read>(
@@ -227,7 +248,9 @@ fn unpack_entry<R: Read>(
         (EntryType::Directory, _) => stage.directory(&path, mode, time),
         (EntryType::Symlink, Some(target)) => stage.symlink(&path, &target, time),
         (EntryType::Link, Some(target)) => stage.hard_link(&path, &target),
-        (EntryType::Regular | EntryType::Continuous, _) => stage.file(&path, mode, time, entry),
+        (EntryType::Regular | EntryType::Continuous, _) => {
+            stage.file(&path, Permanent { mode, time }, entry, broken)
+        }
         (EntryType::Fifo | EntryType::Char | EntryType::Block, _) => {
             stage.leave_out(&path);
             Ok(())
@@ -244,14 +267,28 @@ async fn get_files(remote: &Remote<'_>, stage: &mut Stage, values: &Values<'_>) 
     let ended = remote.read(values.list_tree(), None, &mut receiver).await;
     receiver.finish(ended)?;
     let mut list = BufReader::new(tokio::fs::File::from(reading));
-    while let Some(head) = field(&mut list).await? {
-        let (path, link) = (field(&mut list).await?, field(&mut list).await?);
-        let (Some(path), Some(link)) = (path, link) else { break };
-        let (kind, rest) = head.split_once(' ').unwrap_or((&head, ""));
-        let header = Header::parse(rest);
-        get_listed(remote, stage, kind, Path::new(&path), &link, &header).await?;
+    while let Some(entry) = Listed::next(&mut list).await? {
+        get_listed(remote, stage, values, &entry).await?;
     }
     Ok(())
+}
+
+/// An entry of the list.
+struct Listed {
+    kind: String,
+    header: Header,
+    path: String,
+    link: String,
+}
+
+impl Listed {
+    async fn next(list: &mut BufReader<tokio::fs::File>) -> Result<Option<Self>> {
+        let Some(head) = field(list).await? else { return Ok(None) };
+        let (path, link) = (field(list).await?, field(list).await?);
+        let (Some(path), Some(link)) = (path, link) else { return Ok(None) };
+        let (kind, header) = head.split_once(' ').unwrap_or((&head, ""));
+        Ok(Some(Self { kind: kind.to_owned(), header: Header::parse(header), path, link }))
+    }
 }
 
 /// The next field of the list; `None` at its end.
@@ -266,22 +303,28 @@ async fn field(list: &mut BufReader<tokio::fs::File>) -> Result<Option<String>> 
 async fn get_listed(
     remote: &Remote<'_>,
     stage: &mut Stage,
-    kind: &str,
-    path: &Path,
-    link: &str,
-    header: &Header,
+    values: &Values<'_>,
+    entry: &Listed,
 ) -> Result<()> {
-    let time: SystemTime = header.time();
-    match kind {
-        "d" => stage.directory(path, header.mode, time),
-        "l" => stage.symlink(path, Path::new(link), time),
+    let (path, mode, time) = (Path::new(&entry.path), entry.header.mode, entry.header.time());
+    match &*entry.kind {
+        "d" => stage.directory(path, mode, time),
+        "l" => stage.symlink(path, Path::new(&entry.link), time),
         "f" => {
-            let inside = stage.file_path(path, header.mode)?;
-            let file = remote.at(&format!("{}/{}", remote.path, path.display()))?;
-            let options = GetOptions::default().with_preserve(true);
-            let got = get_stream(&file, &mut Sink::Path(inside), &options).await?;
-            stage.bytes += got.bytes;
-            Ok(())
+            let made = stage.new_file(path, mode)?;
+            let mut writer = tokio::fs::File::from_std(made);
+            let file = remote.at(&format!("{}/{}", remote.path, entry.path))?;
+            let values = Values {
+                inside: &entry.path,
+                random: &file.random,
+                scp: file.wants_scp(),
+                ..values.clone()
+            };
+            let mut sink = Sink::Writer(&mut writer);
+            let got = get_stream(&file, &values, &mut sink, &GetOptions::default()).await;
+            stage.bytes +=
+                got.map_err(|error| error.within(stage.destination_of(path).display()))?.bytes;
+            stage.finish_file(path, &writer.into_std().await, Permanent { mode, time })
         }
         _ => {
             stage.leave_out(path);
@@ -306,17 +349,18 @@ impl Body for ListBody {
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         for (number, part) in bytes.split(|byte| *byte == 0).enumerate() {
             self.field = if number == 0 { self.field + part.len() } else { part.len() };
             if self.field > LONGEST_FIELD {
-                return Err(io::Error::other("an entry of the target's list is too long"));
+                let message = "an entry of the target's list is too long";
+                return Err(Error::new(ErrorKind::Transfer, message));
             }
         }
-        self.list.write_all(bytes).await
+        self.list.write_all(bytes).await.map_err(not_passed_on)
     }
 
-    async fn end(&mut self) -> io::Result<()> {
-        self.list.flush().await
+    async fn end(&mut self) -> Result<()> {
+        self.list.flush().await.map_err(not_passed_on)
     }
 }

@@ -10,8 +10,8 @@ use std::time::UNIX_EPOCH;
 use tokio_util::io::SyncIoBridge;
 
 use super::put::{guarded, put_stream};
-use super::target::{Remote, Stage, stamp};
-use super::target_script::{Values, quoted};
+use super::target::{Remote, Stage};
+use super::target_script::{Kept, Values, quoted, stamp};
 use super::{PutOptions, Source, Transferred};
 use crate::contract::files::blocking;
 use crate::contract::files::mode_of;
@@ -23,7 +23,8 @@ use crate::values::report::Event;
 const PIPE: usize = 256 * 1024;
 
 impl Link {
-    /// Makes `path` on the target a copy of the directory `source`, with modes, times and symlinks.
+    /// Makes `path` on the target a copy of the directory `source`, with times and symlinks, and
+    /// with modes less the target's umask, unless `preserve` keeps them whole.
     ///
     /// A new directory appears whole. One that is there is merged: files are replaced one by one,
     /// others stay, and its own mode does; symlinks in it are never passed through. Owners are not
@@ -81,6 +82,11 @@ async fn put_tree(
         follow: options.follows(),
         guarded: guarded(options),
         mode: format!("{:04o}", options.mode.unwrap_or_else(|| mode_of(root) & 0o1777)),
+        kept: match options.mode {
+            _ if options.preserve => Kept::All,
+            Some(_) => Kept::Root,
+            None => Kept::None,
+        },
         stamp: root.modified().map(stamp).unwrap_or_default(),
         ..Values::default()
     };
@@ -104,7 +110,9 @@ async fn fill_and_commit(
         Some(stage) => {
             remote.link.report(Event::Detail("no tar there: the directory goes file by file"));
             let stage = Stage { path: stage.to_owned(), guarded: values.guarded };
-            send_files(remote, &entries, &stage).await?
+            let sent = send_files(remote, &entries, &stage).await;
+            // Paths in the stage say little.
+            sent.map_err(|error| error.within(&remote.path))?
         }
         None => bytes,
     };

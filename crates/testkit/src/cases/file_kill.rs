@@ -84,10 +84,9 @@ async fn until_quiet(scene: &Scene) -> anyhow::Result<()> {
 }
 
 async fn a_get_that_is_killed_leaves_the_old_file(scene: &Scene) -> anyhow::Result<()> {
-    let seconds = random::seconds();
-    scene.plant_endless("fifo", &seconds).await?;
+    scene.plant_endless("endless").await?;
     let to = scene.file_here("to", b"old")?;
-    let arguments = [&*scene.path("fifo"), &*to.to_string_lossy()];
+    let arguments = [&*scene.path("endless"), &*to.to_string_lossy()];
     let mut child = child::start(scene, "get", &arguments)?;
     let seen = until("a temporary file with content", || async {
         let found = leftovers_in(&scene.here(""))?;
@@ -95,7 +94,6 @@ async fn a_get_that_is_killed_leaves_the_old_file(scene: &Scene) -> anyhow::Resu
     })
     .await;
     child.kill().await?;
-    scene.end_processes(&seconds).await?;
     seen?;
     ensure!(std::fs::read(to)? == b"old");
     ensure!(leftovers_in(&scene.here(""))?.len() <= 1, "more than one temporary file");

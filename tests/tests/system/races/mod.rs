@@ -1,5 +1,7 @@
-//! Another user changes names under root's hands: whatever they do, nothing lands elsewhere.
+//! Another user changes names under root's hands: whatever they do, nothing lands elsewhere, and
+//! nothing comes from elsewhere.
 
+mod get;
 mod on_this_machine;
 mod with_docker;
 
@@ -41,6 +43,15 @@ impl Scene {
 
     fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
+    }
+
+    /// Empties the directory of the race.
+    fn renew_race(&self, mode: u32) {
+        let race = self.path("race");
+        fs::remove_dir_all(&race).unwrap();
+        fs::create_dir(&race).unwrap();
+        chown(&race, Some(NOBODY), None).unwrap();
+        fs::set_permissions(&race, fs::Permissions::from_mode(mode)).unwrap();
     }
 
     fn attack(&self, way: fn(&Path, &str)) -> Attack {
@@ -88,14 +99,17 @@ impl Attack {
     }
 }
 
+impl Attack {
+    fn end(self) {
+        assert!(self.rounds.load(Ordering::Relaxed) > 100, "the control: it was at work");
+    }
+}
+
 impl Drop for Attack {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-        if !std::thread::panicking() {
-            assert!(self.rounds.load(Ordering::Relaxed) > 100, "the control: it was at work");
         }
     }
 }
@@ -179,10 +193,8 @@ async fn race(scene: &Scene, link: &Link, arguments: &ConnectorArguments) {
             let _ = link.put_dir(tree.path(), &to, &options(arguments)).await;
             scene.assert_untouched(&format!("put -r {number} and {name}"));
         }
-        drop(attack);
-        fs::remove_dir_all(scene.path("race")).unwrap();
-        fs::create_dir(scene.path("race")).unwrap();
-        chown(scene.path("race"), Some(NOBODY), None).unwrap();
+        attack.end();
+        scene.renew_race(0o755);
     }
     link.put_file(Source::bytes("x"), &to, &options(arguments)).await.unwrap();
     assert_eq!(fs::read(scene.path("race/f")).unwrap(), b"x", "the control");

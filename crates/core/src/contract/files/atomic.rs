@@ -3,9 +3,13 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Seek};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::process::geteuid;
 use tempfile::{Builder, NamedTempFile};
 
 use super::source::mode_of;
@@ -55,13 +59,15 @@ impl AtomicFile {
             let message = format!("{} is a directory", destination.display());
             return Err(Error::new(ErrorKind::IsADirectory, message));
         }
-        if existing.as_ref().is_some_and(|found| !found.is_file()) {
-            return Self::in_place(destination, None);
+        if let Some(found) = existing.as_ref().filter(|found| !found.is_file()) {
+            return Self::in_place(destination, Some(found), None);
         }
-        match Self::replacing(&destination, existing, creation) {
+        match Self::replacing(&destination, existing.clone(), creation) {
             Ok(shape) => Ok(Self { destination, shape }),
             // A full disk or a lack of descriptors must not destroy the old file.
-            Err(error) if takes_no_new_file(&error) => Self::in_place(destination, Some(error)),
+            Err(error) if takes_no_new_file(&error) => {
+                Self::in_place(destination, existing.as_ref(), Some(error))
+            }
             Err(error) => Err(cannot_write(&destination, error)),
         }
     }
@@ -103,18 +109,19 @@ impl AtomicFile {
             Shape::Replace { temporary, mode, owner } => (temporary, mode, owner),
             Shape::InPlace(file) => return cut_off(file).map_err(failed).map(|()| true),
         };
-        let owned = owner.is_none_or(|owner| set_owner(temporary.as_file(), &owner).is_ok());
+        let existing = owner.as_deref();
+        let owned = existing.is_none_or(|owner| set_owner(temporary.as_file(), owner).is_ok());
         set_mode(temporary.as_file(), mode).map_err(failed)?;
         if !owned {
             // The file is another user's: renaming would take it away, so it is written as `cp`
             // would.
-            return overwrite(&temporary, &self.destination);
+            return overwrite(&temporary, &self.destination, existing);
         }
         match temporary.persist(&self.destination) {
             Ok(_) => Ok(false),
             // A mount point cannot be replaced by a rename (EBUSY, rename(2)), but written.
             Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
-                overwrite(&refused.file, &self.destination)
+                overwrite(&refused.file, &self.destination, existing)
             }
             Err(refused) => Err(cannot_write(&self.destination, refused.error)),
         }
@@ -139,11 +146,14 @@ impl AtomicFile {
     }
 
     /// `refusal`: why no temporary file could be made; the error if the destination does not exist.
-    fn in_place(destination: PathBuf, refusal: Option<io::Error>) -> Result<Self> {
+    fn in_place(
+        destination: PathBuf,
+        existing: Option<&Metadata>,
+        refusal: Option<io::Error>,
+    ) -> Result<Self> {
         // It is truncated at the end: if it were truncated here and no content came, it would be
         // lost.
-        let opened = File::options().write(true).open(&destination);
-        match opened {
+        match open_existing(&destination, existing) {
             Ok(file) => Ok(Self { destination, shape: Shape::InPlace(file) }),
             Err(error) => Err(cannot_write(&destination, refusal.unwrap_or(error))),
         }
@@ -173,16 +183,20 @@ pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Resul
     })
 }
 
-fn cannot_write(destination: &Path, error: io::Error) -> Error {
+/// The error for a file of this machine that cannot be written.
+pub(crate) fn cannot_write(destination: &Path, error: io::Error) -> Error {
     Error::from_io(format!("cannot write {}: {error}", destination.display()), error)
 }
 
 /// Follows the symlinks at the end of a path, dangling ones, too.
-fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
+///
+/// Only those of the calling user's and of root's: in a directory where others may write, theirs
+/// must not choose what is written.
+pub(crate) fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        match fs::read_link(&path) {
-            Ok(link) if follow => {
+        match read_trusted_link(&path) {
+            Some(link) if follow => {
                 path = path.parent().unwrap_or(Path::new("")).join(link);
             }
             _ => return Ok(path),
@@ -190,6 +204,30 @@ fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
     }
     let message = format!("{} is a circle of symlinks", path.display());
     Err(Error::new(ErrorKind::Transfer, message))
+}
+
+/// Reads a symlink of the calling user's or of root's. It is held open, so that another one cannot
+/// take its place.
+fn read_trusted_link(path: &Path) -> Option<PathBuf> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let link = openat(CWD, path, flags, Mode::empty()).ok()?;
+    let owner = fstat(&link).ok()?.st_uid;
+    if owner != 0 && owner != geteuid().as_raw() {
+        return None;
+    }
+    let target = readlinkat(&link, "", Vec::new()).ok()?;
+    Some(OsString::from_vec(target.into_bytes()).into())
+}
+
+/// Opens a file to be written, if it is still the one that was found.
+fn open_existing(path: &Path, existing: Option<&Metadata>) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let file = File::options().write(true).custom_flags(flags).open(path)?;
+    let identity = |found: &Metadata| (found.dev(), found.ino());
+    if existing.map(identity) != Some(identity(&file.metadata()?)) {
+        return Err(io::Error::other("another user replaced it meanwhile"));
+    }
+    Ok(file)
 }
 
 /// As many as Linux follows (path_resolution(7)).
@@ -214,13 +252,7 @@ fn temporary_beside(
     explicit: Option<&Path>,
 ) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(bits));
-    }
-    #[cfg(not(unix))]
-    let _ = bits;
+    builder.permissions(fs::Permissions::from_mode(bits));
     if let Some(path) = explicit {
         let (directory, name) = (directory_of(path), path.file_name().unwrap_or_default());
         return builder.prefix(name).rand_bytes(0).tempfile_in(directory);
@@ -245,7 +277,7 @@ pub fn hidden_name(path: &Path) -> Result<PathBuf> {
 
 /// Returns the start of the names of temporary files for `path`. The longest name has 255 bytes
 /// (NAME_MAX), with our addition.
-pub(crate) fn hidden_prefix(path: &Path) -> OsString {
+fn hidden_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());
     prefix.push(TEMPORARY_MARK);
@@ -257,38 +289,29 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn overwrite(temporary: &NamedTempFile, destination: &Path) -> Result<bool> {
+fn overwrite(
+    temporary: &NamedTempFile,
+    destination: &Path,
+    existing: Option<&Metadata>,
+) -> Result<bool> {
     let copy = || {
         let mut from = temporary.reopen()?;
-        let mut to = File::options().write(true).truncate(true).open(destination)?;
-        io::copy(&mut from, &mut to)
+        let mut to = open_existing(destination, existing)?;
+        io::copy(&mut from, &mut to)?;
+        cut_off(to)
     };
     copy().map_err(|error| cannot_write(destination, error))?;
     Ok(true)
 }
 
-#[cfg(unix)]
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
-#[cfg(unix)]
 fn set_owner(file: &File, like: &Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, fchown};
     let now = file.metadata()?;
     if (now.uid(), now.gid()) == (like.uid(), like.gid()) {
         return Ok(());
     }
     fchown(file, Some(like.uid()), Some(like.gid()))
-}
-
-#[cfg(not(unix))]
-fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn set_owner(_file: &File, _like: &Metadata) -> io::Result<()> {
-    Ok(())
 }

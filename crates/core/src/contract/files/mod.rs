@@ -16,9 +16,9 @@ use crate::values::error::Result;
 use crate::values::output::RunOptions;
 
 pub use atomic::{AtomicFile, Creation, TEMPORARY_MARK, blocking, hidden_name};
-pub(crate) use atomic::{directory_of, hidden_prefix};
+pub(crate) use atomic::{cannot_write, directory_of, resolve};
 pub use copy::{Cancelled, Copies, copy_file};
-pub(crate) use sink::{Body, FileBody, not_ended, not_passed_on};
+pub(crate) use sink::{Body, FileBody, not_passed_on};
 pub use sink::{Header, Sink, SinkWriter};
 pub(crate) use source::mode_of;
 pub use source::{OpenSource, Source};
@@ -97,7 +97,8 @@ pub struct PutOptions {
 #[derive(Clone, Debug, Default)]
 pub struct GetOptions {
     /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new
-    /// one has the remote file's permission bits less the umask.
+    /// one has the remote file's permission bits less the umask. Files of a directory always keep
+    /// their times.
     pub preserve: bool,
     /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
     /// and the limit of time. The rest is not used.

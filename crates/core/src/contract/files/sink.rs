@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::atomic::{AtomicFile, Creation, blocking};
+use super::atomic::{AtomicFile, Creation, blocking, cannot_write};
 use super::writer::FileWriter;
 use crate::values::error::{Error, Result};
 
@@ -101,9 +101,10 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
     /// The sink fails to write this content, or an earlier one.
     pub async fn write(&mut self, mut content: BytesMut) -> Result<Option<BytesMut>> {
         if let Some(file) = &mut self.body.file {
-            return file.writer.push(content).await.map_err(not_passed_on);
+            let pushed = file.writer.push(content).await;
+            return pushed.map_err(|error| self.body.failed(error));
         }
-        self.body.write(&content).await.map_err(not_passed_on)?;
+        self.body.write(&content).await?;
         content.clear();
         Ok(Some(content))
     }
@@ -115,7 +116,7 @@ impl<'a, 'b> SinkWriter<'a, 'b> {
     ///
     /// The sink's file cannot be written. A path is as it was.
     pub async fn finish(mut self, preserve: bool) -> Result<bool> {
-        self.body.end().await.map_err(not_ended)?;
+        self.body.end().await?;
         self.body.commit(preserve.then_some(&self.header)).await
     }
 }
@@ -161,8 +162,8 @@ impl Header {
 #[async_trait]
 pub(crate) trait Body: Send {
     async fn begin(&mut self, header: &Header) -> Result<()>;
-    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()>;
-    async fn end(&mut self) -> std::io::Result<()>;
+    async fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    async fn end(&mut self) -> Result<()>;
 }
 
 /// The content of one file on its way to a sink.
@@ -172,6 +173,13 @@ pub(crate) struct FileBody<'a, 'b> {
 }
 
 impl FileBody<'_, '_> {
+    fn failed(&self, error: std::io::Error) -> Error {
+        match &*self.sink {
+            Sink::Path(path) => cannot_write(path, error),
+            _ => not_passed_on(error),
+        }
+    }
+
     /// Gives a file its name. Returns whether it was written in place.
     pub(crate) async fn commit(self, preserved: Option<&Header>) -> Result<bool> {
         match self.file {
@@ -208,16 +216,15 @@ impl Body for FileBody<'_, '_> {
         let (atomic, writer) = blocking(move || {
             let atomic = AtomicFile::create(&path, &creation)?;
             let writer = atomic.file().try_clone();
-            let failed = |error| Error::from_io(format!("cannot write {}", path.display()), error);
-            Ok((atomic, writer.map_err(failed)?))
+            Ok((atomic, writer.map_err(|error| cannot_write(&path, error))?))
         })
         .await?;
         self.file = Some(LocalFile { atomic, writer: FileWriter::new(writer) });
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match (&mut *self.sink, &mut self.file) {
+    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = match (&mut *self.sink, &mut self.file) {
             (_, Some(file)) => file.writer.write(bytes).await,
             (Sink::Buffer(buffer), _) => {
                 buffer.extend_from_slice(bytes);
@@ -225,22 +232,21 @@ impl Body for FileBody<'_, '_> {
             }
             (Sink::Writer(writer), _) => writer.write_all(bytes).await,
             (Sink::Path(_), None) => unreachable!("begin opened the file"),
-        }
+        };
+        written.map_err(|error| self.failed(error))
     }
 
-    async fn end(&mut self) -> std::io::Result<()> {
-        match (&mut *self.sink, &mut self.file) {
+    async fn end(&mut self) -> Result<()> {
+        let ended = match (&mut *self.sink, &mut self.file) {
             (_, Some(file)) => file.writer.flush().await,
             (Sink::Writer(writer), _) => writer.flush().await,
             _ => Ok(()),
-        }
+        };
+        ended.map_err(|error| self.failed(error))
     }
 }
 
+/// The error for content that cannot be handed on.
 pub(crate) fn not_passed_on(error: std::io::Error) -> Error {
-    Error::from_io("the file could not be passed on", error)
-}
-
-pub(crate) fn not_ended(error: std::io::Error) -> Error {
-    Error::from_io("the file could not be written to its end", error)
+    Error::from_io(format!("the content cannot be passed on: {error}"), error)
 }

@@ -123,16 +123,9 @@ async fn open_path(path: &Path) -> Result<OpenSource> {
 }
 
 /// The permission bits of a file of this machine.
-#[cfg(unix)]
 pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     metadata.permissions().mode() & 0o7777
-}
-
-/// The permission bits of a file of this machine.
-#[cfg(not(unix))]
-pub(crate) fn mode_of(_metadata: &std::fs::Metadata) -> u32 {
-    DEFAULT_MODE
 }
 
 impl From<&Path> for Source {
