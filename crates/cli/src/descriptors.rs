@@ -1,6 +1,7 @@
 //! The limit of open files, which bounds how many targets are served at once.
 
-/// The most descriptors that a target takes while it is served: those of a login over SSH.
+/// The most descriptors that a target takes while it is served. A command over SSH takes 7; files
+/// and targets behind others take more.
 const OF_TARGET: u64 = 16;
 
 /// The descriptors for everything else.

@@ -33,7 +33,8 @@
 
 use async_trait::async_trait;
 use hostlink_core::{
-    About, Connection, Connector, Context, Data, DataReader, Kind, Listing, Open, Result, Target,
+    About, Connection, Connector, Context, Data, DataReader, Event, Kind, Listing, Open, Result,
+    Target,
 };
 
 use crate::brand::Brand;
@@ -96,9 +97,12 @@ impl Open for DockerConnector {
 
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let settings = Settings::parse(target, self.brand)?;
+        let step = |text: String| context.reporter.report(&target.name, Event::Detail(&text));
         let engine = Engine::open(self.brand, &settings, target, context).await?;
+        step(format!("the engine at {} answers", engine.shown()));
         let opening = Opening { engine, settings, name: &target.name, context };
         let opened = container::open(opening).await?;
+        step(format!("the container {} runs", opened.shown));
         Ok(Box::new(DockerConnection::new(opened)))
     }
 }

@@ -30,15 +30,16 @@ fn a_container_that_cannot_be_entered_is_not_reached() {
     let _ = without_shell.shell("rm /bin/sh /usr/bin/sh 2>/dev/null; true");
     let without_directory = Container::start_with(DEBIAN, &["--workdir", "/srv/app"]);
     let _ = without_directory.shell("cd / && rmdir /srv/app");
-    let names = [
-        paused.0.name(),
-        without_shell.name(),
-        without_directory.name(),
-        "there-is-no-such-container",
+    let targets = [
+        format!("@docker/{}", paused.0.name()),
+        format!("@docker/{}", without_shell.name()),
+        format!("@docker/{}", without_directory.name()),
+        "@docker/there-is-no-such-container".to_owned(),
+        "@podman/there-is-no-such-container".to_owned(),
+        "@chroot//there/is/no/such/directory".to_owned(),
     ];
     let there = Container::start(DEBIAN);
-    for name in names {
-        let target = format!("@docker/{name}");
+    for target in targets {
         let output = run(hostlink([&target, "exec", "--", "true"]));
         let line = stderr(&output);
         assert_eq!((code(&output), line.lines().count()), (255, 1), "{line}");
@@ -49,6 +50,21 @@ fn a_container_that_cannot_be_entered_is_not_reached() {
     }
     let put = run(hostlink(["@docker/there-is-no-such-container", "put", "/etc/hostname", "/x"]));
     assert_eq!(code(&put), 255, "{}", stderr(&put));
+}
+
+#[test]
+fn each_step_to_a_container_is_reported() {
+    let container = Container::start(DEBIAN);
+    let target = format!("@docker/{}", container.name());
+    let output = run(hostlink(["-v", &target, "exec", "--", "true"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let told = stderr(&output);
+    let runs = format!("hostlink: {target}: the container {} runs\n", container.name());
+    for step in [": connecting\n", ": the engine at /", " answers\n", &runs, ": connected\n"] {
+        assert_eq!(told.matches(step).count(), 1, "{step}: {told}");
+    }
+    let output = run(hostlink([&target, "exec", "--", "true"]));
+    assert_eq!(stderr(&output), "", "the control");
 }
 
 #[test]

@@ -113,6 +113,11 @@ impl Engine {
         finding::find(brand, settings, target, context).await
     }
 
+    /// Where it is, for messages.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Returns an engine at the end of a route. It may not answer.
     fn at(brand: Brand, route: Route, shown: String, limit: Duration) -> Self {
         let by_command = matches!(route, Route::Command(_));
