@@ -10,16 +10,15 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use indexmap::IndexMap;
-use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fstat, linkat, mkdirat, symlinkat, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, chmodat, linkat, mkdirat, symlinkat};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 pub(super) use self::held::Permanent;
-use self::held::{Below, entries, finish, is_directory, open_in, times};
+use self::held::{Below, entries, finish, is_directory, open_in};
 use self::warnings::Warnings;
 use crate::contract::files::{GetOptions, cannot_write, directory_of, hidden_name, resolve};
 use crate::values::error::{Error, ErrorKind, Result};
@@ -40,11 +39,11 @@ const PIECE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Stage {
     /// The directory that it is in, and its name there.
-    around: OwnedFd,
+    around: File,
     hidden: OsString,
-    root: OwnedFd,
+    root: File,
     /// The directory that was at the destination, to be merged into.
-    existing: Option<OwnedFd>,
+    existing: Option<File>,
     /// The destination's name in `around`.
     name: OsString,
     /// The destination for messages.
@@ -174,8 +173,9 @@ impl Stage {
     pub(super) fn symlink(&mut self, path: &Path, target: &Path, time: SystemTime) -> Result<()> {
         let inside = self.locate(path)?.ok_or_else(|| refused(path, "it names the root"))?;
         symlinkat(target, &self.root, &inside)
-            .and_then(|()| utimensat(&self.root, &inside, &times(time), AtFlags::SYMLINK_NOFOLLOW))
-            .map_err(|error| self.not_stored(path, error.into()))
+            .map_err(io::Error::from)
+            .and_then(|()| held::set_symlink_time(&self.root, &inside, time))
+            .map_err(|error| self.not_stored(path, error))
     }
 
     /// A file on the destination's file system that has no name, opened twice: to be written, and
@@ -220,13 +220,10 @@ impl Stage {
             rustix::fs::renameat(&self.around, &self.hidden, &self.around, &self.name)?;
             self.is_committed = true;
             // In a directory of another user's the hidden name may have been another directory's.
-            let found = open_in(&self.around, Path::new(&self.name)).and_then(|it| Ok(fstat(it)?));
-            let ours = fstat(&self.root)?;
-            match found
-                .is_ok_and(|found| (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino))
-            {
-                true => Ok(()),
-                false => Err(io::Error::other("another user replaced it meanwhile")),
+            let found = open_in(&self.around, Path::new(&self.name));
+            match found.and_then(|found| held::is_same(&found, &self.root)) {
+                Ok(true) => Ok(()),
+                _ => Err(io::Error::other("another user replaced it meanwhile")),
             }
         });
         appeared.map_err(|error| self.not_written(error))
@@ -234,7 +231,7 @@ impl Stage {
 
     /// Finds what is in the way before anything is moved. Returns the directories that are in both
     /// trees.
-    fn shared_with(&self, there: &OwnedFd) -> Result<HashSet<PathBuf>> {
+    fn shared_with(&self, there: &File) -> Result<HashSet<PathBuf>> {
         let mut shared = HashSet::from([PathBuf::new()]);
         let mut below = Below::new(there);
         for path in self.paths() {
@@ -261,7 +258,7 @@ impl Stage {
 
     /// Moves everything into the destination. Only new directories get a mode and a time: those
     /// that are moved get theirs afterwards, since a read-only one could not be moved.
-    fn merge(&self, there: &OwnedFd, shared: &HashSet<PathBuf>) -> io::Result<()> {
+    fn merge(&self, there: &File, shared: &HashSet<PathBuf>) -> io::Result<()> {
         self.finish_directories(|path| !shared.contains(directory_of_relative(path)))?;
         let mut below = Below::new(there);
         for path in self.paths().filter(|path| shared.contains(*path)) {

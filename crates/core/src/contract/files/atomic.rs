@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Seek};
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use tempfile::{Builder, NamedTempFile};
 
@@ -208,15 +207,28 @@ pub(crate) fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
 
 /// Reads a symlink of the calling user's or of root's. It is held open, so that another one cannot
 /// take its place.
+#[cfg(target_os = "linux")]
 fn read_trusted_link(path: &Path) -> Option<PathBuf> {
+    use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+    use std::os::unix::ffi::OsStringExt;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let link = openat(CWD, path, flags, Mode::empty()).ok()?;
-    let owner = fstat(&link).ok()?.st_uid;
-    if owner != 0 && owner != geteuid().as_raw() {
+    let link = File::from(openat(CWD, path, flags, Mode::empty()).ok()?);
+    if !is_trusted(link.metadata().ok()?.uid()) {
         return None;
     }
     let target = readlinkat(&link, "", Vec::new()).ok()?;
     Some(OsString::from_vec(target.into_bytes()).into())
+}
+
+/// Reads a symlink of the calling user's or of root's. Other systems cannot hold one open.
+#[cfg(not(target_os = "linux"))]
+fn read_trusted_link(path: &Path) -> Option<PathBuf> {
+    let owner = fs::symlink_metadata(path).ok()?.uid();
+    is_trusted(owner).then(|| fs::read_link(path).ok()).flatten()
+}
+
+fn is_trusted(owner: u32) -> bool {
+    owner == 0 || owner == geteuid().as_raw()
 }
 
 /// Opens a file to be written, if it is still the one that was found.

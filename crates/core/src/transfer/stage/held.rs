@@ -2,16 +2,16 @@
 //! cannot lead elsewhere.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, FileTimes, Permissions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat,
-    futimens, openat, statat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, openat, statat,
+    unlinkat, utimensat,
 };
 
 /// What a file or directory gets once it is whole.
@@ -28,19 +28,19 @@ pub(super) struct Entry {
 }
 
 /// Opens the directory that a path of the caller's names.
-pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
-    Ok(openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    Ok(openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
 /// Opens a directory in another one. The last part of `path` is no symlink; an empty path is the
 /// directory itself.
-pub(super) fn open_in(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
+pub(super) fn open_in(directory: &File, path: &Path) -> io::Result<File> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(directory, name_of(path), flags, Mode::empty())?)
+    Ok(openat(directory, name_of(path), flags, Mode::empty())?.into())
 }
 
 /// Opens a file in a directory. A new one is its owner's alone.
-pub(super) fn open_file(directory: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<File> {
+pub(super) fn open_file(directory: &File, path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(directory, path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
@@ -52,36 +52,42 @@ pub(super) fn name_of(path: &Path) -> &Path {
 
 /// Makes sure that a new directory is empty and the calling user's. Returns the permission bits
 /// that the umask leaves a new file, which umask(2) cannot read without setting it.
-pub(super) fn probe(directory: &OwnedFd) -> io::Result<u32> {
+pub(super) fn probe(directory: &File) -> io::Result<u32> {
     let is_empty = entries(directory)?.is_empty();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let made = openat(directory, "probe", flags, Mode::from_raw_mode(0o777))?;
+    let made = File::from(openat(directory, "probe", flags, Mode::from_raw_mode(0o777))?);
     let _ = unlinkat(directory, "probe", AtFlags::empty());
-    let (made, found) = (fstat(&made)?, fstat(directory)?);
-    if !is_empty || made.st_uid != found.st_uid {
+    let (made, found) = (made.metadata()?, directory.metadata()?);
+    if !is_empty || made.uid() != found.uid() {
         return Err(io::Error::other("another user replaced the new directory"));
     }
-    Ok(made.st_mode & 0o777)
+    Ok(made.mode() & 0o777)
 }
 
 /// Whether a directory is on another file system than the one that it is in.
-pub(super) fn is_mount_of(directory: &OwnedFd, around: &OwnedFd) -> io::Result<bool> {
-    Ok(fstat(directory)?.st_dev != fstat(around)?.st_dev)
+pub(super) fn is_mount_of(directory: &File, around: &File) -> io::Result<bool> {
+    Ok(directory.metadata()?.dev() != around.metadata()?.dev())
+}
+
+/// Whether both are the same directory.
+pub(super) fn is_same(one: &File, other: &File) -> io::Result<bool> {
+    let (one, other) = (one.metadata()?, other.metadata()?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// Whether what has this name is a directory; `None` if there is nothing.
-pub(super) fn is_directory(directory: BorrowedFd<'_>, name: &OsStr) -> Option<bool> {
+pub(super) fn is_directory(directory: &File, name: &OsStr) -> Option<bool> {
     let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     Some(FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }
 
-pub(super) fn is_file(directory: &OwnedFd, path: &Path) -> bool {
+pub(super) fn is_file(directory: &File, path: &Path) -> bool {
     let found = statat(directory, path, AtFlags::SYMLINK_NOFOLLOW);
     found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
 }
 
 /// Returns what is in a directory.
-pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<Entry>> {
+pub(super) fn entries(directory: &File) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
@@ -90,7 +96,7 @@ pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<Entry>> {
             continue;
         }
         let is_directory = match entry.file_type() {
-            FileType::Unknown => is_directory(directory.as_fd(), name).unwrap_or_default(),
+            FileType::Unknown => is_directory(directory, name).unwrap_or_default(),
             kind => kind == FileType::Directory,
         };
         entries.push(Entry { name: name.to_owned(), is_directory });
@@ -99,36 +105,41 @@ pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<Entry>> {
 }
 
 /// Sets the time and the mode of a file or directory.
-pub(super) fn finish(file: impl AsFd, permanent: Permanent) -> io::Result<()> {
-    futimens(&file, &times(permanent.time))?;
-    Ok(fchmod(&file, Mode::from_raw_mode(permanent.mode))?)
+pub(super) fn finish(file: &File, permanent: Permanent) -> io::Result<()> {
+    file.set_times(FileTimes::new().set_modified(permanent.time))?;
+    file.set_permissions(Permissions::from_mode(permanent.mode))
 }
 
-/// Times as the system takes them, with the same time of access.
-pub(super) fn times(modified: SystemTime) -> Timestamps {
+/// Sets the time of a symlink itself.
+pub(super) fn set_symlink_time(
+    directory: &File,
+    path: &Path,
+    modified: SystemTime,
+) -> io::Result<()> {
     let whole = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let (tv_sec, tv_nsec) = match modified.duration_since(UNIX_EPOCH) {
         Ok(since) => (whole(since), since.subsec_nanos().into()),
         Err(before) => (-whole(before.duration()), 0),
     };
-    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    Timestamps { last_access: omit, last_modification: Timespec { tv_sec, tv_nsec } }
+    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps { last_access, last_modification: Timespec { tv_sec, tv_nsec } };
+    Ok(utimensat(directory, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Directories below another one, reached without a symlink.
 pub(super) struct Below<'a> {
-    top: &'a OwnedFd,
+    top: &'a File,
     /// The last one, from which its children are reached.
-    last: Option<(PathBuf, OwnedFd)>,
+    last: Option<(PathBuf, File)>,
 }
 
 impl<'a> Below<'a> {
-    pub(super) fn new(top: &'a OwnedFd) -> Self {
+    pub(super) fn new(top: &'a File) -> Self {
         Self { top, last: None }
     }
 
-    pub(super) fn at(&mut self, path: &Path) -> io::Result<BorrowedFd<'_>> {
-        let Some(parent) = path.parent() else { return Ok(self.top.as_fd()) };
+    pub(super) fn at(&mut self, path: &Path) -> io::Result<&File> {
+        let Some(parent) = path.parent() else { return Ok(self.top) };
         let opened = match &self.last {
             Some((last, directory)) if last == parent => {
                 open_in(directory, Path::new(path.file_name().unwrap_or_default()))?
@@ -141,6 +152,6 @@ impl<'a> Below<'a> {
                 directory
             }
         };
-        Ok(self.last.insert((path.to_owned(), opened)).1.as_fd())
+        Ok(&self.last.insert((path.to_owned(), opened)).1)
     }
 }
