@@ -111,7 +111,7 @@ async fn what_is_no_file_is_left_out_and_set_id_bits_are_dropped() {
     let to = root.path().join("parent/new");
     let names = fs::read_dir(&to).unwrap().map(|it| it.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["file"]);
-    assert_eq!(fs::metadata(to.join("file")).unwrap().mode() & 0o7777, 0o644);
+    assert_eq!(fs::metadata(to.join("file")).unwrap().mode() & 0o7777, 0o755);
 }
 
 #[tokio::test]
