@@ -129,6 +129,8 @@ impl Reporter for Teller {
                 self.messages.line(format_args!("{of}{}", flatten(text)));
             }
             Event::Input(text) if self.verbosity.has_steps() => {
+                let lines: Vec<String> = text.split('\n').map(flatten).collect();
+                let text = lines.join("\n");
                 self.messages.send(format!("[{target}] >>> {text}\n").into_bytes());
             }
             Event::Detail(text) if self.verbosity.has_steps() => {

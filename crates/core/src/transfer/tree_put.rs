@@ -169,19 +169,32 @@ enum Kind {
 
 /// Everything below `root`, parents first, in the order of names.
 fn list(root: &Path) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    list_into(root, Path::new(""), &mut entries).map_err(|error| {
+    let failed = |error: io::Error| {
         Error::from_io(format!("cannot read {}: {error}", root.display()), error)
-    })?;
+    };
+    let mut entries = Vec::new();
+    let mut rest = names_below(root, Path::new("")).map_err(failed)?;
+    while let Some(name) = rest.pop() {
+        let entry = Entry::read(root, name).map_err(failed)?;
+        if entry.kind == Kind::Directory {
+            rest.extend(names_below(root, &entry.name).map_err(failed)?);
+        }
+        entries.push(entry);
+    }
     Ok(entries)
 }
 
-fn list_into(root: &Path, below: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
+/// The paths from `root` to what is in its directory `below`, the last name first.
+fn names_below(root: &Path, below: &Path) -> io::Result<Vec<PathBuf>> {
     let mut names = fs::read_dir(root.join(below))?
         .map(|entry| entry.map(|entry| below.join(entry.file_name())))
         .collect::<io::Result<Vec<_>>>()?;
-    names.sort();
-    for name in names {
+    names.sort_by(|one, other| other.cmp(one));
+    Ok(names)
+}
+
+impl Entry {
+    fn read(root: &Path, name: PathBuf) -> io::Result<Self> {
         let path = root.join(&name);
         let metadata = fs::symlink_metadata(&path)?;
         let kind = match metadata.file_type() {
@@ -190,12 +203,8 @@ fn list_into(root: &Path, below: &Path, entries: &mut Vec<Entry>) -> io::Result<
             kind if kind.is_symlink() => Kind::Symlink,
             _ => Kind::Other,
         };
-        entries.push(Entry { path, name: name.clone(), metadata, kind });
-        if kind == Kind::Directory {
-            list_into(root, &name, entries)?;
-        }
+        Ok(Self { path, name, metadata, kind })
     }
-    Ok(())
 }
 
 fn pack(entries: &[Entry], writer: impl io::Write, bytes: &AtomicU64) -> Result<()> {
