@@ -84,7 +84,7 @@ impl Connection for DockerConnection {
 
     async fn probe(&self) -> Result<()> {
         let engine = &self.container.engine;
-        engine.api().ping().await.map(|_| ()).map_err(|error| engine.does_not_answer(error))
+        engine.ping().await.map_err(|error| engine.does_not_answer(error))
     }
 
     async fn disconnect(&self, outcome: Outcome) -> Result<()> {

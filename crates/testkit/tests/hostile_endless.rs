@@ -1,36 +1,162 @@
 //! A target that never stops sending: what it sends is not gathered in memory.
 //!
-//! Its shell runs hostlink's scripts, but writes one letter for ever where a script lists a
-//! directory. The test is alone in its program, whose memory it measures.
+//! Its shell runs hostlink's scripts, but writes one letter for ever at one place of them. The test
+//! is alone in its program, whose memory it measures.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
 
-use hostlink_core::transfer::GetOptions;
-use hostlink_core::{Context, ErrorKind, Link};
+use hostlink_core::transfer::{GetOptions, PutOptions, Source};
+use hostlink_core::{
+    ConnectorArguments, Context, Error, ErrorKind, Link, RunOptions, StringCommand,
+};
 use hostlink_testkit::SpawnOnly;
 
 /// The most memory that this process may ever have had, in KiB.
 const MOST: u64 = 64 * 1024;
 
+/// What is done with the target.
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    Run,
+    Put,
+    Get,
+    GetTree,
+}
+
+/// A place where a target's words are gathered.
+struct Place {
+    what: &'static str,
+    task: Task,
+    /// The part of a script that is replaced, as a pattern of bash.
+    from: &'static str,
+    to: &'static str,
+    /// The error; a time-out where nothing but the limit of time ends it.
+    kind: ErrorKind,
+}
+
+const PLACES: [Place; 9] = [
+    Place {
+        what: "the list of a directory",
+        task: Task::GetTree,
+        from: "walk ??;",
+        to: "yes A;",
+        kind: ErrorKind::Transfer,
+    },
+    Place {
+        what: "the words before a file",
+        task: Task::Get,
+        from: "echo ?hl ?k ?a?",
+        to: "tr '?' A </dev/zero",
+        kind: ErrorKind::Transfer,
+    },
+    Place {
+        what: "the errors of a get",
+        task: Task::Get,
+        from: "cat <&3",
+        to: "yes A >\\&2",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
+        what: "what a put says",
+        task: Task::Put,
+        from: "echo ?hl done?",
+        to: "yes A",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
+        what: "the errors of a put",
+        task: Task::Put,
+        from: "echo ?hl done?",
+        to: "yes A >\\&2",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
+        what: "output before the announcement",
+        task: Task::Run,
+        from: "*",
+        to: "yes A",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
+        what: "errors before the announcement",
+        task: Task::Run,
+        from: "*",
+        to: "yes A >\\&2",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
+        what: "output that is collected up to a limit",
+        task: Task::Run,
+        from: "exec true",
+        to: "yes A",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
+        what: "errors that are collected up to a limit",
+        task: Task::Run,
+        from: "exec true",
+        to: "yes A >\\&2",
+        kind: ErrorKind::Timeout,
+    },
+];
+
+impl Place {
+    async fn error(&self, here: &Path) -> Error {
+        let connection = SpawnOnly::without(&["tar", "sh"]).unwrap();
+        let shell = connection.programs().join("sh");
+        let line = format!("exec /bin/bash -c \"${{2//{}/{}}}\"", self.from, self.to);
+        fs::write(&shell, format!("#!/bin/bash\n{line}\n")).unwrap();
+        fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
+        let link = Link::new(Box::new(connection), "endless", Context::default());
+        let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(3));
+        let (path, to) = (here.to_str().unwrap(), here.join("to"));
+        let file = format!("{path}/file");
+        let done = match self.task {
+            Task::Run => {
+                let options = RunOptions::default().with_output_limit(1 << 20);
+                let command = StringCommand::shell("exec true");
+                let ran = link.run_shell_command_with(command, &arguments, &options).await;
+                ran.map(|_| ())
+            }
+            Task::Put => {
+                let options = PutOptions::default().with_arguments(arguments);
+                link.put_file(Source::bytes("x"), &file, &options).await.map(|_| ())
+            }
+            Task::Get => {
+                let options = GetOptions::default().with_arguments(arguments);
+                link.get_file(&file, &*to, &options).await.map(|_| ())
+            }
+            Task::GetTree => {
+                let options = GetOptions::default().with_arguments(arguments);
+                link.get_dir(path, &to, &options).await.map(|_| ())
+            }
+        };
+        let error = done.expect_err(self.what);
+        let _ = link.disconnect().await;
+        error
+    }
+}
+
 #[tokio::test]
-async fn a_list_without_end_is_refused_and_takes_no_memory() {
-    let connection = SpawnOnly::without(&["tar", "sh"]).unwrap();
-    let shell = connection.programs().join("sh");
-    let line = "exec /bin/bash -c \"${2//walk ??;/yes A;}\"";
-    fs::write(&shell, format!("#!/bin/bash\n{line}\n")).unwrap();
-    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
-    let link = Link::new(Box::new(connection), "endless", Context::default());
-    let here = tempfile::tempdir().unwrap();
-    let (from, to) = (here.path().join("from"), here.path().join("to"));
-    fs::create_dir(&from).unwrap();
-    let got = link.get_dir(from.to_str().unwrap(), &to, &GetOptions::default()).await;
-    let error = got.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Transfer, "{error:?}");
-    assert!(format!("{error:?}").contains("list is too long"), "{error:?}");
-    assert_eq!(fs::read_dir(here.path()).unwrap().count(), 1, "nothing is left");
+async fn nothing_that_a_target_says_is_gathered_without_a_bound() {
+    for place in &PLACES {
+        let here = tempfile::tempdir().unwrap();
+        fs::write(here.path().join("file"), "x").unwrap();
+        let error = place.error(here.path()).await;
+        assert_eq!(error.kind(), place.kind, "{}: {error:?}", place.what);
+        assert!(!here.path().join("to").exists(), "{}", place.what);
+        assert!(peak() < MOST, "{}: {} KiB", place.what, peak());
+    }
+}
+
+/// The most memory that this process has had, in KiB.
+fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak < MOST, "{peak} KiB");
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -1,7 +1,7 @@
 //! Docker's contexts: named engines (`docker context`).
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use hostlink_core::{Context, Error, ErrorKind, Result};
@@ -46,7 +46,7 @@ pub(crate) fn current(context: &Context) -> Result<Option<Named>> {
 }
 
 fn configured(path: &Path) -> Result<Option<String>> {
-    match fs::read(path) {
+    match read(path) {
         Ok(text) => {
             let config = parse(path, &text)?;
             let name = config["currentContext"].as_str().filter(|name| !name.is_empty());
@@ -64,7 +64,7 @@ fn find(directory: &Path, name: &str) -> Result<Named> {
     let mut known = Vec::new();
     for entry in fs::read_dir(&metadata).into_iter().flatten().flatten() {
         let path = entry.path().join("meta.json");
-        let Ok(text) = fs::read(&path) else { continue };
+        let Ok(text) = read(&path) else { continue };
         let meta = parse(&path, &text)?;
         let Some(found) = meta["Name"].as_str() else { continue };
         if found != name {
@@ -87,6 +87,18 @@ fn find(directory: &Path, name: &str) -> Result<Named> {
     let hint = hostlink_core::nearest::hint(name, known.iter().map(String::as_str));
     let message = format!("there is no Docker context {name:?} in {}{hint}", metadata.display());
     Err(Error::new(ErrorKind::Data, message))
+}
+
+/// Maximum length of such a file.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it has more than {MAX_FILE} bytes")));
+    }
+    Ok(text)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Value> {

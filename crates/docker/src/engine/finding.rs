@@ -227,9 +227,9 @@ impl Search {
             _ => None,
         };
         let engine = Engine::at(self.brand, route, shown.clone(), self.limit);
-        let asked = timeout_at(self.deadline, engine.api().ping()).await;
+        let asked = timeout_at(self.deadline, engine.ping()).await;
         let error = match asked {
-            Ok(Ok(_)) => return Some(engine),
+            Ok(Ok(())) => return Some(engine),
             Ok(Err(error)) => error,
             Err(_) => ApiError::RequestTimeoutError,
         };

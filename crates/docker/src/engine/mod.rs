@@ -66,7 +66,7 @@ const IDLE: usize = 4;
 const CALLS_BY_COMMAND: usize = 2;
 
 /// Longer answers are refused.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// An engine that has answered.
 #[derive(Clone)]
@@ -188,6 +188,16 @@ impl Engine {
     /// Returns the client for calls whose time depends on the size of their data.
     pub(crate) fn long_api(&self) -> Docker {
         self.api.clone().with_timeout(LONG_LIMIT)
+    }
+
+    /// Asks whether it answers. bollard would gather an answer of any length.
+    pub(crate) async fn ping(&self) -> Result<(), ApiError> {
+        let request = request(Method::GET, "/_ping", None)?;
+        in_time(CALL_LIMIT, async {
+            let response = accepted(self.http.call(request).await?).await?;
+            bytes(response).await.map(|_| ())
+        })
+        .await
     }
 
     /// Makes a call and returns the raw answer: bollard's types would drop fields that they do not

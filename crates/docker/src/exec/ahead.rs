@@ -26,6 +26,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// still holds it open.
 const CUT_OFF: Duration = Duration::from_millis(1900);
 
+/// Maximum bytes that are read without room: more than an engine keeps of an ended command's
+/// output.
+const MAX_REST: usize = 16 * 1024 * 1024;
+
 type Item = (io::Result<Chunk>, Option<OwnedSemaphorePermit>);
 
 /// Returns the output, read ahead. `over` is notified when it ends. If it was cut off, the stream
@@ -57,6 +61,7 @@ impl Reader {
         mut output: BoxStream<'static, io::Result<Chunk>>,
         over: oneshot::Sender<()>,
     ) {
+        let mut rest = MAX_REST;
         loop {
             let chunk = tokio::select! {
                 chunk = output.next() => chunk,
@@ -68,7 +73,8 @@ impl Reader {
             {
                 break;
             }
-            let room = self.room().await;
+            let length = chunk.as_ref().map_or(0, |chunk| chunk.bytes.len());
+            let room = self.room(length, &mut rest).await;
             if self.sender.send((chunk, room)).is_err() {
                 return;
             }
@@ -91,9 +97,10 @@ impl Reader {
             && self.exec.life().has_ended()
     }
 
-    /// Waits until there is room for a chunk; `None` if it must be read without room.
-    async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        while !self.exec.life().has_ended() {
+    /// Waits until there is room for a chunk; `None` if it must be read without room, of which
+    /// there is `rest`.
+    async fn room(&self, length: usize, rest: &mut usize) -> Option<OwnedSemaphorePermit> {
+        while length > *rest || !self.exec.life().has_ended() {
             tokio::select! {
                 room = self.room.clone().acquire_owned() => return room.ok(),
                 () = self.sender.closed() => return None,
@@ -102,6 +109,7 @@ impl Reader {
             // The code that waits for the command's end reports errors.
             let _ = self.exec.inspect().await;
         }
+        *rest -= length;
         None
     }
 }
