@@ -146,10 +146,13 @@ fn a_pipe_without_a_reader_is_141_and_ends_everything() {
 #[test]
 fn a_pipe_of_a_shell_can_be_cut_off() {
     let binary = hostlink_tests::binary();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(1 << 30).unwrap();
     let line = format!(
-        "{0} @local exec -- yes | head -1; {0} @local get /dev/zero - | head -c 1 | od -An -c; \
+        "{0} @local exec -- yes | head -1; {0} @local get {1} - | head -c 1 | od -An -c; \
          {0} --help | true",
-        binary.display()
+        binary.display(),
+        file.path().display()
     );
     let output = run(cli::command(Path::new("sh"), ["-c", &line]));
     assert_eq!(stdout(&output).split_whitespace().collect::<Vec<_>>(), ["y", "\\0"]);
