@@ -149,7 +149,13 @@ async fn refused(container: &Container, doing: &str, error: bollard::errors::Err
         Some(status) => match ended::describe_end(container).await {
             Some(gone) => Error::new(ErrorKind::LinkLost, gone).with_source(error),
             None if [404, 409].contains(&status) => {
-                api_error(doing, error).with_kind(ErrorKind::Connect)
+                // It may run again after a restart.
+                let before = container.known_life();
+                let kind = match container.life().await {
+                    now if before.is_some() && now != before => ErrorKind::LinkLost,
+                    _ => ErrorKind::Connect,
+                };
+                api_error(doing, error).with_kind(kind)
             }
             None => api_error(doing, error),
         },
