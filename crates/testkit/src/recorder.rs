@@ -6,19 +6,29 @@ use hostlink_core::{Event, OutputLine, Reporter};
 
 /// Records every event as text, prefixed with its kind.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<Vec<String>>);
+pub(crate) struct Recorder(Mutex<Vec<Recorded>>);
+
+#[derive(Debug)]
+struct Recorded {
+    text: String,
+    /// Only `-v` shows it, and it differs between connections.
+    is_detail: bool,
+}
 
 impl Recorder {
-    /// Returns the events so far.
+    /// Returns the events so far, without details.
     pub(crate) fn events(&self) -> Vec<String> {
-        self.0.lock().expect("nothing panics while it records").clone()
+        self.texts(|event| !event.is_detail)
     }
 
-    /// Returns the events without those that only `-v` shows: they differ between connections.
-    pub(crate) fn events_without_details(&self) -> Vec<String> {
-        let mut events = self.events();
-        events.retain(|event| !event.contains(": detail "));
-        events
+    /// Returns all events so far.
+    pub(crate) fn all_events(&self) -> Vec<String> {
+        self.texts(|_| true)
+    }
+
+    fn texts(&self, which: impl Fn(&Recorded) -> bool) -> Vec<String> {
+        let events = self.0.lock().expect("nothing panics while it records");
+        events.iter().filter(|event| which(event)).map(|event| event.text.clone()).collect()
     }
 }
 
@@ -29,9 +39,10 @@ impl Reporter for Recorder {
             Event::Output(OutputLine { stream, line }) => format!("{stream:?} {line}"),
             Event::Warning(text) => format!("warning {text}"),
             Event::Notice(text) => format!("notice {text}"),
-            Event::Detail(text) => format!("detail {text}"),
             other => format!("{other:?}"),
         };
-        self.0.lock().expect("nothing panics while it records").push(format!("{target}: {text}"));
+        let is_detail = matches!(event, Event::Detail(_) | Event::Program(_));
+        let recorded = Recorded { text: format!("{target}: {text}"), is_detail };
+        self.0.lock().expect("nothing panics while it records").push(recorded);
     }
 }

@@ -17,7 +17,7 @@ cases![
 async fn nothing_is_reported_unless_it_is_asked_for(scene: &Scene) -> anyhow::Result<()> {
     scene.run("echo a").await?;
     scene.link.put_file(b"x".to_vec(), &scene.path("f"), &PutOptions::default()).await?;
-    let events = scene.recorder.events_without_details();
+    let events = scene.recorder.events();
     ensure!(events.is_empty(), "{events:?}");
     Ok(())
 }
@@ -54,7 +54,7 @@ async fn transfers_are_reported_by_purpose(scene: &Scene) -> anyhow::Result<()> 
     let options = PutOptions { run, ..PutOptions::default() };
     scene.link.put_file(b"x".to_vec(), &path, &options).await?;
     let wanted = format!("{}: input put {path}", scene.link.name());
-    let events = scene.recorder.events_without_details();
+    let events = scene.recorder.events();
     ensure!(events == [wanted], "{events:?}");
     Ok(())
 }

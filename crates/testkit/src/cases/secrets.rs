@@ -103,7 +103,7 @@ async fn secrets_are_not_shown_by_anything_that_can_be_printed(
     let bad = scene.run_with(command.clone(), &arguments.clone().with_env_var("A-B", "x")).await;
     let mut shown = vec![
         format!("{command} {command:?} {arguments:?} {output:?} {:?}", scene.link),
-        format!("{:?}", scene.recorder.events()),
+        format!("{:?}", scene.recorder.all_events()),
     ];
     shown.extend([output.check(), timeout, bad].into_iter().map(|result| match result {
         Ok(_) => "a success where a failure was expected".to_owned(),
