@@ -28,9 +28,12 @@ data_fields! {
     WORKDIR = "docker_workdir", "path" => workdir: Option<String>, checked(checks::workdir);
     /// Platform of the image, OS/ARCHITECTURE[/VARIANT]; the engine's own if not given. No effect
     /// on an existing container.
-    PLATFORM = "docker_platform", "text" => platform: Option<String>, checked(checks::platform);
+    ///
+    /// Guarded, because an image that is pulled for it takes the name from the one that is here.
+    PLATFORM = "docker_platform", "text", guarded: true
+        => platform: Option<String>, checked(checks::platform);
     /// Architecture of the image, as in docker_platform.
-    ARCHITECTURE = "docker_architecture", "text"
+    ARCHITECTURE = "docker_architecture", "text", guarded: true
         => architecture: Option<String>, checked(checks::architecture);
     /// Address of the engine: unix:///PATH, tcp://HOST:PORT or https://HOST:PORT; as seen from the
     /// host that it is reached through.

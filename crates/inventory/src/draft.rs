@@ -201,7 +201,7 @@ impl Draft {
         for (scope, name) in self.untrusted.sharing() {
             if self.all.has(scope) || self.groups.has_own(scope) {
                 let message = format!(
-                    "{name} names hosts that others name, too: what it says of groups does not hold for these; --trust-data takes it"
+                    "{name} names hosts that others name, too: what it says of groups does not hold for these; --trust-data allows it"
                 );
                 context.reporter.report("", Event::Warning(&message));
             }

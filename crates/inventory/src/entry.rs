@@ -71,7 +71,7 @@ impl Mention {
         let elsewhere = &elsewhere.place;
         Err(one.place.error(format_args!(
             "{name} is a host of {elsewhere}, too, so a program may not give it a target or data: name it in one of \
-             both only, with further data in host_data or group_data; --trust-data takes them"
+             both only, with further data in host_data or group_data; --trust-data allows it"
         )))
     }
 }

@@ -315,7 +315,7 @@ fn guard(definition: &Definition, source: &Arc<str>, registry: &Registry) -> Res
             faults.add(
                 host.at,
                 format_args!(
-                    "{reached} is on this machine, and a program printed it; --trust-data takes it"
+                    "{reached} is on this machine, and a program printed it; --trust-data allows it"
                 ),
             );
         }

@@ -1,4 +1,4 @@
-//! What data may not do that come from an API, a state, or another program's output.
+//! Limits for data from an API, a state, or another program's output.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::values::reader::DataReader;
 use crate::values::value::Value;
 
 impl Registry {
-    /// Refuses data of a connector that is not trusted where they could act on this machine.
+    /// Refuses data of an untrusted connector that could act on this machine.
     pub(crate) fn guard(
         &self,
         connector: &Arc<dyn Connector>,
@@ -32,15 +32,15 @@ impl Registry {
         reader.finish().map_err(|error| error.with_target(owner))
     }
 
-    /// The keys among these data that only what is trusted may set.
+    /// Returns the keys of `data` that only a trusted source may set.
     pub fn guarded_keys<'a>(&'a self, data: &'a Data) -> impl Iterator<Item = &'a str> {
         let given = data.iter().filter(|(_, value)| **value != Value::Null);
         given.map(|(key, _)| key).filter(|key| self.is_guarded(key))
     }
 
-    /// Whether data that are not trusted may not set a key. Those that end in `_command` and
-    /// `_file` run or read something, and those of secrets that end in `_env` would send a variable
-    /// of this machine's environment elsewhere.
+    /// Returns whether only a trusted source may set a key. Keys that end in `_command` or `_file`
+    /// run or read something, and a secret's key with `_env` would send a variable of this
+    /// machine's environment elsewhere.
     fn is_guarded(&self, key: &str) -> bool {
         let fields = self.connectors().flat_map(|known| known.about().fields);
         let mut fields = fields.chain(ConnectorArguments::FIELDS);
@@ -51,8 +51,8 @@ impl Registry {
             })
     }
 
-    /// Whether to reach a name is to run something on this machine, or to ask a program or a file
-    /// of it for hosts.
+    /// Returns whether a target is on this machine, or its connector asks a program or a file of
+    /// this machine for hosts.
     ///
     /// # Errors
     ///
@@ -70,8 +70,7 @@ impl Registry {
         Ok(false)
     }
 
-    /// Refuses a target on this machine where a connector that is not trusted says that a host is
-    /// there.
+    /// Refuses a target on this machine if an untrusted connector lists it.
     pub(crate) fn guard_target(
         &self,
         connector: &Arc<dyn Connector>,
@@ -85,16 +84,14 @@ impl Registry {
         let name = connector.about().name;
         let message = format!(
             "@{name} says that this host is {target}, so commands for it would run on this machine; \
-             --trust-data takes that"
+             --trust-data allows it"
         );
         Err(Error::new(ErrorKind::Data, message).with_target(host))
     }
 }
 
-/// What is told of a key that something which is not trusted sets.
+/// Returns the fault of a key that an untrusted source sets.
 #[must_use]
 pub fn guarded(by: &str) -> String {
-    format!(
-        "{by} may not set this, since it can run code or read files on this machine; --trust-data takes it"
-    )
+    format!("{by} may not set this, since it acts on this machine; --trust-data allows it")
 }

@@ -188,7 +188,7 @@ async fn what_a_connector_lists_of_groups_holds_for_its_own_hosts() {
     assert_eq!(
         told.warnings(),
         [
-            "@cloud names hosts that others name, too: what it says of groups does not hold for these; --trust-data takes it"
+            "@cloud names hosts that others name, too: what it says of groups does not hold for these; --trust-data allows it"
         ]
     );
     let inventory = builder.build(&connectors, &trusting()).await.unwrap();

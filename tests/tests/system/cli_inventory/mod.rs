@@ -1,6 +1,7 @@
 //! The command with inventories: printed, limited, completed, and used.
 
 mod completion;
+mod guarded;
 
 use std::io::{Read, Write};
 use std::path::PathBuf;

@@ -31,8 +31,7 @@ async fn an_output_may_not_set_what_runs_code_or_reads_files() {
         assert_eq!(
             error.to_string(),
             format!(
-                "web1: {key}: data from @terraform may not set this, since it can run code or read files on this machine; \
-                 --trust-data takes it"
+                "web1: {key}: data from @terraform may not set this, since it acts on this machine; --trust-data allows it"
             )
         );
         let data = resolved(&field, true).await.unwrap();
@@ -49,7 +48,7 @@ async fn an_output_may_not_say_that_a_host_is_this_machine() {
     for target in ["@local", "@chroot//srv"] {
         let field = format!("\"target\":\"{target}\"");
         let error = resolved(&field, false).await.unwrap_err().to_string();
-        assert!(error.contains("--trust-data takes that"), "{error}");
+        assert!(error.contains("--trust-data allows it"), "{error}");
         assert_eq!(resolved(&field, true).await.unwrap().len(), 1);
     }
     let data = resolved("\"target\":\"@docker/db\"", false).await.unwrap();
