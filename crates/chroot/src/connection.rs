@@ -20,14 +20,11 @@ use async_trait::async_trait;
 use hostlink_core::transfer::FileProgram;
 use hostlink_core::{
     Connection, Duplex, Endpoint, Error, ErrorKind, Features, Forward, Forwarding, Forwards, Link,
-    MAX_ARGUMENT, Outcome, Process, Result, Script, Slot, Sockets, SpawnOptions, make_unix_command,
+    MAX_ARGUMENT, Outcome, Process, Result, Script, Slot, Sockets, SpawnOptions,
 };
 
 use crate::entry::{self, Tools};
 use crate::settings::Settings;
-
-/// The maximum size of what core writes around a command.
-const ANNOUNCEMENTS: usize = 2 * 1024;
 
 /// A root directory of a target.
 #[derive(Debug)]
@@ -80,20 +77,11 @@ impl Connection for ChrootConnection {
         }
     }
 
-    /// The script is an argument of chroot on every route. On a terminal there is only that route.
+    /// The script is an argument of chroot, however the line gets there.
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
-        if script.len() > MAX_ARGUMENT {
-            return false;
-        }
-        if options.terminal.is_none() {
-            return true;
-        }
         let line = entry::line(&self.tools, &self.settings.root, script);
-        make_unix_command(&line, &self.settings.privilege).is_ok_and(|line| {
-            let mut line = line.get_raw_value();
-            line.resize(line.len() + ANNOUNCEMENTS, b'\n');
-            self.outer().fits(&line, options)
-        })
+        script.len() <= MAX_ARGUMENT
+            && self.outer.fits_command(line, &self.settings.privilege, options)
     }
 
     async fn probe(&self) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::running::shared::Shared;
 use crate::running::start::Start;
 use crate::running::terminal::{self, Terminal};
 use crate::shell::arguments::ConnectorArguments;
+use crate::shell::builder::make_unix_command;
 use crate::shell::command::StringCommand;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{Duplex, OutputSink};
@@ -29,15 +30,18 @@ use crate::values::output::{CommandOutput, RunOptions};
 #[derive(Clone)]
 pub struct Link(Shared);
 
-/// How long a disconnect waits for kills and clean-ups that are under way.
+/// Time limit of a disconnect for kills and clean-ups that are under way.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
 
 /// After this time it looks whether the link still answers.
 const CALM: Duration = Duration::from_millis(500);
 
-/// How long a link may take to answer: on one that stands still, waiting comes to nothing. An
-/// engine on a busy machine takes more than 5 s to start a command.
+/// Time limit for a link to answer: waiting on one that stalls is useless. An engine on a busy
+/// machine takes more than 5 s to start a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The maximum size of what core writes around a command, in bytes.
+const ANNOUNCEMENTS: usize = 2 * 1024;
 
 impl Link {
     /// A link over `connection`. `name` is the target's, for reports and errors.
@@ -62,14 +66,14 @@ impl Link {
         self.0.name()
     }
 
-    /// What the connector made.
+    /// Returns the connection that the connector opened.
     #[must_use]
     pub fn connection(&self) -> &dyn Connection {
         self.0.connection()
     }
 
-    /// Runs a command and returns what it wrote and how it ended. A status other than success is no
-    /// error here: see [`CommandOutput::check`].
+    /// Runs a command and returns what it wrote and how it ended. A status other than success is
+    /// not an error here: see [`CommandOutput::check`].
     ///
     /// # Errors
     ///
@@ -109,7 +113,7 @@ impl Link {
     /// it arrives.
     ///
     /// A slow sink slows the command down: memory does not grow when `output_limit` is set. On a
-    /// retry the sink gets the further attempt's output behind the first's.
+    /// retry the sink gets the further attempt's output after the first's.
     ///
     /// # Errors
     ///
@@ -126,7 +130,7 @@ impl Link {
         self.0.noting_failure(ran, CommandOutput::success).await
     }
 
-    /// Starts a command on a terminal of its own, for somebody to type at: a shell
+    /// Starts a command on a terminal of its own, for a user to type at: a shell
     /// ([`StringCommand::login_shell`]), an editor. It has started when this returns.
     ///
     /// `get_pty`, `stdin`, `retries` and what belongs to them mean nothing here; `timeout` holds
@@ -187,11 +191,28 @@ impl Link {
         Ok(start.begin_in_place().await?.into_process())
     }
 
+    /// Returns whether [`spawn_command`](Self::spawn_command) can start this command, for the
+    /// [`fits`](Connection::fits) of a connection that is built on this link. On a terminal, the
+    /// whole line has to fit; otherwise a long line is sent over standard input.
+    pub fn fits_command(
+        &self,
+        command: impl Into<StringCommand>,
+        arguments: &ConnectorArguments,
+        options: &SpawnOptions,
+    ) -> bool {
+        options.terminal.is_none()
+            || make_unix_command(&command.into(), arguments).is_ok_and(|line| {
+                let mut line = line.get_raw_value();
+                line.resize(line.len() + ANNOUNCEMENTS, b'\n');
+                self.connection().fits(&line, options)
+            })
+    }
+
     /// Opens a byte stream to a socket as seen from the target.
     ///
     /// # Errors
     ///
-    /// Nobody listens there, or the connector cannot do this.
+    /// Nothing listens there, or the connector cannot do this.
     pub async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>> {
         let dialed = match self.0.connection().sockets() {
             Some(sockets) => sockets.dial(to).await,
@@ -249,7 +270,7 @@ impl Link {
         Err(Error::new(ErrorKind::Timeout, message).with_target(self.name()))
     }
 
-    /// What its clones share.
+    /// Returns the state that its clones share.
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use hostlink_core::{
     About, Connection, Connector, ConnectorArguments, Context, Data, DataReader, Error, ErrorKind,
     Features, Kind, Link, Listing, MAX_ARGUMENT, NameData, Open, Outcome, Process, Result, Script,
-    Slot, SpawnOptions, StringCommand, Target, data_fields, make_unix_command,
+    Slot, SpawnOptions, StringCommand, Target, data_fields,
 };
 
 data_fields! {
@@ -149,9 +149,6 @@ impl NetnsConnection {
     }
 }
 
-/// The maximum size of what core writes around a command.
-const ANNOUNCEMENTS: usize = 2 * 1024;
-
 #[async_trait]
 impl Connection for NetnsConnection {
     async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
@@ -170,17 +167,11 @@ impl Connection for NetnsConnection {
         Features { leads_process_groups: false, is_this_machine: false, ..outer }
     }
 
-    /// The script is an argument of `ip`, however the line gets there. On a terminal, the line is
-    /// an argument too.
+    /// The script is an argument of `ip`, however the line gets there.
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
-        let line = || make_unix_command(&self.line(script), &self.settings.privilege);
-        let fits_outside = |line: StringCommand| {
-            let mut line = line.get_raw_value();
-            line.resize(line.len() + ANNOUNCEMENTS, b'\n');
-            self.outer.connection().fits(&line, options)
-        };
+        let line = self.line(script);
         script.len() <= MAX_ARGUMENT
-            && (options.terminal.is_none() || line().is_ok_and(fits_outside))
+            && self.outer.fits_command(line, &self.settings.privilege, options)
     }
 
     async fn probe(&self) -> Result<()> {
