@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostlink::Error;
+use hostlink::{Error, ExitStatus};
 
 use crate::explain;
 use crate::job::{Job, Output};
@@ -30,11 +30,11 @@ impl Job {
         outcome
     }
 
-    /// The exit status tells the outcome of a single target. Among several, the failed one must be
-    /// named.
+    /// The exit status is the outcome of a single target, unless a signal ended the command. Among
+    /// several targets, the failed one must be named.
     fn tell_done(&self, name: &str, done: &Done) {
         match done {
-            Done::Ran(output) if !output.success() && self.output == Output::Prefixed => {
+            Done::Ran(output) if !output.success() && self.names_status(output.status()) => {
                 let status = output.status().map(|status| status.to_string()).unwrap_or_default();
                 let name = explain::flatten(name);
                 self.messages.line(format_args!("{name}: the command ended with {status}"));
@@ -45,6 +45,14 @@ impl Job {
                 self.messages.line(format_args!("{name}: {} bytes{how}", moved.bytes));
             }
             _ => {}
+        }
+    }
+
+    fn names_status(&self, status: Option<ExitStatus>) -> bool {
+        match self.output {
+            Output::Prefixed => true,
+            Output::Json => false,
+            Output::Plain => status.is_some_and(|status| status.code().is_none()),
         }
     }
 

@@ -36,6 +36,7 @@ mod features;
 mod format_characters;
 mod full_disk;
 mod inventory_hosts;
+mod messages;
 mod no_null;
 mod privilege_attempts;
 mod privilege_hostile;

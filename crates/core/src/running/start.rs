@@ -15,7 +15,7 @@ use crate::running::handshake::START_LIMIT;
 use crate::running::kill::Killer;
 use crate::running::limits::{Clock, Limits};
 use crate::running::shared::Shared;
-use crate::running::sudo_words::rule_out_a_password;
+use crate::running::sudo_words::{rule_out_a_password, with_cause};
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::command::StringCommand;
 use crate::shell::script::{Channel, Groups, Script};
@@ -27,7 +27,7 @@ use crate::values::secret::Secret;
 /// The first and the longest wait between two tries on a target that is busy.
 const BUSY_WAITS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 
-/// What is to be started, and how.
+/// A script to be started, with its options.
 pub(crate) struct Start<'a> {
     link: &'a Shared,
     command: &'a StringCommand,
@@ -42,7 +42,7 @@ pub(crate) struct Start<'a> {
     pub(crate) print_input: bool,
     /// Counts it until it has ended.
     pub(crate) tracker: Option<TaskTracker>,
-    /// How much of the limit for everything has passed. Waiting for a user does not count.
+    /// The part of the limit for everything that has passed. Waiting for a user does not count.
     pub(crate) spent: Duration,
 }
 
@@ -106,8 +106,8 @@ impl<'a> Start<'a> {
                 self.link.give_terminals();
             } else if self.may_lack_password(lacks, &error) {
                 let password = self.link.sudo_password().await.map_err(|failed| {
-                    let tail = error.stderr_tail().unwrap_or_default();
-                    failed.with_stderr_tail(tail.as_bytes())
+                    let said = error.stderr_tail().unwrap_or_default().as_bytes();
+                    with_cause(failed.with_stderr_tail(said), said)
                 })?;
                 self.answer(password);
             } else {
@@ -149,7 +149,7 @@ struct Starter {
     script: Arc<Script>,
     options: SpawnOptions,
     form: Form,
-    /// What it takes to kill it; `None` if it is not to be killed.
+    /// The privilege to kill it; `None` if it is not to be killed.
     privilege: Option<ConnectorArguments>,
     whole_session: bool,
     tracker: Option<TaskTracker>,
@@ -205,7 +205,7 @@ impl Starter {
         })
     }
 
-    /// Whether its tool can be given a terminal that it does not have yet.
+    /// Returns whether its tool can be given a terminal that it does not have yet.
     fn can_have_terminal(&self) -> bool {
         self.form == Form::Pipe
             && !self.options.asked_on_terminal

@@ -2,27 +2,31 @@
 
 use crate::shell::arguments::ConnectorArguments;
 use crate::shell::script::ANNOUNCING;
+use crate::values::cause::without_position;
 use crate::values::error::{Error, Refusal};
 
-/// Whether sudo refused for something that no password mends, in whatever language: it wants a
-/// terminal, or does not know whom to become.
+/// Returns whether sudo refused for a reason that a password does not change, in any language: it
+/// needs a terminal, or does not know the user or group.
 pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments) -> bool {
     let said = error.stderr_tail().unwrap_or_default();
     let names = [&arguments.sudo_user, &arguments.sudo_group];
     said.lines().filter_map(|line| line.strip_prefix("sudo")).any(|words| {
         let mut names = names.into_iter().flatten();
-        speaks_of_a_terminal(words.as_bytes()) || names.any(|name| has_word(words, name))
+        // The name of the flag, and the path of the program, are not translated.
+        let is_about_itself = ["no new privileges", "bin/sudo"].iter().any(|it| words.contains(it));
+        let is_about_terminal = speaks_of_a_terminal(words.as_bytes());
+        is_about_itself || is_about_terminal || names.any(|name| has_word(words, name))
     })
 }
 
-/// Whether a tool says, in whatever language, that it wants a terminal: that word is the same in
-/// all of them.
+/// Returns whether a tool says that it needs a terminal: the word "tty" is the same in every
+/// language.
 pub(crate) fn speaks_of_a_terminal(said: &[u8]) -> bool {
     let text = String::from_utf8_lossy(said);
     text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("tty"))
 }
 
-/// Whether a line is sudo's own, in whatever language.
+/// Returns whether a line is sudo's own, in any language.
 pub(crate) fn is_of_sudo(said: &[u8]) -> bool {
     String::from_utf8_lossy(said).lines().any(|line| line.starts_with("sudo"))
 }
@@ -42,10 +46,17 @@ pub(crate) fn with_cause(error: Error, said: &[u8]) -> Error {
         |name: &str| name == "sudo-rs" || ConnectorArguments::tool_names().any(|it| it == name);
     let mut words: Vec<&str> = Vec::new();
     let mut tool = None;
-    for line in said.lines() {
-        let Some((name, rest)) = line.split_once(": ").filter(|(name, _)| is_tool(name)) else {
+    let mut before = "";
+    for line in said.lines().map(without_position) {
+        let Some((name, rest)) = after_prompt(line).split_once(": ").filter(|it| is_tool(it.0))
+        else {
+            before = line.trim_end();
             continue;
         };
+        // PAM has no name before its sentences, and su only says that it failed.
+        if name == "su" && words.is_empty() && before.ends_with('.') {
+            words.push(before);
+        }
         tool.get_or_insert(name);
         if !words.contains(&rest.trim_end()) {
             words.push(rest.trim_end());
@@ -53,11 +64,16 @@ pub(crate) fn with_cause(error: Error, said: &[u8]) -> Error {
     }
     match tool {
         Some(tool) => {
-            let cause: String = format!("{tool}: {}", words.join("; "));
+            let cause = format!("{tool}: {}", words.join("; "));
             error.with_cause(cause.chars().take(MAX_CAUSE).collect::<String>())
         }
         None => error,
     }
+}
+
+/// Returns the line after `Password: `, which su does not end.
+fn after_prompt(line: &str) -> &str {
+    line.find(": su: ").map_or(line, |at| &line[at + 2..])
 }
 
 /// The sentence of a refusal that quotes the whole script, without the script: sudo prints it when
@@ -82,7 +98,7 @@ fn quoting_script(said: &str) -> Option<String> {
     Some(format!("{before}sh -c \u{2026}{close}{}", after.trim_end()))
 }
 
-/// Whether a name stands in a text, and not as a part of another one.
+/// Returns whether a text contains a name as a whole word.
 fn has_word(text: &str, name: &str) -> bool {
     let is_of_names = |c: char| c.is_alphanumeric() || "_-.".contains(c);
     text.match_indices(name).any(|(at, _)| {
@@ -122,6 +138,15 @@ mod tests {
             ),
             ("motd\nno is not in the sudoers file.", "no is not in the sudoers file.".into()),
             ("Loading: x\nsu: Authentication failure", "su: Authentication failure".into()),
+            (
+                "Passwort: su: Fehler bei Authentifizierung",
+                "su: Fehler bei Authentifizierung".into(),
+            ),
+            (
+                "Your account has expired.\nsu: Authentication failure",
+                "su: Your account has expired.; Authentication failure".into(),
+            ),
+            ("sh: 5: exec: sudo: not found", "sudo: not found".into()),
         ] {
             let error = Error::new(ErrorKind::Privilege, "no").with_stderr_tail(said.as_bytes());
             assert_eq!(with_cause(error, said.as_bytes()).to_string(), format!("no: {cause}"));
@@ -141,6 +166,9 @@ mod tests {
             ("sudo: unknown user req", true),
             ("sudo: unbekannter Benutzer req\nsudo: something else", true),
             ("sudo-rs: user 'req' not found", true),
+            ("sudo: The \"no new privileges\" flag is set", true),
+            ("sudo: /usr/bin/sudo must be owned by uid 0", true),
+            ("sudo: /etc/sudoers.d/x:1: syntax error\nsudo: a password is required", false),
             ("sudo: \u{672a}\u{77e5}\u{7528}\u{6237}\u{ff1a}req", true),
             ("sudo: unknown user required", false),
         ] {

@@ -1,5 +1,6 @@
 //! What the transfer scripts found wrong, as errors.
 
+use super::cause::shown;
 use crate::values::error::{Error, ErrorKind};
 
 /// The error for what was found wrong with `path` on the target.
@@ -19,6 +20,7 @@ pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
             ErrorKind::PermissionDenied,
             format!("{path} is in a directory that may not be entered"),
         ),
+        "missing" if has(stderr, "Too many") => return failure("loop", path, stderr),
         "nodir" => (ErrorKind::NotFound, format!("the directory of {path} is missing")),
         "missing" => (ErrorKind::NotFound, format!("{path} is not there")),
         "special" => (ErrorKind::Transfer, format!("{path} is not a regular file")),
@@ -45,7 +47,9 @@ pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
     };
     let error = Error::new(kind, message).with_stderr_tail(stderr);
     match first_cause(&String::from_utf8_lossy(stderr)) {
-        Some(cause) => error.with_cause(cause.chars().take(MAX_CAUSE).collect::<String>()),
+        Some(cause) => {
+            error.with_cause(shown(cause, path).chars().take(MAX_CAUSE).collect::<String>())
+        }
         None => error,
     }
 }
@@ -70,10 +74,13 @@ fn first_cause(messages: &str) -> Option<&str> {
     lines.find(|line| CAUSES.iter().any(|cause| line.contains(cause))).or(first)
 }
 
-/// What a tool's English message means.
+fn has(said: &[u8], words: &str) -> bool {
+    String::from_utf8_lossy(said).contains(words)
+}
+
+/// Returns the kind of error that a tool reports, in English.
 fn kind_of(stderr: &[u8]) -> ErrorKind {
-    let text = String::from_utf8_lossy(stderr);
-    let says = |words: &str| text.contains(words);
+    let says = |words: &str| has(stderr, words);
     if says("Permission denied") || says("not permitted") || says("Read-only file system") {
         ErrorKind::PermissionDenied
     } else if says("No such file") || says("nonexistent") {

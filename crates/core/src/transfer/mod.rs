@@ -34,6 +34,7 @@
 //! no new file beside it; with privilege, only in a directory that nobody else may write.
 
 mod apart;
+mod cause;
 mod cleaner;
 mod failure;
 mod get;

@@ -49,7 +49,7 @@ inode_of() { stat -L -c %d:%i "$1" 2>&- || stat -L -f %d:%i "$1"; }
 own_inode_of() { stat -c %d:%i "$1" 2>&- || stat -f %d:%i "$1"; }
 place() {
 p=${d%/*}; p=${p:-/}
-[ -d "$p" ] || { i=$(ls -d "$p"); fail nodir; }
+[ -d "$p" ] || { i=$(ls -d "$p/."); fail nodir; }
 b=${d##*/}; [ ${#b} -le 200 ] || b=
 q=$p
 if [ "$t" ]; then q=${t%/*}; q=${q:-/}; elif [ "$T" ]; then q=$T; fi
@@ -134,7 +134,7 @@ rm -f "$t"; echo "hl inplace"
 /// have, which those of /sys and /proc have not.
 const READ: &str = r#"[ -z "$g" ] || d=./$g
 if [ -d "$d" ]; then fail isdir; fi
-[ -e "$d" ] || { i=$(ls -d "$d"); fail missing; }
+[ -e "$d" ] || { i=$(ls -dL "$d"); fail missing; }
 [ -f "$d" ] || fail special
 command exec 3<"$d" || fail write
 x=/proc/self/fd/3; [ -e "$x" ] || x=$d

@@ -125,8 +125,9 @@ echo "hl done"
 /// With another user's rights, tar must not be led out of the tree by a symlink that is put in the
 /// place of a directory or file meanwhile. GNU tar opens nothing through one; with another tar, no
 /// one else may be able to write any of the directories, or the files come one by one.
-pub(super) const READ_TREE: &str = r#"[ -e "$d" ] || { i=$(ls -d "$d"); fail missing; }
+pub(super) const READ_TREE: &str = r#"[ -e "$d" ] || { i=$(ls -dL "$d"); fail missing; }
 [ -d "$d" ] || fail notdir
+i=$(ls -d "$d/.") || fail write
 cd -P "$d/." || fail write
 a=$(stat -c '%a %Y' . 2>&-) || a=$(stat -f '%Mp%Lp %m' . 2>&-) || a='755 0'
 foreign() { find . -type d \( ! -user "$(id -u)" -o -perm -20 -o -perm -2 \) 2>&1 | head -n 1; }

@@ -1,8 +1,9 @@
-//! What went wrong, and what the caller can do about it.
+//! Errors: a kind to act on, and a message to read.
 
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::values::cause::last_words;
 use crate::values::fault::Fault;
 use crate::values::output::CommandOutput;
 use crate::values::secret::{Secret, masked};
@@ -10,7 +11,7 @@ use crate::values::secret::{Secret, masked};
 /// A result with hostlink's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What the caller can do about an [`Error`].
+/// The kind of an [`Error`], by what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -79,7 +80,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Why `sudo`, `su`, `doas` or `dzdo` did not run a command ([`Error::refusal`]).
+/// The reason why `sudo`, `su`, `doas` or `dzdo` did not run a command ([`Error::refusal`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -148,7 +149,7 @@ impl Error {
         Self::new(kind, message).with_source(source)
     }
 
-    /// Puts a location (a file and a line) in front of the message.
+    /// Puts a location (a file and a line) before the message.
     #[must_use]
     pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
@@ -169,8 +170,8 @@ impl Error {
         self
     }
 
-    /// Sets what the target said of the cause, in one line. It is shown after the message, instead
-    /// of the last line of standard error.
+    /// Sets the cause in the target's words, in one line. It is shown after the message, instead of
+    /// the last line of standard error.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
         self.0.cause = Some(cause.into());
@@ -252,7 +253,7 @@ impl Error {
         if faults.is_empty() { vec![Fault::general(message)] } else { faults }
     }
 
-    /// Why a privilege tool did not run the command, as far as that is known.
+    /// Returns the reason why a privilege tool did not run the command, if it is known.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.0.refusal
@@ -285,7 +286,7 @@ impl fmt::Display for Error {
             write!(f, "{target}: ")?;
         }
         f.write_str(&self.0.message)?;
-        let last = || self.0.stderr_tail.as_deref()?.lines().last();
+        let last = || last_words(self.0.stderr_tail.as_deref()?);
         if let Some(said) = self.0.cause.as_deref().or_else(last) {
             write!(f, ": {}", said.trim_end())?;
         }

@@ -1,6 +1,7 @@
 //! The vocabulary of all other modules: bytes, values, errors and output. Nothing here knows a
 //! shell or a connection.
 
+pub(crate) mod cause;
 pub(crate) mod data;
 pub(crate) mod error;
 pub(crate) mod fault;

@@ -36,7 +36,11 @@ pub(crate) fn api_error(doing: &str, error: ApiError) -> Error {
         Some(own) => format!("{doing}: {}", own.message()),
         None => format!("{doing}: {}", message_of(&error)),
     };
-    Error::new(kind, message).with_source(error)
+    match status(&error) {
+        // The source would repeat the engine's words.
+        Some(_) => Error::new(kind, message),
+        None => Error::new(kind, message).with_source(error),
+    }
 }
 
 /// Returns our own error from opening a stream, inside those of the layers above it.

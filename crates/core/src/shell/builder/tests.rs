@@ -123,9 +123,9 @@ fn table() -> Vec<(StringCommand, ConnectorArguments, &'static str)> {
         (c("id"), a().with_su_user("web").with_use_su_login(true).with_preserve_su_env(true),
             r###"su -l -m web -c 'exec sh -c id'"###),
         (c("id"), a().with_su_user("web").with_su_shell("bash"),
-            r###"su -s "$(command -v bash)" web -c 'exec sh -c id'"###),
+            r###"su -s "$(command -v bash || echo bash)" web -c 'exec sh -c id'"###),
         (c("id"), a().with_su_user("web").with_su_shell("my shell"),
-            r###"su -s "$(command -v 'my shell')" web -c 'exec sh -c id'"###),
+            r###"su -s "$(command -v 'my shell' || echo 'my shell')" web -c 'exec sh -c id'"###),
         (c("id"), a().with_su_user("web").with_su_password("hunter2"),
             r###"su web -c 'exec sh -c id'"###),
         (c("id"), a().with_su_user("web").with_chdir("/srv"),
@@ -234,7 +234,7 @@ fn a_password_that_is_given_is_not_asked_for() {
     let says = "_use_sudo_password: cannot be combined with _sudo_password";
     assert_eq!(error.unwrap_err().message(), says);
     assert!(make_unix_command(&c("id"), &given.with_use_sudo_password(false)).is_ok());
-    // The answer is in the place of the question.
+    // The answer is where the question was.
     let asked = a().with_sudo(true).with_use_sudo_password(true);
     let line = make_unix_command(&c("id"), &asked.clone().answered("hunter2".into())).unwrap();
     assert_eq!(line.to_string(), make_unix_command(&c("id"), &asked).unwrap().to_string());

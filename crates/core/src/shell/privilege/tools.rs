@@ -136,7 +136,9 @@ fn su(privilege: &Privilege<'_>, inside: Inside) -> Inside {
         line = line.raw("-m");
     }
     if let Some(shell) = &arguments.su_shell {
-        let lookup = StringCommand::with_separator("").raw("\"$(command -v ").arg(shell).raw(")\"");
+        // The name itself if it is not found, for su's message.
+        let lookup = StringCommand::with_separator("").raw("\"$(command -v ").arg(shell);
+        let lookup = lookup.raw(" || echo ").arg(shell).raw(")\"");
         line = line.raw("-s").command(lookup);
     }
     let line = arguments.su_user.iter().fold(line, StringCommand::arg);
