@@ -1,4 +1,4 @@
-//! What a connector implements to reach one target.
+//! The contract that a connector implements to reach one target.
 
 use std::any::Any;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::values::error::Result;
 /// A live link to one target, as a connector implements it. Users hold a [`Link`](crate::Link),
 /// which has everything else: quoting, privilege, time-outs, output, files.
 ///
-/// Everything takes `&self`: many scripts run at once on one connection.
+/// Everything takes `&self`: many scripts run at the same time on one connection.
 #[async_trait]
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// Waits until [`spawn`](Self::spawn) may start a script, for a target that limits how many run
@@ -67,7 +67,7 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::LinkLost`](crate::ErrorKind::LinkLost): there is no link any more.
+    /// [`ErrorKind::LinkLost`](crate::ErrorKind::LinkLost): the link is gone.
     async fn probe(&self) -> Result<()> {
         Ok(())
     }
@@ -94,7 +94,7 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     async fn disconnect(&self, outcome: Outcome) -> Result<()>;
 }
 
-/// How everything went that ran on a connection.
+/// The outcome of everything that ran on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// All commands and transfers were successful.
@@ -104,7 +104,7 @@ pub enum Outcome {
     Failure,
 }
 
-/// What a connection can do, and what is known of its target.
+/// The abilities of a connection, and facts about its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     /// A process can have a terminal in addition to its pipes. Default: false.
@@ -120,8 +120,8 @@ pub struct Features {
     /// the terminal passes no output on while its input buffer is full: it and the command could
     /// wait for each other forever. Default: no limit.
     pub max_terminal_input: Option<u64>,
-    /// What moves the bytes of files on the target where [`Connection::file_transfer`] does not.
-    /// Default: `cat`.
+    /// The program that moves the bytes of files on the target where [`Connection::file_transfer`]
+    /// does not. Default: `cat`.
     pub file_program: FileProgram,
 }
 
@@ -142,12 +142,12 @@ impl fmt::Debug for Slot {
     }
 }
 
-/// How a script is started.
+/// Options for starting a script.
 #[derive(Clone, Debug, Default)]
 pub struct SpawnOptions {
     /// On a pseudo-terminal of this size, which is then the script's controlling terminal.
     pub terminal: Option<TerminalSize>,
-    /// A kill or a clean-up: it must not queue behind the commands that it is to end.
+    /// A kill or a clean-up: it must not wait for the commands that it is to end.
     pub urgent: bool,
     /// The script starts a tool that needs a terminal: in addition to its pipes it gets one as its
     /// controlling terminal, whose other end is [`Process::terminal`]. Only for connections that

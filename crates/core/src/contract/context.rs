@@ -22,12 +22,11 @@ pub struct Context {
     /// Settings for connectors that list hosts (`terraform_directory`), by their keys. Default:
     /// none.
     pub settings: Data,
-    /// Whether any listed data may set [guarded](crate::DataField::guarded) keys. Default:
-    /// no.
+    /// True if any listed data may set [guarded](crate::DataField::guarded) keys. Default: no.
     pub trust_data: bool,
     /// The user's home directory.
     pub home: Option<PathBuf>,
-    /// Where private directories are made. Default: the system's temporary directory.
+    /// The directory for private directories. Default: the system's temporary directory.
     pub runtime_directory: Option<PathBuf>,
     /// Asks the user for secrets. Default: every question fails.
     pub prompter: Arc<dyn Prompter>,

@@ -11,15 +11,15 @@ use crate::values::data::Data;
 use crate::values::error::Result;
 use crate::values::field::DataField;
 
-/// A kind of target: it lists the targets that a name stands for and, if they run commands, opens
-/// connections to them.
+/// A kind of target: it lists the targets of a name and, if they run commands, opens connections to
+/// them.
 #[async_trait]
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// Says what the connector is. It costs nothing, and always returns equal values.
     fn about(&self) -> About<'_>;
 
-    /// Lists the targets that `@name` or `@name/argument` stands for, and groups with data of their
-    /// own. It may ask an API, a file, a tool; settings for that are in [`Context::settings`].
+    /// Lists the targets of `@name` or `@name/argument`, and groups with data of their own. It may
+    /// ask an API, a file, a tool; settings for that are in [`Context::settings`].
     ///
     /// # Errors
     ///
@@ -44,8 +44,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 /// Checks and opens connections, for connectors whose targets run commands.
 #[async_trait]
 pub trait Open: fmt::Debug + Send + Sync {
-    /// Whether a target with this data cannot be reached without another connection. Where a name
-    /// gives none, the connection goes through `@local`. Default: no.
+    /// Returns whether a target with this data needs another connection. If a name gives none, the
+    /// connection goes through `@local`. Default: no.
     fn needs_outer(&self, _data: &Data) -> bool {
         false
     }
@@ -56,7 +56,7 @@ pub trait Open: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`](crate::ErrorKind::Data), with every fault at once.
+    /// [`ErrorKind::Data`](crate::ErrorKind::Data), with every fault.
     fn check(&self, _target: &Target, _context: &Context) -> Result<()> {
         Ok(())
     }
@@ -65,11 +65,11 @@ pub trait Open: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The data does not fit, or the target cannot be reached. Nothing is left behind.
+    /// The data does not fit, or the target cannot be reached. Nothing is left on the target.
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>>;
 }
 
-/// What a connector is.
+/// The description of a connector.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
     /// The name after the `@`: `docker` in `@docker/web1`. Lower-case letters and digits.
@@ -78,11 +78,11 @@ pub struct About<'a> {
     pub description: &'static str,
     /// The host data that the connector reads. Help texts, flags and schemas are made of this.
     pub fields: &'static [DataField],
-    /// What it does besides listing.
+    /// Its abilities besides listing.
     pub kind: Kind<'a>,
 }
 
-/// What a connector does besides listing.
+/// The abilities of a connector besides listing.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'a> {
     /// It reaches its targets by itself.
@@ -92,17 +92,17 @@ pub enum Kind<'a> {
     Wraps(&'a dyn Open),
     /// Nothing: its hosts are reached by other connectors.
     Lists {
-        /// Whether the data that it lists may set [guarded](DataField::guarded) keys. It may not
-        /// if it passes on what an API, a state or another program's output says.
+        /// True if the data that it lists may set [guarded](DataField::guarded) keys. It may not if
+        /// it passes on what an API, a state or another program's output says.
         trusted: bool,
-        /// Whether listing only reads files of this machine. Then the connector is asked even where
+        /// True if listing only reads files of this machine. Then the connector is asked even where
         /// a limit seems to exclude its hosts, and for the completion of names.
         reads_only_files: bool,
     },
 }
 
 impl<'a> About<'a> {
-    /// What opens connections; `None` if the connector only lists hosts.
+    /// Returns the part that opens connections; `None` if the connector only lists hosts.
     #[must_use]
     pub fn opener(&self) -> Option<&'a dyn Open> {
         match self.kind {
@@ -111,31 +111,32 @@ impl<'a> About<'a> {
         }
     }
 
-    /// Whether the connector only lists hosts, which others reach.
+    /// Returns whether the connector only lists hosts, which others reach.
     #[must_use]
     pub fn only_lists(&self) -> bool {
         matches!(self.kind, Kind::Lists { .. })
     }
 
-    /// Whether the connector reaches its targets through another connection.
+    /// Returns whether the connector reaches its targets through another connection.
     #[must_use]
     pub fn is_wrapper(&self) -> bool {
         matches!(self.kind, Kind::Wraps(_))
     }
 
-    /// Whether the data that the connector lists may set [guarded](DataField::guarded) keys.
+    /// Returns whether the data that the connector lists may set [guarded](DataField::guarded)
+    /// keys.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         !matches!(self.kind, Kind::Lists { trusted: false, .. })
     }
 
-    /// Whether listing only reads files of this machine.
+    /// Returns whether listing only reads files of this machine.
     #[must_use]
     pub fn reads_only_files(&self) -> bool {
         matches!(self.kind, Kind::Lists { reads_only_files: true, .. })
     }
 
-    /// Whether a target with this data needs another connection.
+    /// Returns whether a target with this data needs another connection.
     #[must_use]
     pub fn needs_outer(&self, data: &Data) -> bool {
         self.opener().is_some_and(|opener| opener.needs_outer(data))
@@ -147,11 +148,11 @@ impl<'a> About<'a> {
 pub struct NameData {
     /// The host's name.
     pub name: String,
-    /// What the connector knows of it. The host's own data may override it.
+    /// The connector's data of the host. The host's own data may override it.
     pub data: Data,
     /// The groups it is in. `@connector` is added for every host.
     pub groups: Vec<String>,
-    /// How it is reached, as a target's name: `@docker/web1`, a chain. Default: by the connector
+    /// The target that reaches it, as a name: `@docker/web1`, a chain. Default: by the connector
     /// that lists it. If that one only lists hosts, the host's own name is used: `@local` is this
     /// machine, and a plain name is reached over SSH.
     pub target: Option<String>,
@@ -233,7 +234,7 @@ pub struct GroupData {
     pub children: Vec<String>,
 }
 
-/// What a connection is opened to.
+/// The target that a connection is opened to.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The host's name, for errors and reports.

@@ -10,7 +10,7 @@ const DEFAULT_CONNECTOR: &str = "ssh";
 pub struct NameLink<'a> {
     /// The connector's name, without the `@`.
     pub connector: &'a str,
-    /// What stands behind the slash, if there is one.
+    /// The text after the slash, if there is one.
     pub argument: Option<&'a str>,
 }
 
@@ -35,7 +35,8 @@ impl<'a> TargetName<'a> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         let is_bad = || text.trim() != text || text.chars().any(char::is_control);
         if text.is_empty() || (!is_plain && is_bad()) {
-            let message = format!("{text:?} is no target: write @local, @connector/name or a host");
+            let message =
+                format!("{text:?} is not a target: write @local, @connector/name or a host");
             return Err(Error::new(ErrorKind::Inventory, message));
         }
         let mut outer = Vec::new();
@@ -52,7 +53,7 @@ impl<'a> TargetName<'a> {
         self.outer.iter().copied().chain([self.last])
     }
 
-    /// The links in front of the last one, outermost first.
+    /// The links before the last one, outermost first.
     #[must_use]
     pub fn outer(&self) -> &[NameLink<'a>] {
         &self.outer
@@ -65,9 +66,9 @@ impl<'a> TargetName<'a> {
     }
 }
 
-/// Where slashes are behind which a further link may begin. Large inventories ask this of every
-/// host, several times, and `str::match_indices` takes longer to set up than to look at a name byte
-/// by byte.
+/// Returns the positions of slashes after which a further link may begin. Large inventories need
+/// this of every host, several times, and `str::match_indices` takes longer to set up than to look
+/// at a name byte by byte.
 fn possible_links(text: &str) -> impl Iterator<Item = usize> {
     let pairs = text.as_bytes().windows(2).enumerate();
     pairs.filter(|(_, pair)| *pair == b"/@").map(|(at, _)| at)
@@ -79,7 +80,7 @@ pub fn before_links(name: &str) -> &str {
     possible_links(name).next().map_or(name, |at| &name[..at])
 }
 
-/// Where the slash before the next link is.
+/// Returns the position of the slash before the next link.
 fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> {
     possible_links(text).find(|at| {
         let rest = &text[at + 2..];

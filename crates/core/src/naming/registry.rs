@@ -10,11 +10,11 @@ use crate::naming::resolved::{LOCAL, ResolvedTarget, Step, Way};
 use crate::values::data::Data;
 use crate::values::error::{Error, ErrorKind, Result};
 
-/// How often a listed host may be reached through another listed host.
+/// Maximum number of listed hosts that are reached through one another.
 const DEEPEST: usize = 8;
 
-/// The connectors that names may refer to. An explicit value: whoever wants another connector
-/// registers it.
+/// The connectors that names may refer to. An explicit value: to use another connector, registers
+/// it.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     connectors: Vec<Arc<dyn Connector>>,
@@ -22,7 +22,7 @@ pub struct Registry {
     left_out: Vec<(&'static str, &'static str)>,
 }
 
-/// What a name stands for in an inventory.
+/// The targets and groups of a name in an inventory.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// The targets, in order. The data of `groups` are not in theirs.
@@ -68,7 +68,7 @@ impl Registry {
         self.connectors.iter().find(|known| known.about().name == name)
     }
 
-    /// The targets that a name stands for.
+    /// Returns the targets of a name.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Registry {
         self.targets(name, &parsed, hosts, context).await
     }
 
-    /// The targets that a name stands for, and the groups that its connector lists with them.
+    /// Returns the targets of a name, and the groups that its connector lists with them.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Registry {
         self.get(self.parse(name)?.last().connector)
     }
 
-    /// Refuses what only lists hosts behind another target, before it is asked.
+    /// Refuses an inventory-only connector after another target, before it is asked.
     fn check_links(&self, name: &str, parsed: &TargetName<'_>) -> Result<()> {
         for link in parsed.links().skip(1) {
             let connector = self.get(link.connector)?;
@@ -152,25 +152,25 @@ impl Registry {
         Ok(targets)
     }
 
-    /// Resolves a name that stands for one target, and connects to it with more data.
+    /// Resolves a name of one target, and connects to it with more data.
     ///
     /// # Errors
     ///
     /// As [`resolve`](Self::resolve) and [`ResolvedTarget::connect`]; [`ErrorKind::Inventory`] if
-    /// the name stands for none or several.
+    /// the name has none or several.
     pub async fn connect(&self, name: &str, data: &Data, context: &Context) -> Result<Link> {
         let mut targets = self.resolve(name, context).await?;
         match (targets.pop(), targets.is_empty()) {
             (Some(target), true) => target.with_data(data).connect(context).await,
             (found, _) => {
                 let count = targets.len() + usize::from(found.is_some());
-                let message = format!("{name} stands for {count} targets: name one");
+                let message = format!("{name} has {count} targets: name one");
                 Err(Error::new(ErrorKind::Inventory, message))
             }
         }
     }
 
-    /// Whether there is a connector of this name, be it one that was left out.
+    /// Returns whether there is a connector of this name, even if it was left out.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.find(name).is_some() || self.left_out.iter().any(|(known, _)| *known == name)
@@ -180,7 +180,7 @@ impl Registry {
         TargetName::parse(name, |part| self.knows(part))
     }
 
-    /// The connectors that lead to what a link stands for, which must be one target.
+    /// Returns the connectors that lead to the one target of a link.
     async fn only_way(&self, link: NameLink<'_>, context: &Context, depth: usize) -> Result<Way> {
         let connector = self.get(link.connector)?;
         let mut names = connector.list(link.argument, context).await?.hosts;
@@ -190,7 +190,7 @@ impl Registry {
                 let count = others + usize::from(found.is_some());
                 let name = connector.about().name;
                 let message =
-                    format!("@{name} stands for {count} targets: only one can be gone through");
+                    format!("@{name} has {count} targets: a chain can go through one only");
                 Err(Error::new(ErrorKind::Inventory, message))
             }
         }
@@ -245,16 +245,16 @@ impl Registry {
     }
 }
 
-/// Refuses links that cannot stand behind one another.
+/// Refuses links that cannot follow one another.
 fn check_chain(name: &str, way: &Way) -> Result<()> {
-    let mut behind = way.iter().skip(1).map(|step| step.connector.about());
-    match behind.find(|inner| !inner.is_wrapper()) {
+    let mut later = way.iter().skip(1).map(|step| step.connector.about());
+    match later.find(|inner| !inner.is_wrapper()) {
         Some(inner) => Err(stands_alone(name, inner.name)),
         None => Ok(()),
     }
 }
 
-/// What is known of a target: by its own connector, and what its name writes out for the others.
+/// Returns the data of a target: of its own connector, and the keys that its name gives the others.
 fn known_of(way: &Way) -> Data {
     let mut data = Data::new();
     for step in way {
@@ -272,7 +272,7 @@ fn known_of(way: &Way) -> Data {
 
 fn stands_alone(name: &str, connector: &str) -> Error {
     let message = format!(
-        "{name}: @{connector} cannot stand behind another target: it reaches its own without one"
+        "{name}: @{connector} reaches its targets directly, so it cannot follow another target"
     );
     Error::new(ErrorKind::Inventory, message)
 }

@@ -12,7 +12,7 @@ use crate::values::field::DataField;
 use crate::values::reader::all_checks;
 use crate::values::report::Event;
 
-/// What stands in front of a connector that needs another target and is given none.
+/// The connector before one that needs another target and is given none.
 pub(crate) const LOCAL: &str = "local";
 
 /// The connectors to go through, outermost first.
@@ -38,7 +38,7 @@ pub struct ResolvedTarget {
     pub groups: Vec<String>,
     /// The last one is the target's own.
     pub(crate) connectors: Way,
-    /// What reaches this machine, if anything does.
+    /// The connector that reaches this machine, if there is one.
     pub(crate) local: Option<Arc<dyn Connector>>,
 }
 
@@ -65,7 +65,7 @@ impl ResolvedTarget {
         self.connectors.iter().flat_map(|step| step.named.iter().copied())
     }
 
-    /// Whether the same connectors lead to another target, with the same data.
+    /// Returns whether the same connectors lead to another target, with the same data.
     #[must_use]
     pub fn is_reached_like(&self, other: &Self) -> bool {
         let way = |target: &Self| -> Vec<(&'static str, Data)> {
@@ -87,8 +87,7 @@ impl ResolvedTarget {
     ///
     /// # Errors
     ///
-    /// What the connectors refuse; [`ErrorKind::Unsupported`] for a connector that only lists
-    /// hosts.
+    /// The connectors' errors; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
     pub async fn connect(&self, context: &Context) -> Result<Link> {
         self.check(context)?;
         let mut outer: Option<Link> = None;
@@ -107,7 +106,7 @@ impl ResolvedTarget {
                 }
                 Err(error) => {
                     if let Some(outer) = outer {
-                        // The error that is told is the first one.
+                        // The first error is reported.
                         let _ = outer.disconnect().await;
                     }
                     return Err(error.with_target(&self.name));
@@ -121,8 +120,7 @@ impl ResolvedTarget {
     ///
     /// # Errors
     ///
-    /// What the connectors find wrong; [`ErrorKind::Unsupported`] for a connector that only lists
-    /// hosts.
+    /// The connectors' errors; [`ErrorKind::Unsupported`] for a connector that only lists hosts.
     pub fn check(&self, context: &Context) -> Result<()> {
         let way = self.way()?;
         let checks = way.iter().enumerate().map(|(index, step)| {
@@ -141,7 +139,7 @@ impl ResolvedTarget {
             let local = self.local.clone().ok_or_else(|| {
                 let name = first.connector.about().name;
                 let message = format!(
-                    "@{name} goes through another target, and there is no @{LOCAL} to take: name one in front of it, \
+                    "@{name} goes through another target, and there is no @{LOCAL} to take: name one before it, \
                      or compile the feature `{LOCAL}` in"
                 );
                 Error::new(ErrorKind::UnknownConnector, message).with_target(&self.name)
@@ -151,13 +149,13 @@ impl ResolvedTarget {
         Ok(way)
     }
 
-    /// What the connector at `index` of the way is to connect to, without the link to go through.
+    /// Returns the target of the connector at `index` of the way, without the link to go through.
     fn target(&self, way: &Way, index: usize) -> Target {
         let Step { connector, known, .. } = &way[index];
-        let behind = &way[index + 1..];
-        // Where a connector is met again, the host's data are the last one's.
+        let later = &way[index + 1..];
+        // If a connector is in the chain twice, the host's data belongs to the last one.
         let met_again =
-            behind.iter().any(|later| later.connector.about().name == connector.about().name);
+            later.iter().any(|other| other.connector.about().name == connector.about().name);
         let (under, over) = if met_again { (&self.data, known) } else { (known, &self.data) };
         let mut data = under.clone();
         data.merge(over);
@@ -165,7 +163,7 @@ impl ResolvedTarget {
     }
 }
 
-/// What opens the connections of a connector, if it does not only list hosts.
+/// Returns the part of a connector that opens connections.
 fn opener(connector: &Arc<dyn Connector>) -> Result<&dyn Open> {
     let about = connector.about();
     about.opener().ok_or_else(|| {

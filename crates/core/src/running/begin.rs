@@ -31,21 +31,21 @@ use crate::values::error::{Error, ErrorKind, Refusal, Result};
 use crate::values::io::{BoxWrite, Chunk, Duplex};
 use crate::values::status::ExitStatus;
 
-/// How long a tool whose question gets no further answer may take to end. PAM waits for some 2 s on
-/// purpose.
+/// Time limit for a tool to end after a question that gets no further answer. PAM waits for some 2
+/// s on purpose.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(4);
 
-/// Why a command was not started. What there was of it has been ended.
+/// The reason why a command was not started. Its processes have been ended.
 pub(crate) struct NotBegun {
     pub(crate) error: Error,
-    /// What its privilege tool seems to lack.
+    /// The needs of its privilege tool.
     pub(crate) lacks: Lacks,
 }
 
-/// What a privilege tool seems to lack, and may be given.
+/// Needs of a privilege tool that another attempt can meet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lacks {
-    /// sudo has given up by itself, before it asked for anything.
+    /// sudo ended by itself, before it asked for anything.
     pub(crate) password: bool,
     /// The tool refuses to work without a terminal, before it asked for anything.
     pub(crate) terminal: bool,
@@ -65,13 +65,14 @@ pub(crate) struct Starting {
     stdin: Option<BoxWrite>,
     /// Input that need not wait for the start.
     feeding: Option<BoxFuture<'static, Result<()>>>,
-    /// Where a tool asks that wants a terminal.
+    /// The terminal of a tool that asks only there.
     terminal: Option<Box<dyn Duplex>>,
-    /// Why a question got no answer; until then the tool may end by itself, and say more.
+    /// The reason why a question got no answer; until the time given, the tool may end by itself
+    /// and say more.
     refused: Option<(NoAnswer, Instant)>,
     /// When the unfinished line has waited long enough to be a question.
     asked: Option<Instant>,
-    /// What the command wrote together with its announcement.
+    /// The command's output that came with its announcement.
     first: Option<Chunk>,
 }
 
@@ -288,7 +289,7 @@ impl Starting {
         }
     }
 
-    /// Why the command was not started, although the process has ended by itself.
+    /// Returns the reason why the command was not started, after its process has ended by itself.
     fn not_begun(&self, status: ExitStatus) -> NotBegun {
         let handshake = &self.living.handshake;
         let said = handshake.preamble();
@@ -331,7 +332,7 @@ impl Starting {
     }
 }
 
-/// What a command itself writes, once it has started: its second stream may still have an
+/// Returns the command's own output after its start: its second stream may still have an
 /// announcement to come.
 fn own_output(
     handshake: Handshake,

@@ -32,7 +32,7 @@ pub(crate) struct Begun {
     pub(super) clock: Arc<Clock>,
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,

@@ -15,12 +15,12 @@ use crate::values::io::{BoxRead, BoxWrite};
 
 const BUFFER: usize = 256 * 1024;
 
-/// How long a command on a terminal that has no input runs before the end of that is typed. sudo
-/// with use_pty (1.9.13) waits forever if something is typed in the moment in which its command
-/// ends; most commands that read nothing are over by then.
+/// Time that a command without input runs on a terminal before end of input is typed. sudo with
+/// use_pty (1.9.13) waits forever if something is typed in the moment in which its command ends;
+/// most commands that read nothing are over by then.
 const END_HELD_BACK: Duration = Duration::from_secs(1);
 
-/// What a command is to read.
+/// The standard input of a command.
 #[derive(Default)]
 pub(crate) struct Input {
     /// `None` is empty.
@@ -29,7 +29,7 @@ pub(crate) struct Input {
     pub(crate) max_encoded: Option<u64>,
 }
 
-/// How input has to be written.
+/// The form in which input is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Pipe,
@@ -77,8 +77,8 @@ impl Feeder {
             // The encoding has its own end, and the session must not end with it.
             Form::EncodedOnTerminal => std::future::pending().await,
             Form::Terminal => {
-                // Closing a terminal is no end of input: ^D at the start of a line is (termios(3),
-                // VEOF). Elsewhere the first one only hands the line over.
+                // Closing a terminal is not an end of input: ^D at the start of a line is
+                // (termios(3), VEOF). Elsewhere the first one only hands the line over.
                 if !self.at_line_start {
                     self.write(END_OF_TRANSMISSION).await;
                 }

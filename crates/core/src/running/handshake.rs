@@ -45,7 +45,7 @@ use crate::values::secret::Secret;
 
 pub(crate) use refusal::{is_refused_password, no_answer, refusal};
 
-/// How much of the output before the announcement is kept, for errors.
+/// Maximum size of the output before the announcement that is kept for errors, in bytes.
 const PREAMBLE: usize = 64 * 1024;
 
 pub(crate) fn not_started_in_time(limit: Duration) -> Error {
@@ -54,7 +54,7 @@ pub(crate) fn not_started_in_time(limit: Duration) -> Error {
     Error::new(ErrorKind::Privilege, message)
 }
 
-/// What ends the input of a terminal.
+/// The character that ends the input of a terminal.
 pub(crate) const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 /// Time limit for a privilege tool to start the command. PAM modules may wait for some seconds on
@@ -81,7 +81,7 @@ impl Leader {
     }
 }
 
-/// What was found in one chunk.
+/// The findings in one chunk.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// The command's own output.
@@ -92,7 +92,7 @@ pub(crate) struct Findings {
     pub(crate) unanswered: Option<NoAnswer>,
 }
 
-/// Why a question gets no answer.
+/// The reason why a question gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
     /// It got its answer, and was asked again: the answer was wrong.
@@ -109,7 +109,7 @@ pub(crate) struct Answer {
     pub(crate) on_terminal: bool,
 }
 
-/// Where a question was asked.
+/// The place where a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Stdout,
@@ -143,7 +143,7 @@ pub(crate) struct Handshake {
     pub(crate) inner: Option<Leader>,
 }
 
-/// What a process writes to.
+/// The streams that a process writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Streams {
     /// A terminal, so there is one announcement.
@@ -165,7 +165,7 @@ enum State {
     Over,
 }
 
-/// Whether the command's own output has begun on a stream.
+/// The state of a stream: before or after the start of the command's own output.
 #[derive(Debug)]
 enum StreamState {
     /// Not yet. This text has no announcement so far.
@@ -226,7 +226,7 @@ impl Handshake {
         }
     }
 
-    /// Whether the command has started. From then on it is never run again.
+    /// Returns whether the command has started. From then on it is never run again.
     pub(crate) fn started(&self) -> bool {
         self.inner.is_some()
     }

@@ -46,18 +46,18 @@ use crate::values::error::Result;
 use crate::values::io::Chunk;
 use crate::values::status::ExitStatus;
 
-/// How long a kill through the link may take.
+/// Time limit of a kill through the link.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a killed command may take to report its end. Podman takes more than 2 s for it on a
-/// busy machine.
+/// Time limit for a killed command to report its end. Podman takes more than 2 s for it on a busy
+/// machine.
 const CONFIRMATION_LIMIT: Duration = Duration::from_secs(8);
 
-/// How long the caller waits for the kill to reach the target, or for the target to answer. On a
-/// link that stalls neither happens, and the caller's own limit has passed already.
+/// Time limit for the kill to reach the target, or for the target to answer. On a link that stalls
+/// neither happens, and the caller's own limit has passed already.
 const REACH_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a command that has been started may take to say whom to kill.
+/// Time limit for a started command to announce its processes.
 const HEARING_LIMIT: Duration = Duration::from_secs(10);
 
 /// The limit once the shell that starts a privilege tool has announced itself: the tool gets no
@@ -175,7 +175,7 @@ impl Killer {
         Handed { control, state, reached: Arc::default(), leader }
     }
 
-    /// Whether nothing is left to do after the connection has ended the group `killed`.
+    /// Returns whether nothing is left to do after the connection has ended the group `killed`.
     fn is_done(&self, killed: Option<i32>, handshake: &Handshake) -> bool {
         let Some(killed) = killed else { return false };
         let deepest = handshake.inner.or(handshake.outer);
@@ -186,17 +186,17 @@ impl Killer {
         // A privilege tool may have put the command into a session of its own, which has not spoken
         // yet.
         let alone = handshake.inner.is_some() || !self.privilege.is_privileged();
-        // Where the connection knows the groups, nothing else can know better: by number, this
-        // could hit a stranger.
+        // If the connection knows the groups, its answer counts: a kill by number could hit a
+        // different process.
         let knows = self.link.connection().features().leads_process_groups
             && !self.privilege.is_privileged();
         knows || (reached && alone)
     }
 
-    /// Whether the kill that the connection has begun by itself has ended the command, and there is
-    /// nothing else to end.
+    /// Returns whether the connection's own kill has ended the command, and nothing else is left to
+    /// end.
     async fn is_done_below(&self, handshake: &Handshake) -> bool {
-        // The shell in front of a privilege tool is not the command.
+        // The shell before a privilege tool is not the command.
         let leader =
             handshake.inner.or(handshake.outer.filter(|_| !self.privilege.is_privileged()));
         match leader {
@@ -208,8 +208,8 @@ impl Killer {
     /// Sends the kill through the link, and says whether it has reached a group; `None` where none
     /// is known.
     ///
-    /// Where the privilege has not been given yet and a tool may ask for a password, it is not
-    /// tried once more for the kill.
+    /// If the privilege was not granted yet and a tool may ask for a password, the kill does not
+    /// use the tool again.
     async fn send(&self, handshake: &Handshake) -> Option<bool> {
         let line = self.kill_line(handshake)?;
         let command = StringCommand::shell(line);
@@ -223,7 +223,7 @@ impl Killer {
 }
 
 impl Killer {
-    /// What ends the groups, or the sessions, that have announced themselves.
+    /// Returns the command that kills the announced groups or sessions.
     fn kill_line(&self, handshake: &Handshake) -> Option<String> {
         let leaders = [handshake.inner, handshake.outer].into_iter().flatten();
         if self.whole_session {
@@ -361,7 +361,7 @@ fn kill_leader(leader: Leader) -> Option<String> {
 }
 
 /// `_hl_e SESSION START`: ends every process of the session (`/proc/PID/stat` field 6, see proc(5))
-/// unless its leader is a later process with the same pid. It looks again until nobody is left,
+/// unless its leader is a later process with the same pid. It looks again until no process is left,
 /// since what it has not reached yet may fork.
 const KILL_SESSION_FUNCTION: &str = r#"_hl_e() { if { read -r _hl_x </proc/$1/stat; } 2>&-; then set -- "$1" "$2" ${_hl_x##*) }; [ -z "$2" ] || [ "${22}" = "$2" ] || return 1; fi
 _hl_s=$1 _hl_n=; while [ "${#_hl_n}" -lt 20 ]; do _hl_n=x$_hl_n _hl_f=

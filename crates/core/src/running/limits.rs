@@ -16,7 +16,7 @@ pub(crate) struct Limits {
     pub(crate) stall: Option<Duration>,
     /// For the start of the command.
     pub(crate) start: Option<Duration>,
-    /// How long output that another process still holds is read after the command's end.
+    /// Time for which output that another process still holds is read after the command's end.
     pub(crate) silence: Duration,
 }
 

@@ -12,7 +12,7 @@ use crate::values::status::ExitStatus;
 
 /// A process that is there. Dropping this ends everything that the process started.
 pub(crate) struct Living {
-    /// What it has announced.
+    /// Its announcements.
     pub(crate) handshake: Handshake,
     /// `None` once it has ended.
     pub(crate) output: Option<BoxStream<'static, std::io::Result<Chunk>>>,
@@ -43,7 +43,7 @@ impl Living {
         }
     }
 
-    /// What is left to end.
+    /// Returns the processes that are left to end.
     fn ending(&mut self) -> Option<Ending> {
         Some(Ending {
             killer: self.killer.take()?,

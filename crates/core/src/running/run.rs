@@ -12,7 +12,7 @@ use crate::running::feed::Input;
 use crate::running::limits::Clock;
 use crate::running::shared::Shared;
 use crate::running::start::Start;
-use crate::shell::arguments::ConnectorArguments;
+use crate::shell::arguments::{ConnectorArguments, default_of};
 use crate::shell::command::StringCommand;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
@@ -21,7 +21,7 @@ use crate::values::output::{Collector, CommandOutput, RunOptions};
 use crate::values::report::Event;
 use crate::values::stdin::Stdin;
 
-/// A sink for output that nobody wants as it arrives.
+/// A sink for output that is not wanted as it arrives.
 pub(crate) struct Ignore;
 
 #[async_trait]
@@ -39,7 +39,7 @@ pub(crate) async fn run(
     options: &RunOptions,
     live: &mut dyn OutputSink,
 ) -> Result<CommandOutput> {
-    let mut left = arguments.retries.unwrap_or(0);
+    let mut left = arguments.retries.unwrap_or_else(|| default_of("_retries"));
     if left > 0 && arguments.stdin.as_ref().is_some_and(|stdin| !stdin.can_reopen()) {
         let message = "retries need a stdin that can be read again: bytes or a file";
         return Err(Error::new(ErrorKind::Data, message).with_target(link.name()));
@@ -52,12 +52,10 @@ pub(crate) async fn run(
         }
         left -= 1;
         link.report(Event::Detail(&format!("running it again, {left} retries left after this")));
-        tokio::time::sleep(arguments.retry_delay.unwrap_or(RETRY_DELAY)).await;
+        let delay = arguments.retry_delay.unwrap_or_else(|| default_of("_retry_delay"));
+        tokio::time::sleep(delay).await;
     }
 }
-
-/// pyinfra's default.
-const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// A command that failed is run again, and so is a time-out: `retries` is the caller's word that it
 /// may.

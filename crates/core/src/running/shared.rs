@@ -34,7 +34,7 @@ pub(crate) type RunUrgently = for<'a> fn(
 
 struct Inner {
     connection: Box<dyn Connection>,
-    /// What the connection was opened through, and is closed after it.
+    /// The link that the connection was opened through. It is closed after it.
     outer: Option<Shared>,
     name: String,
     context: Context,
@@ -50,7 +50,7 @@ struct Inner {
     has_failed: AtomicBool,
 }
 
-/// What a [`Prompter`](crate::Prompter) is asked for sudo's password.
+/// The question by which a [`Prompter`](crate::Prompter) is asked for sudo's password.
 pub const SUDO_QUESTION: &str = "the password for sudo";
 
 impl Shared {
@@ -85,7 +85,7 @@ impl Shared {
         &*self.0.connection
     }
 
-    /// What the connection was opened through.
+    /// Returns the link that the connection was opened through.
     pub(crate) fn outer(&self) -> Option<&Self> {
         self.0.outer.as_ref()
     }
@@ -105,7 +105,7 @@ impl Shared {
         (self.0.run_urgently)(self, command, arguments, limit).await
     }
 
-    /// How everything went that ran here.
+    /// Returns the outcome of everything that ran here.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.0.has_failed.load(Ordering::Relaxed) {
             true => Outcome::Failure,
@@ -129,7 +129,7 @@ impl Shared {
         self.0.context.reporter.report(self.name(), event);
     }
 
-    /// Whether a tool gets a terminal beside the streams of its command.
+    /// Returns whether a tool gets a terminal beside the streams of its command.
     pub(crate) fn wants_terminal(&self) -> bool {
         self.0.wants_terminal.load(Ordering::Relaxed)
     }

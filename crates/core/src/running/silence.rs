@@ -8,13 +8,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::running::kill::Killer;
 use crate::values::error::Result;
 
-/// Stands in for a time that the clock cannot express.
+/// Replaces a time that the clock cannot express.
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How long output that was on its way may take from the connection's buffers to here.
+/// Time limit for output on its way from the connection's buffers to here.
 const LAST_CHANCE: Duration = Duration::from_millis(200);
 
-/// Tells whether silence after a process's end means that there is no more output.
+/// Decides whether silence after a process's end means that there is no more output.
 pub(crate) struct Silence {
     length: Duration,
     ends: Instant,

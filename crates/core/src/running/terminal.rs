@@ -1,4 +1,4 @@
-//! Commands on a terminal that somebody types at.
+//! Commands on a terminal that a user types at.
 //!
 //! # How a session runs
 //!
@@ -26,8 +26,8 @@ use crate::values::error::Result;
 use crate::values::io::OutputSink;
 use crate::values::status::ExitStatus;
 
-/// How long the terminal is read on after the command's end while somebody else still holds it. Who
-/// types waits for it.
+/// Time for which the terminal is read after the command's end while another process still holds
+/// it. The user waits for it.
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// A command that runs on a terminal of its own on the target, from
@@ -41,7 +41,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// What changes its size, also while it is served.
+    /// Returns a handle that changes its size, also while it is served.
     pub fn window(&self) -> Window {
         Window(self.begun.control())
     }
@@ -82,8 +82,8 @@ impl fmt::Debug for Terminal {
 pub struct Window(Option<Weak<dyn ProcessControl>>);
 
 impl Window {
-    /// Tells the terminal its size; whoever runs there gets SIGWINCH. Once the command has ended,
-    /// it does nothing.
+    /// Sets the size of the terminal; its processes get SIGWINCH. Once the command has ended, it
+    /// does nothing.
     ///
     /// # Errors
     ///

@@ -23,7 +23,8 @@ macro_rules! connector_arguments {
         $(#[doc = $more:literal])*
         $field:ident: $type:ty, $type_name:literal, $default:literal, $secret:literal, $with:ident;
     )+) => {
-        /// How one command runs. Host data or the default applies to a field that is `None`.
+        /// Options for running one command. Host data or the default applies to a field that is
+        /// `None`.
         ///
         /// The names are pyinfra's global arguments without the leading underscore, which host data
         /// keeps (`_sudo`). Several privilege tools nest in pyinfra's order: doas → dzdo → sudo →
@@ -173,16 +174,22 @@ impl ConnectorArguments {
         Self::FIELDS.iter().find(|field| field.key == name || &field.key[1..] == name)
     }
 
-    /// Returns whether `code` is a successful exit code (default: only 0).
+    /// Returns whether `code` is a successful exit code.
     #[must_use]
     pub fn is_success(&self, code: i32) -> bool {
-        self.success_exit_codes.as_ref().map_or(code == 0, |codes| codes.contains(&code))
+        let codes = self.success_exit_codes.clone();
+        codes.unwrap_or_else(|| default_of("_success_exit_codes")).contains(&code)
     }
 
     /// Adds the password that the user typed, and does not ask for it again.
     pub(crate) fn answered(self, password: Secret) -> Self {
         Self { sudo_password: Some(password), use_sudo_password: None, ..self }
     }
+}
+
+/// Returns the documented default of a field, by its key.
+pub(crate) fn default_of<T: FromValue>(key: &str) -> T {
+    ConnectorArguments::field(key).expect("the row has this key").default_value()
 }
 
 /// The value of an environment variable.
@@ -277,6 +284,18 @@ mod tests {
         assert_eq!(arguments.sudo, Some(false));
         assert_eq!(arguments.timeout, Some(Duration::from_secs(5)));
         assert!(arguments.is_success(3) && !arguments.is_success(1));
+    }
+
+    #[test]
+    fn a_documented_default_is_a_value_of_its_field() {
+        let fields = ConnectorArguments::FIELDS.iter().filter(|field| !field.default.is_empty());
+        for field in fields {
+            ConnectorArguments::from_data(&Data::new().with(field.key, field.default)).unwrap();
+        }
+        assert_eq!(default_of::<Duration>("_retry_delay"), Duration::from_secs(5));
+        assert!(
+            ConnectorArguments::new().is_success(0) && !ConnectorArguments::new().is_success(1)
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Builds the command line that a Unix target runs.
 
-use crate::shell::arguments::{ConnectorArguments, EnvValue};
+use crate::shell::arguments::{ConnectorArguments, EnvValue, default_of};
 use crate::shell::command::StringCommand;
 use crate::shell::privilege::{self, privileged};
 use crate::values::error::Result;
@@ -39,7 +39,7 @@ pub fn make_unix_command(
     Ok(privileged(body, &arguments.privileges().collect::<Vec<_>>()))
 }
 
-/// How a shell other than `sh` gets the text of the command.
+/// The route by which a shell other than `sh` gets the text of the command.
 #[derive(Clone, Copy)]
 pub(crate) enum CommandText<'a> {
     /// As an argument.
@@ -106,8 +106,9 @@ fn in_shell(
 
 /// Returns the words of `shell_executable`, unless it is just `sh`.
 fn other_shell(arguments: &ConnectorArguments) -> Option<StringCommand> {
-    let words = arguments.shell_executable.as_deref().unwrap_or("sh").split_whitespace();
-    let words: Vec<&str> = words.collect();
+    let shell = arguments.shell_executable.clone();
+    let shell = shell.unwrap_or_else(|| default_of("_shell_executable"));
+    let words: Vec<&str> = shell.split_whitespace().collect();
     (words != ["sh"] && !words.is_empty()).then(|| StringCommand::from_words(words))
 }
 

@@ -49,7 +49,7 @@ enum Quoting {
     SudoLogin,
 }
 
-/// Whether secrets are rendered.
+/// The rendering of secrets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Face {
     Raw,

@@ -27,7 +27,7 @@ struct Field {
     given: for<'a> fn(&'a ConnectorArguments) -> Given<'a>,
 }
 
-/// What a field says, by what it is for.
+/// The value of a field, by its purpose.
 enum Given<'a> {
     Switch(&'a Option<bool>),
     /// Prepares the other user's environment, which kills and clean-ups do not need.
@@ -38,7 +38,7 @@ enum Given<'a> {
     Password(&'a Option<Secret>),
 }
 
-/// How a tool is given a password.
+/// The way in which a tool is given a password.
 struct Password {
     field: Field,
     /// The variable of hostlink's own environment that may hold it.
@@ -50,7 +50,7 @@ struct Password {
     may_be_unused: bool,
 }
 
-/// How a prompt is recognized, and where it comes.
+/// The form of a prompt, and the stream that it comes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PromptKind {
     /// It contains a token of ours, which the script reads from its input for the tool.
@@ -69,14 +69,14 @@ pub(crate) struct Privilege<'a> {
     pub(crate) cue: Option<Cue>,
 }
 
-/// What a script prints before a tool starts.
+/// A line that a script prints before a tool starts.
 pub(crate) struct Cue {
     pub(crate) line: String,
     /// The shell command that prints it.
     pub(crate) command: String,
 }
 
-/// What a privilege tool is to run.
+/// The command of a privilege tool.
 enum Inside {
     /// A script for `sh -c`.
     Script(StringCommand),
@@ -99,7 +99,7 @@ impl<'a> Privilege<'a> {
         Some((self.tool.password.as_ref()?.prompt, self.tool.password(self.arguments)?))
     }
 
-    /// Whether the tool prompts if no password is given.
+    /// Returns whether the tool prompts if no password is given.
     pub(crate) fn always_prompts(&self) -> bool {
         self.tool.password.as_ref().is_some_and(|password| password.always_prompts)
     }
@@ -117,13 +117,14 @@ impl ConnectorArguments {
         TOOLS.iter().map(|tool| tool.name)
     }
 
-    /// Whether these arguments ask for another user's rights, by any tool.
+    /// Returns whether these arguments ask for another user's rights, by any tool.
     #[must_use]
     pub fn is_privileged(&self) -> bool {
         self.privileges().next().is_some()
     }
 
-    /// Whether a tool may ask for a password. su does not ask root, as whom another tool runs it.
+    /// Returns whether a tool may ask for a password. su does not ask if another tool runs it as
+    /// root.
     pub(crate) fn may_be_asked(&self) -> bool {
         let mut levels = self.privileges().enumerate();
         levels.any(|(level, it)| it.answer().is_some() || (level == 0 && it.always_prompts()))

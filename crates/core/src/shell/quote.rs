@@ -48,7 +48,7 @@ fn is_harmless(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"@%+=:,./-_".contains(&byte)
 }
 
-/// Whether single quotes preserve the text in every shell that we know of.
+/// Returns whether single quotes preserve the text in every known shell.
 fn is_plain(script: &[u8]) -> bool {
     script.iter().all(|byte| matches!(byte, b' '..=b'~') && !br#"\!'"`$"#.contains(byte))
 }

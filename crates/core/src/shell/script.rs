@@ -51,7 +51,7 @@ pub(crate) struct Secret8(pub(crate) Vec<u8>);
 /// A prompt that a script may show before its command starts, and the answer.
 #[derive(Clone, Debug)]
 pub struct Prompt {
-    /// How the prompt is recognized.
+    /// The mark by which the prompt is recognized.
     pub question: Question,
     /// The answer, sent with a newline, once.
     pub answer: Secret,
@@ -71,7 +71,7 @@ pub(crate) struct SudoPrompt {
     pub(crate) text: Secret,
 }
 
-/// How a prompt is recognized in the output before the command starts.
+/// The mark by which a prompt is recognized in the output before the command starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// It contains this token of ours, possibly with text around it (sudo-rs).
@@ -81,7 +81,7 @@ pub enum Question {
     Colon,
 }
 
-/// Where the output of a script goes.
+/// The destination of a script's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     Pipes,
@@ -98,7 +98,7 @@ impl Channel {
     }
 }
 
-/// Whether the script must look up its process group.
+/// The source of the script's process group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Groups {
     Known,

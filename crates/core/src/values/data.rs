@@ -79,8 +79,8 @@ impl fmt::Debug for Data {
     }
 }
 
-/// Whether a key is the name of a secret: one of its words says so, and its last word does not say
-/// that it is something about the secret (`password_file`, `token_url`).
+/// Returns whether a key is the name of a secret: one of its words says so, and its last word does
+/// not say that it is something about the secret (`password_file`, `token_url`).
 pub(crate) fn is_secret_name(key: &str) -> bool {
     const PARTS: [&str; 5] = ["pass", "pwd", "secret", "token", "credential"];
     // Most keys cost no memory here.
@@ -142,8 +142,8 @@ fn words(key: &str) -> Vec<String> {
     words
 }
 
-/// Whether a word names a secret, alone or as the end of a compound (`dbpassword`), and does not
-/// deny it (`nopasswd`).
+/// Returns whether a word names a secret, alone or as the end of a compound (`dbpassword`), and
+/// does not deny it (`nopasswd`).
 fn is_secret_word(word: &str) -> bool {
     const SHORT: [&str; 3] = ["pass", "pwd", "apikey"];
     const LONG: [&str; 6] = ["password", "passphrase", "passwd", "secret", "token", "credential"];
@@ -152,7 +152,7 @@ fn is_secret_word(word: &str) -> bool {
     SHORT.contains(&word) || (!denies && LONG.iter().any(|end| singular.ends_with(end)))
 }
 
-/// Whether a key ends in the name of a key that is a secret (`aws_access_key`).
+/// Returns whether a key ends in the name of a key that is a secret (`aws_access_key`).
 fn is_secret_key(words: &[String]) -> bool {
     const KINDS: [&str; 6] = ["access", "api", "encryption", "private", "secret", "signing"];
     match words {
@@ -161,8 +161,8 @@ fn is_secret_key(words: &[String]) -> bool {
     }
 }
 
-/// Whether a value was given as a secret, or the name of its key says that it is one, at any depth:
-/// what is masked wherever it is shown.
+/// Returns whether a value was given as a secret, or the name of its key says that it is one, at
+/// any depth. Such a value is masked wherever it is shown.
 #[must_use]
 pub fn holds_secret(key: &str, value: &Value) -> bool {
     match value {

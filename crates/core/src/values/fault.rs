@@ -47,16 +47,6 @@ impl Fault {
         self.key.as_deref()
     }
 
-    /// The other key that this fault is about: the one that is missing, or that does not go with
-    /// this one.
-    #[must_use]
-    pub fn other_key(&self) -> Option<&str> {
-        match &self.problem {
-            Problem::Text(_) => None,
-            Problem::Needs(other) | Problem::Excludes(other) => Some(other),
-        }
-    }
-
     /// The fault with other names for its keys. `rename` returns `None` for a key that keeps its
     /// name.
     #[must_use]
@@ -91,13 +81,12 @@ mod tests {
     #[test]
     fn both_keys_of_a_fault_are_renamed() {
         let flag = |key: &str| key.strip_prefix('_').map(|name| format!("--{name}"));
-        for (fault, other, shown) in [
-            (Fault::needs("_a", "_b"), Some("_b"), "--a: has no effect without --b"),
-            (Fault::excludes("_a", "x"), Some("x"), "--a: cannot be combined with x"),
-            (Fault::new("x", "is not _a: _b"), None, "x: is not _a: _b"),
-            (Fault::general("_a"), None, "_a"),
+        for (fault, shown) in [
+            (Fault::needs("_a", "_b"), "--a: has no effect without --b"),
+            (Fault::excludes("_a", "x"), "--a: cannot be combined with x"),
+            (Fault::new("x", "is not _a: _b"), "x: is not _a: _b"),
+            (Fault::general("_a"), "_a"),
         ] {
-            assert_eq!(fault.other_key(), other, "{fault}");
             assert_eq!(fault.renamed(flag).to_string(), shown);
         }
     }

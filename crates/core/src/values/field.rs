@@ -1,4 +1,4 @@
-//! What describes a key of host data, and the table in which a connector declares its keys.
+//! The description of a key of host data, and the table in which a connector declares its keys.
 
 use crate::values::value::{FromValue, Value};
 
@@ -7,16 +7,16 @@ use crate::values::value::{FromValue, Value};
 pub struct DataField {
     /// The key, as users write it.
     pub key: &'static str,
-    /// What it means, in one sentence.
+    /// Its meaning, in one sentence.
     pub description: &'static str,
     /// The type, as help texts name it: "text", "true or false", "seconds".
     pub type_name: &'static str,
     /// The default, as users would write it; empty where there is none.
     pub default: &'static str,
-    /// Whether its value is masked wherever it would be shown.
+    /// True if its value is masked wherever it would be shown.
     pub secret: bool,
-    /// Whether a value could run code, read files or lower a guard on this machine. Data from a
-    /// source that is not [trusted](crate::About::is_trusted) may not set it.
+    /// True if a value could act on this machine: run code, read files, rename images or lower a
+    /// guard. Data from a source that is not [trusted](crate::About::is_trusted) may not set it.
     pub guarded: bool,
 }
 

@@ -61,10 +61,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::String(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::String(text))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::with_capacity(items.size_hint().unwrap_or(0).min(MOST_RESERVED));
         while let Some(item) = items.next_element()? {

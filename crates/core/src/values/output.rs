@@ -1,4 +1,4 @@
-//! What a command wrote, and how it ended.
+//! The output of a command, and its exit status.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub struct RunOptions {
     /// [`ConnectorArguments::retry_until`](crate::ConnectorArguments::retry_until) sees the kept
     /// part.
     pub output_limit: Option<usize>,
-    /// How long to keep reading after the command has ended while a background process of it keeps
-    /// its output open and writes nothing. Default: 2 s.
+    /// Time to keep reading after the command has ended while a background process of it keeps its
+    /// output open and writes nothing. Default: 2 s.
     pub output_silence: Duration,
 }
 
@@ -52,7 +52,7 @@ impl RunOptions {
     }
 }
 
-/// What a command wrote, and how it ended.
+/// The output of a command, and its exit status.
 ///
 /// The bytes are unchanged; lines are a view of them. Each stream is in the command's order; both
 /// are interleaved in the order of arrival.

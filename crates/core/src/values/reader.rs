@@ -110,7 +110,7 @@ pub(crate) fn faults_to_result(faults: Vec<Fault>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// What the checks found, if they found anything.
+/// Collects the faults that the checks found.
 pub fn all_checks(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
     let mut target = None;
     let mut found: Vec<Fault> = Vec::new();

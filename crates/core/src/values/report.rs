@@ -59,7 +59,7 @@ pub struct NobodyToAsk;
 #[async_trait]
 impl Prompter for NobodyToAsk {
     async fn ask_secret(&self, target: &str, question: &str) -> Result<Secret> {
-        let message = format!("{question} is wanted, and there is no terminal to ask on");
+        let message = format!("{question} is required, and there is no terminal to ask on");
         Err(Error::new(ErrorKind::Auth, message).with_target(target))
     }
 }

@@ -1,8 +1,8 @@
-//! How a command ended.
+//! The exit status of a command.
 
 use std::fmt;
 
-/// How a command ended.
+/// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitStatus {
     /// It exited with this code, 0 to 255. If a signal ended the child of a shell, this is the

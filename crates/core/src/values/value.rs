@@ -109,7 +109,7 @@ const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 ///
 /// Numbers and booleans are read from text, too, since a command line has only text.
 pub trait FromValue: Sized {
-    /// What the error says was expected: "a whole number", "true or false".
+    /// The expected type, for an error: "a whole number", "true or false".
     const EXPECTED: &'static str;
 
     /// Returns the typed value, or `None` if the value has another type.

@@ -81,10 +81,7 @@ async fn what_only_lists_hosts_stands_behind_nothing() {
         let cloud = Cloud::new(vec![NameData::new("c1")], vec![]);
         let builder = Inventory::builder().host(name);
         let error = builder.build(&registry(Some(cloud.clone())), &context()).await.unwrap_err();
-        assert!(
-            error.to_string().contains("cannot stand behind another target"),
-            "{name}: {error}"
-        );
+        assert!(error.to_string().contains("cannot follow another target"), "{name}: {error}");
         assert_eq!(cloud.asked(), 0);
     }
 }

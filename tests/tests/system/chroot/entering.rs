@@ -237,9 +237,9 @@ fn bad_names_and_data_are_one_line_and_status_2() {
         (&["@chroot//srv", "--data", "chroot_directory=/other"], "differs from chroot_path"),
         (&["@chroot//srv", "--data", "chroot_sudo_user=x"], "no effect without chroot_sudo"),
         (&["@chroot//srv", "--data", "chroot_mount=true"], "did you mean chroot_mounts?"),
-        (&["@chroot//srv/@local"], "@local cannot stand behind another target"),
-        (&["@chroot//srv/@ssh/h"], "@ssh cannot stand behind another target"),
-        (&["@local/@ssh/h"], "@ssh cannot stand behind another target"),
+        (&["@chroot//srv/@local"], "@local reaches its targets directly, so it cannot follow"),
+        (&["@chroot//srv/@ssh/h"], "@ssh reaches its targets directly, so it cannot follow"),
+        (&["@local/@ssh/h"], "@ssh reaches its targets directly, so it cannot follow"),
     ] {
         let (name, options) = words.split_first().unwrap();
         let words = [options, &[name, "exec", "--", "true"]].concat();

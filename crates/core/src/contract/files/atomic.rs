@@ -15,14 +15,14 @@ use super::source::mode_of;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::random::random_hex;
 
-/// How a file of this machine is created.
+/// Options for creating a file on this machine.
 #[derive(Clone, Debug)]
 pub struct Creation {
     /// The required mode; `None` if an existing file keeps its own.
     pub mode: Option<u32>,
     /// The mode of a new file, before the umask.
     pub source_mode: u32,
-    /// Whether a symlink at the destination is written through.
+    /// True if a symlink at the destination is followed.
     pub follow: bool,
     /// The temporary file's path, instead of a hidden name beside the destination.
     pub temporary: Option<PathBuf>,
@@ -71,7 +71,7 @@ impl AtomicFile {
         }
     }
 
-    /// Where the bytes go.
+    /// Returns the file that takes the bytes.
     #[must_use]
     pub fn file(&self) -> &File {
         match &self.shape {
@@ -80,7 +80,7 @@ impl AtomicFile {
         }
     }
 
-    /// Whether the file replaces the destination, and is not written in place.
+    /// Returns whether the file replaces the destination, instead of being written in place.
     #[must_use]
     pub fn replaces(&self) -> bool {
         matches!(self.shape, Shape::Replace { .. })
@@ -163,7 +163,7 @@ impl AtomicFile {
 ///
 /// # Errors
 ///
-/// What the work returns, or [`ErrorKind::Transfer`] if the runtime is ending.
+/// Returns the result of the work, or [`ErrorKind::Transfer`] if the runtime is ending.
 ///
 /// # Panics
 ///

@@ -14,7 +14,7 @@ use crate::values::error::Result;
 #[derive(Debug)]
 pub struct Copies(TaskTracker);
 
-/// Whether the future that waits for some work has been dropped.
+/// A flag that is set when the future that waits for some work is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Cancelled(Arc<AtomicBool>);
 
@@ -26,8 +26,8 @@ impl Copies {
     ///
     /// # Errors
     ///
-    /// What the work returns, or [`ErrorKind::Transfer`](crate::ErrorKind::Transfer) if the runtime
-    /// is ending.
+    /// Returns the result of the work, or [`ErrorKind::Transfer`](crate::ErrorKind::Transfer) if
+    /// the runtime is ending.
     ///
     /// # Panics
     ///
@@ -61,7 +61,7 @@ impl Default for Copies {
 }
 
 impl Cancelled {
-    /// Whether it has.
+    /// Returns whether the future was dropped.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -71,7 +71,7 @@ pub enum FileProgram {
     Scp,
 }
 
-/// How a file or a directory is stored on the target.
+/// Options for storing a file or a directory on the target.
 #[derive(Clone, Debug, Default)]
 pub struct PutOptions {
     /// Permission bits. Default: an existing file keeps its own (and its owner); a new one has
@@ -89,11 +89,11 @@ pub struct PutOptions {
     /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
     /// and the limit of time. The rest is not used.
     pub arguments: ConnectorArguments,
-    /// What the reporter is told.
+    /// The events for the reporter.
     pub run: RunOptions,
 }
 
-/// How a file or a directory is read from the target.
+/// Options for reading a file or a directory from the target.
 #[derive(Clone, Debug, Default)]
 pub struct GetOptions {
     /// Take the file's mode and modification time. Default: an existing file keeps its mode; a new
@@ -103,7 +103,7 @@ pub struct GetOptions {
     /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
     /// and the limit of time. The rest is not used.
     pub arguments: ConnectorArguments,
-    /// What the reporter is told.
+    /// The events for the reporter.
     pub run: RunOptions,
 }
 
@@ -132,13 +132,13 @@ impl PutOptions {
         Self { arguments, ..self }
     }
 
-    /// Whether the caller chose a place for the temporary file.
+    /// Returns whether the caller chose a place for the temporary file.
     #[must_use]
     pub fn places_temporary(&self) -> bool {
         self.remote_temp_filename.is_some() || self.arguments.temp_dir.is_some()
     }
 
-    /// Whether a symlink at the destination is written through.
+    /// Returns whether a symlink at the destination is followed.
     #[must_use]
     pub fn follows(&self) -> bool {
         self.follow.unwrap_or(!self.arguments.is_privileged())

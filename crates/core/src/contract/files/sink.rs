@@ -34,8 +34,8 @@ impl fmt::Debug for Sink<'_> {
 }
 
 impl Sink<'_> {
-    /// Whether it is the path of a regular file or of none. Opening anything else may have effects
-    /// (a FIFO), so it must not be opened twice.
+    /// Returns whether it is the path of a regular file or of none. Opening anything else may have
+    /// effects (a FIFO), so it must not be opened twice.
     pub fn is_file(&self) -> impl Future<Output = bool> + Send + use<> {
         let path = if let Self::Path(path) = self { Some(path.clone()) } else { None };
         async move {
@@ -127,7 +127,7 @@ impl fmt::Debug for SinkWriter<'_, '_> {
     }
 }
 
-/// What the target reports about a file before its bytes.
+/// The target's report about a file, before its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Header {
     /// Its permission bits.

@@ -108,7 +108,7 @@ async fn open_path(path: &Path) -> Result<OpenSource> {
     }
     // Files of /proc say 0 and have more; pipes have no length at all.
     let sized = metadata.is_file() && metadata.len() > 0;
-    // What was announced is sent: a log may grow meanwhile.
+    // Sends as much as was announced: a log may grow meanwhile.
     let reader: BoxRead = match sized {
         true => Box::pin(file.take(metadata.len())),
         false => Box::pin(file),

@@ -141,7 +141,7 @@ mod tests {
         let most = 4 * WAITING;
         while taken < most {
             let content = BytesMut::zeroed(PIECE);
-            // A pipe that nobody reads: the writer takes no more at some time.
+            // A pipe without a reader: the writer takes no more at some time.
             let limit = std::time::Duration::from_millis(200);
             let Ok(pushed) = tokio::time::timeout(limit, writer.push(content)).await else { break };
             pushed.unwrap();
@@ -154,7 +154,7 @@ mod tests {
         });
         writer.flush().await.unwrap();
         drop(writer);
-        // What was being taken when the time was up is there too.
+        // The piece that was being taken when the time was up is there, too.
         assert_eq!(reading.join().unwrap().unwrap(), taken + PIECE);
     }
 }

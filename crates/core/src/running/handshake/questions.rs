@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Answer, Findings, Handshake, NoAnswer, Origin, PREAMBLE, State, find};
 use crate::shell::script::{Prompt, Question};
 
-/// How long an unfinished line must stay unfinished to be a question: tools also write `su: ` and
-/// then the rest.
+/// Time for which an unfinished line must stay unfinished to be a question: tools also write `su: `
+/// and then the rest.
 const QUESTION_DELAY: Duration = Duration::from_millis(150);
 
 /// The delay for a question that is asked again after its answer: the answer was wrong, or was
@@ -37,7 +37,8 @@ impl Handshake {
         self.terminal.drain(..excess);
     }
 
-    /// How long the last line must stay unfinished to be a question; `None` if it cannot be one.
+    /// Returns the time for which the last line must stay unfinished to be a question; `None` if it
+    /// cannot be one.
     pub(crate) fn question_delay(&self) -> Option<Duration> {
         if self.started() {
             return None;
@@ -61,7 +62,7 @@ impl Handshake {
         }
     }
 
-    /// Whether this repeats the question that was answered last.
+    /// Returns whether this repeats the question that was answered last.
     fn is_last(&self, text: &[u8]) -> bool {
         !self.last.is_empty() && last_line(text) == self.last
     }
@@ -111,7 +112,7 @@ impl Handshake {
         self.prompts.iter().position(is_open)
     }
 
-    /// Whether a secret has been sent.
+    /// Returns whether a secret has been sent.
     pub(crate) fn has_answered(&self) -> bool {
         self.prompts.iter().any(|(_, state)| *state == State::Answered)
     }

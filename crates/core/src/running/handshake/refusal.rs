@@ -5,8 +5,9 @@ use tokio::time::{Instant, sleep_until};
 use super::NoAnswer;
 use crate::values::error::{Error, ErrorKind, Refusal};
 
-/// Whether sudo did not take a password: it asked again, or says how many were wrong, in whatever
-/// language. It does not ask again if it takes one attempt only (sudoers(5), `passwd_tries`).
+/// Returns whether sudo refused a password: it asked again, or says how many were wrong, in
+/// whatever language. It does not ask again if it takes one attempt only (sudoers(5),
+/// `passwd_tries`).
 pub(crate) fn is_refused_password(error: &Error) -> bool {
     let counts = |line: &str| {
         line.strip_prefix("sudo: ")

@@ -41,7 +41,7 @@ fn a_prompt_is_answered_once_and_its_return_is_a_refusal() {
     let Question::Token(token) = &script.prompts()[0].question else { panic!("no token") };
     let ask = Bytes::from(format!("[sudo: {token}] "));
     let mut handshake = Handshake::new(&script, Streams::Two);
-    assert!(handshake.hear(Stream::Stderr, ask.clone()).answers.is_empty(), "nobody asks yet");
+    assert!(handshake.hear(Stream::Stderr, ask.clone()).answers.is_empty(), "nothing asks yet");
     let mut handshake = Handshake::new(&script, Streams::Two);
     handshake.hear(Stream::Stdout, format!("{} out 7 7 1\n", script.token()).into());
     assert_eq!(handshake.hear(Stream::Stderr, ask.clone()).answers.len(), 1);
@@ -63,7 +63,7 @@ fn out(script: &Script) -> Bytes {
     format!("{} out 7 7 1\n", script.token()).into()
 }
 
-/// What is answered to a line that asks with a colon and stands.
+/// Returns the answers to an unfinished line that ends in a colon.
 fn answered(handshake: &mut Handshake) -> Vec<String> {
     let heard = handshake.take_question();
     heard.answers.iter().map(|answer| answer.secret.expose().to_owned()).collect()
