@@ -18,9 +18,9 @@
 //!   removes the directory.
 //! - `mux`, `channel`: sessions on the master's socket. The packages `openssh` and
 //!   `openssh-mux-client` close their connection to the master with the exit code, whereupon the
-//!   master drops output that is still to come (a mebibyte came back 32 KiB short), turn code 127
-//!   into an error, and forward no agent. `dial` to a TCP port is such a session too; `openssh` is
-//!   used for checks and for `dial` to Unix sockets.
+//!   master drops output that is still to come (a mebibyte came back 32 KiB short); `openssh` also
+//!   turns code 127 into an error, and forwards no agent. `dial` to a TCP port is such a session
+//!   too; `openssh` is used for checks, forwards and `dial` to Unix sockets.
 //! - `slots`: 8 commands at once on a login, of the 10 sessions that sshd allows, since files take
 //!   one and a kill needs one. A refused channel tells how many there are: then so many less one
 //!   are used (all, where there are but two), and one more is tried 2 s later, or all after a new
@@ -30,8 +30,8 @@
 //! - `doors`: 8 logins at once at a first hop, of the 10 that sshd takes before it turns some away.
 //! - `sockets`: ssh gets socket pairs for a session's streams, as from scp: a pipe wakes its writer
 //!   for each page that becomes free, a socket when most of it has been read.
-//! - `sftp/`: pipelined on `openssh-sftp-client-lowlevel`: the package above it cannot open a file
-//!   with mode 0600. What SFTP cannot do exactly as core's scripts do is left to them.
+//! - `sftp/`: clones of a file of `openssh-sftp-client` with offsets of their own, so that many
+//!   requests are in flight. What SFTP cannot do exactly as core's scripts do is left to them.
 //! - `sftp/direct`: the bytes of a large file pass this process by: ssh's master is handed the
 //!   temporary file itself as the standard output of a `cat`. That output has no announcement, so
 //!   what proves it whole is the length that SFTP told, with `cat`'s exit code 0; noise of a

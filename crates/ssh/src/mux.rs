@@ -1,9 +1,16 @@
 //! The client's side of OpenSSH's `PROTOCOL.mux`: what is said on a master's control socket.
 //!
-//! The packages `openssh` and `openssh-mux-client` speak it too. They close the socket as soon as
-//! the exit code is there, whereupon the master drops what it has not written out yet; and they can
-//! neither forward the agent nor pass variables on. So sessions are opened here, and the packages
-//! do the rest.
+//! The package `openssh-mux-client`, on which `openssh` is built, speaks it too. Version 0.17.9
+//! lacks two things, so sessions are opened here, and the packages do the rest:
+//!
+//! - `EstablishedSession::wait` (`src/session.rs`) closes its connection with the exit code. The
+//!   master then drops output that it has not written yet: the conformance case
+//!   `what_an_ended_command_wrote_waits_for_a_slow_reader` would fail. Nor can it wait until the
+//!   channel is closed, before which the host may refuse the next one.
+//! - There is no request for a stream to a TCP port (`Request`, `src/request.rs`), which `dial`
+//!   makes.
+//!
+//! It can forward the agent (`Session::agent`); `openssh` 0.11.6 does not ask it to.
 
 use std::io::{self, ErrorKind::InvalidData, IoSlice};
 use std::mem::MaybeUninit;

@@ -212,13 +212,19 @@ impl Scene {
 
     /// Removes them.
     pub(crate) async fn remove_leftovers(&self) -> anyhow::Result<()> {
-        self.sh(&format!("rm -f ./.*{TEMPORARY_MARK}*")).await.map(drop)
+        self.sh(&format!("rm -rf ./.*{TEMPORARY_MARK}*")).await.map(drop)
     }
 }
 
 /// Returns the command that finds our temporary files in the current directory.
 pub(crate) fn find_temporaries(more: &str) -> String {
     format!("find . -name '.*{TEMPORARY_MARK}*' {more}")
+}
+
+/// Returns the command that finds those of them that have content, and files in directories of
+/// ours.
+pub(crate) fn find_filled_temporaries() -> String {
+    format!("find . -path '*{TEMPORARY_MARK}*' -type f -size +0c")
 }
 
 /// Returns the checksum of a file on this machine, by md5sum(1).

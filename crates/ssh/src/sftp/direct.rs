@@ -1,57 +1,57 @@
 //! Reads a large file without its content passing through this process.
 //!
-//! `cat` writes it on the host, and ssh's master writes what comes into the file here: of all ways
-//! the one with the fewest copies and processes. Its output could hold what a start-up file of the
-//! shell writes, so it counts only if it has come to its end and is as long as SFTP says that the
-//! file is; if not, the file goes over SFTP.
+//! `cat` reads it on the host, and ssh's master writes the output to the file here, which takes the
+//! fewest copies and processes. A start-up file of the shell could add to the output, so the file
+//! counts only if it is complete and has the length that SFTP reports. If not, the file comes over
+//! SFTP.
 
 use std::fs::File;
 use std::time::Duration;
 
 use hostlink_core::transfer::{GetOptions, STALL, Sink, SinkWriter, Transferred};
 use hostlink_core::{Error, ErrorKind, ExitStatus, Result, quote};
-use openssh_sftp_client_lowlevel::FileAttrs;
+use openssh_sftp_client::metadata::MetaData;
 use tokio::time::{Instant, interval};
 
-use super::get::{header, look};
+use super::get::header;
 use super::session::Session;
 use super::sessions::Sessions;
 use super::trouble::Trouble;
 use crate::transport::Writing;
 
-/// From this size on a channel more is worth its round trips.
+/// From this size on, another channel is worth its round trips.
 const LARGE: u64 = 8 * 1024 * 1024;
 
-/// How often it is looked whether something moves.
+/// How often the file's length is checked.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Output that stands still for so long after its command's end is held up by something else, which
-/// a start-up file has left behind.
+/// How long output may pause after its command's end. After that, another process holds the output
+/// open, which a start-up file has started.
 const HELD_UP: Duration = Duration::from_secs(3);
 
-/// How a try went.
+/// The result of a try.
 enum Tried {
     Whole,
     /// The output is longer than the file was.
     Longer,
-    /// It did not come to its end, or found no room, or was not begun.
+    /// It is incomplete, found no space, or was not started.
     Not,
 }
 
-/// Reads the file of which SFTP has just said `found`; `None` if it is not one for this, or this
-/// does not serve it.
+/// Reads the file with the attributes `found`; `None` if it is not one for this route, or the route
+/// fails.
 pub(super) async fn get(
     sessions: &Sessions,
     session: &Session,
     path: &str,
-    found: &FileAttrs,
+    found: &MetaData,
     sink: &mut Sink<'_>,
     options: &GetOptions,
 ) -> Result<Option<Transferred>> {
-    let (Some(size), Some((_, modified))) = (found.get_size(), found.get_time()) else {
+    let (Some(size), Some(modified)) = (found.len(), found.modified()) else {
         return Ok(None);
     };
-    // What a relative path starts from is SFTP's affair.
+    // Only the SFTP server knows where a relative path starts.
     if size < LARGE || !path.starts_with('/') || !sink.is_file().await {
         return Ok(None);
     }
@@ -69,9 +69,9 @@ pub(super) async fn get(
             Ok(Some(Transferred { bytes: size, in_place }))
         }
         Tried::Longer => {
-            // A file that grows is no sign of noise.
-            let now = look(session, path).await.map_err(|trouble| trouble.of(path))?;
-            if now.get_size() == Some(size) {
+            // Unless the file has grown, a start-up file has added to the output.
+            let now = session.stat(path.as_ref()).await.map_err(|trouble| trouble.of(path))?;
+            if now.len() == Some(size) {
                 sessions.is_inexact();
             }
             Ok(None)
@@ -82,7 +82,7 @@ pub(super) async fn get(
 
 async fn run(sessions: &Sessions, script: &str, file: &File, size: u64) -> Result<Tried> {
     let copy = file.try_clone().map_err(|error| {
-        let message = "the file cannot be handed to ssh";
+        let message = "the file cannot be passed to ssh";
         Error::new(ErrorKind::Transfer, message).with_source(error)
     })?;
     let Some(Writing { exit, written }) = sessions.run_into(script, copy.into()).await? else {
@@ -105,7 +105,7 @@ async fn run(sessions: &Sessions, script: &str, file: &File, size: u64) -> Resul
     })
 }
 
-/// Writes the file, if it is the one that SFTP has seen.
+/// Returns the script that writes the file, if it is the one that SFTP has seen.
 fn script(path: &str, size: u64, modified: u32) -> String {
     let path = quote::shell(path.as_bytes());
     let path = String::from_utf8_lossy(&path);
@@ -121,7 +121,7 @@ fn length(file: &File) -> Option<u64> {
     file.metadata().ok().map(|found| found.len())
 }
 
-/// Resolves when a file has not grown for so long.
+/// Resolves when a file has not grown for `limit`.
 async fn standing_still(file: &File, limit: Duration) {
     let (mut looks, mut before, mut moved) = (interval(LOOK), None, Instant::now());
     while moved.elapsed() < limit {

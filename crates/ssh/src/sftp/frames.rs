@@ -1,38 +1,59 @@
 //! Guards the client against a server that does not speak SFTP.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, OnceLock};
 
-use tokio::io::{AsyncRead, ReadBuf};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio_util::codec::Decoder;
 
-/// Passes on what a server says as long as its packets are such as may be.
+/// Passes on packets that are valid, whole but for content, which is passed on in parts.
 ///
-/// The client library takes every length and count for true: a wrong one would make it allocate
-/// gigabytes, which ends the process. What a login file writes in the place of SFTP ends here, too.
-/// Of packets, only content is passed on in parts.
-pub(super) struct Frames<R> {
-    inner: R,
-    /// The packet that comes, from its length on.
-    packet: Vec<u8>,
-    /// How much of `packet` has been passed on; it is whole, or content's head, if `is_checked`.
-    passed: usize,
-    is_checked: bool,
-    /// How much content is to come behind the head.
+/// The package trusts every length and count: a wrong one would make it allocate gigabytes, which
+/// ends the process. Text that a login file writes before SFTP is an error, too.
+pub(super) struct Frames {
+    /// The bytes of a packet's content that have yet to arrive.
     left: usize,
     is_first: bool,
+    sizes: Arc<OnceLock<Sizes>>,
 }
+
+/// The sizes of requests that a server accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) read: u32,
+    pub(super) write: u32,
+}
+
+impl Sizes {
+    /// The sizes that the package uses for a server that does not report its limits
+    /// (`OPENSSH_PORTABLE_DEFAULT_DOWNLOAD_BUFLEN` in openssh-sftp-client-lowlevel).
+    pub(super) const USUAL: Self = Self { read: 20 * 1024, write: 20 * 1024 };
+
+    /// Returns what the server reports, within reason.
+    fn reported(read: u64, write: u64) -> Self {
+        let within = |limit: u64, usual| match u32::try_from(limit).unwrap_or(LARGEST) {
+            // The server has no limit.
+            0 => usual,
+            limit => limit.clamp(SMALLEST, LARGEST),
+        };
+        Self { read: within(read, Self::USUAL.read), write: within(write, Self::USUAL.write) }
+    }
+}
+
+/// The limit of OpenSSH's server: more would not fit in its packets.
+const LARGEST: u32 = 255 * 1024;
+/// Smaller requests would be too many.
+const SMALLEST: u32 = 4 * 1024;
 
 /// The length of a packet's length and type.
 const HEAD: usize = 5;
-/// As much as OpenSSH's own client takes (SFTP_MAX_MSG_LENGTH in sftp-common.h), with room for the
-/// header.
+/// The limit of OpenSSH's own client (SFTP_MAX_MSG_LENGTH in sftp-common.h), and the header.
 const LONGEST: usize = 256 * 1024 + 1024;
 const LONGEST_VERSION: usize = 4096;
-/// As long as a handle may be (draft-ietf-secsh-filexfer-02, section 6.3).
+/// The longest handle (draft-ietf-secsh-filexfer-02, section 6.3).
 const LONGEST_HANDLE: usize = 256;
 
-// Of the answers, names are missing: nothing is asked that has them.
+// No request is sent that is answered with names.
 const VERSION: u8 = 2;
 const STATUS: u8 = 101;
 const HANDLE: u8 = 102;
@@ -40,20 +61,18 @@ const DATA: u8 = 103;
 const ATTRS: u8 = 105;
 const EXTENDED_REPLY: u8 = 201;
 
-impl<R> Frames<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, packet: Vec::new(), passed: 0, is_checked: false, left: 0, is_first: true }
+impl Frames {
+    pub(super) fn new() -> Self {
+        Self { left: 0, is_first: true, sizes: Arc::default() }
     }
 
-    /// Checks what of the packet is there. How much more there must be of it; 0 if it may be passed
-    /// on.
-    fn check(&mut self) -> io::Result<usize> {
-        let Some((head, body)) = self.packet.split_first_chunk::<HEAD>() else {
-            return Ok(HEAD - self.packet.len());
-        };
-        let [a, b, c, d, kind] = *head;
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let allowed = match kind {
+    /// Returns the sizes, which are set when the server reports its limits.
+    pub(super) fn sizes(&self) -> Arc<OnceLock<Sizes>> {
+        self.sizes.clone()
+    }
+
+    fn allows(&self, kind: u8, length: usize) -> bool {
+        match kind {
             VERSION => self.is_first && (5..=LONGEST_VERSION).contains(&length),
             // Type, request and the data's own length.
             DATA => !self.is_first && (9..=LONGEST).contains(&length),
@@ -61,33 +80,58 @@ impl<R> Frames<R> {
                 !self.is_first && (5..=LONGEST).contains(&length)
             }
             _ => false,
-        };
-        if !allowed {
-            return Err(senseless(head));
+        }
+    }
+}
+
+impl Decoder for Frames {
+    type Item = Bytes;
+    type Error = io::Error;
+
+    fn decode(&mut self, bytes: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        if self.left > 0 && !bytes.is_empty() {
+            let part = bytes.split_to(self.left.min(bytes.len()));
+            self.left -= part.len();
+            return Ok(Some(part.freeze()));
+        }
+        let Some(&[a, b, c, d, kind]) = bytes.first_chunk::<HEAD>() else { return Ok(None) };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if !self.allows(kind, length) {
+            return Err(senseless(bytes));
         }
         if kind == DATA {
             self.left = length - 1;
-        } else if body.len() < length - 1 {
-            return Ok(length - 1 - body.len());
-        } else if let Some(mended) =
-            check_body(kind, body).ok_or_else(|| senseless(&self.packet))?
-        {
-            self.packet = mended;
+        } else if bytes.len() < length + 4 {
+            bytes.reserve(length + 4 - bytes.len());
+            return Ok(None);
         }
-        (self.is_checked, self.is_first) = (true, false);
-        Ok(0)
+        self.is_first = false;
+        let packet = bytes.split_to(if kind == DATA { HEAD } else { length + 4 });
+        if kind == DATA {
+            return Ok(Some(packet.freeze()));
+        }
+        let mended = check_body(kind, &packet[HEAD..], &self.sizes);
+        let mended = mended.ok_or_else(|| senseless(&packet))?;
+        Ok(Some(mended.map_or_else(|| packet.freeze(), Bytes::from)))
+    }
+
+    fn decode_eof(&mut self, bytes: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        match self.decode(bytes)? {
+            None if bytes.has_remaining() => Err(io::ErrorKind::UnexpectedEof.into()),
+            decoded => Ok(decoded),
+        }
     }
 }
 
 fn senseless(packet: &[u8]) -> io::Error {
     let said = String::from_utf8_lossy(&packet[..packet.len().min(64)]);
-    let message = format!("it does not speak SFTP, but says {said:?}…");
+    let message = format!("it does not speak SFTP, but sent {said:?}…");
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// Checks the strings in a packet; `None` if they do not fit in. A status with text that the
-/// library would not take is made anew.
-fn check_body(kind: u8, mut body: &[u8]) -> Option<Option<Vec<u8>>> {
+/// Checks the strings in a packet; `None` if they are longer than the packet. Returns a new packet
+/// if the package would not accept this one.
+fn check_body(kind: u8, mut body: &[u8], sizes: &OnceLock<Sizes>) -> Option<Option<Vec<u8>>> {
     let start = body.split_off(..4)?;
     match kind {
         VERSION => {
@@ -98,33 +142,34 @@ fn check_body(kind: u8, mut body: &[u8]) -> Option<Option<Vec<u8>>> {
         HANDLE if string(&mut body)?.len() > LONGEST_HANDLE => return None,
         STATUS => {
             let code = body.split_off(..4)?;
-            // Old servers send no text (draft-ietf-secsh-filexfer-02, section 7, has it from
-            // version 3 on).
+            // Old servers send no text, which draft-ietf-secsh-filexfer-02, section 7, has from
+            // version 3 on.
             let mut text = || if body.is_empty() { Some(&[][..]) } else { string(&mut body) };
             let (said, language) = (text()?, text()?);
             return Some(Some(status(start, code, said, language)));
         }
-        ATTRS => {
-            let (flags, rest) = body.split_first_chunk::<4>()?;
-            let flags = u32::from_be_bytes(*flags);
-            if flags & EXTENDED != 0 {
-                let fields = [(1, 8), (2, 8), (4, 4), (8, 8)];
-                let there = fields.iter().filter(|(flag, _)| flags & flag != 0);
-                let rest = rest.get(..there.map(|(_, length)| length).sum())?;
-                let flags = (flags & !EXTENDED).to_be_bytes();
-                return Some(Some(packet(&[&[ATTRS], start, &flags, rest].concat())));
-            }
+        EXTENDED_REPLY => {
+            // The answer to the only such request, for the limits. The package panics, or wraps, if
+            // a packet may have less than 300 bytes (`Sftp::set_limits`).
+            let [_, read, write, handles] = limits(body)?;
+            let sizes = *sizes.get_or_init(|| Sizes::reported(read, write));
+            let limits = [LONGEST as u64, sizes.read.into(), sizes.write.into(), handles];
+            let limits = limits.map(u64::to_be_bytes).concat();
+            return Some(Some(packet(&[&[EXTENDED_REPLY], start, &limits].concat())));
         }
         _ => {}
     }
     Some(None)
 }
 
-/// In a file's attributes: names and values follow behind those that have numbers. Nobody reads
-/// them.
-const EXTENDED: u32 = 0x8000_0000;
+/// Returns the four numbers of an answer to limits@openssh.com (OpenSSH's PROTOCOL, section 4.8).
+fn limits(body: &[u8]) -> Option<[u64; 4]> {
+    let (numbers, _) = body.as_chunks();
+    let numbers: [[u8; 8]; 4] = numbers.try_into().ok()?;
+    Some(numbers.map(u64::from_be_bytes))
+}
 
-/// Takes a string, which has its length before it.
+/// Takes a string, which follows its length.
 fn string<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = u32::from_be_bytes(bytes.split_off(..4)?.try_into().ok()?);
     bytes.split_off(..length as usize)
@@ -148,68 +193,23 @@ fn be(length: usize) -> [u8; 4] {
     u32::try_from(length).expect("a packet is much shorter").to_be_bytes()
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Frames<R> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if buffer.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        loop {
-            if this.is_checked && this.passed < this.packet.len() {
-                let rest = &this.packet[this.passed..];
-                let passing = rest.len().min(buffer.remaining());
-                buffer.put_slice(&rest[..passing]);
-                this.passed += passing;
-                return Poll::Ready(Ok(()));
-            }
-            if this.is_checked && this.left > 0 {
-                let before = buffer.filled().len();
-                if this.left >= buffer.remaining() {
-                    ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
-                } else {
-                    let mut part = ReadBuf::new(buffer.initialize_unfilled_to(this.left));
-                    ready!(Pin::new(&mut this.inner).poll_read(context, &mut part))?;
-                    let came = part.filled().len();
-                    buffer.advance(came);
-                }
-                this.left -= buffer.filled().len() - before;
-                return Poll::Ready(Ok(()));
-            }
-            if this.is_checked {
-                (this.passed, this.is_checked) = (0, false);
-                this.packet.clear();
-            }
-            let missing = this.check()?;
-            if missing == 0 {
-                continue;
-            }
-            let mut bytes = [0; 4096];
-            let mut part = ReadBuf::new(&mut bytes[..missing.min(4096)]);
-            ready!(Pin::new(&mut this.inner).poll_read(context, &mut part))?;
-            if part.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            this.packet.extend_from_slice(part.filled());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use futures::TryStreamExt;
+    use tokio::io::AsyncRead;
+    use tokio_util::codec::FramedRead;
 
     use super::*;
 
     async fn pass(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        pass_through(Frames::new(), bytes).await
+    }
+
+    async fn pass_through(frames: Frames, bytes: &[u8]) -> io::Result<Vec<u8>> {
         // One byte at a time, so that every packet is in pieces.
-        let mut frames = Frames::new(in_pieces(bytes));
-        let mut passed = Vec::new();
-        frames.read_to_end(&mut passed).await?;
-        Ok(passed)
+        let packets = FramedRead::new(in_pieces(bytes), frames);
+        let packets: Vec<Bytes> = packets.try_collect().await?;
+        Ok(packets.concat())
     }
 
     fn in_pieces(bytes: &[u8]) -> impl AsyncRead + Unpin + use<> {
@@ -256,11 +256,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn extended_attributes_are_left_out() {
-        let said = [0, 0, 0, 17, 105, 0, 0, 0, 1, 128, 0, 0, 4, 0, 0, 1, 0, 255, 255, 255, 255];
-        let passed = [0, 0, 0, 13, 105, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 1, 0];
-        let all = pass(&[&HELLO[..], &said, &said].concat()).await.unwrap();
-        assert_eq!(all, [&HELLO[..], &passed, &passed].concat());
+    async fn limits_are_kept_within_reason() {
+        let reply = |numbers: [u64; 4]| {
+            let numbers = numbers.map(u64::to_be_bytes).concat();
+            [&[0, 0, 0, 37, 201, 0, 0, 0, 1][..], &numbers].concat()
+        };
+        let told = |read, write| Sizes { read, write };
+        for ((read, write), sizes) in [
+            ((0, 0), Sizes::USUAL),
+            ((1, u64::MAX), told(4096, 261_120)),
+            ((261_120, 32_768), told(261_120, 32_768)),
+        ] {
+            let frames = Frames::new();
+            let told = frames.sizes();
+            let said = [&HELLO[..], &reply([0, read, write, 7])].concat();
+            let passed = pass_through(frames, &said).await.unwrap();
+            assert_eq!(told.get(), Some(&sizes));
+            let limits = reply([LONGEST as u64, sizes.read.into(), sizes.write.into(), 7]);
+            assert_eq!(passed, [&HELLO[..], &limits].concat());
+        }
     }
 
     #[tokio::test]
@@ -276,6 +290,8 @@ mod tests {
             &[&HELLO[..], &[0, 0, 0, 9, 104, 0, 0, 0, 1, 255, 255, 255, 255]].concat(),
             &[&HELLO[..], &[0, 0, 0, 9, 104, 0, 0, 0, 1, 0, 0, 0, 1]].concat(),
             &[&HELLO[..], &[0, 0, 0, 9, 200, 0, 0, 0, 1, 0, 0, 0, 1]].concat(),
+            // Limits that are none.
+            &[&HELLO[..], &[0, 0, 0, 9, 201, 0, 0, 0, 1, 0, 0, 0, 1]].concat(),
             // Strings that are longer than their packet.
             &[0, 0, 0, 9, 2, 0, 0, 0, 3, 255, 255, 255, 255],
             &[&HELLO[..], &[0, 0, 0, 9, 102, 0, 0, 0, 1, 255, 255, 255, 255]].concat(),

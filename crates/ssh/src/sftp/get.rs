@@ -1,17 +1,19 @@
 //! Reads one file.
 
-use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::io::SeekFrom;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use hostlink_core::Result;
 use hostlink_core::transfer::{GetOptions, Header, Sink, SinkWriter, Transferred, failure};
-use openssh_sftp_client_lowlevel::{AwaitableDataFuture, Data, FileAttrs, FileType};
+use openssh_sftp_client::Error as Cause;
+use openssh_sftp_client::file::File;
+use openssh_sftp_client::metadata::MetaData;
+use tokio::io::AsyncSeekExt;
 
 use super::direct;
-use super::file::RemoteFile;
-use super::session::{Session, Share};
+use super::pipeline::Pipeline;
+use super::session::Session;
 use super::sessions::Sessions;
 use super::trouble::Trouble;
 
@@ -23,7 +25,7 @@ pub(super) async fn get(
     options: &GetOptions,
 ) -> Result<Option<Transferred>> {
     let of = |trouble: Trouble| trouble.of(path);
-    let found = match look(session, path).await {
+    let found = match session.stat(path.as_ref()).await {
         Err(trouble) if trouble.is_missing() => return Err(failure("missing", path, b"")),
         found => found.map_err(of)?,
     };
@@ -33,161 +35,161 @@ pub(super) async fn get(
     if let Some(done) = direct::get(sessions, session, path, &found, sink, options).await? {
         return Ok(Some(done));
     }
-    let mut file = RemoteFile::read(sessions, session, path.as_ref()).map_err(of)?;
-    file.opened().await.map_err(of)?;
-    let looking =
-        file.send(|end, id, handle| Ok(end.send_fstat_request(id, Cow::Borrowed(handle))?.wait()));
-    let mut reads = Reads::new(session, &file, found.get_size().unwrap_or(0));
-    reads.ask().map_err(of)?;
-    let opened = session.answer(looking).await.map_err(of)?;
-    if !is_file(&opened) {
+    let mut file = open(sessions, session, path).await.map_err(of)?;
+    let mut reads = Reads::new(session, file.clone(), found.len().unwrap_or(0));
+    let (first, opened) = futures::join!(reads.next(), session.answer(file.metadata()));
+    let (mut next, opened) = (first.map_err(of)?, opened.map_err(of)?);
+    let announced = opened.len().unwrap_or(0);
+    // Files of /proc have no size, and those of /sys have less than their size: only a command
+    // proves their end.
+    let has_no_size = reads.came > 0 && announced == 0 || reads.has_ended && reads.came < announced;
+    if !is_file(&opened) || has_no_size && !sessions.insists() {
         return Ok(None);
     }
     let mut writer = SinkWriter::new(sink, header(&opened)).await?;
-    let mut bytes = 0;
-    while let Some(content) = reads.next().await.map_err(of)? {
-        bytes += content.len() as u64;
+    while let Some(content) = next {
         if let Some(memory) = session.moving(writer.write(content)).await.map_err(of)?? {
             reads.reuse(memory);
         }
+        next = reads.next().await.map_err(of)?;
     }
-    // Files of /sys have a size that they never fill; one that is cut off has another size than
-    // before.
-    let announced = opened.get_size().unwrap_or(0);
-    if bytes < announced && file.attributes().await.map_err(of)?.get_size() != Some(announced) {
-        return Err(failure(&format!("short {bytes}"), path, b""));
+    let bytes = reads.came;
+    // The end of a file proves nothing: its length must be its size, unless it has grown.
+    if bytes != announced {
+        let now = session.answer(file.metadata()).await.map_err(of)?.len();
+        if bytes < announced || now < Some(bytes) {
+            return Err(failure(&format!("short {bytes}"), path, b""));
+        }
     }
     let in_place = writer.finish(options.preserve).await?;
     Ok(Some(Transferred { bytes, in_place }))
 }
 
-/// What the server says of a file.
-pub(super) async fn look(session: &Session, path: &str) -> Result<FileAttrs, Trouble> {
-    let looking =
-        session.send(|end, id| Ok(end.send_stat_request(id, Cow::Borrowed(path.as_ref()))?.wait()));
-    session.answer(looking).await
+async fn open(
+    sessions: &Arc<Sessions>,
+    session: &Arc<Session>,
+    path: &str,
+) -> Result<File, Trouble> {
+    let (session, path) = (session.clone(), path.to_owned());
+    let mut options = session.options();
+    options.read(true);
+    let opening = async move { session.answer(options.open(path)).await };
+    sessions.to_its_end(opening).await.unwrap_or(Err(Trouble::Over))
 }
 
-fn is_file(attributes: &FileAttrs) -> bool {
-    attributes.get_filetype() == Some(FileType::RegularFile)
+fn is_file(attributes: &MetaData) -> bool {
+    attributes.file_type().is_some_and(|kind| kind.is_file())
 }
 
-pub(super) fn header(attributes: &FileAttrs) -> Header {
+pub(super) fn header(attributes: &MetaData) -> Header {
     Header {
-        mode: attributes.get_permissions().map_or(0o666, |bits| bits.bits()),
-        modified: attributes.get_time().map_or(0, |(_, modified)| modified.into_raw().into()),
+        mode: attributes.permissions().map_or(0o666, |bits| bits.as_raw().bits()),
+        modified: attributes.modified().map_or(0, |modified| modified.into_raw().into()),
     }
 }
 
-/// Reads that have been asked for, in their order.
-struct Reads<'a> {
-    session: &'a Session,
-    share: Share<'a>,
-    file: &'a RemoteFile,
-    /// The size that the file is said to have. It may have more, or less.
+/// The reads of one file, in order.
+pub(super) struct Reads<'a> {
+    file: File,
+    /// The size that the server reports. The file may have more, or less.
     size: u64,
-    pending: VecDeque<Read>,
-    in_flight: usize,
-    /// Where the next read begins.
+    pending: Pipeline<'a, Piece>,
+    /// The size of one read.
+    piece: u32,
+    /// The offset of the next read.
     offset: u64,
+    came: u64,
     has_ended: bool,
-    /// Memory of content that has been passed on.
+    /// Buffers of content that has been passed on.
     spare: Vec<BytesMut>,
 }
 
-struct Read {
-    offset: u64,
-    length: u32,
-    answer: AwaitableDataFuture<BytesMut>,
+struct Piece {
+    content: BytesMut,
+    end: Option<End>,
+}
+
+/// Why a piece is the last one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    OfFile,
+    /// The server answers with content of no bytes.
+    NoBytes,
 }
 
 impl<'a> Reads<'a> {
-    fn new(session: &'a Session, file: &'a RemoteFile, size: u64) -> Self {
-        Self {
-            session,
-            share: session.share(),
-            file,
-            size,
-            pending: VecDeque::new(),
-            in_flight: 0,
-            offset: 0,
-            has_ended: false,
-            spare: Vec::new(),
-        }
+    pub(super) fn new(session: &'a Session, file: File, size: u64) -> Self {
+        let piece = session.sizes.read;
+        let pending = Pipeline::new(session, piece);
+        Self { file, size, pending, piece, offset: 0, came: 0, has_ended: false, spare: Vec::new() }
     }
 
-    /// Asks for as much as may be in flight, and for one piece behind the size: its answer is that
-    /// there is none.
-    fn ask(&mut self) -> Result<(), Trouble> {
-        let largest = self.session.read_size;
-        let has_asked_behind =
-            |reads: &Self| reads.pending.back().is_some_and(|last| last.offset >= reads.size);
-        let window = self.share.window().max(largest as usize);
-        while self.in_flight + largest as usize <= window && !has_asked_behind(self) {
+    /// Returns the next piece of content; `None` at the end of the file.
+    pub(super) async fn next(&mut self) -> Result<Option<BytesMut>, Trouble> {
+        self.ask().await;
+        let Some(Piece { content, end }) = self.pending.answer().await? else {
+            return Ok(None);
+        };
+        self.came += content.len() as u64;
+        if end == Some(End::NoBytes) && self.came < self.size {
+            return Err(Trouble::Lost("it sent content of no bytes".to_owned()));
+        }
+        if end.is_some() {
+            self.has_ended = true;
+            self.pending.clear();
+        }
+        Ok(Some(content).filter(|content| !content.is_empty()))
+    }
+
+    /// Asks for as much as may be in flight, and for one piece after the size, which proves the
+    /// end.
+    async fn ask(&mut self) {
+        let wants = |reads: &Self| {
+            let has_asked_after = reads.offset > reads.size && reads.pending.len() > 0;
+            !reads.has_ended && !has_asked_after && reads.pending.len() < reads.pending.window()
+        };
+        while wants(self) {
             let length = match u32::try_from(self.size.saturating_sub(self.offset)) {
-                Ok(0) | Err(_) => largest,
-                Ok(left) => left.min(largest),
+                Ok(0) | Err(_) => self.piece,
+                Ok(left) => left.min(self.piece),
             };
-            let read = self.read(self.offset, length)?;
+            let memory = self.spare.pop().unwrap_or_default();
+            self.pending.send(read(self.file.clone(), self.offset, length, memory)).await;
             self.offset += u64::from(length);
-            self.pending.push_back(read);
         }
-        Ok(())
     }
 
-    fn read(&mut self, offset: u64, length: u32) -> Result<Read, Trouble> {
-        let buffer = self.spare.pop().unwrap_or_default();
-        let answer = self.file.send(|end, id, handle| {
-            let handle = Cow::Borrowed(&**handle);
-            Ok(end.send_read_request(id, handle, offset, length, Some(buffer))?.wait())
-        })?;
-        self.in_flight += length as usize;
-        Ok(Read { offset, length, answer })
-    }
-
-    /// The next piece of content; `None` at its end.
-    async fn next(&mut self) -> Result<Option<BytesMut>, Trouble> {
-        if self.has_ended {
-            return Ok(None);
-        }
-        self.ask()?;
-        let Some(Read { offset, length, answer }) = self.pending.pop_front() else {
-            return Ok(None);
-        };
-        self.in_flight -= length as usize;
-        let content = match self.session.answer(Ok(answer)).await? {
-            Data::Buffer(content) if !content.is_empty() => content,
-            _ => {
-                self.has_ended = true;
-                return Ok(None);
-            }
-        };
-        let came = u32::try_from(content.len()).unwrap_or(u32::MAX);
-        if came > length {
-            return Err(Trouble::Lost("it sends more than it was asked for".to_owned()));
-        }
-        if came < length {
-            self.ask_for_the_rest(offset + u64::from(came), length - came)?;
-        }
-        Ok(Some(content))
-    }
-
-    /// The memory of content that has been passed on serves again: fresh memory costs more than the
-    /// copying.
-    fn reuse(&mut self, memory: BytesMut) {
-        if self.spare.len() * (self.session.read_size as usize) < self.share.window() {
+    /// Keeps the buffer of content that has been passed on: new memory costs more than the copy.
+    pub(super) fn reuse(&mut self, memory: BytesMut) {
+        if self.spare.len() < self.pending.window() {
             self.spare.push(memory);
         }
     }
+}
 
-    /// A server may answer with less than there is.
-    fn ask_for_the_rest(&mut self, offset: u64, length: u32) -> Result<(), Trouble> {
-        if self.pending.is_empty() {
-            self.offset = offset;
-            return self.ask();
+/// Reads a whole piece, or up to the end of the file. An answer may be shorter than the request.
+async fn read(
+    mut file: File,
+    offset: u64,
+    length: u32,
+    mut content: BytesMut,
+) -> Result<Piece, Trouble> {
+    loop {
+        let came = content.len();
+        let missing = length - u32::try_from(came).unwrap_or(length);
+        if missing == 0 {
+            return Ok(Piece { content, end: None });
         }
-        let read = self.read(offset, length)?;
-        self.pending.push_front(read);
-        Ok(())
+        file.seek(SeekFrom::Start(offset + came as u64)).await.map_err(Cause::from)?;
+        match file.read(missing, content.split_off(came)).await? {
+            None => return Ok(Piece { content, end: Some(End::OfFile) }),
+            Some(more) if more.is_empty() => {
+                return Ok(Piece { content, end: Some(End::NoBytes) });
+            }
+            Some(more) if more.len() > missing as usize => {
+                return Err(Trouble::Lost("it sent more than it was asked for".to_owned()));
+            }
+            Some(more) => content.unsplit(more),
+        }
     }
 }

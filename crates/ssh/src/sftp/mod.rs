@@ -1,16 +1,32 @@
-//! Files over SFTP: many requests in flight, in the sizes that the server allows.
+//! Files over SFTP, by the package `openssh-sftp-client`, with many requests in flight.
 //!
-//! Only opening the channel is the transport's. What SFTP cannot do exactly as the stream through a
-//! command does it is left to that.
+//! The transport only opens the channel. A file that SFTP cannot store or read exactly as a command
+//! does is left to the command.
+//!
+//! Modules here work around version 0.15.11 of the package:
+//!
+//! - `frames`: the package trusts every length (`ReadEnd::read_in_one_packet_pinned` in
+//!   openssh-sftp-client-lowlevel 0.7.4, `src/read_end.rs`), and a status without text ends the
+//!   session. It keeps the server's limits private (`File::max_read_len`, `src/file/mod.rs`), and
+//!   panics if they are small (`Sftp::set_limits`, `src/sftp.rs`).
+//! - `temporary`: the package opens files without a mode (`OpenOptions::open_inner`,
+//!   `src/file/mod.rs`), so an incomplete file is in a directory of mode 0700.
+//! - `session`: a request has no deadline, and does not report why its session was lost
+//!   (`cancel_error`, `src/lib.rs`).
+//! - `Sessions::to_its_end`: if the future that opens a file is dropped, the file stays open
+//!   (`OpenOptions::open_inner`).
+//! - `pipeline`, `get`: each clone of a `File` has one request in flight, and its offset is wrong
+//!   after an answer shorter than the request (`File::read`, `src/file/mod.rs`).
 
 mod direct;
-mod file;
 mod frames;
 mod get;
+mod pipeline;
 mod place;
 mod put;
 mod session;
 mod sessions;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -32,10 +48,10 @@ use tokio::io::AsyncRead;
 use crate::transport::Writing;
 use sessions::Sessions;
 
-/// What a server says.
+/// A server's output.
 type BoxRead = Pin<Box<dyn AsyncRead + Send>>;
 
-/// Who is told what explains the way that files go, for `-v`.
+/// Reports why files take their route, for `-v`.
 pub(crate) type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Opens the SFTP subsystem on a new channel.
@@ -43,11 +59,11 @@ pub(crate) type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) trait OpenSftp: fmt::Debug + Send + Sync {
     /// # Errors
     ///
-    /// There is none. `LinkLost` means that the next file may try again.
+    /// There is no SFTP. After `LinkLost`, the next file may try again.
     async fn open(&self) -> Result<Subsystem>;
 
-    /// Starts a script of `sh` beside it, with its standard output going to a file of this machine;
-    /// `None` if there is no channel for that, or it cannot be started.
+    /// Starts a script of `sh` on another channel, with its standard output going to a file of this
+    /// machine; `None` if no channel is free, or the script cannot be started.
     ///
     /// # Errors
     ///
@@ -55,31 +71,31 @@ pub(crate) trait OpenSftp: fmt::Debug + Send + Sync {
     async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<Writing>>;
 }
 
-/// A server's streams. Dropping them ends it.
+/// A server's streams. Dropping them ends the server.
 pub(crate) struct Subsystem {
     pub(crate) input: BoxWrite,
     pub(crate) output: BoxRead,
-    /// The server is gone.
+    /// Resolves when the server is gone.
     pub(crate) ended: BoxFuture<'static, ()>,
 }
 
 /// Whether files go through SFTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// Where it is to be had.
+    /// If the host has it.
     Auto,
-    /// It was asked for: without it there is an error.
+    /// Always: it is an error if the host lacks it.
     Sftp,
 }
 
-/// The bytes that one file has in flight. OpenSSH's channel window is 2 MiB.
+/// Maximum bytes in flight of one file. OpenSSH's channel window is 2 MiB.
 const WINDOW: usize = 4 * 1024 * 1024;
 
-/// The bytes that all files of a session have in flight: where they are many, each has less.
+/// Maximum bytes in flight of all files of a session, which share them evenly.
 const BUDGET: usize = 32 * 1024 * 1024;
 
-/// How long [`SftpTransfer::close`] waits for clean-ups: a link waits for them before, as long as
-/// it answers.
+/// How long [`SftpTransfer::close`] waits for clean-ups. A link that answers has waited for them
+/// before.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Moves a connection's files over one SFTP session.
@@ -98,8 +114,8 @@ impl SftpTransfer {
         Self { sessions: Arc::new(Sessions::new(opener, policy, limit, tell)) }
     }
 
-    /// Ends the session if no file is under way: its channel is wanted. The next file opens
-    /// another.
+    /// Ends the session if no file is being moved, since a command waits for its channel. The next
+    /// file opens a new one.
     pub(crate) fn give_way(&self) {
         self.sessions.stop_direct();
         self.sessions.end_if_idle();
@@ -107,7 +123,7 @@ impl SftpTransfer {
 
     /// Waits a moment for clean-ups, then ends the session. It may be called twice.
     pub(crate) async fn close(&self) {
-        // What is not cleaned up by then is a hidden file that nobody can get at.
+        // What is left after that is a hidden file that only its owner can read.
         let _ = tokio::time::timeout(CLOSE_LIMIT, self.sessions.settle()).await;
         self.sessions.end();
     }
@@ -127,7 +143,7 @@ impl FileTransfer for SftpTransfer {
         path: &str,
         options: &PutOptions,
     ) -> Result<Option<Transferred>> {
-        // Whether another place is on the same file system cannot be known.
+        // SFTP cannot tell whether that place is on the destination's file system.
         if options.places_temporary() || options.arguments.is_privileged() {
             return Ok(None);
         }

@@ -1,81 +1,90 @@
-//! Where a file goes, and what is there already.
+//! The destination of a put, and what is there.
 
-use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hostlink_core::Result;
 use hostlink_core::transfer::{failure, hidden_name};
-use openssh_sftp_client_lowlevel::{FileAttrs, FileType};
+use openssh_sftp_client::metadata::MetaData;
 
-use super::file::RemoteFile;
-use super::session::{Newcomer, Session};
+use super::session::Session;
 use super::sessions::Sessions;
+use super::temporary::Temporary;
 use super::trouble::Trouble;
 
-/// Where a file goes.
+/// The destination of a put.
 pub(super) struct Place {
     pub(super) destination: PathBuf,
     /// The file that is there.
-    pub(super) existing: Option<FileAttrs>,
-    /// An empty file beside it, which its owner alone can read.
-    pub(super) temporary: RemoteFile,
+    pub(super) existing: Option<MetaData>,
+    /// An empty file beside it.
+    pub(super) temporary: Temporary,
+    /// The attributes of a new file beside it that is made with all permission bits.
+    new: MetaData,
 }
 
-/// What stands at a path.
+/// What is at a path.
 enum Found {
     Nothing,
-    File(FileAttrs),
-    /// Something that only a command serves, or names the error of.
+    File(MetaData),
+    /// Something that only a command handles, or reports well.
     Other,
 }
 
-/// Finds the place for `path`; `None` if it is not one for SFTP.
-pub(super) async fn find(
-    sessions: &Arc<Sessions>,
-    session: &Arc<Session>,
-    path: &str,
-    follow: bool,
-) -> Result<Option<Place>> {
-    let of = |trouble: Trouble| trouble.of(path);
-    let destination = PathBuf::from(path);
-    let looking =
-        session.send(|end, id| Ok(end.send_lstat_request(id, Cow::Borrowed(&destination))?.wait()));
-    // Nearly always this is the place: its file is made in the same round trip.
-    let name = hidden_name(&destination)?;
-    let mut temporary = RemoteFile::temporary(sessions, session, name, 0o600).map_err(of)?;
-    let existing = match found(session.answer(looking).await, follow) {
-        Ok(Found::Nothing) => None,
-        Ok(Found::File(attributes)) => Some(attributes),
-        Ok(Found::Other) => {
-            temporary.discard().await;
-            return Ok(None);
+impl Place {
+    /// Finds the place for `path`; `None` if it is not one for SFTP. Dropping the future may leave
+    /// a temporary file.
+    pub(super) async fn find(
+        sessions: Arc<Sessions>,
+        session: Arc<Session>,
+        path: String,
+        follow: bool,
+    ) -> Result<Option<Self>> {
+        let destination = PathBuf::from(&path);
+        let directory = hidden_name(&destination)?;
+        // The file is made in the same round trip: it is nearly always wanted.
+        let (looked, made) = futures::join!(
+            session.lstat(&destination),
+            Temporary::make(&sessions, &session, directory),
+        );
+        let existing = match found(looked, follow).map_err(|trouble| trouble.of(&path))? {
+            Found::Nothing => None,
+            Found::File(attributes) => Some(attributes),
+            Found::Other => {
+                if let Ok((temporary, _)) = made {
+                    temporary.discard().await;
+                }
+                return Ok(None);
+            }
+        };
+        match made {
+            Ok((temporary, new)) => Ok(Some(Self { destination, existing, temporary, new })),
+            Err(trouble) if trouble.is_missing() => Err(failure("nodir", &path, b"")),
+            // A command may write in place, or report better what is wrong.
+            Err(trouble) if trouble.is_refusal() && !sessions.insists() => Ok(None),
+            Err(trouble) => Err(trouble.of(&path)),
         }
-        Err(trouble) => {
-            temporary.discard().await;
-            return Err(of(trouble));
-        }
-    };
-    let Err(trouble) = temporary.opened().await else {
-        return Ok(Some(Place { destination, existing, temporary }));
-    };
-    temporary.discard().await;
-    match trouble {
-        trouble if trouble.is_missing() => Err(failure("nodir", path, b"")),
-        // A command may write in place, or knows better what is wrong.
-        trouble if trouble.is_refusal() && !sessions.insists() => Ok(None),
-        trouble => Err(of(trouble)),
+    }
+
+    /// Whether a new file has the owner of the existing one.
+    pub(super) fn keeps_owner(&self, existing: &MetaData) -> bool {
+        owner(existing).is_some_and(|existing| owner(&self.new) == Some(existing))
+    }
+
+    /// Returns the permission bits of a new file that is made with `bits`, less the umask or what a
+    /// default ACL takes (acl(5)); `None` if the server does not report them.
+    pub(super) fn new_bits(&self, bits: u32) -> Option<u32> {
+        self.new.permissions().map(|new| bits & 0o777 & new.as_raw().bits())
     }
 }
 
-fn found(looked: Result<FileAttrs, Trouble>, follow: bool) -> Result<Found, Trouble> {
+fn found(looked: Result<MetaData, Trouble>, follow: bool) -> Result<Found, Trouble> {
     Ok(match looked {
-        Ok(attributes) => match attributes.get_filetype() {
-            Some(FileType::RegularFile) => Found::File(attributes),
-            // The link itself is replaced. One that is followed is left to the command: where it
-            // leads need not be UTF-8, which the client library takes for the end of the session
-            // that all files share.
-            Some(FileType::Symlink) if !follow => Found::Nothing,
+        Ok(attributes) => match attributes.file_type() {
+            Some(kind) if kind.is_file() => Found::File(attributes),
+            // The link itself is replaced. A link to follow is left to the command: its target need
+            // not be UTF-8, which makes the package end the session that all files share.
+            Some(kind) if kind.is_symlink() && !follow => Found::Nothing,
             _ => Found::Other,
         },
         Err(trouble) if trouble.is_missing() => Found::Nothing,
@@ -84,38 +93,7 @@ fn found(looked: Result<FileAttrs, Trouble>, follow: bool) -> Result<Found, Trou
     })
 }
 
-/// What a new file beside `path` is like; `None` if the server does not say. It is asked once for
-/// each directory, since the group may be the directory's, and a default ACL takes the place of the
-/// umask (acl(5)).
-pub(super) async fn newcomer(
-    sessions: &Arc<Sessions>,
-    session: &Arc<Session>,
-    path: &Path,
-) -> Result<Option<Newcomer>, Trouble> {
-    let directory = directory_of(path).to_owned();
-    if let Some(known) = session.newcomer(&directory) {
-        return Ok(Some(known));
-    }
-    let Ok(name) = hidden_name(path) else { return Ok(None) };
-    let mut probe = RemoteFile::temporary(sessions, session, name, ALL)?;
-    let looked = async {
-        probe.opened().await?;
-        probe.attributes().await
-    };
-    let looked = looked.await;
-    probe.discard().await;
-    let attributes = looked?;
-    let (Some(owner), Some(bits)) = (attributes.get_id(), attributes.get_permissions()) else {
-        return Ok(None);
-    };
-    let newcomer = Newcomer { owner, umask: ALL & !bits.bits() };
-    session.learn(directory, newcomer);
-    Ok(Some(newcomer))
-}
-
-/// All bits that a umask takes from.
-const ALL: u32 = 0o777;
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Returns the user and the group of a file, if the server reports them.
+pub(super) fn owner(attributes: &MetaData) -> Option<(u32, u32)> {
+    attributes.uid().zip(attributes.gid())
 }

@@ -2,12 +2,15 @@
 
 use std::future::Future;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use hostlink_core::transfer::CLEAN_LIMIT;
 use hostlink_core::{Error, ErrorKind, Result};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -16,8 +19,8 @@ use super::session::Session;
 use super::{OpenSftp, Policy, Tell};
 use crate::transport::Writing;
 
-/// Opens the session when it is needed, and again when it has died; remembers if there is none to
-/// be had.
+/// Opens the session when it is needed, and again when it has ended. Remembers if the host has no
+/// SFTP.
 pub(super) struct Sessions {
     opener: Arc<dyn OpenSftp>,
     policy: Policy,
@@ -25,11 +28,11 @@ pub(super) struct Sessions {
     tell: Tell,
     slot: Mutex<Option<Opening>>,
     tasks: TaskTracker,
-    /// Files go over SFTP alone.
+    /// Files no longer come by a command of their own.
     no_direct: CancellationToken,
 }
 
-/// Between tries for a channel.
+/// The pauses between tries for a channel.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -50,7 +53,7 @@ impl Sessions {
         tell: Tell,
     ) -> Self {
         let tasks = TaskTracker::new();
-        // It takes tasks none the less; an open one could not be waited for.
+        // A closed tracker takes tasks too; an open one could not be waited for.
         tasks.close();
         Self {
             opener,
@@ -68,7 +71,7 @@ impl Sessions {
         self.policy == Policy::Sftp
     }
 
-    /// As [`OpenSftp::run_into`], unless SFTP was asked for or the way does not serve.
+    /// As [`OpenSftp::run_into`]; `None` also if files must not come by a command.
     pub(super) async fn run_into(&self, script: &str, output: OwnedFd) -> Result<Option<Writing>> {
         if self.insists() || self.no_direct.is_cancelled() {
             return Ok(None);
@@ -76,40 +79,40 @@ impl Sessions {
         self.opener.run_into(script, output).await
     }
 
-    /// Resolves when files are not to go beside SFTP any more.
+    /// Resolves when files must no longer come by a command of their own.
     pub(super) async fn direct_stopped(&self) {
         self.no_direct.cancelled().await;
     }
 
-    /// Files do not go beside SFTP from now on: their channels are wanted.
+    /// From now on, files no longer come by a command, whose channel another command waits for.
     pub(super) fn stop_direct(&self) {
         self.no_direct.cancel();
     }
 
-    /// The same, since what a command writes does not arrive as it is.
+    /// As [`stop_direct`](Self::stop_direct), since a command's output does not arrive unchanged.
     pub(super) fn is_inexact(&self) {
         self.no_direct.cancel();
         (self.tell)("a command's output is not what it writes there: files go over SFTP alone");
     }
 
-    /// The session; `None` if there is no SFTP, and files may go another way.
+    /// Returns the session; `None` if there is no SFTP, and files may take another route.
     ///
     /// # Errors
     ///
-    /// There is no SFTP, and it was asked for.
+    /// The user asked for SFTP, and the host has none.
     pub(super) async fn session(&self) -> Result<Option<Arc<Session>>> {
         match self.opening().await {
             Ok(session) => Ok(Some(session)),
             Err(Absence { kind, why }) if self.insists() => {
-                let message = format!("SFTP was asked for, and is not to be had: {why}");
+                let message = format!("SFTP was asked for, but is not available: {why}");
                 Err(Error::new(kind, message))
             }
             Err(_) => Ok(None),
         }
     }
 
-    /// The opening that is under way or done, else a new one. It goes on when whoever began it is
-    /// dropped, so that a server that does not answer is found out once.
+    /// Returns the opening that is under way or done, or starts one. It continues if its caller is
+    /// dropped, so that a server that does not answer costs the time limit once.
     fn opening(&self) -> Opening {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opening) = slot.as_ref().filter(|opening| !self.is_outdated(opening)) {
@@ -127,14 +130,14 @@ impl Sessions {
             None => false,
             Some(Ok(session)) => session.is_over(),
             Some(Err(absence)) => {
-                // The link may be made again, and a channel may be free the next time.
+                // The next time, the link may be new, or a channel free.
                 self.insists() || matches!(absence.kind, ErrorKind::LinkLost | ErrorKind::Busy)
             }
         }
     }
 
-    /// Runs what must be done even if nobody waits for it. Without a runtime, at the very end of a
-    /// program, it is not run.
+    /// Runs work that must be done even if its caller is dropped. Without a runtime, at the very
+    /// end of a program, it is not run.
     pub(super) fn in_background(
         &self,
         work: impl Future<Output = ()> + Send + 'static,
@@ -143,7 +146,29 @@ impl Sessions {
         Some(self.tasks.spawn_on(work, &runtime))
     }
 
-    /// Waits until nothing is done in the background.
+    /// Runs work that continues if this future is dropped, since dropping its result closes or
+    /// removes what it made. `None` at the very end of a program.
+    pub(super) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (mut give, take) = oneshot::channel();
+        self.in_background(async move {
+            let mut work = pin!(work);
+            let late = async {
+                give.closed().await;
+                tokio::time::sleep(CLEAN_LIMIT).await;
+            };
+            let done = tokio::select! {
+                done = &mut work => done,
+                () = late => return,
+            };
+            let _ = give.send(done);
+        });
+        take.await.ok()
+    }
+
+    /// Waits for all work in the background.
     pub(super) async fn settle(&self) {
         self.tasks.wait().await;
     }
@@ -160,7 +185,7 @@ impl Sessions {
         }
     }
 
-    /// Ends the session. The next file would open one.
+    /// Ends the session. The next file would open a new one.
     pub(super) fn end(&self) {
         let opening = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Ok(session)) = opening.as_ref().and_then(|opening| opening.peek()) {
@@ -186,7 +211,7 @@ async fn open(
             if !insists || absence.kind != ErrorKind::Busy {
                 return Err(absence);
             }
-            // There is no other way: a command will give its channel back.
+            // There is no other route, and a command will give its channel back.
             busy = Some(absence);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

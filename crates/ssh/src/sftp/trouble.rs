@@ -1,36 +1,39 @@
-//! What goes wrong in a session.
+//! Errors in a session.
 
 use std::fmt;
 
 use hostlink_core::transfer::{STALL, failure};
 use hostlink_core::{Error, ErrorKind};
-use openssh_sftp_client_lowlevel::{Error as Cause, SftpErrorKind};
+use openssh_sftp_client::Error as Cause;
+use openssh_sftp_client::error::SftpErrorKind;
 
-/// Why a request has no good answer.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The server says no, in these words.
+    /// The server refused it, with this message.
     Refused(SftpErrorKind, String),
-    /// The server is gone, or what it says makes no sense.
+    /// The server is gone, or its answer is not valid.
     Lost(String),
+    /// As [`Lost`](Self::Lost), with a reason that the session knows.
+    Over,
     /// Nothing has moved for too long.
     Stalled,
 }
 
 impl Trouble {
-    /// Whether the server has answered, and goes on to.
+    /// Whether the server has answered, and the session continues.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(..))
     }
 
-    /// Whether the file, or its directory, is not there.
+    /// Whether the file, or its directory, does not exist.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Refused(SftpErrorKind::NoSuchFile, _))
     }
 
-    /// The error of a transfer from or to `path`.
+    /// Returns the error of a transfer from or to `path`.
     pub(super) fn of(&self, path: &str) -> Error {
-        let (kind, message) = match self {
+        let kind = match self {
             Self::Refused(kind, said) => {
                 let kind = match kind {
                     SftpErrorKind::NoSuchFile => ErrorKind::NotFound,
@@ -39,10 +42,10 @@ impl Trouble {
                 };
                 return failure("", path, said.as_bytes()).with_kind(kind);
             }
-            Self::Lost(_) => (ErrorKind::LinkLost, format!("{path} was not transferred: {self}")),
-            Self::Stalled => (ErrorKind::Timeout, format!("{path} was not transferred: {self}")),
+            Self::Lost(_) | Self::Over => ErrorKind::LinkLost,
+            Self::Stalled => ErrorKind::Timeout,
         };
-        Error::new(kind, message)
+        Error::new(kind, format!("{path} was not transferred: {self}"))
     }
 }
 
@@ -50,7 +53,8 @@ impl From<Cause> for Trouble {
     fn from(cause: Cause) -> Self {
         match cause {
             Cause::SftpError(kind, said) => Self::Refused(kind, said.get().0.to_owned()),
-            cause => Self::Lost(cause.to_string()),
+            Cause::BackgroundTaskFailure(_) => Self::Over,
+            cause => Self::Lost(reason(&cause)),
         }
     }
 }
@@ -60,7 +64,20 @@ impl fmt::Display for Trouble {
         match self {
             Self::Refused(_, said) => f.write_str(said),
             Self::Lost(why) => write!(f, "the SFTP server is gone ({why})"),
+            Self::Over => f.write_str("the SFTP server is gone"),
             Self::Stalled => write!(f, "nothing moved for {} s", STALL.as_secs()),
         }
+    }
+}
+
+/// Returns the first cause of a session's end in a few words.
+pub(super) fn reason(cause: &Cause) -> String {
+    match cause {
+        Cause::IOError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "it ended".to_owned()
+        }
+        Cause::IOError(error) => error.to_string(),
+        Cause::RecursiveErrors(both) => reason(&both.original_error),
+        cause => cause.to_string(),
     }
 }

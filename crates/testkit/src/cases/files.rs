@@ -4,7 +4,7 @@ use anyhow::ensure;
 use hostlink_core::transfer::{GetOptions, PutOptions, Sink, Source};
 
 use crate::random;
-use crate::scene::{Scene, find_temporaries};
+use crate::scene::{Scene, find_filled_temporaries, find_temporaries};
 
 cases![
     files_of_any_size_round_trip_unchanged,
@@ -107,14 +107,11 @@ async fn the_new_file_is_hidden_and_private_until_it_is_whole(scene: &Scene) -> 
     let source = Source::reader(crate::child::drip());
     let options = PutOptions::default().with_mode(0o666);
     let check = async {
-        // An empty one may be SFTP's probe of the umask.
-        let find = find_temporaries("-size +0c -exec stat -c %a {} +");
-        let modes = || scene.sh_text(&find);
-        crate::watch::until("a temporary file with content", || async {
-            Ok(!modes().await?.is_empty())
-        })
-        .await?;
-        ensure!(modes().await? == "600", "{:?}", modes().await?);
+        let filled = format!("[ \"$({})\" ]", find_filled_temporaries());
+        crate::watch::until("a temporary file with content", || scene.holds(&filled)).await?;
+        let modes = find_temporaries("-exec stat -c '%F %a' {} +");
+        let found = scene.sh_text(&modes).await?;
+        ensure!(["regular file 600", "directory 700"].contains(&&*found), "{found:?}");
         scene.expect_content(&path, b"old").await
     };
     tokio::select! {

@@ -77,12 +77,18 @@ fn huge_file() -> tempfile::NamedTempFile {
     file
 }
 
-/// Waits until the file beside `path` that is being filled has this size.
+/// Waits until the file that is being filled, beside `path` or in a directory beside it, has this
+/// size.
 async fn is_under_way(path: &Path) {
     let directory = path.parent().unwrap().to_owned();
     let filled = move || {
-        let entries = fs::read_dir(&directory).unwrap().flatten();
-        entries.filter_map(|it| it.metadata().ok()).any(|it| it.len() > 1 << 20)
+        let beside = fs::read_dir(&directory).unwrap().flatten();
+        let within = |it: fs::DirEntry| {
+            let inner = fs::read_dir(it.path()).into_iter().flatten().flatten();
+            inner.chain([it])
+        };
+        let lengths = beside.flat_map(within).filter_map(|it| it.metadata().ok());
+        lengths.map(|it| it.len()).any(|length| length > 1 << 20)
     };
     assert!(spawn_blocking(|| becomes_true(filled)).await.unwrap(), "the control: it moves");
 }

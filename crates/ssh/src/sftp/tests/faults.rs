@@ -70,6 +70,7 @@ async fn dropping_a_get_leaves_the_old_file_and_the_session_goes_on() {
     }
     scene.get(&there, &mut Vec::new()).await.unwrap().unwrap();
     assert_eq!(scene.server.sessions(), 1);
+    until("the server closes the file", || async { !scene.server.has_open(&there) }).await;
 }
 
 #[tokio::test]
@@ -145,6 +146,25 @@ async fn a_server_killed_in_a_get_is_an_error_and_the_old_file_stays() {
     scene.expect_no_leftovers();
     scene.get(&there, &mut Vec::new()).await.unwrap().unwrap();
     assert_eq!(scene.server.sessions(), 2);
+}
+
+#[tokio::test]
+async fn closing_lets_go_of_a_server_that_is_stuck() {
+    let scene = Scene::new();
+    let there = scene.plant("there", "content", 0o644);
+    let mut buffer = Vec::new();
+    scene.get(&there, &mut buffer).await.unwrap().unwrap();
+    scene.server.signal(Signal::STOP);
+    let close = async {
+        tokio::task::yield_now().await;
+        scene.sftp.close().await;
+    };
+    let (got, ()) = tokio::join!(scene.get(&there, &mut buffer), close);
+    let error = got.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LinkLost, "{error}");
+    // It ends as soon as it learns that there is no one any more.
+    scene.server.signal(Signal::CONT);
+    until("the server ends", || async { scene.server.has_ended() }).await;
 }
 
 /// Servers that are none.

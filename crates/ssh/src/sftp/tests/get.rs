@@ -11,7 +11,7 @@ use hostlink_core::ErrorKind;
 use hostlink_core::transfer::{FileTransfer, GetOptions, Sink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Scene, content, mode};
+use super::{LIMIT, Policy, SFTP_SERVER, Scene, content, mode};
 
 #[tokio::test]
 async fn files_of_every_size_arrive_whole() {
@@ -50,17 +50,20 @@ async fn a_writer_gets_the_content_as_it_comes() {
 }
 
 #[tokio::test]
-async fn files_whose_size_says_nothing_are_read_to_their_end() {
-    let scene = Scene::new();
+async fn files_whose_size_says_nothing_are_left_to_the_command_unless_sftp_was_asked_for() {
+    let (auto, insisting) = (Scene::new(), Scene::with_policy(SFTP_SERVER, Policy::Sftp, LIMIT));
     for path in
         ["/proc/self/status", "/proc/cpuinfo", "/sys/kernel/mm/transparent_hugepage/enabled"]
     {
-        if !Path::new(path).exists() {
+        let path = Path::new(path);
+        if !path.exists() {
             continue;
         }
         let mut buffer = Vec::new();
-        scene.get(Path::new(path), &mut buffer).await.unwrap().unwrap();
-        assert!(buffer.ends_with(b"\n"), "{path}: {} bytes", buffer.len());
+        assert_eq!(auto.get(path, &mut buffer).await.unwrap(), None, "{path:?}");
+        assert!(buffer.is_empty(), "{path:?}");
+        let error = insisting.get(path, &mut buffer).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transfer, "{path:?}: {error}");
     }
 }
 

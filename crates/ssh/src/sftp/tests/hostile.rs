@@ -1,9 +1,12 @@
 //! Servers that say what they may not.
 
+use std::fs;
+
 use hostlink_core::ErrorKind;
 use hostlink_core::transfer::FileTransfer;
 
-use super::{Scene, bytes};
+use super::server::Lie;
+use super::{LIMIT, Policy, SFTP_SERVER, Scene, bytes, content};
 
 /// Greets, takes the first request, and answers with this, where the request's number stands
 /// between.
@@ -60,5 +63,117 @@ async fn a_symlink_to_a_name_that_is_not_utf_8_is_left_to_the_command_and_harms_
     }
     scene.sftp.settle().await;
     scene.expect_no_leftovers();
+    assert_eq!(scene.server.sessions(), 1);
+}
+
+const ATTRS: u8 = 105;
+const DATA: u8 = 103;
+
+/// Content of no bytes.
+const NO_BYTES: Lie = |packet| match packet {
+    [DATA, request @ .., _, _, _, _] if request.len() >= 4 => {
+        [&[DATA], &request[..4], &[0; 4]].concat()
+    }
+    packet => packet.to_vec(),
+};
+
+/// Half of the content.
+const HALF: Lie = |packet| {
+    let [DATA, rest @ ..] = packet else { return packet.to_vec() };
+    let (request, content) = (&rest[..4], &rest[8..]);
+    let half = &content[..content.len().div_ceil(2)];
+    [&[DATA], request, &u32::try_from(half.len()).unwrap().to_be_bytes(), half].concat()
+};
+
+/// Files of twice their size.
+const DOUBLE: Lie = |packet| {
+    let mut packet = packet.to_vec();
+    if packet[0] == ATTRS && packet[8] & 1 == 1 {
+        let size: &mut [u8; 8] = (&mut packet[9..17]).try_into().unwrap();
+        *size = (u64::from_be_bytes(*size) * 2).to_be_bytes();
+    }
+    packet
+};
+
+fn lying(policy: Policy, lie: Lie) -> Scene {
+    let scene = Scene::with_policy(SFTP_SERVER, policy, LIMIT);
+    scene.server.lies(lie);
+    scene
+}
+
+#[tokio::test]
+async fn a_server_that_sends_no_bytes_is_never_taken_for_the_end_of_a_file() {
+    for policy in [Policy::Auto, Policy::Sftp] {
+        for size in [1, 1000, 3_000_000] {
+            let scene = lying(policy, NO_BYTES);
+            let there = scene.plant("there", content(size), 0o644);
+            let to = scene.plant("to", "old", 0o644);
+            let error = scene.get(&there, &*to).await.unwrap_err();
+            assert!(error.message().contains("content of no bytes"), "{size}: {error}");
+            assert_eq!(fs::read(&to).unwrap(), b"old");
+            scene.expect_no_leftovers();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_ends_before_its_size_is_never_taken_for_whole() {
+    for (policy, size) in
+        [(Policy::Sftp, 1000), (Policy::Sftp, 3_000_000), (Policy::Auto, 3_000_000)]
+    {
+        let scene = lying(policy, DOUBLE);
+        let there = scene.plant("there", content(size), 0o644);
+        let to = scene.plant("to", "old", 0o644);
+        let error = scene.get(&there, &*to).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transfer, "{size}: {error}");
+        assert!(error.message().contains(&format!("{size} bytes came")), "{error}");
+        assert_eq!(fs::read(&to).unwrap(), b"old");
+        scene.expect_no_leftovers();
+    }
+    // A small one may be a file of /sys: a command tells.
+    let scene = lying(Policy::Auto, DOUBLE);
+    let (there, mut buffer) = (scene.plant("there", content(1000), 0o644), Vec::new());
+    assert_eq!(scene.get(&there, &mut buffer).await.unwrap(), None);
+    assert!(buffer.is_empty());
+}
+
+#[tokio::test]
+async fn a_put_that_has_another_size_there_is_an_error() {
+    let scene = lying(Policy::Auto, DOUBLE);
+    scene.plant("file", "old", 0o644);
+    let error = scene.put(content(1000), "file").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transfer, "{error}");
+    assert_eq!(fs::read(scene.path("file")).unwrap(), b"old");
+    scene.sftp.settle().await;
+    scene.expect_no_leftovers();
+}
+
+#[tokio::test]
+async fn answers_with_less_than_was_asked_for_make_a_whole_file() {
+    let scene = lying(Policy::Auto, HALF);
+    for size in [1, 1000, 3_000_000] {
+        let (there, mut buffer) = (scene.plant("there", content(size), 0o644), Vec::new());
+        scene.get(&there, &mut buffer).await.unwrap().unwrap();
+        assert!(buffer == content(size), "{size}");
+    }
+}
+
+/// Attributes with a name and a value of the server's own.
+const EXTENDED: Lie = |packet| {
+    let mut packet = packet.to_vec();
+    if packet[0] == ATTRS {
+        packet[5] |= 0x80;
+        packet.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, b'n', 0, 0, 0, 1, 0xff]);
+    }
+    packet
+};
+
+#[tokio::test]
+async fn attributes_of_the_servers_own_are_passed_over() {
+    let scene = lying(Policy::Sftp, EXTENDED);
+    scene.put(bytes("new"), "file").await.unwrap().unwrap();
+    let mut buffer = Vec::new();
+    scene.get(&scene.path("file"), &mut buffer).await.unwrap().unwrap();
+    assert_eq!(buffer, b"new");
     assert_eq!(scene.server.sessions(), 1);
 }

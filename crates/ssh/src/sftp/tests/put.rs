@@ -28,10 +28,62 @@ async fn files_of_every_size_arrive_whole_on_one_session() {
             let wanted = Transferred { bytes: size as u64, in_place: false };
             assert_eq!(done, Some(wanted), "{size}, {name}");
             assert!(fs::read(scene.path(name)).unwrap() == bytes, "{size}, {name}");
+            assert!(!scene.server.has_open(&scene.path(name)), "{size}, {name}");
         }
     }
     scene.expect_no_leftovers();
     assert_eq!(scene.server.sessions(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_its_limits_gets_small_requests() {
+    let scene = Scene::with(&format!("{SFTP_SERVER} -P limits"));
+    let bytes = content(3_000_000);
+    scene.put(bytes.clone(), "file").await.unwrap().unwrap();
+    let mut buffer = Vec::new();
+    scene.get(&scene.path("file"), &mut buffer).await.unwrap().unwrap();
+    assert!(buffer == bytes);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_rename_over_files_leaves_puts_to_the_command() {
+    let scene = Scene::with(&format!("{SFTP_SERVER} -P posix-rename"));
+    assert_eq!(scene.put(bytes("new"), "file").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_whole_is_in_a_directory_that_its_owner_alone_can_enter() {
+    let scene = Scene::with(&format!("{SFTP_SERVER} -u 0"));
+    let [source, _] = super::faults::endless();
+    let filled = || async {
+        let hidden = scene.leftovers().into_iter().map(|name| scene.path(&name).join("file"));
+        hidden.into_iter().any(|file| fs::metadata(file).is_ok_and(|file| file.len() > 0))
+    };
+    tokio::select! {
+        put = scene.put(source, "file") => panic!("it ended: {put:?}"),
+        () = super::until("the file is filled", filled) => {}
+    }
+    // It was dropped, and is not removed before this has run.
+    let hidden = scene.leftovers();
+    assert!(hidden.len() == 1 && hidden[0].starts_with(".file.hostlink-"), "{hidden:?}");
+    assert_eq!(mode(&scene.path(&hidden[0])), 0o700);
+    scene.sftp.settle().await;
+    scene.expect_no_leftovers();
+}
+
+#[tokio::test]
+async fn a_server_that_makes_no_private_directories_leaves_puts_to_the_command() {
+    // Mode and type are the four bytes before the times, in attributes.
+    let scene = Scene::new();
+    scene.server.lies(|packet| {
+        let mut packet = packet.to_vec();
+        if packet[0] == 105 && packet[27] & 0xf0 == 0x40 {
+            packet[28] |= 0o055;
+        }
+        packet
+    });
+    assert_eq!(scene.put(bytes("new"), "file").await.unwrap(), None);
+    scene.expect_no_leftovers();
 }
 
 #[tokio::test]

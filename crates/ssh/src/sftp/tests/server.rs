@@ -1,6 +1,7 @@
 //! Starts servers.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use hostlink_core::{Error, ErrorKind, ExitStatus, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::process::Command;
 
-use crate::sftp::{OpenSftp, Subsystem};
+use crate::sftp::{BoxRead, OpenSftp, Subsystem};
 use crate::transport::Writing;
 
 /// A line of shell that is started for each session.
@@ -20,7 +22,11 @@ pub(super) struct Server {
     started: Mutex<Vec<Pid>>,
     /// How often there is no channel.
     busy: AtomicUsize,
+    lie: Mutex<Option<Lie>>,
 }
+
+/// What becomes of a packet that the server has sent, without its length.
+pub(super) type Lie = fn(&[u8]) -> Vec<u8>;
 
 impl Server {
     pub(super) fn new(line: &str) -> Self {
@@ -28,7 +34,13 @@ impl Server {
             line: Mutex::new(line.to_owned()),
             started: Mutex::default(),
             busy: AtomicUsize::new(0),
+            lie: Mutex::default(),
         }
+    }
+
+    /// The next sessions do not say what the server says.
+    pub(super) fn lies(&self, lie: Lie) {
+        *self.lie.lock().unwrap() = Some(lie);
     }
 
     /// The next session is started with another line.
@@ -50,6 +62,20 @@ impl Server {
     pub(super) fn kill(&self) {
         let pid = *self.started.lock().unwrap().last().unwrap();
         kill_process(pid, Signal::KILL).unwrap();
+    }
+
+    /// Whether the one that was started last is gone, and its end is known.
+    pub(super) fn has_ended(&self) -> bool {
+        let pid = *self.started.lock().unwrap().last().unwrap();
+        rustix::process::test_kill_process(pid).is_err()
+    }
+
+    /// Whether the one that was started last has a file open.
+    pub(super) fn has_open(&self, file: &Path) -> bool {
+        let pid = self.started.lock().unwrap().last().unwrap().as_raw_nonzero();
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let mut targets = open.map(|entry| std::fs::read_link(entry.unwrap().path()));
+        targets.any(|target| target.is_ok_and(|target| target == file))
     }
 
     /// Stops it, or lets it go on.
@@ -78,9 +104,15 @@ impl OpenSftp for Server {
         self.started.lock().unwrap().push(pid);
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let ended = tokio::spawn(async move { child.wait().await });
+        let mut output: BoxRead = Box::pin(output);
+        if let Some(lie) = *self.lie.lock().unwrap() {
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            tokio::spawn(retell(output, far, lie));
+            output = Box::pin(near);
+        }
         Ok(Subsystem {
             input: Box::pin(input),
-            output: Box::pin(output),
+            output,
             ended: Box::pin(async {
                 let _ = ended.await;
             }),
@@ -97,5 +129,15 @@ impl OpenSftp for Server {
             Ok(ExitStatus::Code(status.code().unwrap_or(255)))
         };
         Ok(Some(Writing { exit: Box::pin(exit), written: Box::pin(async {}) }))
+    }
+}
+
+async fn retell(mut from: BoxRead, mut to: DuplexStream, lie: Lie) -> std::io::Result<()> {
+    loop {
+        let mut packet = vec![0; from.read_u32().await? as usize];
+        from.read_exact(&mut packet).await?;
+        let packet = lie(&packet);
+        to.write_u32(packet.len().try_into().unwrap()).await?;
+        to.write_all(&packet).await?;
     }
 }
