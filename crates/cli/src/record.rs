@@ -60,6 +60,7 @@ fn insert_transfer(object: &mut Map<String, Value>, outcome: &Outcome, took: Dur
     };
     object.insert("bytes".into(), moved.map(|moved| moved.bytes).into());
     object.insert("in_place".into(), moved.map(|moved| moved.in_place).into());
+    object.insert("route".into(), moved.map(|moved| moved.route.name()).into());
     insert_duration(object, took);
 }
 
@@ -107,11 +108,11 @@ mod tests {
              \"stdout\":null,\"stderr\":null,\"duration_ms\":1000,\
              \"error\":{\"kind\":\"connect\",\"message\":\"no way\"}}\n"
         );
-        let moved = Ok(Done::Moved(Transferred { bytes: 3, in_place: false }));
+        let moved = Ok(Done::Moved(Transferred { bytes: 3, ..Transferred::default() }));
         assert_eq!(
             line("@a", &moved, Work::Transfer, Duration::from_millis(5)),
             "{\"host\":\"@a\",\"success\":true,\"bytes\":3,\"in_place\":false,\
-             \"duration_ms\":5,\"error\":null}\n"
+             \"route\":\"commands\",\"duration_ms\":5,\"error\":null}\n"
         );
     }
 

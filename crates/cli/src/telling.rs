@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hostlink::transfer::Route;
 use hostlink::{Error, ExitStatus};
 
 use crate::explain;
@@ -42,7 +43,8 @@ impl Job {
             Done::Moved(moved) if self.verbosity.has_steps() => {
                 let how = if moved.in_place { ", written in place" } else { "" };
                 let name = explain::flatten(name);
-                self.messages.line(format_args!("{name}: {} bytes{how}", moved.bytes));
+                let route = if moved.route == Route::Sftp { " over SFTP" } else { "" };
+                self.messages.line(format_args!("{name}: {} bytes{route}{how}", moved.bytes));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use hostlink_core::transfer::{
     AtomicFile, Cancelled, Copies, Creation, FileTransfer, GetOptions, OpenSource, PutOptions,
-    Sink, Transferred, copy_file, failure,
+    Route, Sink, Transferred, copy_file, failure,
 };
 use hostlink_core::{Error, ErrorKind, Result};
 
@@ -123,7 +123,7 @@ impl Copy {
             return Err(Error::new(ErrorKind::Transfer, message));
         }
         let in_place = file.commit(self.modified)?;
-        Ok(Transferred { bytes, in_place })
+        Ok(Transferred { bytes, in_place, route: Route::Copy })
     }
 }
 

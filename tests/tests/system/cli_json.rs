@@ -65,8 +65,10 @@ fn a_transfer_is_one_object() {
 
     let copy = directory.path().join("copy").display().to_string();
     let (status, got) = object(&["@local", "get", &path, &copy]);
-    let expected =
-        json!({"host": "@local", "success": true, "bytes": 3, "in_place": false, "error": null});
+    let expected = json!({
+        "host": "@local", "success": true, "bytes": 3, "in_place": false, "route": "copy",
+        "error": null,
+    });
     assert_eq!((status, got), (0, expected));
 
     let (status, failed) = object(&["@local", "get", "/nowhere", &copy]);

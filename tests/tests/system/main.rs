@@ -56,6 +56,7 @@ mod ssh_life;
 mod ssh_logins;
 mod ssh_rsync;
 mod ssh_scp;
+mod ssh_sftp_only;
 mod terminal;
 mod terraform;
 mod vagrant;

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::tree_without_shell;
 use crate::running::run::urgently;
 use crate::running::shared::Shared;
 use crate::shell::arguments::ConnectorArguments;
@@ -30,10 +31,24 @@ pub(super) struct Cleaner {
     link: Shared,
     arguments: ConnectorArguments,
     deadline: Option<Instant>,
-    script: Option<String>,
+    removal: Option<Removal>,
     /// All of them have to be set.
     conditions: Vec<Arc<AtomicBool>>,
     running: TaskTracker,
+}
+
+/// How a temporary is removed.
+pub(super) enum Removal {
+    /// By this script.
+    Script(String),
+    /// By the connection's own `DirectoryTransfer`: it is this directory.
+    Directory(String),
+}
+
+impl From<String> for Removal {
+    fn from(script: String) -> Self {
+        Self::Script(script)
+    }
 }
 
 impl Cleaner {
@@ -41,11 +56,11 @@ impl Cleaner {
         link: &Shared,
         arguments: ConnectorArguments,
         deadline: Option<Instant>,
-        script: String,
+        removal: Removal,
         running: TaskTracker,
     ) -> Self {
-        let (link, script) = (link.clone(), Some(script));
-        Self { link, arguments, deadline, script, conditions: Vec::new(), running }
+        let (link, removal) = (link.clone(), Some(removal));
+        Self { link, arguments, deadline, removal, conditions: Vec::new(), running }
     }
 
     /// Removes nothing unless `condition` is set.
@@ -56,7 +71,7 @@ impl Cleaner {
 
     /// There is nothing left to remove.
     pub(super) fn disarm(&mut self) {
-        self.script = None;
+        self.removal = None;
     }
 
     /// Removes it now, because of `error`. It goes on if the future is dropped.
@@ -71,11 +86,11 @@ impl Cleaner {
     }
 
     fn begin(&mut self) -> Option<JoinHandle<()>> {
-        let script = self.script.take()?;
+        let removal = self.removal.take()?;
         if self.conditions.iter().any(|condition| !condition.load(Ordering::Relaxed)) {
             return None;
         }
-        let removal = remove(self.link.clone(), self.arguments.clone(), script);
+        let removal = remove(self.link.clone(), self.arguments.clone(), removal);
         let running = self.running.clone();
         self.link.in_background(async move {
             // A script that is still being killed could make again what is removed.
@@ -97,8 +112,21 @@ pub(super) fn after(deadline: Option<Instant>) -> Instant {
     deadline.unwrap_or_else(Instant::now) + GRACE
 }
 
-async fn remove(link: Shared, arguments: ConnectorArguments, script: String) {
+async fn remove(link: Shared, arguments: ConnectorArguments, removal: Removal) {
     // On a lost link this fails, and the hidden file stays: there is no way to it.
-    let command = StringCommand::shell(script);
-    let _ = urgently(&link, &command, &arguments, CLEAN_LIMIT).await;
+    match removal {
+        Removal::Script(script) => {
+            let command = StringCommand::shell(script);
+            let _ = urgently(&link, &command, &arguments, CLEAN_LIMIT).await;
+        }
+        Removal::Directory(path) => {
+            let Some(files) = link.connection().file_transfer() else { return };
+            // What is still being stored there could not be removed.
+            let _ = tokio::time::timeout(END_LIMIT, files.settle()).await;
+            if let Ok(Some(directories)) = files.directories().await {
+                let removal = tree_without_shell::remove(directories, &path);
+                let _ = tokio::time::timeout(CLEAN_LIMIT, removal).await;
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::failure::failure;
 use super::target::Remote;
 use super::target_script::Values;
-use super::{GetOptions, Transferred, scp};
+use super::{GetOptions, Route, Transferred, scp};
 use crate::contract::files::{Body, FileBody, Header, Sink};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
@@ -37,13 +37,8 @@ impl Link {
             if options.run.print_input {
                 self.shared().report(Event::Input(&format!("get {}", remote.path)));
             }
-            if let Some(fast) = self.connection().file_transfer()
-                && !options.arguments.is_privileged()
-            {
-                let got = remote.fast(fast, fast.get(&remote.path, &mut sink, options)).await?;
-                if let Some(done) = got {
-                    return Ok(done);
-                }
+            if let Some(done) = get_fast(&remote, &mut sink, options).await? {
+                return Ok(done);
             }
             let values = Values {
                 path: &remote.path,
@@ -56,6 +51,16 @@ impl Link {
         let done = self.shared().noting_failure(get, |_| true).await;
         done.map_err(|error| error.with_target(self.name()))
     }
+}
+
+/// Reads by the connection's own transfer; `None` if it does not handle this file.
+pub(super) async fn get_fast(
+    remote: &Remote<'_>,
+    sink: &mut Sink<'_>,
+    options: &GetOptions,
+) -> Result<Option<Transferred>> {
+    let Some(fast) = remote.own_transfer() else { return Ok(None) };
+    remote.fast(fast, fast.get(&remote.path, sink, options)).await
 }
 
 pub(super) async fn get_stream(
@@ -72,7 +77,7 @@ pub(super) async fn get_stream(
     }
     let (body, header, bytes) = receiver.finish(ended)?;
     let in_place = body.commit(options.preserve.then_some(&header)).await?;
-    Ok(Transferred { bytes, in_place })
+    Ok(Transferred { bytes, in_place, route: Route::Commands })
 }
 
 /// Reads `hl ok MODE MTIME` (`hl scp …` before content that is in scp's frame), the content, and a

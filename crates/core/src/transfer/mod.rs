@@ -18,10 +18,12 @@
 //! -t` and `scp -f` in the place of `cat` and say so (`hl scp`, `hl noscp`, `hl plain`) before a
 //! byte moves; `transfer/scp.rs` speaks scp's protocol inside what they read and write. Trees are
 //! tar streams into a hidden directory of mode 0700, renamed or merged at the end; without tar on
-//! the target, file by file into the same hidden directory. Our archives name each directory twice,
-//! first writable and last with its mode and time, since busybox's tar sets them at once. `Stage`
-//! treats a target's archive as hostile: it reads raw entries, so that a long name cannot fill
-//! memory, and refuses sparse files, whose holes would fill the disk from a stream of nothing.
+//! the target, file by file into the same hidden directory; without a shell, file by file by the
+//! connection's own [`DirectoryTransfer`], if it has one (`tree_without_shell`). Our archives name
+//! each directory twice, first writable and last with its mode and time, since busybox's tar sets
+//! them at once. `Stage` treats a target's archive as hostile: it reads raw entries, so that a long
+//! name cannot fill memory, and refuses sparse files, whose holes would fill the disk from a stream
+//! of nothing.
 //!
 //! What is read is what was opened, whatever other users put in the place of a name: a file is
 //! opened once, looked at, and read, and only regular files are. A tree that another user's rights
@@ -46,13 +48,14 @@ mod target_script;
 mod tree_get;
 mod tree_put;
 mod tree_script;
+mod tree_without_shell;
 
 pub use cleaner::CLEAN_LIMIT;
 pub use failure::failure;
 pub use target::STALL;
 
 pub use crate::contract::files::{
-    AtomicFile, Cancelled, Copies, Creation, FileProgram, FileTransfer, GetOptions, Header,
-    OpenSource, PutOptions, Sink, SinkWriter, Source, TEMPORARY_MARK, Transferred, blocking,
-    copy_file, hidden_name,
+    AtomicFile, Cancelled, Copies, Creation, DirectoryTransfer, FileKind, FileProgram,
+    FileTransfer, GetOptions, Header, OpenSource, PutOptions, RemoteEntry, Route, Sink, SinkWriter,
+    Source, TEMPORARY_MARK, Transferred, blocking, copy_file, hidden_name,
 };

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::failure::failure;
 use super::target::{Counting, Remote, Said};
 use super::target_script::{Values, stamp};
-use super::{OpenSource, PutOptions, Source, Transferred, scp};
+use super::{OpenSource, PutOptions, Route, Source, Transferred, scp};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
@@ -56,16 +56,13 @@ impl Link {
     }
 }
 
-/// The connection's own way, for the connecting user's files.
-async fn put_fast(
+/// Stores by the connection's own transfer; `None` if it does not handle this file.
+pub(super) async fn put_fast(
     remote: &Remote<'_>,
     source: &mut OpenSource,
     options: &PutOptions,
 ) -> Result<Option<Transferred>> {
-    let Some(fast) = remote.link.connection().file_transfer() else { return Ok(None) };
-    if options.arguments.is_privileged() {
-        return Ok(None);
-    }
+    let Some(fast) = remote.own_transfer() else { return Ok(None) };
     remote.fast(fast, fast.put(source, &remote.path, options)).await
 }
 
@@ -166,7 +163,7 @@ fn transferred(
     if length.is_some_and(|length| length != sent) {
         return Err(failure(&format!("short {sent}"), &remote.path, b""));
     }
-    Ok(Transferred { bytes: sent, in_place: status == "inplace" })
+    Ok(Transferred { bytes: sent, in_place: status == "inplace", route: Route::Commands })
 }
 
 /// Listens for the word that the temporary file was made.

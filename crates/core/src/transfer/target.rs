@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::apart::{self, Apart};
-use super::cleaner::{Cleaner, after};
+use super::cleaner::{Cleaner, Removal, after};
 use super::failure::failure;
 use super::{FileProgram, FileTransfer};
 use crate::contract::files::not_passed_on;
@@ -172,6 +172,11 @@ impl<'a> Remote<'a> {
         self.arguments.is_privileged()
     }
 
+    /// The connection's own transfer, which acts as the connecting user.
+    pub(super) fn own_transfer(&self) -> Option<&'a dyn FileTransfer> {
+        self.link.connection().file_transfer().filter(|_| !self.is_privileged())
+    }
+
     /// Whether a single file's bytes are to go through scp.
     pub(super) fn wants_scp(&self) -> bool {
         self.link.connection().features().file_program == FileProgram::Scp && !self.is_privileged()
@@ -203,12 +208,10 @@ impl<'a> Remote<'a> {
         Ok(Self { stage: Some(stage.clone()), ..self.at(&format!("./{name}"))? })
     }
 
-    /// Runs `script` to remove what another script made, unless it is disarmed before it is
-    /// dropped.
-    pub(super) fn cleaner(&self, script: String) -> Cleaner {
-        let running = self.running.clone();
-        let cleaner =
-            Cleaner::new(self.link, self.arguments.clone(), self.deadline, script, running);
+    /// Removes what a script or a transfer made, unless it is disarmed before it is dropped.
+    pub(super) fn cleaner(&self, removal: impl Into<Removal>) -> Cleaner {
+        let (arguments, running) = (self.arguments.clone(), self.running.clone());
+        let cleaner = Cleaner::new(self.link, arguments, self.deadline, removal.into(), running);
         // Nothing was made before the other user's rights were there, and a password is not tried
         // twice.
         match self.is_privileged() {

@@ -10,11 +10,11 @@ use tar::EntryType;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
-use super::get::{Receiver, get_stream};
+use super::get::{Receiver, get_fast, get_stream};
 use super::stage::{Permanent, Stage, refused};
 use super::target::Remote;
 use super::target_script::Values;
-use super::{GetOptions, Transferred};
+use super::{FileKind, GetOptions, Route, Transferred, tree_without_shell};
 use crate::contract::files::blocking;
 use crate::contract::files::{Body, Header, Sink, not_passed_on};
 use crate::link::Link;
@@ -66,6 +66,12 @@ impl Link {
 
 async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
     let (mut stage, filled) = fill(remote, stage).await?;
+    let (route, filled) = match filled {
+        Err(refusal) if refusal.kind() == ErrorKind::Connect => {
+            (Route::Sftp, tree_without_shell::get(remote, &mut stage, refusal).await)
+        }
+        filled => (Route::Commands, filled),
+    };
     let header = match filled {
         Ok(header) => header,
         Err(error) => {
@@ -82,7 +88,7 @@ async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
         remote.link.report(Event::Warning(&warning));
     }
     blocking(move || stage.commit(header.mode, header.time())).await?;
-    Ok(Transferred { bytes, in_place: false })
+    Ok(Transferred { bytes, in_place: false, route })
 }
 
 /// Fills the stage, and returns it with what the target says of the directory itself.
@@ -268,17 +274,18 @@ async fn get_files(remote: &Remote<'_>, stage: &mut Stage, values: &Values<'_>) 
     receiver.finish(ended)?;
     let mut list = BufReader::new(tokio::fs::File::from(reading));
     while let Some(entry) = Listed::next(&mut list).await? {
-        get_listed(remote, stage, values, &entry).await?;
+        get_listed(remote, stage, Some(values), &entry).await?;
     }
     Ok(())
 }
 
 /// An entry of the list.
-struct Listed {
-    kind: String,
-    header: Header,
-    path: String,
-    link: String,
+pub(super) struct Listed {
+    pub(super) kind: FileKind,
+    pub(super) header: Header,
+    pub(super) path: String,
+    /// The path that a symlink holds.
+    pub(super) link: String,
 }
 
 impl Listed {
@@ -287,7 +294,13 @@ impl Listed {
         let (path, link) = (field(list).await?, field(list).await?);
         let (Some(path), Some(link)) = (path, link) else { return Ok(None) };
         let (kind, header) = head.split_once(' ').unwrap_or((&head, ""));
-        Ok(Some(Self { kind: kind.to_owned(), header: Header::parse(header), path, link }))
+        let kind = match kind {
+            "d" => FileKind::Directory,
+            "l" => FileKind::Symlink,
+            "f" => FileKind::File,
+            _ => FileKind::Other,
+        };
+        Ok(Some(Self { kind, header: Header::parse(header), path, link }))
     }
 }
 
@@ -300,37 +313,53 @@ async fn field(list: &mut BufReader<tokio::fs::File>) -> Result<Option<String>> 
     Ok(text.map(|text| String::from_utf8_lossy(text).into_owned()))
 }
 
-async fn get_listed(
+/// Reads an entry of the list; without `values`, by the connection's own transfer.
+pub(super) async fn get_listed(
     remote: &Remote<'_>,
     stage: &mut Stage,
-    values: &Values<'_>,
+    values: Option<&Values<'_>>,
     entry: &Listed,
 ) -> Result<()> {
     let (path, mode, time) = (Path::new(&entry.path), entry.header.mode, entry.header.time());
-    match &*entry.kind {
-        "d" => stage.directory(path, mode, time),
-        "l" => stage.symlink(path, Path::new(&entry.link), time),
-        "f" => {
+    match entry.kind {
+        FileKind::Directory => stage.directory(path, mode, time),
+        FileKind::Symlink => stage.symlink(path, Path::new(&entry.link), time),
+        FileKind::File => {
             let made = stage.new_file(path, mode)?;
             let mut writer = tokio::fs::File::from_std(made);
             let file = remote.at(&format!("{}/{}", remote.path, entry.path))?;
-            let values = Values {
-                inside: &entry.path,
-                random: &file.random,
-                scp: file.wants_scp(),
-                ..values.clone()
-            };
             let mut sink = Sink::Writer(&mut writer);
-            let got = get_stream(&file, &values, &mut sink, &GetOptions::default()).await;
+            let got = get_entry(&file, values, entry, &mut sink).await;
             stage.bytes +=
                 got.map_err(|error| error.within(stage.destination_of(path).display()))?.bytes;
             stage.finish_file(path, &writer.into_std().await, Permanent { mode, time })
         }
-        _ => {
+        FileKind::Other => {
             stage.leave_out(path);
             Ok(())
         }
     }
+}
+
+async fn get_entry(
+    file: &Remote<'_>,
+    values: Option<&Values<'_>>,
+    entry: &Listed,
+    sink: &mut Sink<'_>,
+) -> Result<Transferred> {
+    let options = GetOptions::default();
+    let Some(values) = values else {
+        let message = || format!("{} cannot be read without a command", file.path);
+        let got = get_fast(file, sink, &options).await?;
+        return got.ok_or_else(|| Error::new(ErrorKind::Unsupported, message()));
+    };
+    let values = Values {
+        inside: &entry.path,
+        random: &file.random,
+        scp: file.wants_scp(),
+        ..values.clone()
+    };
+    get_stream(file, &values, sink, &options).await
 }
 
 /// Stores a list of entries in a file of this machine: a target decides how long it is.

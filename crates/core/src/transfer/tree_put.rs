@@ -12,7 +12,7 @@ use tokio_util::io::SyncIoBridge;
 use super::put::{guarded, put_stream};
 use super::target::{Remote, Stage};
 use super::target_script::{Kept, Values, quoted, stamp};
-use super::{PutOptions, Source, Transferred};
+use super::{FileKind, PutOptions, Route, Source, Transferred, tree_without_shell};
 use crate::contract::files::blocking;
 use crate::contract::files::mode_of;
 use crate::link::Link;
@@ -70,8 +70,8 @@ async fn put_tree(
     root: &Metadata,
     options: &PutOptions,
 ) -> Result<Transferred> {
-    let entries = blocking(move || list(&source)).await?;
-    for entry in entries.iter().filter(|entry| entry.kind == Kind::Other) {
+    let entries = Arc::new(blocking(move || list(&source)).await?);
+    for entry in entries.iter().filter(|entry| entry.kind == FileKind::Other) {
         let path = entry.path.display();
         remote.link.report(Event::Warning(&format!("{path} is no file and is left out")));
     }
@@ -91,20 +91,29 @@ async fn put_tree(
         ..Values::default()
     };
     let mut cleaner = remote.cleaner(values.clean_tree());
-    let put = fill_and_commit(remote, entries, &values).await;
-    match &put {
-        Ok(_) => cleaner.disarm(),
-        Err(error) => cleaner.clean(error).await,
+    let put = fill_and_commit(remote, entries.clone(), &values).await;
+    match put {
+        Err(refusal) if refusal.kind() == ErrorKind::Connect && !options.places_temporary() => {
+            // Nothing was made there.
+            cleaner.disarm();
+            tree_without_shell::put(remote, (root, &entries), options, refusal).await
+        }
+        Err(error) => {
+            cleaner.clean(&error).await;
+            Err(error)
+        }
+        Ok(_) => {
+            cleaner.disarm();
+            put
+        }
     }
-    put
 }
 
 async fn fill_and_commit(
     remote: &Remote<'_>,
-    entries: Vec<Entry>,
+    entries: Arc<Vec<Entry>>,
     values: &Values<'_>,
 ) -> Result<Transferred> {
-    let entries = Arc::new(entries);
     let (bytes, said) = send_tar(remote, entries.clone(), values).await?;
     let bytes = match said.strip_prefix("notar ") {
         Some(stage) => {
@@ -120,7 +129,7 @@ async fn fill_and_commit(
     if said.status() != "done" {
         return Err(said.failure(&remote.path));
     }
-    Ok(Transferred { bytes, in_place: false })
+    Ok(Transferred { bytes, in_place: false, route: Route::Commands })
 }
 
 /// Sends the tree as tar; returns the bytes of its files and what the target said of it.
@@ -152,19 +161,11 @@ async fn send_tar(
 
 /// A file of the tree.
 #[derive(Debug)]
-struct Entry {
-    path: PathBuf,
-    name: PathBuf,
-    metadata: Metadata,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Directory,
-    File,
-    Symlink,
-    Other,
+pub(super) struct Entry {
+    pub(super) path: PathBuf,
+    pub(super) name: PathBuf,
+    pub(super) metadata: Metadata,
+    pub(super) kind: FileKind,
 }
 
 /// Everything below `root`, parents first, in the order of names.
@@ -176,7 +177,7 @@ fn list(root: &Path) -> Result<Vec<Entry>> {
     let mut rest = names_below(root, Path::new("")).map_err(failed)?;
     while let Some(name) = rest.pop() {
         let entry = Entry::read(root, name).map_err(failed)?;
-        if entry.kind == Kind::Directory {
+        if entry.kind == FileKind::Directory {
             rest.extend(names_below(root, &entry.name).map_err(failed)?);
         }
         entries.push(entry);
@@ -198,10 +199,10 @@ impl Entry {
         let path = root.join(&name);
         let metadata = fs::symlink_metadata(&path)?;
         let kind = match metadata.file_type() {
-            kind if kind.is_dir() => Kind::Directory,
-            kind if kind.is_file() => Kind::File,
-            kind if kind.is_symlink() => Kind::Symlink,
-            _ => Kind::Other,
+            kind if kind.is_dir() => FileKind::Directory,
+            kind if kind.is_file() => FileKind::File,
+            kind if kind.is_symlink() => FileKind::Symlink,
+            _ => FileKind::Other,
         };
         Ok(Self { path, name, metadata, kind })
     }
@@ -218,7 +219,7 @@ fn pack(entries: &[Entry], writer: impl io::Write, bytes: &AtomicU64) -> Result<
     }
     // Once more, children first: busybox's tar sets a directory's mode and time when it comes, not
     // when it is full.
-    for entry in entries.iter().rev().filter(|entry| entry.kind == Kind::Directory) {
+    for entry in entries.iter().rev().filter(|entry| entry.kind == FileKind::Directory) {
         let mut header = header_of(entry);
         let packed = archive.append_data(&mut header, &entry.name, io::empty());
         packed.map_err(|error| failed(entry, error))?;
@@ -234,12 +235,14 @@ fn pack_entry(
 ) -> io::Result<()> {
     let mut header = header_of(entry);
     match entry.kind {
-        Kind::Directory => {
+        FileKind::Directory => {
             header.set_mode(mode_of(&entry.metadata) | 0o700);
             archive.append_data(&mut header, &entry.name, io::empty())
         }
-        Kind::Symlink => archive.append_link(&mut header, &entry.name, fs::read_link(&entry.path)?),
-        Kind::File => {
+        FileKind::Symlink => {
+            archive.append_link(&mut header, &entry.name, fs::read_link(&entry.path)?)
+        }
+        FileKind::File => {
             let length = entry.metadata.len();
             header.set_size(length);
             let content = Exactly { file: fs::File::open(&entry.path)?, left: length };
@@ -247,7 +250,7 @@ fn pack_entry(
             bytes.fetch_add(length, Ordering::Relaxed);
             Ok(())
         }
-        Kind::Other => Ok(()),
+        FileKind::Other => Ok(()),
     }
 }
 
@@ -286,23 +289,20 @@ async fn send_files(remote: &Remote<'_>, entries: &[Entry], stage: &Stage) -> Re
         let name = entry.name.to_str().ok_or_else(|| not_utf8(&entry.name))?;
         let file = remote.inside(stage, name)?;
         match entry.kind {
-            Kind::Directory => must(&file, &format!("mkdir {}", quoted(&file.path))).await?,
-            Kind::Symlink => {
-                let target = fs::read_link(&entry.path)
-                    .map_err(|error| Error::from_io("a symlink could not be read", error))?;
-                let target = target.to_str().ok_or_else(|| not_utf8(&target))?;
-                let target = quoted(target);
+            FileKind::Directory => must(&file, &format!("mkdir {}", quoted(&file.path))).await?,
+            FileKind::Symlink => {
+                let target = quoted(&link_of(entry)?);
                 must(&file, &format!("ln -s -- {target} {}", quoted(&file.path))).await?;
             }
-            Kind::File => {
+            FileKind::File => {
                 let source = Source::path(&entry.path).open().await?;
                 let options = PutOptions::default().with_preserve(true);
                 bytes += put_stream(&file, source, &options).await?.bytes;
             }
-            Kind::Other => {}
+            FileKind::Other => {}
         }
     }
-    for entry in entries.iter().rev().filter(|entry| entry.kind == Kind::Directory) {
+    for entry in entries.iter().rev().filter(|entry| entry.kind == FileKind::Directory) {
         let file = remote.inside(stage, &entry.name.to_string_lossy())?;
         let (path, mode) = (quoted(&file.path), mode_of(&entry.metadata));
         let time = entry.metadata.modified().map(stamp).unwrap_or_default();
@@ -324,7 +324,14 @@ async fn must(file: &Remote<'_>, command: &str) -> Result<()> {
     if said.status() == "done" { Ok(()) } else { Err(said.failure(&file.path)) }
 }
 
-fn not_utf8(name: &Path) -> Error {
-    let message = format!("{name:?}: without tar, only UTF-8 names can be sent");
+/// Returns the path that a symlink holds.
+pub(super) fn link_of(entry: &Entry) -> Result<String> {
+    let target = fs::read_link(&entry.path)
+        .map_err(|error| Error::from_io("a symlink could not be read", error))?;
+    target.into_os_string().into_string().map_err(|target| not_utf8(Path::new(&target)))
+}
+
+pub(super) fn not_utf8(name: &Path) -> Error {
+    let message = format!("{name:?}: without tar, only UTF-8 names can be copied");
     Error::new(ErrorKind::Unsupported, message)
 }

@@ -43,8 +43,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use bollard::models::ContainerInspectResponse;
 use hostlink_core::transfer::{
-    Cancelled, Copies, FileTransfer, GetOptions, Header, OpenSource, PutOptions, Sink, SinkWriter,
-    Transferred, copy_file,
+    Cancelled, Copies, FileTransfer, GetOptions, Header, OpenSource, PutOptions, Route, Sink,
+    SinkWriter, Transferred, copy_file,
 };
 use hostlink_core::{Error, Result};
 
@@ -170,7 +170,7 @@ impl FileTransfer for Files {
         });
         let Some(bytes) = copied.await? else { return Ok(None) };
         let in_place = writer.finish(options.preserve).await?;
-        Ok(Some(Transferred { bytes, in_place }))
+        Ok(Some(Transferred { bytes, in_place, route: Route::Copy }))
     }
 
     async fn settle(&self) {
@@ -207,7 +207,7 @@ impl Put {
             return None;
         }
         temporary.commit(self.mode.unwrap_or(kept), existing.as_ref(), self.modified)?;
-        Some(Transferred { bytes, in_place: false })
+        Some(Transferred { bytes, in_place: false, route: Route::Copy })
     }
 }
 

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use hostlink_core::transfer::{GetOptions, STALL, Sink, SinkWriter, Transferred};
+use hostlink_core::transfer::{GetOptions, Route, STALL, Sink, SinkWriter, Transferred};
 use hostlink_core::{Error, ErrorKind, ExitStatus, Result, quote};
 use openssh_sftp_client::metadata::MetaData;
 use tokio::time::{Instant, interval};
@@ -66,7 +66,7 @@ pub(super) async fn get(
     match tried {
         Tried::Whole => {
             let in_place = writer.finish(options.preserve).await?;
-            Ok(Some(Transferred { bytes: size, in_place }))
+            Ok(Some(Transferred { bytes: size, in_place, route: Route::Sftp }))
         }
         Tried::Longer => {
             // Unless the file has grown, a start-up file has added to the output.

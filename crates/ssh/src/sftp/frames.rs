@@ -53,11 +53,11 @@ const LONGEST_VERSION: usize = 4096;
 /// The longest handle (draft-ietf-secsh-filexfer-02, section 6.3).
 const LONGEST_HANDLE: usize = 256;
 
-// No request is sent that is answered with names.
 const VERSION: u8 = 2;
 const STATUS: u8 = 101;
 const HANDLE: u8 = 102;
 const DATA: u8 = 103;
+const NAME: u8 = 104;
 const ATTRS: u8 = 105;
 const EXTENDED_REPLY: u8 = 201;
 
@@ -76,7 +76,7 @@ impl Frames {
             VERSION => self.is_first && (5..=LONGEST_VERSION).contains(&length),
             // Type, request and the data's own length.
             DATA => !self.is_first && (9..=LONGEST).contains(&length),
-            STATUS | HANDLE | ATTRS | EXTENDED_REPLY => {
+            STATUS | HANDLE | NAME | ATTRS | EXTENDED_REPLY => {
                 !self.is_first && (5..=LONGEST).contains(&length)
             }
             _ => false,
@@ -148,6 +148,7 @@ fn check_body(kind: u8, mut body: &[u8], sizes: &OnceLock<Sizes>) -> Option<Opti
             let (said, language) = (text()?, text()?);
             return Some(Some(status(start, code, said, language)));
         }
+        NAME => return names(start, body).map(Some),
         EXTENDED_REPLY => {
             // The answer to the only such request, for the limits. The package panics, or wraps, if
             // a packet may have less than 300 bytes (`Sftp::set_limits`).
@@ -162,6 +163,41 @@ fn check_body(kind: u8, mut body: &[u8], sizes: &OnceLock<Sizes>) -> Option<Opti
     Some(None)
 }
 
+/// Returns a packet of names that the package accepts: with U+FFFD for bytes that are not UTF-8,
+/// and without the line of `ls`.
+fn names(request: &[u8], mut body: &[u8]) -> Option<Vec<u8>> {
+    let count = number(&mut body)?;
+    let mut names = [&[NAME], request, &count.to_be_bytes()].concat();
+    for _ in 0..count {
+        let name = String::from_utf8_lossy(string(&mut body)?);
+        string(&mut body)?;
+        names.extend_from_slice(&be(name.len()));
+        names.extend_from_slice(name.as_bytes());
+        names.extend_from_slice(&be(0));
+        names.extend_from_slice(attributes(&mut body)?);
+    }
+    Some(packet(&names))
+}
+
+/// Takes a file's attributes (draft-ietf-secsh-filexfer-02, section 5).
+fn attributes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let start = *bytes;
+    let flags = number(bytes)?;
+    // Size, owner, permissions, times.
+    for (flag, length) in [(1, 8), (2, 8), (4, 4), (8, 8)] {
+        if flags & flag != 0 {
+            bytes.split_off(..length)?;
+        }
+    }
+    if flags & 0x8000_0000 != 0 {
+        for _ in 0..number(bytes)? {
+            string(bytes)?;
+            string(bytes)?;
+        }
+    }
+    Some(&start[..start.len() - bytes.len()])
+}
+
 /// Returns the four numbers of an answer to limits@openssh.com (OpenSSH's PROTOCOL, section 4.8).
 fn limits(body: &[u8]) -> Option<[u64; 4]> {
     let (numbers, _) = body.as_chunks();
@@ -171,8 +207,12 @@ fn limits(body: &[u8]) -> Option<[u64; 4]> {
 
 /// Takes a string, which follows its length.
 fn string<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = u32::from_be_bytes(bytes.split_off(..4)?.try_into().ok()?);
+    let length = number(bytes)?;
     bytes.split_off(..length as usize)
+}
+
+fn number(bytes: &mut &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.split_off(..4)?.try_into().ok()?))
 }
 
 fn status(request: &[u8], code: &[u8], said: &[u8], language: &[u8]) -> Vec<u8> {
@@ -236,6 +276,22 @@ mod tests {
         ];
         let packets = packets.concat();
         assert_eq!(pass(&packets).await.unwrap(), packets);
+    }
+
+    #[tokio::test]
+    async fn names_are_utf_8_and_alone() {
+        let all = |name: &str, long: &str, more: &[u8]| {
+            let text = |text: &str| [&be(text.len()), text.as_bytes()].concat();
+            packet(&[&[NAME, 0, 0, 0, 1, 0, 0, 0, 1], &*text(name), &*text(long), more].concat())
+        };
+        let attributes = [&[0x80, 0, 0, 4, 0, 0, 0x81, 0xa4, 0, 0, 0, 1][..], &be(1), b"n", &be(0)];
+        let attributes = attributes.concat();
+        let mut said = all("n?me", "-rw-r--r-- n?me", &attributes);
+        for byte in said.iter_mut().filter(|byte| **byte == b'?') {
+            *byte = 0xff;
+        }
+        let passed = pass(&[&HELLO[..], &said].concat()).await.unwrap();
+        assert_eq!(passed, [&HELLO[..], &all("n\u{fffd}me", "", &attributes)].concat());
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use hostlink_core::Result;
-use hostlink_core::transfer::{GetOptions, Header, Sink, SinkWriter, Transferred, failure};
+use hostlink_core::transfer::{GetOptions, Header, Route, Sink, SinkWriter, Transferred, failure};
 use openssh_sftp_client::Error as Cause;
 use openssh_sftp_client::file::File;
 use openssh_sftp_client::metadata::MetaData;
@@ -62,7 +62,7 @@ pub(super) async fn get(
         }
     }
     let in_place = writer.finish(options.preserve).await?;
-    Ok(Some(Transferred { bytes, in_place }))
+    Ok(Some(Transferred { bytes, in_place, route: Route::Sftp }))
 }
 
 async fn open(

@@ -19,6 +19,7 @@
 //!   after an answer shorter than the request (`File::read`, `src/file/mod.rs`).
 
 mod direct;
+mod directories;
 mod frames;
 mod get;
 mod pipeline;
@@ -40,7 +41,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use hostlink_core::transfer::{
-    FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
+    DirectoryTransfer, FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
 };
 use hostlink_core::{BoxWrite, Result};
 use tokio::io::AsyncRead;
@@ -162,6 +163,10 @@ impl FileTransfer for SftpTransfer {
         }
         let Some(session) = self.sessions.session().await? else { return Ok(None) };
         get::get(&self.sessions, &session, path, sink, options).await
+    }
+
+    async fn directories(&self) -> Result<Option<&dyn DirectoryTransfer>> {
+        Ok(self.sessions.session().await?.map(|_| self as _))
     }
 
     async fn settle(&self) {

@@ -4,7 +4,7 @@ use std::io::SeekFrom;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hostlink_core::transfer::{OpenSource, PutOptions, Transferred, failure};
+use hostlink_core::transfer::{OpenSource, PutOptions, Route, Transferred, failure};
 use hostlink_core::{BoxRead, Error, Result};
 use openssh_sftp_client::file::File;
 use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder, Permissions, RawPermissions};
@@ -101,7 +101,7 @@ impl Put<'_> {
         // The clones of a file hold it open.
         drop((setting, looking));
         let in_place = self.commit(sent).await.map_err(of)?;
-        Ok(Transferred { bytes: sent, in_place })
+        Ok(Transferred { bytes: sent, in_place, route: Route::Sftp })
     }
 
     /// Renames the file. Returns whether the destination had to be written in place.

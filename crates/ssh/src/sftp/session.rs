@@ -99,6 +99,11 @@ impl Session {
         self.options.clone()
     }
 
+    /// For requests about paths, to be [answered](Self::answer).
+    pub(super) fn fs(&self) -> Fs {
+        self.fs.clone()
+    }
+
     /// Returns the attributes of the file at `path`. A symlink is followed.
     pub(super) async fn stat(&self, path: &Path) -> Result<MetaData, Trouble> {
         self.answer(self.fs.clone().metadata(path)).await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostlink_core::transfer::{
-    FileTransfer, GetOptions, OpenSource, PutOptions, Sink, Transferred,
+    FileTransfer, GetOptions, OpenSource, PutOptions, Route, Sink, Transferred,
 };
 use hostlink_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,7 +27,7 @@ impl FileTransfer for FakeConnection {
             return Err(Error::new(ErrorKind::Transfer, message));
         }
         self.fake.store(&self.target, path, content);
-        Ok(Some(Transferred { bytes, in_place: false }))
+        Ok(Some(Transferred { bytes, in_place: false, route: Route::Copy }))
     }
 
     async fn get(
@@ -48,6 +48,6 @@ impl FileTransfer for FakeConnection {
                 writer.flush().await.map_err(failed)?;
             }
         }
-        Ok(Some(Transferred { bytes: content.len() as u64, in_place: false }))
+        Ok(Some(Transferred { bytes: content.len() as u64, in_place: false, route: Route::Copy }))
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hostlink::transfer::{GetOptions, Source, Transferred};
+use hostlink::transfer::{GetOptions, Route, Source, Transferred};
 use hostlink::{ConnectorArguments, ErrorKind, Link, Result};
 use hostlink_tests::container::{BUSYBOX, Container, DEBIAN};
 use hostlink_tests::docker_target::{DockerTarget, docker, ran};
@@ -76,7 +76,7 @@ async fn no_command_runs_for_a_file_that_root_can_copy() {
         let (content, path) = (random(3_000_000), format!("{place}/file"));
         let since = docker(["info", "--format", "{{.SystemTime}}"]);
         let done = here.put(&link, &content, &path).await.unwrap();
-        assert_eq!(done, Transferred { bytes: 3_000_000, in_place: false });
+        assert_eq!(done, Transferred { bytes: 3_000_000, in_place: false, route: Route::Copy });
         assert!(here.get(&link, &path).await.unwrap() == content);
         assert_eq!(commands(&container, &since), 0, "{place}");
         assert!(ran(&link, "true").await.success());

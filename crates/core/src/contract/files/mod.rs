@@ -9,7 +9,10 @@ mod sink;
 mod source;
 mod writer;
 
+use std::time::SystemTime;
+
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use crate::shell::arguments::ConnectorArguments;
 use crate::values::error::Result;
@@ -56,8 +59,70 @@ pub trait FileTransfer: Send + Sync {
         options: &GetOptions,
     ) -> Result<Option<Transferred>>;
 
+    /// Returns what handles directories where the target starts no command; `None` if nothing does.
+    ///
+    /// # Errors
+    ///
+    /// The target lacks it, although the user asked for it.
+    async fn directories(&self) -> Result<Option<&dyn DirectoryTransfer>> {
+        Ok(None)
+    }
+
     /// Waits until dropped transfers have cleaned up. The caller limits the time.
     async fn settle(&self) {}
+}
+
+/// The directories of a target, without commands. Paths are as for
+/// [`Link::put_dir`](crate::Link::put_dir). Errors name the path.
+#[async_trait]
+pub trait DirectoryTransfer: Send + Sync {
+    /// Returns what is at `path`, which is not followed; `None` if nothing is.
+    async fn look(&self, path: &str) -> Result<Option<RemoteEntry>>;
+
+    /// Returns what is in a directory, as it arrives, without `.` and `..`.
+    async fn list(&self, path: &str) -> Result<BoxStream<'static, Result<RemoteEntry>>>;
+
+    /// Returns the path that a symlink holds.
+    async fn read_link(&self, path: &str) -> Result<String>;
+
+    /// Makes a directory with this mode, less the target's umask.
+    async fn create_directory(&self, path: &str, mode: u32) -> Result<()>;
+
+    /// Makes a symlink to `target`.
+    async fn create_symlink(&self, target: &str, path: &str) -> Result<()>;
+
+    /// Sets permission bits and the modification time, in seconds.
+    async fn set(&self, path: &str, mode: u32, modified: SystemTime) -> Result<()>;
+
+    /// Renames a file or directory. A file at `to` is replaced.
+    async fn rename(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Removes an empty directory, or anything else.
+    async fn remove(&self, path: &str, kind: FileKind) -> Result<()>;
+}
+
+/// A file of a target, as a listing shows it.
+#[derive(Clone, Debug)]
+pub struct RemoteEntry {
+    /// Its name, without the directory.
+    pub name: String,
+    /// What it is; a symlink is not followed.
+    pub kind: FileKind,
+    /// Its permission bits and its time.
+    pub header: Header,
+}
+
+/// The kind of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symlink.
+    Symlink,
+    /// A socket, a FIFO or a device.
+    Other,
 }
 
 /// The program on the target that reads and writes a file's bytes.
@@ -167,4 +232,30 @@ pub struct Transferred {
     /// The destination could not be replaced (a mount point, a device, a FIFO, a directory that
     /// takes no new file), so it was written in place: a reader may have seen a part.
     pub in_place: bool,
+    /// How the bytes moved.
+    pub route: Route,
+}
+
+/// How a transfer's bytes move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Through a command on the target: `cat`, scp, tar.
+    #[default]
+    Commands,
+    /// Over SFTP.
+    Sftp,
+    /// As a copy by this machine's kernel.
+    Copy,
+}
+
+impl Route {
+    /// Returns its name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Sftp => "sftp",
+            Self::Copy => "copy",
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::time::{Duration, SystemTime};
 
-use hostlink_core::transfer::{FileTransfer, PutOptions, Source, Transferred};
+use hostlink_core::transfer::{FileTransfer, PutOptions, Route, Source, Transferred};
 use hostlink_core::{ConnectorArguments, ErrorKind};
 
 use super::{SFTP_SERVER, Scene, bytes, content, mode};
@@ -25,7 +25,7 @@ async fn files_of_every_size_arrive_whole_on_one_session() {
             ("d", Source::path(&here)),
         ] {
             let done = scene.put(source, name).await.unwrap();
-            let wanted = Transferred { bytes: size as u64, in_place: false };
+            let wanted = Transferred { bytes: size as u64, in_place: false, route: Route::Sftp };
             assert_eq!(done, Some(wanted), "{size}, {name}");
             assert!(fs::read(scene.path(name)).unwrap() == bytes, "{size}, {name}");
             assert!(!scene.server.has_open(&scene.path(name)), "{size}, {name}");
