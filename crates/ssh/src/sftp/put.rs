@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use hostlink_core::transfer::{OpenSource, PutOptions, Route, Transferred, failure};
 use hostlink_core::{BoxRead, Error, Result};
+use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::file::File;
 use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder, Permissions, RawPermissions};
 use openssh_sftp_client::{Error as Cause, UnixTimeStamp};
@@ -117,13 +118,19 @@ impl Put<'_> {
         }
     }
 
-    /// Copies what was stored into the existing file.
+    /// Copies what was stored into the existing file, if that is what its name still leads to: by
+    /// now, it may be a symlink to another one.
     async fn overwrite(&self, size: u64) -> Result<(), Trouble> {
         let (session, path) = (self.session.clone(), self.place.destination.clone());
         let mut options = session.options();
-        options.write(true).create(true).truncate(true);
+        options.read(true).write(true);
         let opening = async move { session.answer(options.open(path)).await };
-        let to = self.sessions.to_its_end(opening).await.unwrap_or(Err(Trouble::Over))?;
+        let mut to = self.sessions.to_its_end(opening).await.unwrap_or(Err(Trouble::Over))?;
+        let found = self.session.answer(to.metadata()).await?;
+        if self.place.existing.map(identity) != Some(identity(found)) {
+            let message = "another file took its name";
+            return Err(Trouble::Refused(SftpErrorKind::Failure, message.into()));
+        }
         let mut writes = Writes::new(self.session, to.clone());
         let mut reads = Reads::new(self.session, self.place.temporary.file().clone(), size);
         while let Some(mut content) = reads.next().await? {
@@ -134,6 +141,7 @@ impl Put<'_> {
         }
         let sent = writes.sent;
         writes.finish().await?;
+        self.session.answer(to.set_len(sent)).await?;
         self.session.answer(to.close()).await?;
         if sent == size {
             Ok(())
@@ -141,6 +149,11 @@ impl Put<'_> {
             Err(Trouble::Lost("it returned less than it had stored".into()))
         }
     }
+}
+
+/// What tells a file from another one, as far as the protocol goes.
+fn identity(file: MetaData) -> impl PartialEq {
+    (owner(&file), file.len(), file.permissions(), file.modified())
 }
 
 fn short(came: u64, path: &str) -> Error {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use hostlink_core::transfer::{FileTransfer, PutOptions, Route, Source, Transferred};
@@ -243,4 +245,39 @@ async fn relative_paths_begin_where_the_server_does() {
     let mut source = Source::bytes("new").open().await.unwrap();
     scene.sftp.put(&mut source, "./file", &PutOptions::default()).await.unwrap().unwrap();
     assert_eq!(fs::read(scene.path("file")).unwrap(), b"new");
+}
+
+#[tokio::test]
+async fn a_name_that_becomes_a_symlink_meanwhile_leads_nowhere() {
+    let scene = Scene::new();
+    let victim = scene.plant("victim", "victim", 0o600);
+    let (file, aside) = (scene.plant("file", "old", 0o644), scene.path("aside"));
+    let (ended, mut written) = (Arc::new(AtomicBool::new(false)), 0);
+    let swapping = std::thread::spawn({
+        let (ended, victim) = (ended.clone(), victim.clone());
+        // A directory there cannot be replaced by a rename. Each step may fail after a put.
+        move || {
+            while !ended.load(Ordering::Relaxed) {
+                let _ = fs::rename(&file, &aside);
+                let _ = fs::create_dir(&file);
+                std::thread::sleep(Duration::from_micros(300));
+                let _ = fs::remove_dir(&file);
+                let _ = symlink(&victim, &file);
+                std::thread::sleep(Duration::from_micros(300));
+                let _ = fs::remove_file(&file);
+                let _ = fs::rename(&aside, &file);
+                std::thread::sleep(Duration::from_micros(300));
+            }
+        }
+    });
+    let options = PutOptions::default().with_follow(false);
+    for number in 0..200 {
+        let put = scene.put_with(bytes(&format!("new {number}")), "file", &options).await;
+        written += usize::from(put.is_ok_and(|done| done.is_some()));
+        assert_eq!(fs::read(&victim).unwrap(), b"victim", "try {number}");
+    }
+    ended.store(true, Ordering::Relaxed);
+    swapping.join().unwrap();
+    assert!(written > 0, "the control");
+    scene.expect_no_leftovers();
 }
