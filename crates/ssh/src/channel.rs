@@ -25,16 +25,16 @@ use crate::slots::Channel;
 use crate::sockets::pair;
 use crate::transport::{Request, Writing};
 
-/// What the host said when it has no free channel, in the words of `mux.c`.
+/// The reason that `mux.c` gives if the host has no free channel.
 const REFUSED: &str = "Session open refused by peer";
 
-/// The type of a terminal whose user did not say. Programs on it find it everywhere.
+/// The type of a terminal, if the user names none. Every host knows it.
 const TERM: &str = "xterm";
 
-/// How long a channel may take to close when all is said on it: a round trip, if the link is alive.
+/// How long a channel may take to close: a round trip, if the link is alive.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Says whether the login is still there, once a channel has ended without a status.
+/// Checks that the login is alive, after a channel has ended without a status.
 pub(crate) type Check = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
 
 /// Opens a channel on the master at the other end of `mux`.
@@ -55,8 +55,8 @@ pub(crate) async fn open(
     }
 }
 
-/// Runs a line whose standard output is a file of this machine, which the master writes without us.
-/// The line has no input, and what it has to say on standard error is dropped.
+/// Runs a line whose standard output is a file of this machine, which the master itself writes. The
+/// line has no input, and its standard error is dropped.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ pub(crate) async fn run_into(
     let kept = session.clone();
     Ok(Writing {
         exit: Box::pin(ended(session, check)),
-        // The exit code may overtake the output.
+        // The exit code may arrive before the output.
         written: Box::pin(async move {
             if let Some(mux) = &kept.mux {
                 mux.closed().await;
@@ -106,9 +106,9 @@ async fn on_sockets(
     })
 }
 
-/// ssh's standard input is a pseudo-terminal of ours: from it ssh takes the size and the modes for
-/// the far end as soon as it is asked, so it is made raw only afterwards, and nothing is typed
-/// before. Output may come sooner than that: it goes through a socket, which changes no byte of it.
+/// ssh's standard input is a pseudo-terminal of ours. ssh copies its size and modes when the
+/// session is requested, so it is made raw after that, and nothing is typed before. Output may come
+/// earlier, so it goes through a socket, which changes no byte.
 async fn on_terminal(
     mux: Mux,
     request: &Request,
@@ -121,7 +121,7 @@ async fn on_terminal(
     pty.resize(size).map_err(no_terminal)?;
     let (output_there, output) = pair()?;
     let near = pts.as_fd().try_clone_to_owned().map_err(no_copy)?;
-    // On a terminal the far end has but one output.
+    // On a terminal, the host has only one output.
     let errors_there = output_there.try_clone().map_err(no_copy)?;
     let given = [near, output_there, errors_there];
     let master = master_of(&mux).await;
@@ -133,7 +133,7 @@ async fn on_terminal(
     raw.map_err(|error| no_copy(error.into()))?;
     let window = pty.as_fd().try_clone_to_owned().map_err(no_copy)?;
     drop((given, pts));
-    // While there is output to come, the end of what is typed is no hang-up.
+    // While output is still to come, the end of input must not hang up the terminal.
     let (kept, writer) = pty.into_split();
     let output = chunks(Stream::Stdout, output).map(move |chunk| {
         let _kept = &kept;
@@ -148,7 +148,7 @@ async fn on_terminal(
     })
 }
 
-/// Asks for the session. ssh gets copies of the descriptors.
+/// Requests the session. ssh gets copies of the descriptors.
 async fn open_session(
     mux: Mux,
     request: &Request,
@@ -170,7 +170,7 @@ async fn open_session(
             Err(Error::new(ErrorKind::Busy, "the host has no free channel"))
         }
         Ok(Opened::Refused(reason)) => {
-            let message = format!("ssh opens no channel: {}", reason.trim());
+            let message = format!("ssh cannot open a channel: {}", reason.trim());
             Err(Error::new(ErrorKind::Connect, message))
         }
         Err(error) => {
@@ -181,7 +181,7 @@ async fn open_session(
 }
 
 fn no_copy(error: io::Error) -> Error {
-    let message = format!("a file or terminal cannot be handed to ssh: {error}");
+    let message = format!("a file or terminal cannot be passed to ssh: {error}");
     Error::new(ErrorKind::Connect, message).with_source(error)
 }
 
@@ -189,14 +189,14 @@ fn no_terminal(error: pty_process::Error) -> Error {
     Error::new(ErrorKind::Connect, "no pseudo-terminal could be opened").with_source(error)
 }
 
-/// An open session: the connection that it lasts as long as, and its place among the channels.
+/// An open session: the connection to the master, whose end is the session's, and its channel.
 struct Session {
     /// There until this is dropped.
     mux: Option<Mux>,
     channel: Option<Channel>,
-    /// The command's exit code is here.
+    /// Whether the command's exit code has arrived.
     has_ended: AtomicBool,
-    /// All that it wrote is here.
+    /// Whether all its output has arrived.
     is_read: AtomicBool,
 }
 
@@ -207,9 +207,8 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// A channel whose two sides have said everything still counts on the host until it is closed:
-    /// a moment, in which the next one might be refused. What is not at its end is given up at
-    /// once.
+    /// A session at its end still counts on the host until its channel is closed, a moment in which
+    /// the next one might be refused. A session that is not at its end is dropped immediately.
     fn drop(&mut self) {
         let over = *self.has_ended.get_mut() && *self.is_read.get_mut();
         if let (true, Some(mux), Some(mut channel)) = (over, self.mux.take(), self.channel.take())
@@ -224,7 +223,7 @@ impl Drop for Session {
     }
 }
 
-/// Output that the master writes for as long as the session is there.
+/// Keeps the session open while its output is read.
 fn keeping(
     output: BoxStream<'static, io::Result<Chunk>>,
     session: Arc<Session>,
@@ -236,8 +235,8 @@ fn keeping(
     output.chain(end).boxed()
 }
 
-/// The end of a session without a status means that a signal ended the command, which the protocol
-/// does not name, or that the login is gone: `check` tells.
+/// Returns the exit status. A session that ends without one was ended by a signal, which the
+/// protocol does not name, unless `check` finds that the login is gone.
 async fn ended(session: Arc<Session>, check: Check) -> Result<ExitStatus> {
     let end = match &session.mux {
         Some(mux) => mux.ended().await,
@@ -252,7 +251,7 @@ async fn ended(session: Arc<Session>, check: Check) -> Result<ExitStatus> {
     }
 }
 
-/// The pid of a master, which is told of a new size by SIGWINCH, as `mux.c` does.
+/// Returns the pid of a master, which learns of a new terminal size by SIGWINCH, as in `mux.c`.
 async fn master_of(mux: &Mux) -> Option<Pid> {
     let pid = mux.pid().await.ok()?;
     Pid::from_raw(i32::try_from(pid).ok()?)

@@ -19,27 +19,27 @@ use crate::settings::FileProtocol;
 use crate::slots::Use;
 use crate::transport::Request;
 
-/// The longest line that a host is sent. dropbear takes 9000 bytes (its `MAX_CMD_LEN`); longer
-/// scripts go over standard input, which costs 0.4 ms.
+/// The longest line for a host, in bytes. dropbear takes 9000 (its `MAX_CMD_LEN`); longer scripts
+/// go over standard input, which costs 0.4 ms.
 const LINE: usize = 8 * 1024;
 
-/// The longest line on a terminal, where there is no other way: the login shell gets it as one
-/// argument (`MAX_ARG_STRLEN`, execve(2)).
+/// The longest line on a terminal, where a script cannot go over standard input. The login shell
+/// gets it as one argument (`MAX_ARG_STRLEN`, execve(2)).
 const TERMINAL_LINE: usize = 120 * 1024;
 
-/// How long channels may be refused while none is open.
+/// How long a host may refuse channels while none is open.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
 
-/// The waits between the tries to start a kill where no channel is free.
+/// The pauses between tries to start a kill while no channel is free, in milliseconds.
 const URGENT_WAITS: [u64; 5] = [10, 20, 40, 80, 160];
 
-/// A host, with its channels and its way to move files.
+/// A host, its channels and its files.
 #[derive(Debug)]
 pub(crate) struct SshConnection {
     host: Arc<Host>,
     reserve: Reserve,
     files: Files,
-    /// Since when the host has refused channels while none was open.
+    /// When the host started to refuse channels while none was open.
     refused_since: Mutex<Option<Instant>>,
 }
 
@@ -54,8 +54,8 @@ impl SshConnection {
         }
     }
 
-    /// A host that refuses channels although none is open will not have one free in a moment: some
-    /// allow none at all (`MaxSessions 0`, sshd_config(5)).
+    /// Makes repeated refusals a lasting error if no channel is open: some hosts allow none at all
+    /// (`MaxSessions 0`, sshd_config(5)).
     fn refused(&self, busy: Error) -> Error {
         let none = self.host.slots().channels() == 0;
         let mut since = self.refused_since.lock();
@@ -66,13 +66,12 @@ impl SshConnection {
         if since.get_or_insert_with(Instant::now).elapsed() < REFUSAL_LIMIT {
             return busy;
         }
-        let message =
-            "the host allows no session (MaxSessions 0 of its sshd, or others use them all)";
+        let message = "the host allows no session (its sshd has MaxSessions 0, or other programs use all sessions)";
         Error::new(ErrorKind::Connect, message)
     }
 
-    /// Starts a kill although no channel is free: one may be in a moment. Else it needs a login of
-    /// its own.
+    /// Starts a kill although no channel is free. If none becomes free soon, the kill gets a login
+    /// of its own.
     async fn spawn_urgent(&self, request: &Request, mut busy: Error) -> Result<Process> {
         for wait in URGENT_WAITS {
             self.reserve.release();
@@ -99,7 +98,7 @@ impl Connection for SshConnection {
     async fn slot(&self, options: &SpawnOptions) -> Result<Slot> {
         let asked = Instant::now();
         if options.urgent {
-            // What runs is not waited for: a kill on a link that is gone cannot be sent.
+            // A kill does not wait for running commands. On a lost link it cannot be sent.
             let alive = self.host.login()?.is_alive();
             let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
             return if alive { Ok(Slot::default()) } else { Err(gone()) };
@@ -140,15 +139,15 @@ impl Connection for SshConnection {
             self.host.login()?.open(&request, None, Some(channel)).await
         };
         match asked {
-            // A refusal is an answer too.
+            // A refusal is an answer, too.
             Err(error) if error.kind() != ErrorKind::Busy => Err(error),
             _ => Ok(()),
         }
     }
 
     fn fits(&self, script: &[u8], options: &SpawnOptions) -> bool {
-        let most = if options.terminal.is_some() { TERMINAL_LINE } else { LINE };
-        quote::any_shell(script).len() <= most
+        let limit = if options.terminal.is_some() { TERMINAL_LINE } else { LINE };
+        quote::any_shell(script).len() <= limit
     }
 
     fn file_transfer(&self) -> Option<&dyn FileTransfer> {

@@ -7,31 +7,31 @@ use hostlink_core::{About, Connection, Connector, Context, Kind, Listing, Open, 
 use parking_lot::Mutex;
 
 use crate::connection::SshConnection;
-use crate::doors::Doors;
 use crate::fields::FIELDS;
 use crate::host::Host;
+use crate::login_limit::LoginLimit;
 use crate::master::{Run, WeakRun};
 use crate::name;
 use crate::settings::Settings;
 
 /// Hosts over SSH, through OpenSSH's own client: `web1.example.com`, `@ssh/deploy@web1:2222`.
 ///
-/// Its connections, and those of its clones, share a private directory and a watcher process, which
-/// ends what is left of them when this process is gone, however that came.
+/// Its connections, and those of its clones, share a private directory and a watcher process. The
+/// watcher ends the ssh processes of this process when it is gone, even killed.
 #[derive(Clone, Debug, Default)]
 pub struct SshConnector {
     run: Arc<Mutex<WeakRun>>,
-    doors: Arc<Doors>,
+    login_limit: Arc<LoginLimit>,
 }
 
 impl SshConnector {
-    /// A connector without connections.
+    /// Returns a connector without connections.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the connections that are open share. It goes with the last of them.
+    /// Returns what the open connections share. It ends with the last of them.
     fn run(&self, context: &Context) -> Result<Run> {
         let mut known = self.run.lock();
         if let Some(run) = known.upgrade() {
@@ -68,7 +68,8 @@ impl Open for SshConnector {
     async fn connect(&self, target: &Target, context: &Context) -> Result<Box<dyn Connection>> {
         let settings = Settings::parse(target, context.home.as_deref())?;
         let run = self.run(context)?;
-        let host = Host::connect(&target.name, settings, context, run, self.doors.clone()).await?;
+        let host =
+            Host::connect(&target.name, settings, context, run, self.login_limit.clone()).await?;
         Ok(Box::new(SshConnection::new(host)))
     }
 }

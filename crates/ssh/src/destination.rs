@@ -1,16 +1,16 @@
-//! `[user@]host[:port]` and `ssh://[user@]host[:port]`, taken apart and checked.
+//! Parses and checks `[user@]host[:port]` and `ssh://[user@]host[:port]`.
 //!
-//! What is refused here never reaches the arguments of ssh. Problems are told as the end of a
-//! sentence, without the text itself, which may be a secret.
+//! What is refused here never reaches the arguments of ssh. A problem is the end of a sentence,
+//! without the text itself, which may be a secret.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
 use hostlink_core::MASK;
 
-/// What OpenSSH refuses in a host name besides white space: `valid_hostname` in its `ssh.c`.
+/// The characters that OpenSSH refuses in a host name: `valid_hostname` in its `ssh.c`.
 const NOT_IN_HOSTS: &str = "'`\"$\\;&<>|(){},";
-/// What it refuses in a user's name: `valid_ruser`.
+/// The characters that it refuses in a user's name: `valid_ruser`.
 const NOT_IN_USERS: &str = "'`\";&<>|(){}";
 
 /// Where to log in.
@@ -23,7 +23,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Takes a text apart. The last `@` ends the user, as with ssh; only URIs have percent escapes.
+    /// Parses a text. The last `@` ends the user, as with ssh. Only URIs have percent escapes.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let destination = match text.strip_prefix("ssh://") {
             Some(rest) => Self::parse_uri(rest)?,
@@ -59,7 +59,7 @@ impl Destination {
     }
 }
 
-/// The plain form, an IPv6 address in brackets.
+/// The plain form, with an IPv6 address in brackets.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(user) = &self.user {
@@ -73,13 +73,13 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Checks what stands before the `@`, or in `ssh_user`.
+/// Checks a user's name.
 pub(crate) fn check_user(user: &str) -> Result<(), String> {
     check_word(user, NOT_IN_USERS)?;
     if user.trim() != user {
         return Err("begins or ends with white space".to_owned());
     }
-    // As `valid_ruser` has it: programs of ssh's configuration may get the name among their words.
+    // As in `valid_ruser`: the name may be an argument of programs in ssh's configuration.
     if user.split(char::is_whitespace).any(|word| word.starts_with('-')) {
         return Err("holds \"-\" after white space, as options do".to_owned());
     }
@@ -91,7 +91,7 @@ pub(crate) fn check_user(user: &str) -> Result<(), String> {
 
 /// Checks a host name or an address without brackets and port.
 pub(crate) fn check_host(host: &str) -> Result<(), String> {
-    // As nearly all are. A large inventory has each of its hosts checked.
+    // A short cut for nearly all hosts of a large inventory.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if !host.is_empty() && !host.starts_with('-') && host.bytes().all(is_plain) {
         return Ok(());
@@ -101,13 +101,13 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
         return Err("holds white space".to_owned());
     }
     if host.contains(':') && !is_ipv6(host) {
-        return Err("is no IPv6 address, but holds \":\"".to_owned());
+        return Err("contains \":\", but is not an IPv6 address".to_owned());
     }
-    // ssh itself would take a user or a URI out of its argument.
+    // ssh would read a user or a URI in its argument.
     refuse_any(host, "@/[]")
 }
 
-/// What no word on ssh's command line may be.
+/// Refuses what no argument of ssh may be.
 fn check_word(word: &str, refused: &str) -> Result<(), String> {
     if word.is_empty() {
         return Err("is empty".to_owned());
@@ -128,13 +128,13 @@ fn refuse_any(word: &str, refused: &str) -> Result<(), String> {
     }
 }
 
-/// A text that was meant as a destination, quoted, without the password that may stand in it.
+/// Returns the text of an invalid destination, quoted, with a password masked.
 pub(crate) fn shown(text: &str) -> String {
     let scheme = text.find("://").map(|at| at + "://".len());
     let start = scheme.unwrap_or(0);
     let masked = text.rfind('@').filter(|at| *at > start).and_then(|end| {
         let colon = start + text[start..end].find(':')?;
-        // Without a scheme, what stands before a comma is a hop, and the colon before its port.
+        // Without a scheme, a comma ends a hop, whose port follows the colon.
         let is_hop = scheme.is_none() && text[colon..end].contains(',');
         (!is_hop).then(|| format!("{}:{MASK}{}", &text[..colon], &text[end..]))
     });
@@ -147,7 +147,7 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), String> {
         return match (rest.is_empty(), rest.strip_prefix(':')) {
             (true, _) => Ok((host, None)),
             (_, Some(port)) => Ok((host, Some(port))),
-            _ => Err("nothing but \":port\" may stand behind \"]\"".to_owned()),
+            _ => Err("only \":port\" may follow \"]\"".to_owned()),
         };
     }
     match text.split_once(':') {
@@ -251,8 +251,8 @@ mod tests {
             ("ssh://h/x", "the host holds the character /"),
             ("h]", "the host holds the character ]"),
             ("[::1", "\"]\" is missing"),
-            ("[::1]22", "nothing but \":port\""),
-            ("[a:b]:22", "the host is no IPv6 address"),
+            ("[::1]22", "only \":port\""),
+            ("[a:b]:22", "the host contains \":\", but is not"),
             ("fe80::1%", "written [address]:port"),
             ("h:22:33", "written [address]:port"),
             ("h:0", "the port is not a number"),

@@ -17,14 +17,14 @@ use crate::login::{Login, OPEN_LIMIT, limited};
 use crate::mux::{Mux, Opened};
 use crate::sockets::pair;
 
-/// A TCP connection by the master's own `-W`, which says whether somebody listens there.
+/// Opens a TCP connection by the master's own `-W`, which reports whether it was accepted.
 pub(crate) async fn tcp(login: Arc<Login>, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
     let (far_in, near_out) = pair()?;
     let (far_out, near_in) = pair()?;
     let mux = login.call().await?;
     let opened = timeout(OPEN_LIMIT, mux.forward_stream(host, port, &[far_in, far_out])).await;
     let refused = |why: &str| {
-        Error::new(ErrorKind::Connect, format!("ssh does not reach {host}:{port}: {why}"))
+        Error::new(ErrorKind::Connect, format!("ssh cannot connect to {host}:{port}: {why}"))
     };
     match opened {
         Ok(Ok(Opened::Session)) => {}
@@ -39,11 +39,10 @@ pub(crate) async fn tcp(login: Arc<Login>, host: &str, port: u16) -> Result<Box<
     Ok(Box::new(Dialled { streams, login, end: End::Ahead, _mux: Some(mux) }))
 }
 
-/// A Unix socket by a forward, as ssh's `-W` only knows them since 9.4. It is asked for in a task
-/// of its own, so that one that is given up leaves no listener.
+/// Opens a Unix socket by a forward, since ssh's `-W` supports them only from 9.4 on. The forward
+/// is requested in a task of its own, so that a cancelled call leaves no listener.
 pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<Box<dyn Duplex>> {
-    // A socket's name is never used twice: ssh leaves the file behind, and then cannot listen there
-    // again.
+    // Each socket has a new name: ssh leaves the file, and then cannot listen there again.
     let here = login.directory().join(format!("d{number}"));
     let there = path.to_owned();
     let held = login.clone();
@@ -51,14 +50,14 @@ pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<B
         let _place = login.callers.acquire().await;
         let session = Session::resume_mux(login.socket.as_path().into(), None);
         let refused = |error| {
-            let message = format!("ssh does not reach {there}");
+            let message = format!("ssh cannot connect to {there}");
             Error::new(ErrorKind::Connect, message).with_source(error)
         };
         let target = at(Path::new(&there));
         let forward = session.request_port_forward(ForwardType::Local, at(&here), target.clone());
         limited(forward).await?.map_err(refused)?;
         let stream = UnixStream::connect(&here).await;
-        // The stream lives on without the socket that it was opened by.
+        // The stream stays open without the socket.
         let closing = session.close_port_forward(ForwardType::Local, at(&here), target);
         let _ = limited(closing).await?;
         let _ = std::fs::remove_file(&here);
@@ -76,8 +75,8 @@ fn at(path: &Path) -> Socket<'_> {
     Socket::UnixSocket { path: path.into() }
 }
 
-/// A connection through the master. One to a TCP port ends with the connection to the master that
-/// asked for it.
+/// A connection through the master. A connection to a TCP port ends with the connection to the
+/// master that requested it.
 struct Dialled<S> {
     streams: S,
     login: Arc<Login>,
@@ -85,10 +84,10 @@ struct Dialled<S> {
     _mux: Option<Mux>,
 }
 
-/// A stream's end may also be the login's, with output on its way that is now lost.
+/// A stream may end since the login ended, which loses output on its way.
 enum End {
     Ahead,
-    /// The stream has ended, or was reset, and the login is checked.
+    /// The stream has ended, or was reset, and the login is being checked.
     InDoubt(BoxFuture<'static, Result<()>>, io::Result<()>),
     Certain,
 }

@@ -1,4 +1,4 @@
-//! The host data that `@ssh` reads.
+//! Host data of `@ssh`.
 
 mod choice;
 pub(crate) mod files;
@@ -18,19 +18,19 @@ pub(crate) use self::reading::Reading;
 data_fields! {
     /// How one host is reached.
     ///
-    /// Texts hold no control character and paths no `"` either, so that they can stand in a
-    /// configuration of ssh. Paths are absolute and literal: a `%` or a backslash in one means
-    /// itself. What ssh would take for an option is refused.
-    // Guarded is what runs a command here, reads or uses files here other than keys to log in with,
-    // gives the agent away, or takes a host for another.
+    /// Texts contain no control character, and paths no `"` either, so that they can be written to
+    /// a configuration of ssh. Paths are absolute and literal: a `%` or a backslash in one means
+    /// itself. Values that ssh would read as an option are refused.
+    // A field is guarded if it can run a command here, read files here other than keys for the
+    // login, give the agent away, or accept another host's key.
     #[derive(Clone, Debug, PartialEq)]
     pub(crate) struct Settings from Reading<'_>;
 
     /// Host name or address to connect to; the target's name if not given.
     HOSTNAME = "ssh_hostname", "text" => host: String, host();
-    /// Port of the SSH server; without it ssh's own configuration holds, then 22.
+    /// Port of the SSH server; if not given, that of ssh's configuration, or 22.
     PORT = "ssh_port", "number" => port: Option<u16>, port();
-    /// User to log in as; without it ssh's own configuration holds, then your user name.
+    /// User to log in as; if not given, that of ssh's configuration, or your user name.
     USER = "ssh_user", "text" => user: Option<String>, user();
     /// Password of the user on the target. A bastion never gets it.
     PASSWORD = "ssh_password", "text", secret: true => password: Option<Secret>, secret();
@@ -47,22 +47,22 @@ data_fields! {
     /// Let commands on the target use your SSH agent.
     FORWARD_AGENT = "ssh_forward_agent", "true or false", default: "false", guarded: true
         => forward_agent: bool, or_default();
-    /// Configuration file of ssh to read in the place of ~/.ssh/config.
+    /// Configuration file of ssh to read instead of ~/.ssh/config.
     CONFIG_FILE = "ssh_config_file", "path", guarded: true
         => config_file: Option<PathBuf>, file_or_none(files::readable);
-    /// File of known host keys in the place of ~/.ssh/known_hosts, which need not exist yet; none
-    /// keeps no keys.
+    /// File of known host keys instead of ~/.ssh/known_hosts, which need not exist yet; none keeps
+    /// no keys.
     KNOWN_HOSTS_FILE = "ssh_known_hosts_file", "path", guarded: true
         => known_hosts_file: Option<PathBuf>, file_or_none(files::no_directory);
     /// Host keys: yes takes known ones only, accept-new those of new hosts too, no any; if not
     /// given, ssh's configuration holds first.
     STRICT_HOST_KEY_CHECKING = "ssh_strict_host_key_checking", HostKeyPolicy::EXPECTED,
         default: "accept-new", guarded: true => host_keys: Option<HostKeyPolicy>, host_keys();
-    /// How long one attempt to connect may take; if not given, as long as for every connector
+    /// Time limit of one attempt to connect; if not given, that of every connector
     /// (--connect-timeout).
     CONNECT_TIMEOUT = "ssh_connect_timeout", "seconds"
         => connect_timeout: Option<Duration>, limit();
-    /// How often a connection that could not be made is tried again.
+    /// How often a failed connection is tried again.
     CONNECT_RETRIES = "ssh_connect_retries", "number", default: "0"
         => connect_retries: u32, or_default();
     /// Shortest wait before the next attempt; each wait is chosen at random.
@@ -74,7 +74,7 @@ data_fields! {
     /// How files move; auto is sftp, or stream (through a command) where the server has no sftp.
     FILE_TRANSFER_PROTOCOL = "ssh_file_transfer_protocol", FileProtocol::EXPECTED, default: "auto"
         => file_protocol: FileProtocol, or_default();
-    /// Bastions to go through, first one first: [user@]host[:port] with commas, or none.
+    /// Bastions to go through, in this order: [user@]host[:port] with commas, or none.
     PROXY_JUMP = "ssh_proxy_jump", "text" => proxy_jump: Option<String>, hops();
     /// Password of the users on the bastions of ssh_proxy_jump.
     PROXY_JUMP_PASSWORD = "ssh_proxy_jump_password", "text", secret: true
@@ -84,11 +84,11 @@ data_fields! {
         => proxy_command: Option<String>, checked(options::proxy_command);
     /// Further settings of ssh, as in ssh_config(5).
     OPTIONS = "ssh_options", "list of Key=Value", guarded: true => options: Vec<String>, options();
-    /// How soon a silent server is given up, 0 for never; if not given, ssh's configuration holds
-    /// first.
+    /// How soon a silent server counts as lost, 0 for never; if not given, ssh's configuration
+    /// holds first.
     SERVER_ALIVE_INTERVAL = "ssh_server_alive_interval", "seconds", default: "15"
         => server_alive_interval: Option<u32>, whole_seconds();
-    /// Socket of an ssh master that is logged in already: it is used, and left running.
+    /// Socket of an ssh master that is logged in already, and is left running.
     CONTROL_PATH = "ssh_control_path", "path", guarded: true
         => control_path: Option<PathBuf>, file(|_| Ok(()));
     /// Certificate for the key, if it is not beside the key as KEY-cert.pub.

@@ -1,5 +1,4 @@
-//! The host's way to move files: over SFTP, or through commands, which needs nothing of this
-//! connector.
+//! The host's files: over SFTP, or through commands, which core does.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -17,12 +16,12 @@ use crate::sftp::{OpenSftp, Policy, SftpTransfer, Subsystem};
 use crate::slots::Use;
 use crate::transport::{Request, Writing};
 
-/// What moves a host's files.
+/// Moves a host's files.
 #[derive(Debug)]
 pub(crate) struct Files(Option<SftpTransfer>);
 
 impl Files {
-    /// As the host's settings want it. Nothing is opened yet.
+    /// Opens nothing yet.
     pub(crate) fn new(host: Arc<Host>) -> Self {
         let policy = match host.settings().file_protocol {
             FileProtocol::Auto => Policy::Auto,
@@ -41,7 +40,7 @@ impl Files {
         self.0.as_ref().map(|sftp| sftp as _)
     }
 
-    /// Gives its channel back if no file is under way: a command waits for one.
+    /// Gives its channel back if no file is being moved, since a command waits for one.
     pub(crate) fn give_way(&self) {
         if let Some(sftp) = &self.0 {
             sftp.give_way();
@@ -70,7 +69,7 @@ impl OpenSftp for Opener {
         let bytes = output.filter_map(|chunk| async {
             match chunk {
                 Ok(Chunk { stream: Stream::Stdout, bytes }) => Some(Ok(bytes)),
-                // What the server has to say besides is for its own log.
+                // The server's messages are for its own log.
                 Ok(Chunk { stream: Stream::Stderr, .. }) => None,
                 Err(error) => Some(Err(error)),
             }
@@ -79,7 +78,7 @@ impl OpenSftp for Opener {
             input: stdin.ok_or_else(no_input)?,
             output: Box::pin(StreamReader::new(Box::pin(bytes))),
             ended: Box::pin(async move {
-                // However it ended, it is gone.
+                // Any end means that it is gone.
                 let _ = exit.await;
                 drop(control);
             }),

@@ -13,20 +13,20 @@ use tokio::process::Command;
 
 use crate::login::{Login, Owner, limited};
 
-/// How often a forward looks whether the user's master is still there.
+/// How often a forward checks that the user's master is alive.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Puts `forward` in force.
+/// Starts `forward`.
 ///
 /// # Errors
 ///
-/// What ssh said to it.
+/// ssh's own reason.
 pub(crate) async fn open(login: Arc<Login>, forward: &Forward) -> Result<Box<dyn Forwarding>> {
     OpenSshForwarding::open(login, forward).await
 }
 
-/// A forward of the master's, asked for with `ssh -O forward`: it checks what it is given, says why
-/// not, and knows `-D`, which the package for the protocol does not.
+/// A forward by the master, requested with `ssh -O forward`, which checks its arguments, reports
+/// errors, and knows `-D`. The package for the protocol does not.
 struct OpenSshForwarding {
     login: Arc<Login>,
     words: Vec<String>,
@@ -42,7 +42,7 @@ impl OpenSshForwarding {
         if !output.status.success() {
             let message = format!("{} cannot be forwarded", words.join(" "));
             let said = String::from_utf8_lossy(&output.stderr);
-            // The last line only says that it failed.
+            // The last line only reports that it failed.
             let said: Vec<&str> =
                 said.lines().filter(|it| !it.starts_with("muxclient: ")).collect();
             let error = Error::new(ErrorKind::Connect, message);
@@ -53,7 +53,7 @@ impl OpenSshForwarding {
             | Forward::Remote { listen, .. }
             | Forward::Dynamic { listen } => listen.clone(),
         };
-        // What the host chose for port 0 is said on standard output.
+        // ssh prints the port that the host chose for port 0.
         if let Endpoint::Tcp(_, port @ 0) = &mut listen
             && let Ok(chosen) = String::from_utf8_lossy(&output.stdout).trim().parse()
         {
@@ -80,7 +80,7 @@ impl Forwarding for OpenSshForwarding {
         if let Owner::Ours(master) = &self.login.owner {
             return master.ended().await;
         }
-        // The user's master is no child of ours, whose end would be told.
+        // The user's master is not our child, so its end is not reported to us.
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
             if let Err(lost) = self.login.check().await {
@@ -103,16 +103,16 @@ impl Drop for OpenSshForwarding {
         }
         let (login, words) = (self.login.clone(), std::mem::take(&mut self.words));
         let listen = self.listen.clone();
-        // Without a runtime the program ends, and the master with it.
+        // Without a runtime, the program is ending, and the master with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { cancel(&login, &words, &listen).await });
         }
     }
 }
 
-/// Ends a forward. ssh leaves the file of a socket of ours behind.
+/// Ends a forward, and removes the file of its socket here, which ssh leaves.
 async fn cancel(login: &Login, words: &[String], listen: &Endpoint) -> Result<()> {
-    // It fails where the master is gone, and the forward with it.
+    // It fails if the master is gone, and the forward with it.
     let cancelled = control(login, "cancel", words).await;
     if let (Endpoint::Unix(path), Some("-L" | "-D")) = (listen, words.first().map(|it| &**it)) {
         let _ = std::fs::remove_file(path);
@@ -120,7 +120,7 @@ async fn cancel(login: &Login, words: &[String], listen: &Endpoint) -> Result<()
     cancelled.map(drop)
 }
 
-/// ssh chooses a port only on the host's side; on this one a free one is found for it.
+/// Finds a free port for port 0 on this side: ssh chooses one only on the host.
 fn with_free_port(forward: &Forward) -> Result<Forward> {
     let mut forward = forward.clone();
     if let Forward::Local { listen, .. } | Forward::Dynamic { listen } = &mut forward
@@ -136,7 +136,7 @@ fn with_free_port(forward: &Forward) -> Result<Forward> {
     Ok(forward)
 }
 
-/// The words for ssh(1).
+/// Returns the arguments of ssh(1).
 ///
 /// # Errors
 ///
@@ -164,7 +164,7 @@ fn words(forward: &Forward) -> Result<Vec<String>> {
 
 async fn control(login: &Login, order: &str, words: &[String]) -> Result<std::process::Output> {
     let mut command = Command::new("ssh");
-    // No configuration: nothing of it matters for the socket's other end.
+    // Without configuration, since the master has its own.
     command.args(["-F", "none", "-S"]).arg(&login.socket).args(["-O", order]).args(words);
     command.args(["--", "master"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -1,44 +1,35 @@
-//! A host that is logged in on, and again when the login was lost.
+//! Logs in on a host, and again when the login is lost.
 //!
 //! # How a host is reached
 //!
-//! `SshConnector` → `Host` (logs in, and again when the login is lost) → `Transport`, of which
-//! there is one: `OpenSsh` over a `Master`. A second transport, in-process, would stand beside it;
-//! settings, retries, doors, slots and files belong to the connector.
+//! `SshConnector` → `Host` → `Transport`. The only transport is `OpenSsh`, over a `Master`.
+//! Settings, retries, login limits, slots and files do not depend on it.
 //!
-//! - `master/`: an `ssh -M -N` of our own, as our child, in a session of its own, with a private
-//!   directory. `config` writes the configuration that also holds for jump hosts (`-F` reaches
-//!   them, `-o` does not), with our defaults last, and in the final pass where the user's files ask
-//!   for one (`final_pass`); what is for the target alone stands on the command line. `askpass`
-//!   answers questions over FIFOs, each secret to the one process and name that it is for. `log`,
-//!   `peers` and `causes` find out from ssh's own messages, which carry the pid, which hop failed
-//!   and why.
-//! - `run`: one watcher a connector, a `sh` that waits for the end of a pipe. When this process is
-//!   gone, however that came, it kills the masters' groups, if they still are who registered, and
-//!   removes the directory.
-//! - `mux`, `channel`: sessions on the master's socket. The packages `openssh` and
-//!   `openssh-mux-client` close their connection to the master with the exit code, whereupon the
-//!   master drops output that is still to come (a mebibyte came back 32 KiB short); `openssh` also
-//!   turns code 127 into an error, and forwards no agent. `dial` to a TCP port is such a session
-//!   too; `openssh` is used for checks, forwards and `dial` to Unix sockets.
-//! - `slots`: 8 commands at once on a login, of the 10 sessions that sshd allows, since files take
-//!   one and a kill needs one. A refused channel tells how many there are: then so many less one
-//!   are used (all, where there are but two), and one more is tried 2 s later, or all after a new
-//!   login. A channel counts until ssh has closed it, a moment after its command's end, or the next
-//!   would be refused. Kills that find none free log in a second time. On a user's master they
-//!   cannot: `reserve` holds a channel with a `cat` for them.
-//! - `doors`: 8 logins at once at a first hop, of the 10 that sshd takes before it turns some away.
-//! - `sockets`: ssh gets socket pairs for a session's streams, as from scp: a pipe wakes its writer
-//!   for each page that becomes free, a socket when most of it has been read.
-//! - `sftp/`: clones of a file of `openssh-sftp-client` with offsets of their own, so that many
-//!   requests are in flight. What SFTP cannot do exactly as core's scripts do is left to them.
-//! - `sftp/direct`: the bytes of a large file pass this process by: ssh's master is handed the
-//!   temporary file itself as the standard output of a `cat`. That output has no announcement, so
-//!   what proves it whole is the length that SFTP told, with `cat`'s exit code 0; noise of a
-//!   start-up file makes it longer, and then the file goes over SFTP. 0.76 of `scp`'s time for a
-//!   GiB (`benches/ssh.md`); over SFTP it was 1.2.
-//! - `Script`s go as arguments up to 8 KiB there (dropbear takes lines of 9000 bytes), behind an
-//!   `exec sh -c` that every login shell reads.
+//! - `master/`: a child process `ssh -M -N` with its own session and a private directory. `config`
+//!   writes the configuration that also holds for jump hosts (`-F` reaches them, `-o` does not).
+//!   Our defaults come last, or in the final pass if the user's files ask for one (`final_pass`).
+//!   Settings of the target alone are arguments. `askpass` answers questions over FIFOs, and gives
+//!   each secret only to the process and the name that it is for. `log`, `peers` and `causes` read
+//!   ssh's messages, which carry the pid, to find out which hop failed and why.
+//! - `run`: one watcher for each connector, a `sh` that waits for the end of a pipe. When this
+//!   process is gone, even killed, it kills the masters' process groups, unless another process has
+//!   their number now, and removes the directory.
+//! - `mux`, `channel`: sessions on the master's socket, and `dial` to TCP ports. The package
+//!   `openssh` does checks, forwards and `dial` to Unix sockets.
+//! - `slots`: 8 commands at the same time on a login, of the 10 sessions that sshd allows: files
+//!   take one, and a kill needs one. When a host refuses a channel, the number of its channels is
+//!   known. From then on, all but one are used (or both of two). One more is tried 2 s later, and
+//!   all after a new login. A channel counts until ssh has closed it, a moment after its command's
+//!   end, or the next would be refused. A kill that finds none free logs in a second time. That is
+//!   not possible on a master of the user's, so `reserve` holds a channel for kills with a `cat`.
+//! - `login_limit`: 8 logins at the same time at a first hop. sshd takes 10 before it refuses some.
+//! - `sockets`: ssh gets socket pairs for a session's streams, as from scp. A pipe wakes its writer
+//!   for each page that becomes free, a socket only when most of it has been read.
+//! - `sftp/`: files over SFTP, and large ones by `sftp/direct`, which passes the temporary file
+//!   itself to ssh's master as the standard output of a `cat`: 0.76 of `scp`'s time for a GiB, and
+//!   over SFTP 1.2 (`benches/ssh.md`).
+//! - A `Script` of up to 8 KiB is an argument there (dropbear takes lines of 9000 bytes), after an
+//!   `exec sh -c` that every login shell understands.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,18 +40,18 @@ use parking_lot::RwLock;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::doors::Doors;
+use crate::login_limit::LoginLimit;
 use crate::master::{Failure as Refusal, Master, Run};
 use crate::openssh::OpenSsh;
 use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::transport::Transport;
 
-/// The waits between two tries on a host that turns logins away for their number (`MaxStartups`,
-/// sshd_config(5)): the first is at most so long, and later ones at most so long.
-const DOOR_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// The maximum of the first wait, and of later ones, before another try on a host that refuses
+/// logins because it has too many (`MaxStartups`, sshd_config(5)).
+const REFUSED_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
-/// In less time, a host that has just turned a login away is not asked again.
+/// The shortest time for another try on a host that has refused a login.
 const LEAST_TRY: Duration = Duration::from_millis(50);
 
 /// One host, with what it takes to log in on it.
@@ -69,7 +60,7 @@ pub(crate) struct Host {
     settings: Settings,
     context: Context,
     run: Run,
-    doors: Arc<Doors>,
+    login_limit: Arc<LoginLimit>,
     login: RwLock<State>,
     /// Held while logging in, so that it is done once for all who wait.
     logging_in: Mutex<Option<Failure>>,
@@ -102,11 +93,12 @@ impl Host {
         settings: Settings,
         context: &Context,
         run: Run,
-        doors: Arc<Doors>,
+        login_limit: Arc<LoginLimit>,
     ) -> Result<Self> {
-        let door = Door { name, settings: &settings, context, run: &run, doors: &doors };
-        let login = door.log_in().await?;
-        // No second login can be made on a master of the user's: there, a channel is kept sooner.
+        let attempts =
+            Attempts { name, settings: &settings, context, run: &run, login_limit: &login_limit };
+        let login = attempts.log_in().await?;
+        // On a master of the user's, which gives no second login, a channel is kept sooner.
         let spares_from = if settings.control_path.is_some() { 2 } else { 3 };
         Ok(Self {
             slots: Slots::new(spares_from),
@@ -115,7 +107,7 @@ impl Host {
             context: context.clone(),
             settings,
             run,
-            doors,
+            login_limit,
             logging_in: Mutex::default(),
             spare: Mutex::default(),
         })
@@ -137,7 +129,7 @@ impl Host {
         &self.name
     }
 
-    /// The login as it is.
+    /// Returns the current login, which may be lost.
     ///
     /// # Errors
     ///
@@ -149,20 +141,20 @@ impl Host {
         }
     }
 
-    /// A login that is there: a new one, if the old one was lost.
+    /// Returns a login that is alive: a new one, if the old one was lost.
     ///
     /// # Errors
     ///
-    /// The host cannot be reached any more, or the connection was closed.
+    /// The host can no longer be reached, or the connection was closed.
     ///
     /// # Cancel safety
     ///
-    /// A login that was begun is given up.
+    /// A login that has started is dropped.
     pub(crate) async fn live_login(&self) -> Result<Arc<dyn Transport>> {
         self.live_login_for(Instant::now()).await
     }
 
-    /// The same for somebody who has waited since `asked`.
+    /// As [`live_login`](Self::live_login), for a caller that has waited since `asked`.
     pub(crate) async fn live_login_for(&self, asked: Instant) -> Result<Arc<dyn Transport>> {
         let login = self.login()?;
         if login.is_alive() {
@@ -173,17 +165,17 @@ impl Host {
         if login.is_alive() {
             return Ok(login);
         }
-        // Who waited while somebody else tried in vain does not try again: many waits would follow
-        // one another.
+        // A caller that waited while another one failed does not try again: the waits of many
+        // callers would add up.
         if let Some(Failure { at, kind, message }) = &*failure
             && *at > asked
         {
             return Err(Error::new(*kind, message.clone()));
         }
-        // Nothing is left of it but perhaps its process.
+        // Its process may still be there.
         login.close().await;
         self.detail("the connection was lost: logging in again");
-        let fresh = match self.door().log_in().await {
+        let fresh = match self.attempts().log_in().await {
             Ok(fresh) => fresh,
             Err(error) => {
                 let message = error.message().to_owned();
@@ -200,14 +192,14 @@ impl Host {
         Ok(fresh)
     }
 
-    /// A second login beside the first, which is kept until the connection is closed.
+    /// Returns a second login, which is kept until the connection is closed.
     pub(crate) async fn spare_login(&self) -> Result<Arc<dyn Transport>> {
         let mut spare = self.spare.lock().await;
         if let Some(login) = spare.as_ref().filter(|login| login.is_alive()) {
             return Ok(login.clone());
         }
         self.detail("no channel is free for a kill: logging in a second time");
-        let fresh = self.door().log_in().await?;
+        let fresh = self.attempts().log_in().await?;
         // It may have been closed meanwhile.
         self.login()?;
         *spare = Some(fresh.clone());
@@ -217,7 +209,7 @@ impl Host {
     /// Ends the logins. It may be called twice.
     pub(crate) async fn close(&self) {
         let state = std::mem::replace(&mut *self.login.write(), State::Closed);
-        // Whoever is logging in just now finds it closed.
+        // A caller that is logging in now will find it closed.
         let spare = self.spare.try_lock().ok().and_then(|mut spare| spare.take());
         if let Some(spare) = spare {
             spare.close().await;
@@ -227,9 +219,9 @@ impl Host {
         }
     }
 
-    fn door(&self) -> Door<'_> {
-        let Self { name, settings, context, run, doors, .. } = self;
-        Door { name, settings, context, run, doors }
+    fn attempts(&self) -> Attempts<'_> {
+        let Self { name, settings, context, run, login_limit, .. } = self;
+        Attempts { name, settings, context, run, login_limit }
     }
 
     fn detail(&self, text: &str) {
@@ -243,16 +235,16 @@ impl fmt::Debug for Host {
     }
 }
 
-/// What one login takes.
-struct Door<'a> {
+/// Attempts to log in on a host.
+struct Attempts<'a> {
     name: &'a str,
     settings: &'a Settings,
     context: &'a Context,
     run: &'a Run,
-    doors: &'a Doors,
+    login_limit: &'a LoginLimit,
 }
 
-impl Door<'_> {
+impl Attempts<'_> {
     async fn log_in(&self) -> Result<Arc<dyn Transport>> {
         if let Some(path) = &self.settings.control_path {
             return Ok(Arc::new(OpenSsh::attach(path, self.run.make_master_directory()?).await?));
@@ -274,22 +266,22 @@ impl Door<'_> {
         }
     }
 
-    /// One attempt. A host that turns logins away for their number is asked again until the limit
-    /// is over, in which the time at our own door does not count.
+    /// Makes one attempt. A host that refuses logins because it has too many is asked again until
+    /// the limit is over. Waiting for our own limit of logins does not count.
     async fn attempt(&self) -> Result<Arc<dyn Transport>, Refusal> {
         let mut rest = self.settings.connect_limit(self.context);
-        let (mut longest_wait, mut turned_away) = (DOOR_WAITS.0, None);
+        let (mut longest_wait, mut turned_away) = (REFUSED_WAITS.0, None);
         loop {
-            let place = self.doors.enter(self.settings).await;
+            let permit = self.login_limit.acquire(self.settings).await;
             let started =
                 Master::start(self.run, self.settings, self.name, self.context, rest).await;
-            drop(place);
+            drop(permit);
             let failed = match started {
                 Ok(master) => return Ok(Arc::new(OpenSsh::new(master))),
                 Err(failed) => failed,
             };
             if !failed.turned_away {
-                // A last try that had little time says less than those before.
+                // A last try that had little time reports less than those before.
                 return Err(turned_away.filter(|_| failed.timed_out).unwrap_or(failed));
             }
             rest = rest.saturating_sub(failed.took);
@@ -299,15 +291,15 @@ impl Door<'_> {
             let wait = longest_wait.min(rest / 2).mul_f64(random());
             sleep(wait).await;
             rest -= wait;
-            longest_wait = DOOR_WAITS.1.min(longest_wait * 2);
+            longest_wait = REFUSED_WAITS.1.min(longest_wait * 2);
             turned_away = Some(failed);
         }
     }
 }
 
-/// A number from 0 to 1, so that many hosts do not try again at the same moment.
+/// Returns a number from 0 to 1, so that many hosts do not try again at the same moment.
 fn random() -> f64 {
     let mut byte = [0];
-    // Without randomness the waits are as long as they get.
+    // Without random numbers, the waits are the longest.
     if getrandom::fill(&mut byte).is_err() { 1.0 } else { f64::from(byte[0]) / 255.0 }
 }

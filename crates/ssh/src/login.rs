@@ -1,4 +1,4 @@
-//! A login that channels and forwards go through: a master of ours, or one of the user's.
+//! A login that channels and forwards use: a master of ours, or one of the user's.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,24 +12,23 @@ use tokio::time::timeout;
 use crate::master::{Master, MasterDirectory};
 use crate::mux::Mux;
 
-/// How long a master may take to answer: it does not ask the host for that.
+/// How long a master may take to answer, for which it does not ask the host.
 const MASTER_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a host may take to open a channel. One that is dead is usually known for that sooner.
+/// How long a host may take to open a channel. A dead host is usually detected earlier.
 pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(60);
 
-/// Dials and checks at once.
+/// Maximum number of dials and checks at the same time.
 const CALLERS: usize = 16;
 
-/// How long a master whose channels broke off may take to end, and say why.
+/// How long a master whose channels were lost may take to end, and report why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A master, whosever it is.
+/// A master, of ours or of the user's.
 pub(crate) struct Login {
     pub(crate) socket: PathBuf,
     pub(crate) owner: Owner,
-    /// Those who dial or check: more of them than the master's socket queues (64) would be turned
-    /// away.
+    /// Limits dials and checks: the master's socket would refuse more than its queue holds (64).
     pub(crate) callers: Semaphore,
 }
 
@@ -51,7 +50,7 @@ impl Login {
         }
     }
 
-    /// Whether the login is still there; the error says what became of it.
+    /// Checks that the login is alive. The error reports why it is not.
     pub(crate) async fn check(&self) -> Result<()> {
         let _place = self.callers.acquire().await;
         let session = Session::resume_mux(self.socket.as_path().into(), None);
@@ -68,12 +67,12 @@ impl Login {
         }
     }
 
-    /// Calls the master.
+    /// Connects to the master.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`] if it has too many callers, or has ended: nothing was asked of it, so
-    /// that the same may be asked of a new login.
+    /// [`ErrorKind::Busy`] if it has too many callers, or has ended. It has done nothing, so the
+    /// request may be repeated on a new login.
     pub(crate) async fn call(&self) -> Result<Mux> {
         match limited(Mux::connect(&self.socket)).await {
             Ok(Ok(mux)) => return Ok(mux),
@@ -84,7 +83,7 @@ impl Login {
         }
         let lost = self.lost().await;
         match &self.owner {
-            // Its socket was removed, or it hangs: nobody reaches it any more.
+            // Its socket was removed, or it hangs: it is of no use any more.
             Owner::Ours(master) if master.is_alive() => master.close().await,
             Owner::Ours(_) => {}
             Owner::Users(_) => return Err(lost),
@@ -92,7 +91,7 @@ impl Login {
         Err(lost.with_kind(ErrorKind::Busy))
     }
 
-    /// What became of it. The end of a master's channels may be seen a little before its own.
+    /// Returns why the login ended. A master's channels may end a little before the master.
     async fn lost(&self) -> Error {
         let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
         match &self.owner {

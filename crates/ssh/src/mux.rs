@@ -1,16 +1,14 @@
-//! The client's side of OpenSSH's `PROTOCOL.mux`: what is said on a master's control socket.
+//! The client's side of OpenSSH's `PROTOCOL.mux`, the protocol of a master's control socket.
 //!
-//! The package `openssh-mux-client`, on which `openssh` is built, speaks it too. Version 0.17.9
-//! lacks two things, so sessions are opened here, and the packages do the rest:
+//! The package `openssh-mux-client` 0.17.9, on which `openssh` is built, speaks it too, and can
+//! forward the agent (`Session::agent`). Sessions are opened here since it lacks two things:
 //!
-//! - `EstablishedSession::wait` (`src/session.rs`) closes its connection with the exit code. The
-//!   master then drops output that it has not written yet: the conformance case
-//!   `what_an_ended_command_wrote_waits_for_a_slow_reader` would fail. Nor can it wait until the
-//!   channel is closed, before which the host may refuse the next one.
+//! - `EstablishedSession::wait` (`src/session.rs`) closes its connection when the exit code
+//!   arrives, and the master then drops output that it has not written yet (a mebibyte came back 32
+//!   KiB short). Nor can it wait until the channel is closed, before which the host may refuse the
+//!   next.
 //! - There is no request for a stream to a TCP port (`Request`, `src/request.rs`), which `dial`
 //!   makes.
-//!
-//! It can forward the agent (`Session::agent`); `openssh` 0.11.6 does not ask it to.
 
 use std::io::{self, ErrorKind::InvalidData, IoSlice};
 use std::mem::MaybeUninit;
@@ -33,8 +31,8 @@ const ALIVE: u32 = 0x8000_0005;
 const SESSION_OPENED: u32 = 0x8000_0006;
 const TTY_ALLOC_FAIL: u32 = 0x8000_0008;
 
-/// A master that is gone is an error, no signal. Apple's systems do not know the flag; Rust's
-/// programs ignore the signal.
+/// Makes writing to a master that is gone an error instead of a signal. Apple's systems lack the
+/// flag; Rust's programs ignore the signal.
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -43,30 +41,30 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 /// No escape character.
 const NO_ESCAPE: u32 = u32::MAX;
 
-/// Longer answers than any master gives.
+/// Longer than any answer of a master.
 const LONGEST: usize = 256 * 1024;
 
-/// A connection to a master. A session lasts as long as the connection that asked for it.
+/// A connection to a master. A session ends with the connection that requested it.
 #[derive(Debug)]
 pub(crate) struct Mux {
     stream: UnixStream,
 }
 
-/// What a session is to be.
+/// A request for a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewSession<'a> {
     pub(crate) command: &'a [u8],
     pub(crate) subsystem: bool,
-    /// The type of the terminal, where there is to be one.
+    /// The type of the terminal, if it gets one.
     pub(crate) terminal: Option<&'a str>,
 }
 
-/// How a master answered a request for a session.
+/// A master's answer to a request.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// It is there.
+    /// The session is open.
     Session,
-    /// It is not, in the master's words.
+    /// There is no session, for this reason.
     Refused(String),
 }
 
@@ -74,7 +72,7 @@ pub(crate) enum Opened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionEnd {
     Code(u32),
-    /// By a signal, or with the connection to the host.
+    /// A signal, or the loss of the connection to the host.
     Unknown,
 }
 
@@ -83,18 +81,18 @@ impl Mux {
     ///
     /// # Errors
     ///
-    /// There is none, or it is no master.
+    /// No master listens there.
     pub(crate) async fn connect(socket: &Path) -> io::Result<Self> {
         let mux = Self { stream: UnixStream::connect(socket).await? };
         mux.send(&[number(HELLO), number(VERSION)].concat()).await?;
         let mut hello = Packet::new(mux.receive().await?);
         if hello.number()? != HELLO || hello.number()? != VERSION {
-            return Err(io::Error::new(InvalidData, "another version of ssh's mux protocol"));
+            return Err(io::Error::new(InvalidData, "ssh's mux protocol has an unknown version"));
         }
         Ok(mux)
     }
 
-    /// The master's process.
+    /// Returns the master's process id.
     ///
     /// # Errors
     ///
@@ -109,11 +107,11 @@ impl Mux {
         answer.number()
     }
 
-    /// Asks for a session on three descriptors, of which the master gets copies.
+    /// Requests a session on three descriptors, of which the master gets copies.
     ///
     /// # Errors
     ///
-    /// The master is gone: the session may be there or not.
+    /// The master is gone. The session may have started.
     pub(crate) async fn open(
         &self,
         session: &NewSession<'_>,
@@ -128,7 +126,7 @@ impl Mux {
             &flag(session.terminal.is_some()),
             // X11.
             &flag(false),
-            // The agent: the master forwards it only where its own configuration says so.
+            // The agent: the master forwards it only if its own configuration says so.
             &flag(true),
             &flag(session.subsystem),
             &number(NO_ESCAPE),
@@ -138,8 +136,8 @@ impl Mux {
         self.ask(&request.concat(), given).await
     }
 
-    /// Asks for a TCP connection from the host's side, on a descriptor to read and one to write. It
-    /// is answered when somebody there has accepted it.
+    /// Requests a TCP connection from the host, on a descriptor to read and one to write. The
+    /// answer comes when the connection is accepted.
     ///
     /// # Errors
     ///
@@ -176,11 +174,11 @@ impl Mux {
         }
     }
 
-    /// Waits for the end of the session. What it wrote may still be on its way to the descriptors,
-    /// for as long as this connection is there.
+    /// Waits for the end of the session. Its output may still be on its way to the descriptors,
+    /// which takes this connection.
     pub(crate) async fn ended(&self) -> SessionEnd {
         loop {
-            // A connection that ends without a word has nothing else to say.
+            // A connection that ends without a message is the end of the session.
             let Ok(packet) = self.receive().await else { return SessionEnd::Unknown };
             let mut packet = Packet::new(packet);
             match (packet.number(), packet.number(), packet.number()) {
@@ -207,7 +205,7 @@ impl Mux {
         Ok(())
     }
 
-    /// With a byte that says nothing, since a descriptor cannot travel alone (`mm_send_fd` in
+    /// Sends a descriptor with a meaningless byte, since it cannot be sent alone (`mm_send_fd` in
     /// OpenSSH).
     async fn send_descriptor(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         let send = || {
@@ -215,7 +213,7 @@ impl Mux {
             let mut message = SendAncillaryBuffer::new(&mut space);
             let descriptors = [descriptor];
             if !message.push(SendAncillaryMessage::ScmRights(&descriptors)) {
-                return Err(io::Error::other("no room for a descriptor"));
+                return Err(io::Error::other("the descriptor did not fit in the message"));
             }
             let sent = sendmsg(&self.stream, &[IoSlice::new(&[0])], &mut message, NO_SIGNAL);
             sent.map(drop).map_err(io::Error::from)
@@ -252,17 +250,17 @@ fn number(number: u32) -> Vec<u8> {
     number.to_be_bytes().to_vec()
 }
 
-/// The length and the bytes. No packet of ours is near 4 GiB.
+/// Returns the length and the bytes. No packet of ours is near 4 GiB.
 fn string(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes(), bytes].concat()
 }
 
 fn unexpected() -> io::Error {
-    io::Error::new(InvalidData, "an answer that is not in ssh's mux protocol")
+    io::Error::new(InvalidData, "the ssh master sent an answer that is not in its protocol")
 }
 
-/// A packet that is read from its beginning.
+/// A packet, read from its start.
 struct Packet {
     bytes: Vec<u8>,
     at: usize,

@@ -1,4 +1,4 @@
-//! What stands behind `@ssh/`.
+//! Host names after `@ssh/`.
 
 use hostlink_core::{Error, ErrorKind, NameData, Result, refuse_unknown_link};
 
@@ -7,7 +7,7 @@ use crate::fields;
 
 const FORMS: &str = "write [user@]host[:port] or ssh://[user@]host[:port]";
 
-/// The host that the argument of `@ssh` stands for. It is named as it is written.
+/// Returns the host that the argument of `@ssh` means, with the argument as its name.
 ///
 /// Its data always has `ssh_hostname`: in a chain, a target's name is that of the whole chain.
 ///
@@ -16,7 +16,7 @@ const FORMS: &str = "write [user@]host[:port] or ssh://[user@]host[:port]";
 /// [`ErrorKind::Inventory`]: there is no argument, or it is no destination.
 pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
     let Some(text) = argument else {
-        return Err(refused("@ssh stands for no host: write @ssh/HOST".to_owned()));
+        return Err(refused("@ssh needs a host: write @ssh/HOST".to_owned()));
     };
     refuse_unknown_link(text, || destination::shown(text)).map_err(|error| {
         let path = destination::shown(text);
@@ -24,7 +24,7 @@ pub(crate) fn parse(argument: Option<&str>) -> Result<NameData> {
         refused(format!("{} (a file of this name is ./{path})", error.message()))
     })?;
     let found = Destination::parse(text).map_err(|problem| {
-        refused(format!("{} is no SSH host: {problem}; {FORMS}", destination::shown(text)))
+        refused(format!("{} is not a valid SSH host: {problem}; {FORMS}", destination::shown(text)))
     })?;
     let mut host = NameData::new(text).with_data(fields::HOSTNAME.key, found.host);
     if let Some(user) = found.user {
@@ -69,15 +69,15 @@ mod tests {
     #[test]
     fn an_unknown_host_is_reported_in_one_line() {
         for (argument, expected) in [
-            (None, "@ssh stands for no host: write @ssh/HOST"),
+            (None, "@ssh needs a host: write @ssh/HOST"),
             (
                 Some("-oProxyCommand=x"),
-                "\"-oProxyCommand=x\" is no SSH host: the host begins with \"-\", as options do; \
+                "\"-oProxyCommand=x\" is not a valid SSH host: the host begins with \"-\", as options do; \
                  write [user@]host[:port] or ssh://[user@]host[:port]",
             ),
             (
                 Some("a\nb"),
-                "\"a\\nb\" is no SSH host: the host contains a control character; \
+                "\"a\\nb\" is not a valid SSH host: the host contains a control character; \
                  write [user@]host[:port] or ssh://[user@]host[:port]",
             ),
             (

@@ -28,17 +28,17 @@ pub(crate) struct OpenSsh {
 }
 
 impl OpenSsh {
-    /// Over a master of ours.
+    /// Uses a master of ours.
     pub(crate) fn new(master: Master) -> Self {
         let login = Login::new(master.control_path(), Owner::Ours(master));
         Self { login: Arc::new(login), dialled: AtomicU64::new(0) }
     }
 
-    /// Over a master that the user has started.
+    /// Uses a master that the user has started.
     ///
     /// # Errors
     ///
-    /// Nobody answers at `path`.
+    /// No master answers at `path`.
     pub(crate) async fn attach(path: &Path, directory: MasterDirectory) -> Result<Self> {
         let login = Login::new(path.to_owned(), Owner::Users(directory));
         login.check().await.map_err(|_| {
@@ -68,7 +68,7 @@ impl Transport for OpenSsh {
         let mux = self.login.call().await?;
         let opening = channel::open(mux, request, terminal, channel, self.check());
         let opened = timeout(OPEN_LIMIT, opening).await;
-        // What was not opened by then is given up with the connection to the master.
+        // Dropping the connection to the master cancels the request.
         let opened = opened.unwrap_or_else(|_| Err(no_answer()));
         match opened {
             Err(error) if error.kind() == ErrorKind::LinkLost => {
@@ -118,5 +118,5 @@ impl fmt::Debug for OpenSsh {
 }
 
 fn no_answer() -> Error {
-    Error::new(ErrorKind::LinkLost, "the host opens no channel: it does not answer")
+    Error::new(ErrorKind::LinkLost, "the host does not answer a request for a channel")
 }

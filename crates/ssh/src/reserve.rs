@@ -1,4 +1,4 @@
-//! A channel that is held back for kills, where no second login can be made for them.
+//! A channel that is reserved for kills on a master that gives no second login.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use crate::host::Host;
 use crate::slots::Use;
 use crate::transport::{Request, Transport};
 
-/// Reads until it is let go of.
+/// Holds the channel until its input ends.
 const WAITING: &[u8] = b"exec cat";
 
-/// A channel on a master of the user's, which others use too: what is only not used may be gone
-/// when it is needed.
+/// A channel on a master of the user's. Other programs use the master too, so a channel that is
+/// only left free may be taken when a kill needs it.
 pub(crate) struct Reserve {
     host: Arc<Host>,
     held: Mutex<Option<(Arc<dyn Transport>, Process)>>,
 }
 
 impl Reserve {
-    /// Holds nothing yet.
+    /// Returns a reserve that holds no channel yet.
     pub(crate) fn new(host: Arc<Host>) -> Self {
         Self { host, held: Mutex::default() }
     }
 
-    /// Takes the channel, unless it is there, or a kill or the only command needs it.
+    /// Takes the channel, unless it is held already, or a kill or the only command needs it.
     ///
     /// # Cancel safety
     ///
-    /// A channel that was asked for is given up.
+    /// A channel that was requested is dropped.
     pub(crate) async fn hold(&self, login: &Arc<dyn Transport>) {
         if self.host.settings().control_path.is_none() {
             return;
@@ -41,16 +41,16 @@ impl Reserve {
         if held.is_none() && slots.can_spare() {
             let waiting = Request::Line(WAITING.to_vec());
             let opened = login.open(&waiting, None, Some(slots.channel(Use::Kill))).await;
-            // If it was refused, there is none to spare, and the slots know. The connection may be
-            // closed by now.
+            // A refusal means that no channel is to spare, which the slots have noted. The
+            // connection may be closed by now.
             let opened = opened.ok().filter(|_| self.host.login().is_ok());
             *held = opened.map(|process| (login.clone(), process));
         }
     }
 
-    /// Lets go of the channel, which is free in a moment.
+    /// Releases the channel, which is free a moment later.
     pub(crate) fn release(&self) {
-        // Where it is being taken, it is not there yet.
+        // If it is locked, the channel is being taken, and is not open yet.
         if let Ok(mut held) = self.held.try_lock() {
             held.take();
         }

@@ -1,4 +1,4 @@
-//! What host data says about one host, checked before anything connects.
+//! The settings of one host, checked before anything connects.
 
 mod rules;
 #[cfg(test)]
@@ -14,11 +14,11 @@ use crate::fields::{self, Reading};
 pub(crate) use crate::fields::{FileProtocol, HostKeyPolicy, Settings};
 
 impl Settings {
-    /// Reads a target's data. `home` stands for `~`; the files that are named are looked at.
+    /// Reads a target's data. `home` replaces `~`. Checks the files that are named.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with everything that is wrong.
+    /// [`ErrorKind::Data`](hostlink_core::ErrorKind::Data) with all faults.
     pub(crate) fn parse(target: &Target, home: Option<&Path>) -> Result<Self> {
         let mut reading = Reading::new(target, home);
         unknown::check(&mut reading);
@@ -28,13 +28,13 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The limit of one attempt to connect.
+    /// Returns the time limit of one attempt to connect.
     pub(crate) fn connect_limit(&self, context: &Context) -> Duration {
         self.connect_timeout.unwrap_or(context.connect_timeout)
     }
 
-    /// The shortest wait between two attempts, and the longest. Where one alone is given, the
-    /// default of the other makes way for it.
+    /// Returns the shortest and the longest wait between two attempts. If only one is given, the
+    /// other is its default, or equal to it.
     pub(crate) fn retry_delays(&self) -> (Duration, Duration) {
         let least: Duration = fields::CONNECT_RETRY_MIN_DELAY.default_value();
         let most: Duration = fields::CONNECT_RETRY_MAX_DELAY.default_value();

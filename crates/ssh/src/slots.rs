@@ -1,4 +1,4 @@
-//! How many channels are used at once, and what a host's refusals tell of how many it has.
+//! Limits the channels in use, and learns from a host's refusals how many it has.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,30 +7,30 @@ use hostlink_core::{Error, ErrorKind, Result, Slot};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The channels of a login that has not refused one: sshd's default (`MaxSessions`,
+/// The assumed channels of a login that has not refused one: sshd's default (`MaxSessions`,
 /// sshd_config(5)).
 const CHANNELS: usize = 10;
 
-/// Commands at once on one login. One channel is for files, and one stays free for kills, without
-/// which commands that hang could not be ended.
+/// Maximum number of commands on one login. One channel is for files, and one stays free for kills,
+/// without which commands that hang could not be ended.
 const COMMANDS: usize = 8;
 
-/// Channels for files that are read without SFTP, beside the one of SFTP.
+/// Maximum number of channels for files that come without SFTP, which has one of its own.
 const EXTRA_FILES: usize = 2;
 
-/// How long after a refusal one more channel is tried. Others may have used the login, and the
-/// limit be higher.
+/// How long after a refusal one more channel is tried. The limit may be higher if other users of
+/// the login had channels.
 const TRY_MORE: Duration = Duration::from_secs(2);
 
-/// How often one who waits looks again: files do not tell that they no longer need their channel.
+/// How often a waiting command checks again: no event reports that files no longer need a channel.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What a channel is for.
+/// The use of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     Command,
     Files,
-    /// A kill, or a channel that is held back for one.
+    /// A kill, or a channel that is reserved for one.
     Kill,
 }
 
@@ -38,14 +38,14 @@ pub(crate) enum Use {
 #[derive(Debug)]
 pub(crate) struct Slots {
     state: Mutex<State>,
-    /// Who holds it is the next to get a slot.
+    /// Its holder gets the next slot.
     turn: tokio::sync::Mutex<()>,
     changed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    /// As many as the host allows, as far as is known.
+    /// The number of channels that the host is known to allow.
     capacity: usize,
     /// When the capacity was last learned, or raised.
     learned: Instant,
@@ -63,7 +63,7 @@ struct State {
 }
 
 impl State {
-    /// Whether a command more may start.
+    /// Whether one more command may start.
     fn has_room(&mut self) -> bool {
         if self.commands >= COMMANDS {
             return false;
@@ -79,7 +79,7 @@ impl State {
 }
 
 impl Slots {
-    /// All are free. From a `spares_from` of so many channels on, one is kept for kills.
+    /// Returns slots that are all free. From `spares_from` channels on, one is kept for kills.
     pub(crate) fn new(spares_from: usize) -> Arc<Self> {
         let state = State {
             capacity: CHANNELS,
@@ -99,8 +99,8 @@ impl Slots {
         })
     }
 
-    /// Waits until a command may start: first come, first served. `wanted` is called where a
-    /// channel is missing.
+    /// Waits until a command may start. Callers are served in order. `wanted` is called if no
+    /// channel is free.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl Slots {
         }
     }
 
-    /// Counts a channel that is about to be asked for.
+    /// Counts a channel that will be requested.
     pub(crate) fn channel(self: &Arc<Self>, usage: Use) -> Channel {
         let mut state = self.state.lock();
         state.channels += 1;
@@ -145,7 +145,7 @@ impl Slots {
         Channel { slots: self.clone(), usage, closing: false }
     }
 
-    /// One more channel for files, where a command more would still find one.
+    /// Returns another channel for files, if one stays free for a command.
     pub(crate) fn extra_for_files(self: &Arc<Self>) -> Option<Channel> {
         let mut state = self.state.lock();
         let spare = state.kills.max(usize::from(state.capacity >= state.spares_from));
@@ -159,37 +159,36 @@ impl Slots {
         Some(Channel { slots: self.clone(), usage: Use::Files, closing: false })
     }
 
-    /// How many channels are open, opening or closing.
+    /// Returns how many channels are open, opening or closing.
     pub(crate) fn channels(&self) -> usize {
         self.state.lock().channels
     }
 
-    /// Whether a channel may be held back for kills: there is more than one, and no kill is under
-    /// way.
+    /// Whether a channel may be reserved for kills: there is more than one, and no kill is running.
     pub(crate) fn can_spare(&self) -> bool {
         let state = self.state.lock();
         state.capacity > 1 && state.kills == 0
     }
 
-    /// Whether there is but one channel.
+    /// Whether there is only one channel.
     pub(crate) fn has_one(&self) -> bool {
         self.state.lock().capacity == 1
     }
 
-    /// Another login takes the place of the old one: nothing is known of its limit.
+    /// Resets the capacity for a new login, whose limit is not known.
     pub(crate) fn renew(&self) {
         self.state.lock().capacity = CHANNELS;
         self.changed.notify_one();
     }
 
-    /// Nobody gets a slot any more.
+    /// Refuses all slots from now on.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_one();
     }
 }
 
-/// A command's slot, free again when it is dropped.
+/// A command's slot, which is free when it is dropped.
 struct Held(Arc<Slots>);
 
 impl Drop for Held {
@@ -208,7 +207,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// The command has ended, and gives its slot back before the host has closed the channel.
+    /// Gives the slot back once the command has ended, before the host has closed the channel.
     pub(crate) fn close(&mut self) {
         if self.usage == Use::Command && !self.closing {
             self.closing = true;
@@ -216,8 +215,8 @@ impl Channel {
         }
     }
 
-    /// The host refused it: there are no more than the others. Those that are opening may be
-    /// refused too, and then tell more.
+    /// Notes that the host refused it, so there are no more than the others. Channels that are
+    /// opening may be refused too, which lowers the number again.
     pub(crate) fn refused(self) {
         let mut state = self.slots.state.lock();
         state.capacity = state.capacity.min(state.channels - 1).max(1);

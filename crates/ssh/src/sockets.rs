@@ -1,15 +1,15 @@
-//! What ssh reads and writes on our behalf: socket pairs.
+//! Socket pairs for the streams of ssh.
 //!
-//! Pipes would do, and cost more: whoever writes into one is woken for each page that becomes free,
-//! and whoever writes into a socket only when most of what it holds has been read. A user's limit
-//! for all pipes together (`pipe-user-pages-soft`, pipe(7)) does not count sockets, either.
+//! Pipes would cost more: their writer is woken for each page that becomes free, and the writer of
+//! a socket only when most of it has been read. Nor do sockets count towards a user's limit for
+//! pipes (`pipe-user-pages-soft`, pipe(7)).
 
 use std::os::fd::OwnedFd;
 
 use hostlink_core::{Error, ErrorKind, Result};
 use tokio::net::UnixStream;
 
-/// A pair of which ssh gets the first end: it wants it to block.
+/// Opens a pair. ssh gets the first end, which must block.
 pub(crate) fn pair() -> Result<(OwnedFd, UnixStream)> {
     let made = std::os::unix::net::UnixStream::pair().and_then(|(far, near)| {
         near.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! What opens channels on a host: the part of the connector that another SSH implementation would
+//! Opens channels on a host: the part of the connector that another SSH implementation would
 //! replace.
 
 use std::fmt;
@@ -12,37 +12,36 @@ use hostlink_core::{
 
 use crate::slots::Channel;
 
-/// What a channel runs on the host.
+/// The program of a channel.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
-    /// A line for the user's login shell, whichever that is (sshd(8), "LOGIN PROCESS").
+    /// A line for any login shell (sshd(8), "LOGIN PROCESS").
     Line(Vec<u8>),
     /// A subsystem by its name.
     Subsystem(&'static str),
 }
 
-/// A line whose output goes to a file. Dropping it closes its channel; a little more may still be
+/// A line whose output goes to a file. Dropping it closes the channel; a little more may still be
 /// written.
 pub(crate) struct Writing {
-    /// The line's end, which its output may outlast.
+    /// The end of the line. Output may still arrive after it.
     pub(crate) exit: BoxFuture<'static, Result<ExitStatus>>,
-    /// Once it has ended: all of its output is written, as far as there was room. Whatever the line
-    /// has started may hold that up.
+    /// Resolves, after the end, when all output is written that the disk has space for. A process
+    /// that the line has started may delay it.
     pub(crate) written: BoxFuture<'static, ()>,
 }
 
 /// A login on a host, on which channels are opened.
 #[async_trait]
 pub(crate) trait Transport: fmt::Debug + Send + Sync {
-    /// Opens a channel and starts something on it. `channel` is dropped when the host has closed
-    /// it, and learns of a refusal.
+    /// Opens a channel and starts a program. `channel` is dropped when the host has closed the
+    /// channel, and notes a refusal.
     ///
     /// # Errors
     ///
-    /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) where the host refused the
-    /// channel, which may be for want of a free one, or where the login had ended before anything
-    /// was asked; [`LinkLost`](hostlink_core::ErrorKind::LinkLost) where there is no login any
-    /// more.
+    /// Nothing was started: [`Busy`](hostlink_core::ErrorKind::Busy) if the host refused the
+    /// channel, perhaps since none is free, or the login had ended before the request;
+    /// [`LinkLost`](hostlink_core::ErrorKind::LinkLost) if the login is lost.
     async fn open(
         &self,
         request: &Request,
@@ -50,22 +49,21 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
         channel: Option<Channel>,
     ) -> Result<Process>;
 
-    /// Starts a line of the user's login shell without input, whose standard output goes to
-    /// `output`, a file of this machine, and whose standard error goes nowhere.
+    /// Runs a line in the login shell without input. Standard output goes to `output`, a file of
+    /// this machine, and standard error is dropped.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
     async fn run_into(&self, line: Vec<u8>, output: OwnedFd, channel: Channel) -> Result<Writing>;
 
-    /// Opens a byte stream to a socket as seen from the host. It needs no channel of the host's
-    /// limit.
+    /// Opens a byte stream to a socket as seen from the host. It does not count as a channel.
     async fn dial(&self, to: &Endpoint) -> Result<Box<dyn Duplex>>;
 
     /// Forwards a port or a socket until the value is dropped, or the login ends.
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
 
-    /// Whether the login is there, as far as is known without asking the host.
+    /// Whether the login is alive, without asking the host.
     fn is_alive(&self) -> bool;
 
     /// Ends the login. It may be called twice.

@@ -1,15 +1,15 @@
-//! Values that are one of few.
+//! Values of a fixed set.
 
 use hostlink_core::{FromValue, Value};
 
-/// What happens to the keys of hosts (`ssh_strict_host_key_checking`).
+/// Which keys of hosts are accepted (`ssh_strict_host_key_checking`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostKeyPolicy {
-    /// Only known keys are good.
+    /// Known keys.
     Yes,
-    /// A new host's key is stored; a changed one is refused.
+    /// Known keys, and keys of new hosts, which are stored.
     AcceptNew,
-    /// Every key is good.
+    /// All keys.
     No,
 }
 
@@ -35,9 +35,9 @@ impl FromValue for HostKeyPolicy {
 /// How files move (`ssh_file_transfer_protocol`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileProtocol {
-    /// sftp, or stream where the server has none.
+    /// SFTP, or a command if the server has no SFTP.
     Auto,
-    /// sftp alone.
+    /// SFTP only.
     Sftp,
     /// The old `scp -t` and `scp -f`.
     Scp,

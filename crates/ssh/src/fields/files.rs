@@ -1,20 +1,20 @@
-//! Files that data names: whether they are what they are given for.
+//! Checks the files that data names.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Keys and certificates are smaller; what is behind this is not looked at.
+/// Keys and certificates are smaller; the rest of a file is not read.
 const LOOKED_AT: u64 = 64 * 1024;
 
-/// What ssh calls others' rights: `sshkey_perm_ok` in OpenSSH's `authfile.c`.
+/// The permission bits of other users for ssh: `sshkey_perm_ok` in OpenSSH's `authfile.c`.
 const RIGHTS_OF_OTHERS: u32 = 0o077;
 
-/// How the types of public keys begin in OpenSSH's format.
+/// The starts of the types of public keys in OpenSSH's format.
 const PUBLIC_KINDS: [&str; 4] = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
 
-/// The absolute path that a text stands for.
+/// Returns the absolute path that a text means.
 pub(super) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
@@ -23,22 +23,22 @@ pub(super) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
         return Err("contains a control character".to_owned());
     }
     if text.contains('"') {
-        return Err("holds a double quote, which ssh's configuration cannot".to_owned());
+        return Err("contains a double quote, which ssh's configuration cannot contain".to_owned());
     }
     if text.contains("${") {
-        return Err("holds ${, and variables are not replaced: write the path out".to_owned());
+        return Err("contains ${, and variables are not replaced: write the whole path".to_owned());
     }
     let path = match text.strip_prefix('~') {
         None => PathBuf::from(text),
         Some(rest) if rest.is_empty() || rest.starts_with('/') => home
             .ok_or("begins with ~, and the home directory is not known")?
             .join(rest.trim_start_matches('/')),
-        Some(_) => return Err("begins with ~user: write the path out".to_owned()),
+        Some(_) => return Err("starts with ~user: write the whole path".to_owned()),
     };
     std::path::absolute(&path).map_err(|error| format!("cannot be made absolute: {error}"))
 }
 
-/// Checks a file that will be read, of whatever kind: `/dev/null` is a good configuration.
+/// Checks a file that will be read, of any kind: `/dev/null` is a valid configuration.
 pub(super) fn readable(path: &Path) -> Result<(), String> {
     let metadata = metadata(path)?;
     // Opening a pipe would wait for its writer.
@@ -81,7 +81,7 @@ pub(crate) fn is_public_key(path: &Path) -> bool {
     read(path).is_ok_and(|(_, content)| Content::of(&content) == Content::PublicKey)
 }
 
-/// Where the private half of a public key is, for messages.
+/// Returns where the private half of a public key is, for messages.
 pub(crate) fn private_half(path: &Path) -> &'static str {
     let private = path.with_extension("");
     match path.extension().is_some_and(|it| it == "pub") && private.is_file() {
@@ -98,16 +98,14 @@ pub(super) fn certificate(path: &Path) -> Result<(), String> {
         Content::PrivateKey => Err("is a private key: that is ssh_key, and \
              ssh_certificate what was signed for it, often KEY-cert.pub"
             .to_owned()),
-        Content::PublicKey | Content::OtherPublicKey => {
-            Err("is a public key that nobody has signed \
+        Content::PublicKey | Content::OtherPublicKey => Err("is a public key without a signature \
              (the certificate is often KEY-cert.pub)"
-                .to_owned())
-        }
+            .to_owned()),
         _ => Err("is not a certificate of OpenSSH".to_owned()),
     }
 }
 
-/// ssh does not use a key of yours that others could read.
+/// Refuses a key of yours that others can read, which ssh does not use.
 fn check_rights(metadata: &Metadata) -> Result<(), String> {
     let is_own = metadata.uid() == rustix::process::getuid().as_raw();
     if !is_own || metadata.mode() & RIGHTS_OF_OTHERS == 0 {
@@ -147,7 +145,7 @@ fn unreadable(error: &io::Error) -> String {
     }
 }
 
-/// What a file looks like.
+/// The content of a file, by its start.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     PrivateKey,

@@ -11,14 +11,14 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     let several = hops.len() > 1;
     let hops = hops.iter().enumerate().map(|(at, hop)| {
         parse_hop(hop).map_err(|problem| match several {
-            true => format!("is no way to go: in hop {}, {problem}", at + 1),
-            false => format!("is no hop: {problem}"),
+            true => format!("is not valid: in hop {}, {problem}", at + 1),
+            false => format!("is not a valid hop: {problem}"),
         })
     });
     Ok(hops.collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
-/// Whether this switches off what ssh's configuration says.
+/// Whether this overrides ssh's configuration with no hop.
 pub(crate) fn is_none(text: &str) -> bool {
     text.eq_ignore_ascii_case("none")
 }
@@ -32,7 +32,7 @@ fn parse_hop(text: &str) -> Result<String, String> {
     Ok(hop.to_string())
 }
 
-/// ssh makes each hop a `ProxyCommand`, without quotes (`ssh.c`, "Setting implicit ProxyCommand"):
+/// ssh makes each hop a `ProxyCommand` without quotes (`ssh.c`, "Setting implicit ProxyCommand"):
 /// a shell reads it, and `%` starts a token.
 fn check_for_shell(word: &str) -> Result<(), String> {
     match word.chars().find(|c| !c.is_alphanumeric() && !"._-:@/+=".contains(*c)) {

@@ -2,7 +2,7 @@
 
 use super::jump::is_none;
 
-pub(super) const NO_ASK: &str = "ask is not possible, since nobody sits at hostlink's ssh: use accept-new, or yes after \
+pub(super) const NO_ASK: &str = "ask is not possible, since hostlink's ssh cannot ask a user: use accept-new, or yes after \
      `ssh-keyscan HOST` or a first login by hand";
 
 /// Checks one entry of `ssh_options`.
@@ -25,7 +25,7 @@ pub(super) fn check(entry: &str) -> Result<(), String> {
     }
 }
 
-/// Keyword and value as ssh splits them: at white space, with one `=` that may stand in it.
+/// Splits keyword and value as ssh does: at white space, which may contain a `=`.
 fn split(entry: &str) -> Option<(&str, &str)> {
     let entry = entry.trim();
     let end = entry.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(entry.len());
@@ -37,7 +37,7 @@ fn split(entry: &str) -> Option<(&str, &str)> {
     Some((keyword, value.strip_prefix('=').unwrap_or(value).trim()))
 }
 
-/// Why a setting cannot be the user's, if so.
+/// Returns why a user must not make a setting, if so.
 fn refused(keyword: &str, value: &str) -> Option<String> {
     let reason = match keyword.to_ascii_lowercase().as_str() {
         "controlpath" | "controlmaster" | "controlpersist" => {
@@ -60,7 +60,7 @@ fn refused(keyword: &str, value: &str) -> Option<String> {
     Some(format!("cannot be set: {reason}"))
 }
 
-/// Checks `ssh_proxy_command`; `none` is written in one way.
+/// Checks `ssh_proxy_command`, and normalizes `none`.
 pub(super) fn proxy_command(text: &str) -> Result<String, String> {
     let command = text.trim();
     if command.is_empty() {
@@ -72,7 +72,7 @@ pub(super) fn proxy_command(text: &str) -> Result<String, String> {
     Ok(if is_none(command) { "none".to_owned() } else { command.to_owned() })
 }
 
-/// ssh's word for asking the user whether a host's key is right.
+/// ssh's value for asking the user to confirm a host key.
 pub(super) fn is_ask(text: &str) -> bool {
     text.eq_ignore_ascii_case("ask")
 }

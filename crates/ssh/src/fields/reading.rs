@@ -1,4 +1,4 @@
-//! `DataReader` with what `@ssh` asks of its values.
+//! `DataReader` with the checks for values of `@ssh`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use super::choice::{HostKeyPolicy, Port};
 use super::{files, jump, options};
 use crate::destination;
 
-/// Longer times are mistakes, and too long ones overflow ssh's numbers.
+/// The longest time. Longer ones are mistakes, and overflow ssh's numbers at some point.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// What ssh reads from an askpass program: `ssh_askpass` in OpenSSH's `readpass.c`. It cuts off the
-/// rest.
+/// The most bytes that ssh reads from an askpass program: `ssh_askpass` in OpenSSH's `readpass.c`.
+/// It ignores the rest.
 const LONGEST_SECRET: usize = 1023;
 
-/// Reads one target's data and collects what is wrong with it.
+/// Reads a target's data and collects the faults.
 pub(crate) struct Reading<'a> {
     target: &'a Target,
     home: Option<&'a Path>,
@@ -39,22 +39,23 @@ impl<'a> Reading<'a> {
         self.reader.refuse_unknown(prefix, fields);
     }
 
-    /// Ends the reading: an error that names the target and has every fault, if there was one.
+    /// Ends the reading. If there are faults, returns an error with all of them and the target's
+    /// name.
     pub(crate) fn finish(self) -> Result<()> {
         self.reader.finish().map_err(|error| error.with_target(&self.target.name))
     }
 
-    /// A value of a type; one that does not fit is a fault.
+    /// Returns a value of a type. A value of another type is a fault.
     pub(crate) fn get<T: FromValue>(&mut self, field: &DataField) -> Option<T> {
         self.reader.get(field)
     }
 
-    /// The value, or else the field's default.
+    /// Returns the value or the field's default.
     pub(crate) fn or_default<T: FromValue>(&mut self, field: &DataField) -> T {
         self.reader.or_default(field)
     }
 
-    /// A text as `check` makes it. What `check` says is wrong follows the value in the fault.
+    /// Returns a text, converted by `check`. An error of `check` follows the value in the fault.
     pub(crate) fn checked<T>(
         &mut self,
         field: &DataField,
@@ -63,7 +64,7 @@ impl<'a> Reading<'a> {
         self.checked_as(field, |text| format!("{text:?}"), check)
     }
 
-    /// The same, with another way to show the value.
+    /// As `checked`, with a function that shows the value.
     fn checked_as<T>(
         &mut self,
         field: &DataField,
@@ -79,7 +80,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The host name, else the target's own name; empty where neither is one.
+    /// Returns the host name or the target's own name; empty if neither is valid.
     pub(crate) fn host(&mut self, field: &DataField) -> String {
         if self.data().get(field.key).is_some() {
             return self.checked_as(field, destination::shown, host).unwrap_or_default();
@@ -104,7 +105,7 @@ impl<'a> Reading<'a> {
         self.checked(field, |user| destination::check_user(user).map(|()| user.to_owned()))
     }
 
-    /// A password or passphrase that ssh can be told.
+    /// Returns a password or passphrase that ssh can read.
     pub(crate) fn secret(&mut self, field: &DataField) -> Option<Secret> {
         let secret: Secret = self.get(field)?;
         if secret.expose().contains(['\n', '\r', '\0']) {
@@ -117,7 +118,7 @@ impl<'a> Reading<'a> {
         Some(secret)
     }
 
-    /// A path, made absolute, that `check` finds nothing wrong with.
+    /// Returns an absolute path that `check` accepts.
     pub(crate) fn file(
         &mut self,
         field: &DataField,
@@ -130,7 +131,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// As [`file`](Self::file), with ssh's word for "no file".
+    /// As [`file`](Self::file), with `none` for no file.
     pub(crate) fn file_or_none(
         &mut self,
         field: &DataField,
@@ -151,7 +152,7 @@ impl<'a> Reading<'a> {
         self.get(field)
     }
 
-    /// A time of at most a day.
+    /// Returns a time of at most a day.
     pub(crate) fn time(&mut self, field: &DataField) -> Option<Duration> {
         let time: Duration = self.get(field)?;
         if time > LONGEST {
@@ -160,7 +161,7 @@ impl<'a> Reading<'a> {
         Some(time)
     }
 
-    /// A time to connect in, of at most a day.
+    /// Returns a time limit for a connection, of at most a day.
     pub(crate) fn limit(&mut self, field: &DataField) -> Option<Duration> {
         let time = self.time(field)?;
         if time.is_zero() {

@@ -1,4 +1,4 @@
-//! Which question of ssh gets which secret.
+//! Decides which secret answers a question of ssh.
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
@@ -9,41 +9,40 @@ use crate::settings::Settings;
 
 use super::factors::is_password;
 
-/// A question as the askpass script passes it on.
+/// A question, as the askpass script reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// The master itself asks, and not an ssh to a jump host: they all inherit the askpass.
+    /// Whether the master itself asks, and not an ssh to a jump host, which inherits the askpass.
     pub(crate) from_target: bool,
-    /// The process id of the ssh that asks. Two hops may go by the same `user@host`.
+    /// The process id of the ssh that asks. Two hops may have the same `user@host`.
     pub(crate) asker: i32,
     pub(crate) text: String,
 }
 
-/// What a question gets.
+/// The answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
     Secret(Secret),
-    /// Somebody has to be asked.
+    /// The user must be asked.
     Ask,
-    /// Nothing: ssh takes it for "none".
+    /// Nothing, which ssh reads as "none".
     Empty,
     /// "no".
     No,
-    /// The password was refused already, so the login has to end: another answer would be another
-    /// wrong try.
+    /// The password was refused, so the login must end: another answer would be another wrong try.
     Refused,
 }
 
-/// Who asks, and for what, as ssh writes it.
+/// The subject of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// Whether a host key is to be trusted.
+    /// Confirmation of a host key.
     HostKey,
     /// The passphrase of this key file.
     Passphrase(String),
     /// The password of this `user@host`.
     Password(String),
-    /// A question of the server itself, on keyboard-interactive, to this `user@host`.
+    /// A question of the server itself, by keyboard-interactive, to this `user@host`.
     Interactive(String, String),
     /// Something else.
     Other,
@@ -66,7 +65,7 @@ impl Asked {
         {
             return Self::Password(who.to_owned());
         }
-        // Also the one that ssh repeats for ever: "Please type 'yes', 'no' or the fingerprint".
+        // Also the one that ssh repeats without end: "Please type 'yes', 'no' or the fingerprint".
         if text.contains("(yes/no") || text.starts_with("Please type 'yes'") {
             return Self::HostKey;
         }
@@ -75,7 +74,7 @@ impl Asked {
 }
 
 impl Question {
-    /// The question in the words for whoever is asked.
+    /// Returns the question as the user is asked it.
     pub(crate) fn in_words(&self) -> String {
         match Asked::parse(&self.text) {
             Asked::Password(who) => format!("the password of {who}"),
@@ -91,17 +90,17 @@ impl Question {
     }
 }
 
-/// Whether a server asks for the password and nothing else, in PAM's words.
+/// Whether a server asks for the password only, in PAM's words.
 pub(crate) fn is_plain_password(text: &str) -> bool {
     text.trim_end().eq_ignore_ascii_case("password:")
 }
 
-/// A user's name may hold a space.
+/// Whether a text is `user@host`. A user's name may contain a space.
 fn is_login(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(_, host)| !host.contains(char::is_whitespace))
 }
 
-/// The secrets of one master, and what they were used for.
+/// The secrets of one master, and how they were used.
 #[derive(Debug)]
 pub(crate) struct Answers {
     password: Option<Secret>,
@@ -114,30 +113,31 @@ pub(crate) struct Answers {
     pub(crate) notes: Notes,
 }
 
-/// How a password is asked for. ssh tries the second when the first was refused.
+/// How a password is requested. ssh tries the second way if the first was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Password,
     Interactive,
 }
 
-/// What is worth knowing when the login failed.
+/// Facts for the error of a failed login.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
-    /// Those (`user@host`) who got a password.
+    /// The logins (`user@host`) that got a password.
     pub(crate) answered: Vec<String>,
-    /// The key files whose passphrase was asked for and given.
+    /// The key files whose passphrase was given.
     pub(crate) unlocked: Vec<String>,
-    /// The key files whose passphrase nobody knew.
+    /// The key files whose passphrase was not known.
     pub(crate) locked: Vec<String>,
-    /// The question that nobody had an answer for, and which ends the login.
+    /// The question that had no answer, and ended the login.
     pub(crate) unanswered: Option<Question>,
-    /// The question that showed that the password was refused, and which ends the login.
+    /// The question that showed that the password was refused, and ended the login.
     pub(crate) refused: Option<Question>,
 }
 
 impl Answers {
-    /// `jumps`: the hosts that the password for jumps is for, as ssh names them: `user@host`.
+    /// `jumps` are the hosts for which the password of jump hosts is, as ssh names them:
+    /// `user@host`.
     pub(crate) fn new(settings: &Settings, jumps: Vec<String>) -> Self {
         let shown = |path: &std::path::PathBuf| {
             String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
@@ -156,7 +156,7 @@ impl Answers {
 
     /// Decides on one question.
     ///
-    /// A secret is given once to each question: the same one again means that it was wrong.
+    /// Each question gets a secret once: if it is repeated, the secret was wrong.
     pub(crate) fn decide(&mut self, question: &Question) -> Reply {
         let is_new = self.asked.insert((question.asker, question.text.clone()));
         match Asked::parse(&question.text) {
@@ -176,17 +176,17 @@ impl Answers {
         }
     }
 
-    /// Nobody could be asked. What is left is to send nothing, or to end the login: an empty
+    /// Notes that the user could not be asked. The caller sends nothing or ends the login: an empty
     /// password would be a wrong try in the server's log.
-    pub(crate) fn nobody_knows(&mut self, question: &Question) {
+    pub(crate) fn note_unanswered(&mut self, question: &Question) {
         match Asked::parse(&question.text) {
             Asked::Passphrase(path) => self.notes.locked.push(path),
             _ => self.notes.unanswered = Some(question.clone()),
         }
     }
 
-    /// Somebody was asked, and this was the answer.
-    pub(crate) fn somebody_knew(&mut self, question: &Question) {
+    /// Notes that the user has answered.
+    pub(crate) fn note_answered(&mut self, question: &Question) {
         match Asked::parse(&question.text) {
             Asked::Passphrase(path) => self.notes.unlocked.push(path),
             Asked::Password(who) | Asked::Interactive(who, _) => self.notes.answered.push(who),
@@ -228,11 +228,11 @@ impl Answers {
     }
 }
 
-/// Whether a prompt's `user@host` is this one. ssh cuts the user after 30 bytes and the host after
+/// Whether a prompt's `user@host` is this one. ssh truncates the user to 30 bytes and the host to
 /// 128, and may write the host in lower case.
 fn names(login: &str, prompt: &str) -> bool {
-    let cut = |text: &str, most: usize| {
-        String::from_utf8_lossy(&text.as_bytes()[..text.len().min(most)]).to_lowercase()
+    let cut = |text: &str, limit: usize| {
+        String::from_utf8_lossy(&text.as_bytes()[..text.len().min(limit)]).to_lowercase()
     };
     match (login.rsplit_once('@'), prompt.rsplit_once('@')) {
         (Some((user, host)), Some((asked_user, asked_host))) => {

@@ -1,4 +1,4 @@
-//! Passes ssh's questions to the process that holds the secrets, and the answers back, over FIFOs.
+//! Passes ssh's questions to this process, which has the secrets, and the answers back, over FIFOs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use tokio::sync::watch;
 
 use super::answers::{Answers, Question, Reply};
 
-/// What ssh runs as `SSH_ASKPASS`.
+/// The script that ssh runs as `SSH_ASKPASS`.
 ///
-/// The question goes as one write of less than `PIPE_BUF` bytes, so two of them do not mix
-/// (pipe(7)). Where that is only 512 (macOS), a longer one does not mix either: of the ssh
-/// processes of one login only one is past its banner and not yet logged in, and it asks one
-/// question at a time. A confirmation is refused here: for ssh, an empty answer would be a yes.
+/// A question is one write of less than `PIPE_BUF` bytes, so two do not mix (pipe(7)). A longer one
+/// does not mix either where `PIPE_BUF` is only 512 (macOS): of the ssh processes of one login,
+/// only one authenticates at a time, and it asks one question at a time. The script refuses
+/// confirmations, since ssh reads an empty answer as yes.
 pub(crate) const SCRIPT: &str = r#"#!/bin/sh
 d=${0%/*}
 case $SSH_ASKPASS_PROMPT in
@@ -33,35 +33,35 @@ cat "$r"
 rm -f "$r"
 "#;
 
-/// How often a file that is about to appear is looked for.
+/// How often to look for a file that is about to appear.
 const POLL: Duration = Duration::from_millis(2);
 
-/// How long the script may take to open its FIFO. It only fails to when it was killed.
+/// How long the script may take to open its FIFO. It opens it unless it is killed.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
-/// A question is never longer: see [`SCRIPT`].
+/// The longest question: see [`SCRIPT`].
 const LONGEST: usize = 8 * 1024;
 
 /// Answers the questions of one master.
 #[derive(Debug)]
 pub(crate) struct Askpass {
     pub(crate) directory: PathBuf,
-    /// The master's process id, which tells its own questions from those of the hops.
+    /// The master's process id, which marks its own questions.
     pub(crate) master: Option<i32>,
     pub(crate) target: String,
     pub(crate) context: Context,
     pub(crate) answers: Arc<Mutex<Answers>>,
     pub(crate) patience: Patience,
-    /// Set when a question has no answer, so that the login has to end.
+    /// Set when a question has no answer, so that the login must end.
     pub(crate) hopeless: watch::Sender<bool>,
 }
 
-/// The time that was spent waiting for somebody to answer.
+/// The time that users took to answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patience(Arc<Mutex<(Duration, Option<Instant>)>>);
 
 impl Patience {
-    /// All of it so far.
+    /// Returns the total so far.
     pub(crate) fn spent(&self) -> Duration {
         let (total, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         total + since.map_or(Duration::ZERO, |since| since.elapsed())
@@ -79,7 +79,7 @@ impl Patience {
     }
 }
 
-/// One question, and where its answer goes.
+/// A question, and the process that waits for its answer.
 #[derive(Debug, PartialEq, Eq)]
 struct Call {
     script: u32,
@@ -112,7 +112,7 @@ impl Askpass {
 
     async fn handle(&self, call: Call) {
         if call.is_notice {
-            // Such as "touch your security key".
+            // For example, "touch your security key".
             self.context.reporter.report(&self.target, Event::Warning(&call.text));
             return;
         }
@@ -129,7 +129,7 @@ impl Askpass {
             Reply::No => "no",
             Reply::Ask | Reply::Empty | Reply::Refused => "",
         };
-        // It fails only where the script is gone, and nobody waits for the answer.
+        // It fails only if the script is gone, which needs no answer then.
         let _gone = send(&self.directory.join(format!("r.{}", call.script)), text).await;
     }
 
@@ -140,7 +140,7 @@ impl Askpass {
         self.patience.end();
         match answer {
             Ok(secret) => {
-                self.answers().somebody_knew(question);
+                self.answers().note_answered(question);
                 Reply::Secret(secret)
             }
             Err(_) => {
@@ -152,7 +152,7 @@ impl Askpass {
         }
     }
 
-    /// Ends the login. An answer now would be a wrong try in the server's log.
+    /// Ends the login. An answer would be a wrong try in the server's log.
     async fn give_up(&self) -> Reply {
         self.hopeless.send_replace(true);
         std::future::pending().await
@@ -160,7 +160,7 @@ impl Askpass {
 
     fn ends_the_login(&self, question: &Question) -> bool {
         let mut answers = self.answers();
-        answers.nobody_knows(question);
+        answers.note_unanswered(question);
         answers.notes.unanswered.is_some()
     }
 
@@ -169,7 +169,7 @@ impl Askpass {
     }
 }
 
-/// Makes the FIFO on which scripts ask, where that is one system call; elsewhere `sh` makes it.
+/// Makes the FIFO for questions, if that is one system call. On other systems `sh` makes it.
 pub(crate) fn make_ask(path: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     rustix::fs::mknodat(
@@ -184,7 +184,7 @@ pub(crate) fn make_ask(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens it for reading and writing, so that it never ends.
+/// Opens the FIFO for reading and writing, so that it never ends.
 async fn open_ask(path: &Path) -> io::Result<pipe::Receiver> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
     loop {
@@ -196,7 +196,7 @@ async fn open_ask(path: &Path) -> io::Result<pipe::Receiver> {
     }
 }
 
-/// Takes one whole question out of what was read.
+/// Takes a complete question out of the bytes that were read.
 fn next_call(pending: &mut Vec<u8>) -> Option<Call> {
     let ends: Vec<usize> =
         pending.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(at, _)| at).collect();
@@ -212,21 +212,21 @@ fn next_call(pending: &mut Vec<u8>) -> Option<Call> {
     })
 }
 
-/// Writes the answer. The text itself is written, so that no copy of it is made.
+/// Writes the answer, without a copy of the text.
 async fn send(path: &Path, text: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let start = Instant::now();
     let reply = loop {
         match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(reply) => break reply,
-            // The script has not opened its end yet: fifo(7).
+            // The script has not opened its end yet (fifo(7)).
             Err(rustix::io::Errno::NXIO) if start.elapsed() < OPEN_LIMIT => {
                 tokio::time::sleep(POLL).await;
             }
             Err(error) => return Err(error.into()),
         }
     };
-    // Both are far smaller than the pipe's buffer.
+    // Both fit in the pipe's buffer.
     rustix::io::write(&reply, text.as_bytes())?;
     rustix::io::write(&reply, b"\n")?;
     Ok(())

@@ -1,19 +1,18 @@
-//! Where the private directory of the masters can be.
+//! Finds a place for the masters' private directory.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hostlink_core::Context;
 
-/// As long as the base may be. The socket's path may have 103 bytes (`sun_path` of macOS), of which
-/// ssh uses 17 for a suffix while it binds, and we `/hl-0123456789/m/123456/s`.
+/// The longest base, in bytes. A socket's path may have 103 (`sun_path` of macOS), of which ssh
+/// uses 17 for a suffix while it binds, and we `/hl-0123456789/m/123456/s`.
 const LONGEST: usize = 60;
 
-/// The directories to try, best first: one that was given, or the system's, and where that cannot
-/// be used, others.
+/// Returns the directories to try, best first: the given one or the system's, then others.
 ///
-/// Those that programs cannot be run from come last. There ssh cannot ask for a secret, but may
-/// need none.
+/// Directories from which programs cannot run come last: there, ssh cannot ask for a secret, but
+/// may need none.
 pub(super) fn candidates(context: &Context) -> Vec<PathBuf> {
     let mut bases = vec![context.runtime_directory.clone().unwrap_or_else(std::env::temp_dir)];
     bases.extend(["/tmp", "/dev/shm"].map(PathBuf::from));
@@ -23,21 +22,21 @@ pub(super) fn candidates(context: &Context) -> Vec<PathBuf> {
     bases
 }
 
-/// Whether sockets fit below it, and nothing in it means something to ssh_config(5).
+/// Whether sockets fit in it, and no character has a meaning in ssh_config(5).
 fn is_usable(base: &Path) -> bool {
     let bytes = base.as_os_str().as_bytes();
     let is_harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
     base.is_absolute() && bytes.len() <= LONGEST && bytes.iter().all(is_harmless)
 }
 
-/// Whether the askpass script can be run there: not where it is mounted `noexec`.
+/// Whether the askpass script can run there, which a mount with `noexec` prevents.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn runs_programs(base: &Path) -> bool {
     use rustix::fs::{StatVfsMountFlags, statvfs};
     !statvfs(base).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
-/// Other systems do not mount their temporary directory so.
+/// Other systems do not mount their temporary directory with `noexec`.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn runs_programs(_base: &Path) -> bool {
     true

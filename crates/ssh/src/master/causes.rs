@@ -1,4 +1,4 @@
-//! The causes that one ssh process may give for the end of a login.
+//! The causes that an ssh process may report for the end of a login.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use hostlink_core::{ErrorKind, quote};
 use super::errors::{Failure, Login, failure, locked_key, subject, unusable_keys};
 use super::peers::{Peer, Stage};
 
-/// What a server that is no SSH server says first, as ssh tells it.
+/// How ssh reports the first line of a server that does not speak SSH.
 const FIRST_LINE: &str = "banner line 0: ";
 
-/// What OpenSSH says before it closes, since 8.5 and 9.8 (`drop_connection` in its `sshd.c`);
-/// others just close, as a firewall does.
+/// What OpenSSH sends before it closes a connection since it has too many, from 8.5 and 9.8 on
+/// (`drop_connection` in its `sshd.c`). Other servers only close it, as a firewall does.
 const TURNING_AWAY: [&str; 2] = ["Exceeded MaxStartups", "Not allowed at this time"];
 
-/// The cause that one process gives.
+/// Returns the cause that a process reports.
 pub(super) fn of_peer(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
     host_key(peer)
         .or_else(|| refused_login(peer, login))
@@ -24,7 +24,7 @@ pub(super) fn of_peer(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
 }
 
 fn host_key(peer: &Peer<'_>) -> Option<Failure> {
-    // Under the policy "no" ssh goes on with a changed key, but not with a password.
+    // With the policy "no", ssh accepts a changed key, but sends no password.
     let no_password = "is disabled to avoid man-in-the-middle attacks";
     peer.after("Host key verification failed").or(peer.line_with(no_password))?;
     let who = subject(peer);
@@ -40,7 +40,7 @@ fn host_key(peer: &Peer<'_>) -> Option<Failure> {
         let [name, file] = [name, file]
             .map(|word| String::from_utf8_lossy(&quote::shell(word.as_bytes())).into_owned());
         format!(
-            "the host key of {who} has changed: somebody may be in between. The old key is in {place}; if the host is \
+            "the host key of {who} has changed: someone may intercept the connection. The old key is in {place}; if the host is \
              known to be new, remove it with: ssh-keygen -R {name} -f {file}"
         )
     } else {
@@ -82,12 +82,12 @@ fn refused_login(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
     Some(failure(ErrorKind::Auth, message, false))
 }
 
-/// Whether a `user@host` from a question is this peer's.
+/// Whether a `user@host` of a question is this peer's.
 fn is_about(peer: &Peer<'_>, name: &str) -> bool {
     let place = peer.place().unwrap_or_default().to_lowercase();
     let user = |text: &str| text.rsplit_once('@').map(|(user, _)| user.to_owned());
     place.starts_with(&format!("{}:", name.to_lowercase()))
-        // The host may go by its alias in questions.
+        // Questions may name the host by its alias.
         || !peer.is_jump && user(&place) == user(&name.to_lowercase())
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for Tried<'_> {
     }
 }
 
-/// A jump host that does not reach what lies behind it.
+/// A jump host that cannot reach the next host.
 fn no_forward(peer: &Peer<'_>) -> Option<Failure> {
     let (_, why) = peer.line_with(": open failed: ")?.split_once(": open failed: ")?;
     let who = subject(peer);

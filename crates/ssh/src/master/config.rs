@@ -1,4 +1,4 @@
-//! What ssh is told: a private configuration file for every hop, and arguments for the target.
+//! The settings for ssh: a private configuration file for every hop, and arguments for the target.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -14,13 +14,13 @@ use crate::settings::{HostKeyPolicy, Settings};
 
 use super::final_pass;
 
-/// Makes ssh say where a login stands, marked with the process that says it, and nothing else: no
-/// line for each command, as `LogLevel DEBUG1` would, and no banner of the server.
+/// Makes ssh report the progress of a login, with its process id. `LogLevel DEBUG1` would also
+/// report each command and the server's banner.
 const LOG: &str = "sshconnect.c:*,sshconnect2.c:*,kex.c:kex_exchange_identification*,\
     ssh.c:resolve_host*,ssh.c:ssh_stdio_confirm*,channels.c:channel_input_open_failure*,\
     packet.c:sshpkt_vfatal*,packet.c:ssh_packet_read_poll_seqnr*,clientloop.c:*alive*";
 
-/// The configuration of all users.
+/// The system's configuration.
 const SYSTEMS: &str = "/etc/ssh/ssh_config";
 
 /// The name under which the user's own configuration is included.
@@ -28,13 +28,12 @@ pub(crate) const USERS: &str = "user";
 
 /// Writes the configuration of one master into its directory.
 ///
-/// The first value of a keyword is the one that counts (ssh_config(5)), so what has to hold for
-/// every hop comes first, before the user's own configuration and the system's, and our defaults
-/// behind them.
+/// The first value of a keyword counts (ssh_config(5)). So settings that every hop must have come
+/// first, then the user's configuration and the system's, then our defaults.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Data`]: the configuration file that was asked for is not there.
+/// [`ErrorKind::Data`]: the given configuration file does not exist.
 pub(crate) fn write(directory: &Path, settings: &Settings, context: &Context) -> Result<()> {
     let users = users_config(settings, context)?;
     if let Some(users) = &users {
@@ -76,8 +75,8 @@ fn users_config(settings: &Settings, context: &Context) -> Result<Option<PathBuf
 }
 
 fn render(directory: &Path, settings: &Settings, has_users: bool, has_final_pass: bool) -> Vec<u8> {
-    // UpdateHostKeys rewrites known_hosts as a whole: of many logins at once, some would lose their
-    // lines.
+    // UpdateHostKeys rewrites the whole known_hosts: some of many logins at the same time would
+    // lose their lines.
     let mut text = format!(
         "LogLevel ERROR\nLogVerbose {LOG}\nBatchMode no\nNumberOfPasswordPrompts 1\n\
          UpdateHostKeys no\n\
@@ -89,8 +88,7 @@ fn render(directory: &Path, settings: &Settings, has_users: bool, has_final_pass
         settings.server_alive_interval.map(keep_alive_lines).unwrap_or_default().into_bytes(),
     );
     if let Some(path) = &settings.known_hosts_file {
-        // A file of no keys, which takes new ones: for ssh, `none` would be a file that it cannot
-        // write.
+        // A file without keys that can be written. For ssh, `none` is a file that it cannot write.
         let path = if path.as_os_str() == "none" { Path::new("/dev/null") } else { path };
         text.extend_from_slice(b"UserKnownHostsFile ");
         text.extend(quoted_path(path));
@@ -128,9 +126,9 @@ fn keep_alive_lines(setting: u32) -> String {
     format!("ServerAliveInterval {interval}\nServerAliveCountMax {count}\n")
 }
 
-/// How often to ask for a sign of life, and how often in vain, so that a dead link is noticed
-/// within the setting (in seconds; 0: never), or within 2 s if that is less: ssh gives up when the
-/// question after the last one would be due.
+/// Returns the interval of ssh's checks and the number that may fail, so that a dead link is
+/// detected within the setting (in seconds; 0: never), but not within less than 2 s. ssh ends when
+/// the check after the last one would be due.
 fn keep_alive(setting: u32) -> (u32, u32) {
     match setting {
         0 => (0, 3),
@@ -141,17 +139,17 @@ fn keep_alive(setting: u32) -> (u32, u32) {
     }
 }
 
-/// The arguments of the master. Settings on the command line reach the target alone, and not the
-/// hops.
+/// Returns the arguments of the master. Settings on the command line are for the target, and do not
+/// reach the hops.
 ///
-/// `ssh_options` come last, so a data key wins over the same setting there.
+/// `ssh_options` come last, so other keys override them.
 pub(crate) fn master_arguments(directory: &Path, settings: &Settings) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let config = directory.join("config").into_os_string();
     let socket = directory.join("s").into_os_string();
     arguments.extend(["-M", "-N", "-T", "-S"].map(OsString::from));
     arguments.extend([socket, "-F".into(), config]);
-    // The user's own forwards would be set up by every connection, and collide.
+    // Every connection would set up the user's own forwards, which would collide.
     for option in [
         "LogLevel=ERROR",
         "ControlPersist=no",
@@ -182,7 +180,7 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
         flag("-J", jump);
     }
     if let Some(command) = &settings.proxy_command {
-        // The rest of the line is the command, as it is: no quoting.
+        // The command is the rest of the line, without quoting.
         flag("-o", &format!("ProxyCommand={command}"));
     }
     if settings.forward_agent {
@@ -191,8 +189,7 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
     if !settings.allow_agent && !settings.forward_agent {
         flag("-o", "IdentityAgent=none");
     }
-    // An agent that is to be forwarded has to stay: then only keys that there are files for are
-    // offered.
+    // An agent that is forwarded must stay, so ssh offers only the keys that have files.
     if settings.key.is_some() || !settings.allow_agent && settings.forward_agent {
         flag("-o", "IdentitiesOnly=yes");
     }
@@ -200,8 +197,7 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
         flag("-o", "IdentityFile=none");
     }
     if settings.password.is_some() && settings.key.is_none() {
-        // An agent with many keys would use up the server's MaxAuthTries before the password is
-        // tried.
+        // The keys of an agent could use up the server's MaxAuthTries before the password is tried.
         flag(
             "-o",
             "PreferredAuthentications=keyboard-interactive,password,publickey,gssapi-with-mic,hostbased",
@@ -221,7 +217,7 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
     }
 }
 
-/// The arguments that make ssh say how it would reach a jump host.
+/// Returns the arguments that make ssh print its settings for a jump host.
 pub(crate) fn query_arguments(directory: &Path, jump: &str) -> Vec<OsString> {
     let destination = Destination::parse(jump);
     let mut arguments: Vec<OsString> = vec!["-G".into(), "-F".into()];
@@ -233,7 +229,7 @@ pub(crate) fn query_arguments(directory: &Path, jump: &str) -> Vec<OsString> {
     arguments
 }
 
-/// `[user@]host[:port]` or `ssh://[user@]host[:port]`, as `ProxyJump` takes it.
+/// Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`, as `ProxyJump` does.
 #[derive(Debug, PartialEq, Eq)]
 struct Destination {
     user: Option<String>,
@@ -250,7 +246,7 @@ impl Destination {
         };
         let host = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, _)) => host,
-            // With two colons or more it is an IPv6 address.
+            // Two colons or more mean an IPv6 address.
             None => match place.split_once(':') {
                 Some((host, port)) if !port.contains(':') => host,
                 _ => place,
@@ -260,7 +256,7 @@ impl Destination {
     }
 }
 
-/// `user@host` as ssh will name it in its questions, from what `ssh -G` wrote.
+/// Returns `user@host` as in ssh's questions, from the output of `ssh -G`.
 pub(crate) fn login_from_query(output: &str) -> Option<String> {
     let value = |key: &str| {
         let mut lines = output.lines().filter_map(|line| line.split_once(' '));
@@ -270,7 +266,7 @@ pub(crate) fn login_from_query(output: &str) -> Option<String> {
     Some(format!("{}@{host}", value("user")?))
 }
 
-/// A path as one word of ssh_config(5), which expands `%`.
+/// Quotes a path as one word of ssh_config(5), which expands `%`.
 fn quoted_path(path: &Path) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     for byte in path.as_os_str().to_owned().into_vec() {

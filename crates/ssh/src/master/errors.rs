@@ -1,4 +1,4 @@
-//! Why a login failed, or a link broke, in words that say what to do.
+//! Finds out why a login failed or a link was lost, and what to do.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,14 +16,15 @@ use super::peers::{Peer, Stage};
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// Another try may succeed: a refused connection, a time-out, an overloaded server.
+    /// Whether another try may succeed: after a refused connection, a time-out, an overloaded
+    /// server.
     pub(crate) retryable: bool,
-    /// The server has more logins under way than it takes: no login was tried, and a place may be
-    /// free in a moment.
+    /// Whether the server refused the connection since it has too many. It may accept one in a
+    /// moment.
     pub(crate) turned_away: bool,
-    /// The limit was over.
+    /// Whether the time limit was over.
     pub(crate) timed_out: bool,
-    /// How long it took, without the time that somebody took to answer.
+    /// How long it took, without the time that a user took to answer.
     pub(crate) took: Duration,
 }
 
@@ -45,7 +46,7 @@ impl Failure {
     }
 }
 
-/// What is known of a login that failed.
+/// The facts about a failed login.
 #[derive(Debug)]
 pub(crate) struct Login<'a> {
     pub(crate) log: &'a Log,
@@ -58,7 +59,7 @@ pub(crate) struct Login<'a> {
 
 /// Finds out why ssh ended.
 ///
-/// The process closest to the first hop that says why it failed has the cause: the others only lost
+/// The process closest to the first hop that reports a reason has the cause. The others only lost
 /// their connection.
 pub(crate) fn of_exit(login: &Login<'_>) -> Failure {
     if let Some(failure) = no_askpass(login) {
@@ -82,7 +83,7 @@ pub(crate) fn of_exit(login: &Login<'_>) -> Failure {
     })
 }
 
-/// Says where a login stood when its time was up.
+/// Returns the progress of a login whose time was up, as an error.
 pub(crate) fn of_deadline(login: &Login<'_>, limit: Duration) -> Failure {
     let peers = Peer::all(login.log, login.master);
     let stuck = peers.iter().rev().find(|peer| peer.stage() != Stage::Done);
@@ -110,7 +111,7 @@ pub(crate) fn of_deadline(login: &Login<'_>, limit: Duration) -> Failure {
     Failure { timed_out: true, ..failure(ErrorKind::Connect, what, true) }
 }
 
-/// Says why a link that was in use is gone.
+/// Returns why a link that was in use is lost.
 pub(crate) fn of_lost_link(log: &Log, code: Option<i32>) -> Error {
     let said: Vec<&str> = log.last_words();
     let find = |text: &str| said.iter().rev().find(|line| line.contains(text)).copied();
@@ -133,7 +134,7 @@ pub(super) fn failure(kind: ErrorKind, message: impl Into<String>, retryable: bo
     Failure { retryable, ..Error::new(kind, message).into() }
 }
 
-/// `host`, or `the jump host`, with the name that is known.
+/// Returns `host`, or `the jump host`, with its name if it is known.
 pub(super) fn subject(peer: &Peer<'_>) -> String {
     let place = peer.place();
     match (peer.is_jump, place) {
@@ -165,13 +166,15 @@ fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
             let keys = keys.join(", ");
             format!("{role}{who} refused the keys {keys} and wants a password: set {key}")
         }
-        (None, _) => format!("ssh asks for \"{}\", and nobody could be asked", question.in_words()),
+        (None, _) => {
+            format!("ssh asks for \"{}\", and no user could be asked", question.in_words())
+        }
     };
     let unusable = asking.and_then(unusable_keys).unwrap_or_default();
     failure(ErrorKind::Auth, format!("{unusable}{message}"), false)
 }
 
-/// The password was refused, and ssh was ended before it could try it in another way.
+/// The password was refused, and ssh was ended before it could try it again by another method.
 fn refused_password(question: &Question, login: &Login<'_>) -> Failure {
     let peers = Peer::all(login.log, login.master);
     let asking = peers.iter().rev().find(|peer| peer.is_jump != question.from_target);
@@ -182,7 +185,7 @@ fn refused_password(question: &Question, login: &Login<'_>) -> Failure {
     failure(ErrorKind::Auth, message, false)
 }
 
-/// The key that could not be used for want of its passphrase.
+/// The key that could not be used without its passphrase.
 pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
     if let (Some(key), Some(_)) = (login.notes.unlocked.first(), peer.after("bad passphrase")) {
         return Some(format!("the passphrase of the key {key} is wrong (ssh_key_password)"));
@@ -191,8 +194,7 @@ pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
     Some(format!("the key {key} has a passphrase: set ssh_key_password, or load it into an agent"))
 }
 
-/// What ssh says of the keys that it could not use, as the start of a message: why they were not
-/// what logged in.
+/// Returns what ssh reports of keys that it could not use, as the start of a message.
 pub(super) fn unusable_keys(peer: &Peer<'_>) -> Option<String> {
     let told = |(file, line): (&str, &str)| {
         let path = Path::new(file);
@@ -221,12 +223,12 @@ fn no_askpass(login: &Login<'_>) -> Option<Failure> {
     let (script, why) = rest.split_once("): ").unwrap_or((rest, "unknown"));
     let message = format!(
         "ssh asks for a secret, and cannot run {script} ({why}): where the temporary directory is mounted noexec, \
-         set TMPDIR to another one"
+         set TMPDIR to another directory"
     );
     Some(failure(ErrorKind::Connect, message, false))
 }
 
-/// ssh did not even try.
+/// ssh failed before it tried to connect.
 fn of_start(login: &Login<'_>) -> Option<Failure> {
     if login.code == Some(127) {
         let message = "OpenSSH's ssh was not found: install the OpenSSH client, or correct PATH";

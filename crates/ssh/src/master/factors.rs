@@ -1,6 +1,6 @@
 //! Whether a server's question is for the password, or for something else, such as a second factor.
 
-/// Words that stand in questions for a second factor.
+/// Words in questions for a second factor.
 const FACTORS: [&str; 22] = [
     "code",
     "codes",
@@ -26,14 +26,14 @@ const FACTORS: [&str; 22] = [
     "authenticator",
 ];
 
-/// Words that stand in questions for a change of the password.
+/// Words in questions for a change of the password.
 const CHANGES: [&str; 4] = ["new", "old", "current", "retype"];
 
-/// Whether a server's question to `who` (`user@host`) is the one for the password. The first
-/// question may be in any language; a later one has to say so.
+/// Whether a server's question to `who` (`user@host`) is for the password. The first question may
+/// be in any language; a later one must contain the word.
 ///
-/// A word of the list that is only the user's or the host's name, as in "Password for pin@duo:",
-/// says nothing.
+/// A word of the lists that is only the user's or the host's name, as in "Password for pin@duo:",
+/// does not count.
 pub(super) fn is_password(text: &str, who: &str, is_first: bool) -> bool {
     let (text, who) = (text.to_lowercase(), who.to_lowercase());
     let (user, host) = who.rsplit_once('@').unwrap_or(("", &who));
@@ -46,7 +46,7 @@ pub(super) fn is_password(text: &str, who: &str, is_first: bool) -> bool {
     let nameless = nameless.join(" ");
     let asks_for_it = nameless.contains("password");
     !is_of_something_else(&nameless)
-        // A user may be called "code", and be asked for one.
+        // The name of a user may be "code".
         && (asks_for_it || is_first && !is_of_something_else(&text))
 }
 

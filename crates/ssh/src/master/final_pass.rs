@@ -1,26 +1,26 @@
-//! Whether ssh will read a configuration twice.
+//! Finds out whether ssh will read a configuration twice.
 //!
-//! It does so where a `Match` names `final` (ssh_config(5)), wherever that stands. Defaults of ours
-//! would be there first if they did not wait for that pass too; yet to ask for it is no choice of
-//! ours, as `Host` lines then match the `HostName`.
+//! It does so if a `Match` anywhere names `final` (ssh_config(5)). Our defaults must wait for that
+//! pass, too, or they would come first. We do not ask for it ourselves, since it makes `Host` lines
+//! match the `HostName`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// As deep as ssh goes.
+/// The depth of includes that ssh allows.
 const DEPTH: usize = 16;
 
-/// Whether the file asks for the final pass, or one that it includes. `home` is where relative
-/// includes are looked for, in `.ssh`.
+/// Whether the file, or one that it includes, asks for the final pass. Relative includes are in
+/// `.ssh` in `home`.
 ///
-/// An include with a wildcard in another place than its last name, a token or a variable is not
-/// followed: then our defaults win over a `Match final`.
+/// An include is not followed if it has a token, a variable, or a wildcard before its last name.
+/// Our defaults then come before a `Match final` in it.
 pub(super) fn is_asked_for(file: &Path, home: Option<&Path>) -> bool {
     asks(file, home, DEPTH)
 }
 
 fn asks(file: &Path, home: Option<&Path>, depth: usize) -> bool {
-    // What cannot be read is for ssh to tell.
+    // ssh reports a file that cannot be read.
     let Ok(text) = fs::read(file) else { return false };
     String::from_utf8_lossy(&text).lines().any(|line| {
         let (keyword, words) = directive(line);
@@ -35,7 +35,7 @@ fn asks(file: &Path, home: Option<&Path>, depth: usize) -> bool {
     })
 }
 
-/// A line's keyword and words; `=` may stand after the first.
+/// Splits a line into keyword and words; a `=` may follow the keyword.
 fn directive(line: &str) -> (&str, Vec<String>) {
     let line = line.trim_start();
     let end = line.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(line.len());
@@ -44,7 +44,7 @@ fn directive(line: &str) -> (&str, Vec<String>) {
     (keyword, words(rest.strip_prefix('=').unwrap_or(rest)))
 }
 
-/// Words between blanks, in which quotes hold blanks; up to a comment.
+/// Splits a line at blanks, up to a comment. Quotes may contain blanks.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for character in text.chars() {
@@ -63,7 +63,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Whether `final` is a criterion, and not what one is compared to.
+/// Whether `final` is a criterion, and not the argument of one.
 fn names_final(words: &[String]) -> bool {
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -79,7 +79,7 @@ fn names_final(words: &[String]) -> bool {
     false
 }
 
-/// The files that a pattern stands for.
+/// Returns the files that match a pattern.
 fn included(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
     let path = match (pattern.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -96,7 +96,7 @@ fn included(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
     }
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name());
-    // As glob(7) has it, hidden files are not meant.
+    // Not hidden files, as in glob(7).
     let meant = names.filter(|found| {
         let found = found.to_string_lossy();
         !found.starts_with('.') && fits(name.as_bytes(), found.as_bytes())

@@ -1,4 +1,4 @@
-//! Child processes that lead a session of their own, are known to the watcher, and die as a group.
+//! Child processes with a session of their own, which the watcher knows, and which end as a group.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,10 +15,11 @@ use super::run::{MasterDirectory, since};
 
 /// Writes the askpass script and registers itself, then becomes `ssh`.
 ///
-/// The second look at the file closes a race: the watcher first renames the directory and then
-/// reads the files. A file that is still there under its old name was whole before the rename.
+/// The second check of the file closes a race: the watcher renames the directory, and then reads
+/// the files. A file that still has its old name was complete before the rename.
 ///
-/// Its start time, field 22 of proc_pid_stat(5), tells it from a later process of the same number.
+/// Its start time, field 22 of proc_pid_stat(5), distinguishes it from a later process of the same
+/// number.
 ///
 /// `sh` writes the script because a file that we write ourselves cannot be run (ETXTBSY) while a
 /// fork of another thread of ours still has it open.
@@ -32,11 +33,11 @@ shift 3
 exec ssh "$@""#
 );
 
-/// A process group, to be killed as a whole.
+/// A process group, which is killed as a whole.
 #[derive(Debug)]
 pub(crate) struct Group {
     leader: Option<Pid>,
-    /// What the watcher knows it by.
+    /// The file by which the watcher knows it.
     registered: PathBuf,
     ended: AtomicBool,
 }
@@ -48,29 +49,29 @@ impl Group {
         Self { leader, registered, ended: AtomicBool::new(false) }
     }
 
-    /// The leader's process id.
+    /// Returns the leader's process id.
     pub(crate) fn pid(&self) -> Option<i32> {
         self.leader.map(|pid| pid.as_raw_nonzero().get())
     }
 
-    /// Ends what the leader has left, once it has been waited for. From now on its number may be
-    /// another process's, so neither we nor the watcher may use it again.
+    /// Ends the processes that the leader has left, once it has been reaped. After that its number
+    /// may be another process's, so neither we nor the watcher may use it.
     pub(crate) fn end(&self) {
         if self.ended.swap(true, Ordering::AcqRel) {
             return;
         }
-        // While the group has members no new process gets its number: one that has it now is a
-        // stranger.
+        // While the group has members, no new process gets its number: a process that has it now is
+        // not of the group.
         if let Some(leader) = self.leader
             && test_kill_process(leader) == Err(Errno::SRCH)
         {
             kill_all(leader);
         }
-        // It fails where the whole directory is gone already.
+        // It fails if the directory is gone already.
         let _gone = std::fs::remove_file(&self.registered);
     }
 
-    /// Ends the leader and all that it started, proxies and askpass scripts too.
+    /// Ends the leader and all that it has started, such as proxies and askpass scripts.
     pub(crate) fn kill(&self) {
         if let Some(leader) = self.leader
             && !self.ended.load(Ordering::Acquire)
@@ -81,11 +82,11 @@ impl Group {
 }
 
 fn kill_all(leader: Pid) {
-    // It fails only where nothing is left to be killed.
+    // It fails only if nothing is left to kill.
     let _gone = kill_process_group(leader, Signal::KILL);
 }
 
-/// Starts `ssh` with these arguments. `name` tells the processes of one directory apart.
+/// Starts `ssh` with these arguments. `name` distinguishes the processes of one directory.
 pub(crate) fn start(
     directory: &MasterDirectory,
     name: &str,

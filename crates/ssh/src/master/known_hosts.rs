@@ -1,4 +1,4 @@
-//! The file of known host keys, as ssh finds it when it adds a new one.
+//! The file of known host keys, to which ssh adds new ones.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -14,14 +14,13 @@ use super::errors::subject;
 use super::log::Log;
 use super::peers::Peer;
 
-/// Many logins begin at once, and one of them is enough to end a line.
+/// Held while a line is ended: many logins may start at the same time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Ends the last line of the file that this login may add to.
+/// Ends the last line of the file to which this login may add a key.
 ///
-/// OpenSSH 9.2 writes a new key right behind what is there (`add_host_to_hostfile` in its
-/// `hostfile.c`). On a line without an end that spoils both keys, and the new host is as unknown as
-/// before.
+/// OpenSSH 9.2 appends a new key without a newline before it (`add_host_to_hostfile` in its
+/// `hostfile.c`). After an unfinished line, that spoils both keys.
 pub(crate) fn end_last_line(settings: &Settings, context: &Context) {
     if settings.host_keys == Some(HostKeyPolicy::Yes) {
         return;
@@ -30,7 +29,7 @@ pub(crate) fn end_last_line(settings: &Settings, context: &Context) {
     let file: Option<PathBuf> = settings.known_hosts_file.clone().or_else(default);
     if let Some(path) = file.filter(|path| path.is_absolute() && path.is_file()) {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where we may not write, ssh may not either, and says so: see `Unkept`.
+        // If we may not write it, ssh may not either, and reports it: see `Unkept`.
         let _not_ours = end(&path);
     }
 }
@@ -46,16 +45,16 @@ fn end(path: &Path) -> io::Result<()> {
     if last == *b"\n" {
         return Ok(());
     }
-    // Appended in one piece, so that it cannot fall into a line that somebody else adds.
+    // One append, which cannot end up within a line that another process adds.
     OpenOptions::new().append(true).open(path)?.write_all(b"\n")
 }
 
-/// What ssh says where it took a key that it could not write down: `check_host_key` in OpenSSH's
+/// What ssh reports if it accepted a key that it could not store: `check_host_key` in OpenSSH's
 /// `sshconnect.c`. The file follows.
 const NOT_ADDED: &str = "Failed to add the host to the list of known hosts (";
 
-/// Warns of the host keys that one login took and that ssh could not keep: a key that has changed
-/// by the next login would be taken for a new one again.
+/// Warns of host keys that ssh accepted and could not store: a key that has changed by the next
+/// login would be accepted as a new one.
 #[derive(Debug)]
 pub(super) struct Unkept {
     target: String,
@@ -86,7 +85,7 @@ fn warnings(log: &Log, master: Option<i32>) -> Vec<String> {
         let who = subject(peer);
         Some(format!(
             "the host key of {who} was accepted, but could not be added to {file}, so a changed key will not be \
-             noticed: make the file writable, or name another one with ssh_known_hosts_file"
+             noticed: make the file writable, or set ssh_known_hosts_file to another file"
         ))
     };
     Peer::all(log, master).iter().filter_map(of_peer).collect()

@@ -1,18 +1,18 @@
-//! What ssh wrote to standard error, by process.
+//! What ssh wrote to standard error, for each process.
 
 use std::collections::VecDeque;
 
-/// As much of the beginning and of the end as is kept, in bytes.
+/// Bytes that are kept of the start and of the end.
 const HEAD: usize = 16 * 1024;
 const TAIL: usize = 48 * 1024;
 
 /// A longer line is cut.
 const LONGEST: usize = 2 * 1024;
 
-/// What ssh says of a login that goes well, without calling it a remark.
+/// What ssh reports of a successful login without a mark of its level.
 const REMARKS: [&str; 2] = ["Authenticated to ", "Warning: Permanently added "];
 
-/// How ssh's lines of the steps of a login begin.
+/// The starts of ssh's lines about the steps of a login.
 const STEPS: [&str; 8] = [
     "Connecting to ",
     "Executing proxy command: ",
@@ -27,10 +27,9 @@ const STEPS: [&str; 8] = [
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// The ssh process that wrote it; `None` for what bears no mark, such as a proxy command's own
-    /// words.
+    /// The ssh process that wrote it; `None` for a line without a mark, such as a proxy command's.
     pub(crate) pid: Option<i32>,
-    /// Whether ssh only says what it does.
+    /// Whether ssh only reports its progress.
     pub(crate) is_debug: bool,
     pub(crate) text: String,
 }
@@ -55,7 +54,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Takes in what was read.
+    /// Adds bytes that were read.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LONGEST.saturating_sub(self.partial.len());
@@ -66,7 +65,7 @@ impl Log {
         }
     }
 
-    /// Takes what stands without a newline for a line.
+    /// Ends a last line without a newline.
     pub(crate) fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&self.partial).trim().to_owned();
         self.partial.clear();
@@ -90,12 +89,12 @@ impl Log {
         }
     }
 
-    /// The lines since the last call.
+    /// Returns the lines since the last call.
     pub(crate) fn take_fresh(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.fresh)
     }
 
-    /// Calls a file by another name.
+    /// Replaces a file's name.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         for line in self.head.iter_mut().chain(&mut self.tail) {
             line.text = line.text.replace(from, to);

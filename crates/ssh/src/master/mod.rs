@@ -1,8 +1,8 @@
-//! Our own OpenSSH master: one login, on whose control socket everything else travels.
+//! Our own OpenSSH master: one login, whose control socket carries everything else.
 //!
-//! A master is an `ssh -M -N` in the foreground and in a session of its own. It ends with
-//! [`Master::close`], when the [`Master`] is dropped, and, through the watcher of [`Run`], when
-//! this process is gone.
+//! A master is an `ssh -M -N` in the foreground with its own session. It ends with
+//! [`Master::close`], when the [`Master`] is dropped, or, by the watcher of [`Run`], when this
+//! process is gone.
 
 mod answers;
 mod askpass;
@@ -41,15 +41,15 @@ use self::log::Log;
 pub(crate) use self::run::{MasterDirectory, Run, WeakRun};
 use self::start::Start;
 
-/// How long is waited for a killed process. A busy machine may take seconds to let it end.
+/// How long to wait for a killed process. A busy machine may take seconds to end it.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long what a dead ssh wrote is still read. A proxy may hold the pipe open.
+/// How long to read the output of an ssh that has ended. A proxy may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// A login that is up, until it ends.
+/// A login that is up.
 ///
-/// Dropping it kills ssh with all that it started, and removes its directory.
+/// Dropping it kills ssh and all that it has started, and removes its directory.
 #[derive(Debug)]
 pub(crate) struct Master {
     directory: MasterDirectory,
@@ -66,14 +66,14 @@ struct Exit {
 }
 
 impl Master {
-    /// Logs in. `target` is the host's name, for whoever is asked for a secret.
+    /// Logs in. `target` is the host's name, for questions to the user.
     ///
-    /// The limit holds for all hops together; time that somebody takes to answer does not count.
+    /// The limit is for all hops together. Time that a user takes to answer does not count.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Data`], `Auth`, `HostKey` or `Connect`, and whether another try may help.
-    /// Nothing is left behind.
+    /// Nothing is left.
     ///
     /// # Cancel safety
     ///
@@ -90,22 +90,22 @@ impl Master {
         started.map_err(|failure| Failure { took: start.took(), ..failure.named(target) })
     }
 
-    /// The path of the control socket.
+    /// Returns the path of the control socket.
     pub(crate) fn control_path(&self) -> PathBuf {
         self.directory.path().join("s")
     }
 
-    /// A private directory beside it, for sockets of forwards. It goes with the master.
+    /// Returns the private directory, for sockets of forwards. It is removed with the master.
     pub(crate) fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }
 
-    /// Whether ssh runs. A link that stalls is noticed within `ssh_server_alive_interval`.
+    /// Whether ssh is running. It ends within `ssh_server_alive_interval` if the link stalls.
     pub(crate) fn is_alive(&self) -> bool {
         self.exit.borrow().is_none()
     }
 
-    /// Waits until ssh has ended, and says why: an error of kind [`ErrorKind::LinkLost`].
+    /// Waits until ssh has ended, and returns why, as an error of kind [`ErrorKind::LinkLost`].
     ///
     /// # Cancel safety
     ///
@@ -117,8 +117,8 @@ impl Master {
 
     /// Ends the login, and waits for the end, with a limit. It may be called twice.
     ///
-    /// A killed process does nothing more, however late the system lets it end: that is no failure
-    /// of what ran over it.
+    /// A killed process does nothing more, even if the system ends it late. That is not a failure
+    /// of the commands that used it.
     pub(crate) async fn close(&self) {
         self.kill();
         let _late = tokio::time::timeout(KILL_LIMIT, self.exited()).await;
@@ -132,7 +132,7 @@ impl Master {
 
     async fn exited(&self) -> Exit {
         let mut exit = self.exit.clone();
-        // The sender goes without a word only where the runtime has shut down.
+        // The sender sends nothing only if the runtime has shut down.
         exit.wait_for(Option::is_some)
             .await
             .ok()
@@ -158,7 +158,7 @@ fn watch_over(
     let log = Arc::new(Mutex::new(Log::default()));
     let (ended, exit) = watch::channel(None);
     let stderr = child.stderr().take().expect("stderr was asked to be a pipe");
-    let said = Said {
+    let messages = Messages {
         log: log.clone(),
         target: askpass.target.clone(),
         context: askpass.context.clone(),
@@ -166,20 +166,20 @@ fn watch_over(
         unkept: Unkept::new(&askpass.target, &askpass.context),
     };
     let askpass = tokio::spawn(askpass.serve()).abort_handle();
-    tokio::spawn(supervise(child, stderr, group.clone(), said, ended));
+    tokio::spawn(supervise(child, stderr, group.clone(), messages, ended));
     Master { directory, group, log, exit, askpass }
 }
 
-/// Reads what ssh says, waits for its end and reaps it.
+/// Reads ssh's messages, waits for its end and reaps it.
 async fn supervise(
     mut child: Box<dyn ChildWrapper>,
     stderr: impl AsyncRead + Unpin,
     group: Arc<Group>,
-    mut said: Said,
+    mut messages: Messages,
     ended: watch::Sender<Option<Exit>>,
 ) {
-    let log = said.log.clone();
-    let read = said.read_all(stderr);
+    let log = messages.log.clone();
+    let read = messages.read_all(stderr);
     tokio::pin!(read);
     let status = tokio::select! {
         status = child.wait() => {
@@ -195,8 +195,8 @@ async fn supervise(
     ended.send_replace(Some(Exit { code }));
 }
 
-/// What ssh says, and what of it is reported as it comes.
-struct Said {
+/// ssh's messages, and the warnings about them.
+struct Messages {
     log: Arc<Mutex<Log>>,
     target: String,
     context: Context,
@@ -205,7 +205,7 @@ struct Said {
     unkept: Unkept,
 }
 
-impl Said {
+impl Messages {
     async fn read_all(&mut self, mut stderr: impl AsyncRead + Unpin) {
         let mut bytes = vec![0; 4096];
         loop {

@@ -1,17 +1,16 @@
-//! The ssh processes of one login, and how far each of them got: the target's, and one for each
-//! jump host.
+//! The ssh processes of a login, the target's and one for each jump host, and the progress of each.
 
 use super::log::Log;
 
 /// One ssh process.
 #[derive(Debug)]
 pub(crate) struct Peer<'a> {
-    /// It is the one for a jump host.
+    /// Whether it is the process for a jump host.
     pub(crate) is_jump: bool,
     lines: Vec<&'a str>,
 }
 
-/// How far a process got.
+/// The progress of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     LookingUp,
@@ -23,7 +22,7 @@ pub(crate) enum Stage {
 }
 
 impl<'a> Peer<'a> {
-    /// The processes of a login: the target's first, the one for the first hop last.
+    /// Returns the processes of a login: the target's first, the first hop's last.
     pub(crate) fn all(log: &'a Log, master: Option<i32>) -> Vec<Self> {
         let mut peers: Vec<(i32, Self)> = Vec::new();
         for line in log.lines() {
@@ -39,22 +38,22 @@ impl<'a> Peer<'a> {
         peers.into_iter().map(|(_, peer)| peer).collect()
     }
 
-    /// The last line that contains `text`.
+    /// Returns the last line that contains `text`.
     pub(crate) fn line_with(&self, text: &str) -> Option<&'a str> {
         self.lines.iter().rev().find(|line| line.contains(text)).copied()
     }
 
-    /// What follows `start` in the last line that begins with it.
+    /// Returns the rest of the last line that starts with `start`.
     pub(crate) fn after(&self, start: &str) -> Option<&'a str> {
         self.lines.iter().rev().find_map(|line| line.strip_prefix(start))
     }
 
-    /// What follows `start` in every line that begins with it.
+    /// Returns the rests of all lines that start with `start`.
     pub(crate) fn every_after(&self, start: &str) -> Vec<&'a str> {
         self.lines.iter().filter_map(|line| line.strip_prefix(start)).collect()
     }
 
-    /// How far it got.
+    /// Returns its progress.
     pub(crate) fn stage(&self) -> Stage {
         let has = |start| self.after(start).is_some();
         if has("Authenticated to ") {
@@ -73,7 +72,7 @@ impl<'a> Peer<'a> {
         }
     }
 
-    /// `user@host`, `host port 22` or only `host`, as far as it is known.
+    /// Returns `user@host`, `host port 22` or `host`, as far as it is known.
     pub(crate) fn place(&self) -> Option<String> {
         // Authenticating to HOST:PORT as 'USER'
         if let Some((place, user)) =
@@ -92,10 +91,10 @@ impl<'a> Peer<'a> {
         self.after("lookup ").map(ToOwned::to_owned)
     }
 
-    /// The files of keys that ssh could not use, each with ssh's own line on it.
+    /// Returns the files of keys that ssh could not use, each with ssh's message.
     pub(crate) fn unusable_keys(&self) -> Vec<(&'a str, &'a str)> {
-        // `load_identity_file` in OpenSSH's `sshconnect2.c`. It tells of a missing file only if
-        // somebody named it.
+        // `load_identity_file` in OpenSSH's `sshconnect2.c`. It reports a missing file only if it
+        // was named.
         let file = |line: &'a str| {
             let missing = || line.strip_prefix("no such identity: ")?.split_once(": ");
             let (file, _) = match line.strip_prefix("Load key \"") {
@@ -107,9 +106,9 @@ impl<'a> Peer<'a> {
         self.lines.iter().filter_map(|line| file(line)).collect()
     }
 
-    /// The keys that the server did not accept: file, type and fingerprint.
+    /// Returns the keys that the server did not accept: file, type and fingerprint.
     ///
-    /// Of a key that ssh could not load it had offered the public half, which the server accepted.
+    /// If ssh cannot load a key, it has offered the public half, and the server accepted it.
     pub(crate) fn offered_keys(&self) -> Vec<String> {
         let unusable = self.unusable_keys();
         let shown = |key: &&str| {

@@ -1,5 +1,5 @@
-//! The private directory of all masters of one connector, and the watcher that ends them when we
-//! are gone.
+//! The private directory of all masters of a connector, and the watcher that ends them when this
+//! process is gone.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -15,10 +15,10 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
 
 use super::base;
 
-/// A function of `sh` that puts a process's start time into `s`; nothing where there is no such
-/// process, or no /proc.
+/// A function of `sh` that sets `s` to a process's start time, or to nothing without such a process
+/// or without /proc.
 ///
-/// The name of the command, which stands before in brackets, may hold spaces and brackets
+/// The command's name comes before it, in brackets, and may contain spaces and brackets
 /// (proc_pid_stat(5)).
 macro_rules! since {
     () => {
@@ -33,10 +33,10 @@ macro_rules! since {
 }
 pub(super) use since;
 
-/// Waits for our end, then ends every group that registered itself, and removes the directory.
+/// Waits for our end, then kills every registered process group, and removes the directory.
 ///
-/// A number may be another process's by now: that one has begun later.
-/// The rename comes first: what has not registered by then fails to, and ends itself.
+/// A number may be another process's by now, with a later start time. The rename comes first: a
+/// process that has not registered by then fails to, and ends.
 const WATCHER: &str = concat!(
     since!(),
     r#"cd / || exit
@@ -52,22 +52,22 @@ done
 rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#
 );
 
-/// How long dropping waits for the watcher, which has nothing left to do then.
+/// How long dropping waits for the watcher, which has nothing left to do.
 const DROP_LIMIT: Duration = Duration::from_millis(200);
 
-/// The directory and the watcher of all masters of one connector. Clones share them.
+/// The directory and the watcher of all masters of a connector. Clones share them.
 ///
-/// When the last clone and the last master are gone, or this process is, however it ended, the
+/// When the last clone and the last master are gone, or this process is gone, even killed, the
 /// watcher leaves neither process nor directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Run(Arc<Inner>);
 
-/// A [`Run`] that does not keep it there.
+/// A weak reference to a [`Run`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WeakRun(Weak<Inner>);
 
 impl WeakRun {
-    /// The run, if it is still there.
+    /// Returns the run, if it still exists.
     pub(crate) fn upgrade(&self) -> Option<Run> {
         self.0.upgrade().map(Run)
     }
@@ -81,7 +81,7 @@ struct Inner {
 }
 
 impl Run {
-    /// Makes the directory and starts the watcher. It must be called within a tokio runtime.
+    /// Makes the directory and starts the watcher. Needs a tokio runtime.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// The file system refuses.
+    /// The file system refuses it.
     pub(crate) fn make_master_directory(&self) -> Result<MasterDirectory> {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let path = self.0.path.join("m").join(number.to_string());
@@ -102,7 +102,7 @@ impl Run {
         Ok(MasterDirectory { path, run: self.clone() })
     }
 
-    /// Itself, without keeping it there.
+    /// Returns a weak reference.
     pub(crate) fn downgrade(&self) -> WeakRun {
         WeakRun(Arc::downgrade(&self.0))
     }
@@ -110,8 +110,8 @@ impl Run {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Every master has removed its own by now. What cannot be removed is left to the watcher,
-        // which tries again.
+        // Every master has removed its own directory by now. If this fails, the watcher tries
+        // again.
         let _left = std::fs::remove_dir_all(&self.path);
         drop(self.watcher.stdin().take());
         let start = Instant::now();
@@ -121,8 +121,8 @@ impl Drop for Inner {
     }
 }
 
-/// The directory of one master: socket `s`, config, askpass script and FIFOs. It is removed when it
-/// is dropped.
+/// The directory of a master: socket `s`, configuration, askpass script and FIFOs. Dropping it
+/// removes the directory.
 #[derive(Debug)]
 pub(crate) struct MasterDirectory {
     path: PathBuf,
@@ -135,11 +135,11 @@ impl MasterDirectory {
         &self.path
     }
 
-    /// Removes it now. Doing so again is harmless.
+    /// Removes it. It may be called twice.
     pub(crate) fn remove(&self) {
         for _ in 0..10 {
             match std::fs::remove_dir_all(&self.path) {
-                // A process that is being killed may have made another file meanwhile.
+                // A process that is being killed may have made a file meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
                 _ => return,
             }
@@ -153,7 +153,7 @@ impl Drop for MasterDirectory {
     }
 }
 
-/// Makes the directory in the first place where that is possible, and starts its watcher.
+/// Makes the directory in the first base that allows it, and starts its watcher.
 fn make(context: &Context) -> Result<Inner> {
     let mut first = None;
     for base in base::candidates(context) {
@@ -172,13 +172,12 @@ fn make(context: &Context) -> Result<Inner> {
     }))
 }
 
-/// The watcher is there before the directory is, so that no moment to be killed at leaves the
-/// directory.
+/// The watcher starts before the directory is made, so that a kill at any moment leaves nothing.
 fn make_watched(path: &Path) -> io::Result<Box<dyn ChildWrapper>> {
     let mut watcher = start_watcher(path)?;
     let made = private_directory(path).and_then(|()| private_directory(&path.join("m")));
     if let Err(error) = made {
-        // What is there is not ours: the watcher must not remove it.
+        // An existing directory is not ours: the watcher must not remove it.
         watcher.start_kill()?;
         return Err(error);
     }

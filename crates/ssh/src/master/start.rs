@@ -1,4 +1,4 @@
-//! The start of a master: from settings to a control socket that listens, or to the reason why not.
+//! The start of a master, until its control socket listens or it has failed.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -19,10 +19,10 @@ use super::group::{self, Group};
 use super::run::{MasterDirectory, Run};
 use super::{Master, config, known_hosts, lock, watch_over};
 
-/// How often the control socket is looked for. ssh links it into place once it listens.
+/// How often to look for the control socket, which ssh links into place once it listens.
 const POLL: Duration = Duration::from_millis(5);
 
-/// One login under way.
+/// A login that is being made.
 pub(super) struct Start<'a> {
     run: &'a Run,
     settings: &'a Settings,
@@ -90,7 +90,7 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// How long it has taken, without the time that somebody took to answer.
+    /// Returns how long it has taken, without the time that a user took to answer.
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed().saturating_sub(self.patience.spent())
     }
@@ -98,7 +98,7 @@ impl<'a> Start<'a> {
     fn failed(&self, master: &Master, answers: &Mutex<Answers>, code: Option<i32>) -> Failure {
         let notes = lock(answers).notes.clone();
         let mut log = lock(&master.log);
-        // The user's configuration goes by the name of a link.
+        // The user's configuration has the name of a link.
         let link = master.directory().join(config::USERS);
         if let Ok(file) = std::fs::read_link(&link) {
             log.rename(&link.to_string_lossy(), &file.to_string_lossy());
@@ -106,7 +106,7 @@ impl<'a> Start<'a> {
         errors::of_exit(&Login { log: &log, notes: &notes, master: master.group.pid(), code })
     }
 
-    /// How ssh will name the jump hosts in its questions, where there is a password for them.
+    /// Returns the names of the jump hosts in ssh's questions, if there is a password for them.
     async fn jumps(&self, directory: &MasterDirectory) -> Result<Vec<String>, Failure> {
         let (Some(jumps), Some(_)) =
             (&self.settings.proxy_jump, &self.settings.proxy_jump_password)
@@ -126,8 +126,7 @@ impl<'a> Start<'a> {
         outputs.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// Runs `ssh -G`. Where ssh cannot make sense of its configuration, the master itself will say
-    /// so.
+    /// Runs `ssh -G`. If the configuration is invalid, the master itself will report it.
     async fn query(
         &self,
         directory: &MasterDirectory,
@@ -168,10 +167,10 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// What the scripts of the directory need before ssh starts.
+/// Makes what the directory's scripts need before ssh starts.
 fn prepare(directory: &MasterDirectory) -> std::io::Result<()> {
     askpass::make_ask(&directory.path().join("ask"))?;
-    // Never open for writing in this process: see `group`.
+    // This process never opens it for writing: see `group`.
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::open(directory.path().join("askpass"), flags, Mode::RWXU)?;
     Ok(())

@@ -1,10 +1,10 @@
-//! Settings that contradict one another.
+//! Settings that contradict each other.
 
 use hostlink_core::DataField;
 
 use crate::fields::{self, Reading, Settings, files, is_none};
 
-/// What only a login reads. A master that the user has is past it.
+/// The keys that only a login reads. A master of the user's is logged in already.
 const OF_LOGIN: [DataField; 8] = [
     fields::PASSWORD,
     fields::KEY,
@@ -16,8 +16,8 @@ const OF_LOGIN: [DataField; 8] = [
     fields::OPTIONS,
 ];
 
-/// Adds a fault for each contradiction. Whether a key was given is asked of the data, since a value
-/// that does not fit has its own fault and is none in `settings`.
+/// Adds a fault for each contradiction. Looks for keys in the data, since an invalid value has a
+/// fault of its own and is missing in `settings`.
 pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
     let data = reading.data();
     let given = |field: &DataField| data.get(field.key).is_some();
@@ -26,15 +26,15 @@ pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
     let jump = given(&fields::PROXY_JUMP) && !is_switched_off(&settings.proxy_jump);
     let command = given(&fields::PROXY_COMMAND) && !is_switched_off(&settings.proxy_command);
     if jump && command {
-        let problem = "there is ssh_proxy_command too: leave one of them out";
+        let problem = "cannot be combined with ssh_proxy_command";
         reading.fault(fields::PROXY_JUMP.key, problem);
     }
     if given(&fields::PROXY_JUMP_PASSWORD) && !jump {
-        let problem = "whose password is it? ssh_proxy_jump names no host";
+        let problem = "has no effect without a host in ssh_proxy_jump";
         reading.fault(fields::PROXY_JUMP_PASSWORD.key, problem);
     }
     if given(&fields::KEY_PASSWORD) && !given(&fields::KEY) {
-        let problem = "there is no ssh_key that it could be the passphrase of";
+        let problem = "has no effect without ssh_key";
         reading.fault(fields::KEY_PASSWORD.key, problem);
     }
     let may_ask_agent = settings.allow_agent || settings.forward_agent;
@@ -51,7 +51,7 @@ pub(super) fn check(reading: &mut Reading<'_>, settings: &Settings) {
         OF_LOGIN.iter().filter(|field| given(field)).map(|field| field.key).collect();
     if given(&fields::CONTROL_PATH) && !of_login.is_empty() {
         let problem = format!(
-            "the master behind it is logged in already: leave out {}, or ssh_control_path",
+            "its master is logged in already: leave out {}, or ssh_control_path",
             of_login.join(", ")
         );
         reading.fault(fields::CONTROL_PATH.key, problem);

@@ -162,10 +162,10 @@ fn all_faults_are_reported_together() {
         "web1: ssh_usr: there is no such key (did you mean ssh_user?); \
          ssh_port: 0 is not a port from 1 to 65535; \
          ssh_key: \"/nowhere/k\" does not exist; \
-         ssh_strict_host_key_checking: ask is not possible, since nobody sits at hostlink's ssh: \
+         ssh_strict_host_key_checking: ask is not possible, since hostlink's ssh cannot ask a user: \
          use accept-new, or yes after `ssh-keyscan HOST` or a first login by hand; \
-         ssh_proxy_jump: \"b1,-oProxyCommand=x\" is no way to go: in hop 2, the host begins with \"-\", as options do; \
-         ssh_proxy_jump: there is ssh_proxy_command too: leave one of them out"
+         ssh_proxy_jump: \"b1,-oProxyCommand=x\" is not valid: in hop 2, the host begins with \"-\", as options do; \
+         ssh_proxy_jump: cannot be combined with ssh_proxy_command"
     );
 }
 
@@ -191,13 +191,13 @@ fn every_single_fault_is_reported() {
         ("ssh_password", "hunter2\n".into(), "it holds a line break"),
         ("ssh_password", "hunter2".repeat(200).into(), "longer than ssh can read (1023 bytes)"),
         ("ssh_password", list(&["hunter2"]), "*** is not text"),
-        ("ssh_key_password", "hunter2".into(), "there is no ssh_key"),
-        ("ssh_key", "~other/k".into(), "begins with ~user"),
+        ("ssh_key_password", "hunter2".into(), "has no effect without ssh_key"),
+        ("ssh_key", "~other/k".into(), "starts with ~user"),
         ("ssh_key", "/dev/null".into(), "is not a regular file"),
         ("ssh_certificate", "/nowhere/c".into(), "does not exist"),
         ("ssh_config_file", "/nowhere/c".into(), "does not exist"),
         ("ssh_known_hosts_file", "/".into(), "is a directory"),
-        ("ssh_known_hosts_file", "/a\"b".into(), "holds a double quote"),
+        ("ssh_known_hosts_file", "/a\"b".into(), "contains a double quote"),
         ("ssh_control_path", "/a\nb".into(), "\"/a\\nb\" contains a control character"),
         ("ssh_allow_agent", "maybe".into(), "\"maybe\" is not true or false"),
         ("ssh_strict_host_key_checking", "maybe".into(), "is not yes, accept-new or no"),
@@ -207,7 +207,7 @@ fn every_single_fault_is_reported() {
         ("ssh_connect_timeout", Value::Float(1e18), "is more than a day"),
         ("ssh_connect_retries", (-1).into(), "-1 is not a whole number, 0 or more"),
         ("ssh_server_alive_interval", "1.5".into(), "1.5 s is not a whole number of seconds"),
-        ("ssh_proxy_jump_password", "hunter2".into(), "ssh_proxy_jump names no host"),
+        ("ssh_proxy_jump_password", "hunter2".into(), "without a host in ssh_proxy_jump"),
         ("ssh_proxy_command", " ".into(), "is empty"),
         ("ssh_proxy_command", "a\nb".into(), "contains a control character"),
         ("ssh_pasword", "hunter2".into(), "(did you mean ssh_password?)"),
@@ -224,10 +224,10 @@ fn every_single_fault_is_reported() {
 #[test]
 fn jumps_that_ssh_would_misread_are_refused() {
     for (jump, expected) in [
-        ("", "is no hop: the host is empty"),
+        ("", "is not a valid hop: the host is empty"),
         ("a,,b", "in hop 2, the host is empty"),
         ("a,b:0", "in hop 2, the port is not a number from 1 to 65535"),
-        ("-oProxyCommand=x", "is no hop: the host begins with \"-\""),
+        ("-oProxyCommand=x", "is not a valid hop: the host begins with \"-\""),
         ("-l@h", "the user begins with \"-\""),
         ("a b", "the host holds white space"),
         ("ssh://u%0a@h", "the user contains a control character"),
@@ -292,7 +292,7 @@ fn contradictions_are_reported_once_each() {
             one("ssh_control_path", "/s")
                 .with("ssh_password", "hunter2")
                 .with("ssh_options", "A=b"),
-            "ssh_control_path: the master behind it is logged in already: \
+            "ssh_control_path: its master is logged in already: \
              leave out ssh_password, ssh_options, or ssh_control_path",
         ),
         (
@@ -301,7 +301,7 @@ fn contradictions_are_reported_once_each() {
         ),
         (
             one("ssh_proxy_jump", "none").with("ssh_proxy_jump_password", "hunter2"),
-            "ssh_proxy_jump_password: whose password is it? ssh_proxy_jump names no host",
+            "ssh_proxy_jump_password: has no effect without a host in ssh_proxy_jump",
         ),
     ] {
         assert_eq!(problem(data), format!("web1: {expected}"));

@@ -4,7 +4,7 @@ use crate::fields::{FIELDS, Reading};
 
 const PARAMIKO: &str = "ssh_paramiko_connect_kwargs";
 
-/// Refuses every key that begins with `ssh_` and is none of the fields.
+/// Refuses unknown keys that start with `ssh_`.
 pub(super) fn check(reading: &mut Reading<'_>) {
     if reading.data().get(PARAMIKO).is_some() {
         reading.fault(

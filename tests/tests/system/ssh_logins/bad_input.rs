@@ -180,7 +180,7 @@ async fn values_that_contradict_each_other() {
     for (pairs, parts) in [
         (
             &[("ssh_proxy_jump", "a"), ("ssh_proxy_command", "b")][..],
-            &["leave one of them out"][..],
+            &["cannot be combined with ssh_proxy_command"][..],
         ),
         (&[("ssh_control_path", "/x")], &["ssh_control_path", "ssh_key", "logged in already"]),
         (
@@ -195,7 +195,7 @@ async fn values_that_contradict_each_other() {
     let mut data = it.data().with("ssh_key_password", "hunter2");
     data.insert("ssh_key", Value::Null);
     let error = refusal(&it.sshd, &data).await;
-    assert_says(&error, ErrorKind::Data, &["ssh_key_password", "there is no ssh_key"]);
+    assert_says(&error, ErrorKind::Data, &["ssh_key_password", "has no effect without ssh_key"]);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 
@@ -280,7 +280,7 @@ async fn an_invalid_certificate() {
     let it = Scene::start();
     let stranger = Keys::new().make(KeyType::Ed25519);
     let path = text(&stranger.path().with_extension("pub"));
-    it.refuses_data("ssh_certificate", path, &["a public key that nobody has signed"]).await;
+    it.refuses_data("ssh_certificate", path, &["a public key without a signature"]).await;
     let mut data = it.data();
     data.insert("ssh_certificate", Value::Null);
     connect(&it.sshd, &data).await.disconnect().await.unwrap();

@@ -142,9 +142,9 @@ fn paths_that_ssh_would_read_differently_are_refused() {
     for (text, home, expected) in [
         ("", home, "is empty"),
         ("/a\nProxyCommand x", home, "contains a control character"),
-        ("/a\"b", home, "holds a double quote"),
-        ("${HOME}/k", home, "holds ${"),
-        ("~root/k", home, "begins with ~user"),
+        ("/a\"b", home, "contains a double quote"),
+        ("${HOME}/k", home, "contains ${"),
+        ("~root/k", home, "starts with ~user"),
         ("~/k", None, "the home directory is not known"),
     ] {
         let problem = path(text, home).unwrap_err();

@@ -1,4 +1,4 @@
-//! How many logins are under way at once, in all and at each first hop.
+//! Limits the logins that run at the same time, in all and at each first hop.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,42 +8,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::settings::Settings;
 
-/// Logins at once at one first hop. sshd starts to turn some away at 10 that are not authenticated
-/// yet (`MaxStartups` 10:30:100, sshd_config(5)), and a login that has just ended may still count.
+/// Maximum number of logins at one first hop. sshd starts to refuse some at 10 that are not
+/// authenticated yet (`MaxStartups` 10:30:100, sshd_config(5)), and may still count a login that
+/// has just ended.
 const PER_HOP: usize = 8;
 
-/// Logins at once in all. Each takes a process and a key exchange here.
+/// Maximum number of logins in all. Each takes a process and a key exchange here.
 const IN_ALL: usize = 64;
 
-/// The doors that logins go through.
+/// Limits the logins that run at the same time.
 #[derive(Debug)]
-pub(crate) struct Doors {
+pub(crate) struct LoginLimit {
     all: Arc<Semaphore>,
     hops: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
-/// A place in the door, free again when it is dropped.
+/// Permission for one login, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct LoginPermit {
     _hop: Option<OwnedSemaphorePermit>,
     _all: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Doors {
+impl Default for LoginLimit {
     fn default() -> Self {
         Self { all: Arc::new(Semaphore::new(IN_ALL)), hops: Mutex::default() }
     }
 }
 
-impl Doors {
-    /// Waits for a place. A hop that only the user's ssh_config knows is not counted: a login that
-    /// it turns away is tried again.
-    pub(crate) async fn enter(&self, settings: &Settings) -> Place {
+impl LoginLimit {
+    /// Waits until a login may start. A hop that only the user's ssh_config knows is not counted: a
+    /// login that it refuses is tried again.
+    pub(crate) async fn acquire(&self, settings: &Settings) -> LoginPermit {
         let hop = self.hop(first_hop(settings));
         // They are never closed.
         let hop = hop.acquire_owned().await.ok();
         let all = self.all.clone().acquire_owned().await.ok();
-        Place { _hop: hop, _all: all }
+        LoginPermit { _hop: hop, _all: all }
     }
 
     fn hop(&self, name: String) -> Arc<Semaphore> {
@@ -52,7 +53,7 @@ impl Doors {
     }
 }
 
-/// The host that the first connection goes to.
+/// Returns the host of the first connection.
 fn first_hop(settings: &Settings) -> String {
     let jumps = settings.proxy_jump.as_deref().filter(|jump| *jump != "none");
     match (jumps, &settings.proxy_command) {
