@@ -218,12 +218,12 @@ impl Stage {
         let appeared = self.finish_directories(|_| true).and_then(|()| {
             finish(&self.root, permanent)?;
             rustix::fs::renameat(&self.around, &self.hidden, &self.around, &self.name)?;
-            self.is_committed = true;
             // In a directory of another user's the hidden name may have been another directory's.
             let found = open_in(&self.around, Path::new(&self.name));
-            match found.and_then(|found| held::is_same(&found, &self.root)) {
-                Ok(true) => Ok(()),
-                _ => Err(io::Error::other("another user replaced it meanwhile")),
+            self.is_committed = found.is_ok_and(|it| held::is_same(&it, &self.root));
+            match self.is_committed {
+                true => Ok(()),
+                false => Err(io::Error::other("another user replaced it meanwhile")),
             }
         });
         appeared.map_err(|error| self.not_written(error))

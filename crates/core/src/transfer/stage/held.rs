@@ -70,9 +70,9 @@ pub(super) fn is_mount_of(directory: &File, around: &File) -> io::Result<bool> {
 }
 
 /// Whether both are the same directory.
-pub(super) fn is_same(one: &File, other: &File) -> io::Result<bool> {
-    let (one, other) = (one.metadata()?, other.metadata()?);
-    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+pub(super) fn is_same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| file.metadata().ok().map(|found| (found.dev(), found.ino()));
+    identity(one).is_some_and(|it| identity(other) == Some(it))
 }
 
 /// Whether what has this name is a directory; `None` if there is nothing.
