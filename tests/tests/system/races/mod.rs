@@ -15,8 +15,9 @@ use std::thread::JoinHandle;
 use hostlink::transfer::{PutOptions, Source, TEMPORARY_MARK};
 use hostlink::{ConnectorArguments, Link};
 
-/// Every set of tools has this many tries, half of them of directories.
-const TRIES: usize = 200;
+/// Every set of tools has this many tries, half of them of directories; `--repeat 5` makes them
+/// 200.
+const TRIES: usize = 40;
 
 const NOBODY: u32 = 65534;
 
