@@ -1,10 +1,10 @@
-//! What stands behind `@chroot/`.
+//! The argument of `@chroot/`.
 
 use hostlink_core::{Error, ErrorKind, NameData, Result};
 
 use crate::fields::{PATH, root_path};
 
-/// The directory that the argument stands for.
+/// The directory that the argument names.
 ///
 /// # Errors
 ///

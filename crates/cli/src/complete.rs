@@ -82,8 +82,7 @@ fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let mut words: Vec<String> = Vec::new();
     if let Some(registry) = REGISTRY.get() {
         let connectors = registry.connectors();
-        // Those that list hosts, and this machine, stand alone, too; behind the others there is a
-        // name.
+        // Connectors that list hosts, and this machine, need no name; the others need one.
         words.extend(connectors.map(|connector| match connector.about().name {
             name @ "local" => format!("@{name}"),
             name if !connector.about().only_lists() => format!("@{name}/"),

@@ -93,8 +93,8 @@ async fn on_terminal(target: &str, question: &str) -> Result<Secret> {
     }
 }
 
-/// Whose turn it is to write to the terminal: two prompts at the same time could not be told apart,
-/// and a prompt shares its line with no output.
+/// Held by the prompt that uses the terminal: there is one at a time, and no output shares its
+/// line.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Waits until no question is open, if this output goes to a terminal. None is asked while the

@@ -28,8 +28,8 @@
 //!   often copies: then the namespace's number is part of the machine's name.
 //!
 //! Only `Link` knows whether everything succeeded (for `docker_commit = on-success`): scripts of
-//! transfers report failure in their output, and non-zero exit codes may be allowed. It tells
-//! `Connection::disconnect`.
+//! transfers report failure in their output, and non-zero exit codes may be allowed. It passes that
+//! to `Connection::disconnect`.
 
 use async_trait::async_trait;
 use hostlink_core::{

@@ -261,9 +261,8 @@ impl<'a> Chooser<'a> {
         selections.any(|union| union.elements.iter().any(|it| self.known.needs_all(it)))
     }
 
-    /// Whether something is to be left out that nobody knows yet. Then everybody is asked: a host
-    /// that is known may be in a group that is not, and nothing is to be done on what was to be
-    /// left out.
+    /// Whether a limit leaves out a name that is not known yet. Then all listers are asked: a known
+    /// host may be in an unknown group, and nothing may run on a host that was to be left out.
     pub(crate) fn leaves_out_unknown(&self) -> bool {
         let none_listed = Hosts::default();
         let is_new = |element: &Element| {

@@ -173,8 +173,8 @@ impl Draft {
     }
 
     /// Tells of data of groups and hosts that there are not: their names may be misspelt. Files of
-    /// data may be shared by several inventories, so what is near to nothing is only told to those
-    /// who want to know everything.
+    /// data may be shared by several inventories, so a name without a similar one is only reported
+    /// with `-v`.
     pub(crate) fn tell_unused(&self, all_is_known: bool, found: &Hosts, context: &Context) {
         if !all_is_known {
             return;
@@ -208,8 +208,8 @@ impl Draft {
         }
     }
 
-    /// Refuses what lists hosts in two groups that tell it to list others. It is asked once, and
-    /// would be asked for those of one.
+    /// Refuses a lister that is in two groups with different settings for it: it is asked once, so
+    /// only one of them could apply.
     pub(crate) fn check_settings(&self, name: &str, entry: &Entry, settled: &Data) -> Result<()> {
         let is_users = |group: &&GroupId| !self.groups.name(**group).starts_with('@');
         let own: Vec<GroupId> = entry.groups.iter().filter(is_users).copied().collect();

@@ -237,7 +237,7 @@ impl Groups {
 
     fn put_into(&mut self, parent: GroupId, child: GroupId, scope: Scope) {
         let group = &mut self.all[index(child)];
-        // Where all hosts are of that scope, they need not be told apart.
+        // If all hosts have that scope, there is nothing to distinguish.
         if scope == Scope::Everywhere || group.members == Some(scope) {
             group.parents.push(parent);
             self.all[index(parent)].child_ids.push(child);

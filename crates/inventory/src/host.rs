@@ -162,9 +162,8 @@ impl Host {
         Ok(self.target.clone().with_data(&data))
     }
 
-    /// Refuses data that commands or connectors could not take, with all that is wrong. Whoever
-    /// connects asks the connectors themselves, so they are asked here where something else is
-    /// wrong.
+    /// Refuses data that commands or connectors could not take, with all faults at once. Connecting
+    /// asks the connectors again, so they are asked here only if there is another fault.
     fn check(&self, data: &Data) -> Result<()> {
         let keys = self.shared.safe.keys();
         let unusable = self.unusable(data);

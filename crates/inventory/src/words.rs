@@ -70,8 +70,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Names some of which may be paths, which can be told when it is known what connectors there
-    /// are.
+    /// Splits names into paths and targets. Only the list of connectors shows which names are
+    /// paths.
     pub(crate) fn with_paths(self, registry: &Registry) -> Vec<Self> {
         let names = match self {
             Self::Names(names) if names.iter().any(|name| is_path_there(name, registry)) => names,

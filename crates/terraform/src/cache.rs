@@ -13,7 +13,7 @@ use crate::outputs::Outputs;
 use crate::process;
 use crate::source::Source;
 
-/// What contexts and their clones have asked for, and what they were told.
+/// The questions of contexts and their clones, with the answers.
 #[derive(Debug, Default)]
 pub(crate) struct Cache(Mutex<Vec<Known>>);
 

@@ -1,4 +1,4 @@
-//! The three forms of JSON that outputs and resources come in, told from one another.
+//! Recognizes the three forms of JSON that outputs and resources come in.
 
 use std::path::Path;
 

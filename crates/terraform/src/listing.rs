@@ -119,7 +119,8 @@ fn addresses(resource: &Resource, kind: &Kind) -> Vec<String> {
 }
 
 /// Providers write IPv6 in brackets (OpenStack) and with a prefix's length (Linode). Addresses that
-/// nobody else can reach, and those of machines that are not made yet (0.0.0.0), are none.
+/// only the machine itself can reach, and those of machines that are not made yet (0.0.0.0), are
+/// left out.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.split('/').next().unwrap_or(text).trim_matches(['[', ']']);
     let address: IpAddr = text.parse().ok()?;
@@ -138,8 +139,8 @@ fn is_private(address: &IpAddr) -> bool {
     }
 }
 
-/// Each one's own name; with the key behind it where several have the same; and by its place in the
-/// configuration where that does not tell them apart either.
+/// The names of the machines: each one's own; followed by its key if several have the same; or by
+/// its place in the configuration if that is not unique either.
 fn names(machines: &[Machine<'_>]) -> Vec<String> {
     let own: Vec<String> =
         machines.iter().map(|it| it.own_name().unwrap_or_else(|| it.place_name())).collect();

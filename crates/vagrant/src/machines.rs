@@ -33,7 +33,7 @@ const RUNNING: [&str; 2] = ["running", "active"];
 /// Every machine, in the order of the Vagrantfile.
 ///
 /// If all are up, one call is enough. `ssh-config` stops at the first machine that is not, so
-/// then the states are asked for, and those that run and have not been told yet.
+/// then the states are asked for, and `ssh-config` for the running machines that are missing.
 ///
 /// # Errors
 ///

@@ -90,7 +90,7 @@ fn next_link(text: &str, is_connector: &impl Fn(&str) -> bool) -> Option<usize> 
 
 /// For connectors whose arguments hold no `/@`: refuses an argument with a further link whose
 /// connector is not known. One that is known would have ended the argument. `shown` is the argument
-/// as it may be told.
+/// for messages.
 ///
 /// # Errors
 ///

@@ -265,7 +265,7 @@ impl Ending {
                 () = &mut limit => break,
             }
         }
-        // A target that answers is slow, and does not stand still.
+        // A target that answers is slow, but not stalled.
         let goes_on = answers || reached.load(Ordering::Relaxed);
         goes_on && ending.await.unwrap_or(false)
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::values::io::{OutputSink, Stream};
 
-/// The script, with its errors behind its output, and a line between them. It sees pipes only: tar,
+/// The script, with its errors after its output, and a line between them. It sees pipes only: tar,
 /// for one, writes no archive to a terminal. It may use descriptor 3 itself.
 pub(super) fn with_errors_last(script: &str, random: &str) -> String {
     format!(

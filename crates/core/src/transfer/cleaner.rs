@@ -21,9 +21,8 @@ const END_LIMIT: Duration = Duration::from_secs(15);
 /// How long the removal of a temporary file may take.
 pub const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a transfer whose time is up is waited for to clean up, after its limit. On a link that
-/// stands still that comes to nothing; elsewhere it goes on in the background, where it takes
-/// longer.
+/// How long a transfer that has timed out waits for its clean-up. On a stalled link that is in
+/// vain; on a slow one the clean-up goes on in the background.
 const GRACE: Duration = Duration::from_millis(800);
 
 /// Removes a temporary file or directory on the target when it is dropped.
@@ -77,7 +76,7 @@ impl Cleaner {
     /// Removes it now, because of `error`. It goes on if the future is dropped.
     pub(super) async fn clean(mut self, error: &Error) {
         let Some(removal) = self.begin() else { return };
-        // It is awaited for order's sake; its failure leaves a hidden file that nobody can get at.
+        // The error of the transfer is reported, not that of its clean-up.
         if error.kind() == ErrorKind::Timeout && error.kill_confirmed() != Some(true) {
             let _ = tokio::time::timeout_at(after(self.deadline), removal).await;
         } else {

@@ -7,8 +7,8 @@ use crate::values::error::{Error, ErrorKind};
 ///
 /// `status` is the word that the transfer scripts have for it: `isdir`, `nodir` (its directory is
 /// missing), `missing`, `special` (a device, pipe or socket), `loop` (of symlinks), `changed` (by
-/// somebody else meanwhile), `short BYTES` (came, and not as many as were announced); with any
-/// other, `stderr` tells the kind.
+/// another process meanwhile), `short BYTES` (came, and not as many as were announced); with any
+/// other, `stderr` shows the kind.
 #[must_use]
 pub fn failure(status: &str, path: &str, stderr: &[u8]) -> Error {
     let word = status.split(' ').next().unwrap_or(status);

@@ -99,7 +99,7 @@ pub(super) struct Receiver<B> {
     error: Option<Error>,
 }
 
-/// The length of the exit code and the newline behind the end line's token.
+/// The length of the exit code and the newline after the end line's token.
 const CODE: usize = 4;
 const STDERR: usize = 16 * 1024;
 const LONGEST_HEADER: usize = 1024;
@@ -121,7 +121,7 @@ impl<B: Body> Receiver<B> {
         }
     }
 
-    /// What the target said in the place of content, if it did.
+    /// Returns what the target sent instead of content; empty if it sent content.
     pub(super) fn status(&self) -> String {
         if self.header.is_some() {
             return String::new();

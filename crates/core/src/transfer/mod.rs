@@ -1,9 +1,9 @@
 //! Files and directories to a target and back.
 //!
-//! Everything is streamed: memory does not grow with a file. Whoever reads the destination sees the
-//! old file or the new one, never a part. A file is taken for whole because its length, or the
-//! target's word behind its last byte, says so; the end of a stream proves nothing. A transfer in
-//! which nothing moves for 120 s is ended, whatever its time-out.
+//! Everything is streamed: memory does not grow with a file. A reader of the destination sees the
+//! old file or the new one, never a part. A file is complete if its length, or a line of the target
+//! after its last byte, says so; the end of a stream proves nothing. A transfer in which nothing
+//! moves for 120 s is ended, whatever its timeout.
 //!
 //! # How a file moves
 //!
@@ -15,7 +15,7 @@
 //! target compares; without, it says what it got, we compare, and a second script renames. `get`:
 //! the target says `hl ok MODE MTIME`, the bytes, and a last line with our token and `cat`'s exit
 //! code; only that line proves the file whole. With `FileProgram::Scp` the same scripts run `scp
-//! -t` and `scp -f` in the place of `cat` and say so (`hl scp`, `hl noscp`, `hl plain`) before a
+//! -t` and `scp -f` instead of `cat` and say so (`hl scp`, `hl noscp`, `hl plain`) before a
 //! byte moves; `transfer/scp.rs` speaks scp's protocol inside what they read and write. Trees are
 //! tar streams into a hidden directory of mode 0700, renamed or merged at the end; without tar on
 //! the target, file by file into the same hidden directory; without a shell, file by file by the
@@ -25,7 +25,7 @@
 //! name cannot fill memory, and refuses sparse files, whose holes would fill the disk from a stream
 //! of nothing.
 //!
-//! What is read is what was opened, whatever other users put in the place of a name: a file is
+//! What is read is what was opened, even if other users replace a name meanwhile: a file is
 //! opened once, looked at, and read, and only regular files are. A tree that another user's rights
 //! read is read by GNU tar, which follows no symlink, or file by file, each compared with what its
 //! name is. On this machine `Stage` is held open, and so is the directory that it appears in; a
@@ -33,7 +33,7 @@
 //!
 //! A temporary is removed only if it carries our random name, or the target has said (`hl made`)
 //! that the script made it; that holds for a dropped put, too. In place is written only what takes
-//! no new file beside it; with privilege, only in a directory that nobody else may write.
+//! no new file beside it; with privilege, only in a directory that no other user may write.
 
 mod apart;
 mod cause;

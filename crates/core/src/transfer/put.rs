@@ -74,7 +74,7 @@ pub(super) async fn put_stream(
     let mut values = values(remote, &source, options);
     let mut cleaner = remote.cleaner(values.clean_file());
     let mut said = Storing::default();
-    // A name that the caller chose may be somebody's file, unless the target has said that it made
+    // A name that the caller chose may be another file, unless the target has said that it made
     // it.
     if options.remote_temp_filename.is_some() {
         cleaner = cleaner.wait_for(said.made.clone());

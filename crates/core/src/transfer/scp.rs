@@ -18,11 +18,10 @@ use super::failure::failure;
 use crate::values::error::{Error, Result};
 use crate::values::io::BoxRead;
 
-/// The name that scp is told. It is given the file itself, and wants a name all the same.
+/// The file name that is announced to scp. It gets the file itself, but requires a name.
 const NAME: &str = "file";
 
-/// What `scp -f` is told: go on, once before the announcement, once before the bytes and once
-/// behind them.
+/// The go-aheads for `scp -f`: one before the announcement, one before the bytes, one after them.
 pub(super) const GO_ON: &[u8] = b"\0\0\0";
 
 /// A longer announcement or message than any scp has.
@@ -263,8 +262,7 @@ impl Receiving {
     ///
     /// # Errors
     ///
-    /// It is no announcement of a file, with that many bytes behind it; or scp says what went
-    /// wrong.
+    /// It is no announcement of a file, or not that many bytes follow; or scp reports a failure.
     pub(super) fn content<'a>(&mut self, mut bytes: &'a [u8], path: &str) -> Result<&'a [u8]> {
         let left = match self.left {
             Some(left) => left,
@@ -296,7 +294,7 @@ impl Receiving {
         self.is_whole
     }
 
-    /// What is behind the line's end, if that is there.
+    /// Returns what follows the end of the line, once that has come.
     fn take_line<'a>(&mut self, bytes: &'a [u8], path: &str) -> Result<Option<&'a [u8]>> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         self.line.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);

@@ -96,7 +96,7 @@ impl Stage {
             around = existing.try_clone().map_err(failed)?;
         }
         let hidden = hidden_name(Path::new(&name))?.file_name().unwrap_or_default().to_owned();
-        // Nobody else sees, or plants, anything in it before it is whole.
+        // No other user can see or plant anything in it before it is complete.
         mkdirat(&around, &hidden, Mode::RWXU).map_err(io::Error::from).map_err(failed)?;
         let opened = open_in(&around, Path::new(&hidden));
         let opened = opened.and_then(|root| Ok((held::probe(&root)?, root)));

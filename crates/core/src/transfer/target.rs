@@ -26,7 +26,7 @@ use crate::values::output::RunOptions;
 use crate::values::random::random_hex;
 use crate::values::stdin::Stdin;
 
-/// How long a transfer may stand still.
+/// How long a transfer may move no byte.
 pub const STALL: Duration = Duration::from_secs(120);
 
 /// A path on a target, with what every script for it is run with.
@@ -156,7 +156,7 @@ impl<'a> Remote<'a> {
         sink: &mut dyn OutputSink,
     ) -> Result<()> {
         let arguments = ConnectorArguments { stdin, timeout: self.limit, ..self.arguments.clone() };
-        // The script is ours and long: the reporter is told what it is for, not how it is done.
+        // The script is ours and long: the reporter gets its purpose, not its text.
         let quiet = RunOptions { output_limit: Some(0), ..RunOptions::default() };
         let command = StringCommand::shell(script);
         let attempt = Attempt::new(self.link, &command, &arguments, &quiet, Some(sink));

@@ -25,7 +25,7 @@ use crate::shell::quote;
 ///
 /// `rename` is rename(2): a plain `mv` would move into a directory, or through a symlink to one,
 /// that another user has put there a moment before. A `mv` that does not know `-T` is looked after.
-/// With another user's rights (`P`), `safe` is true for a directory in which nobody else can
+/// With another user's rights (`P`), `safe` is true for a directory in which no other user can
 /// replace a file; with `t` also for one with the sticky bit, where they cannot replace ours.
 const SHARED: &str = r#"LC_ALL=C; export LC_ALL
 made=
@@ -73,7 +73,7 @@ case $2 in ?????w*|????????w*) return 1;; esac; }
 const FIND: &str = "resolve\nplace\n";
 
 /// Stores standard input in the temporary file, which stays open as descriptor 3: `x` names the
-/// file itself, so that nobody can put another one in its place. `inplace`: it went straight into
+/// file itself, so that no user can replace it by another one. `inplace`: it went straight into
 /// the destination, which is done only where its directory takes no new file and is `safe`. Where
 /// scp is wanted (`S`), a word says what takes the bytes, before anything does.
 const STORE: &str = r#"plain() { [ -z "$S" ] || echo "hl plain"; }
@@ -106,7 +106,7 @@ x=/proc/self/fd/3; [ -e "$x" ] || { safe "$q" t || fail unsafe; x=$t; }
 /// Gives the temporary file its mode, its owner and its name.
 ///
 /// Where it cannot be renamed, the destination is written in place. What was stored is opened
-/// before the destination is emptied: somebody may have removed the temporary file.
+/// before the destination is emptied: another process may have removed the temporary file.
 const COMMIT: &str = r#"umask "$u"
 a=; k=; why=
 if [ -f "$d" ] && { [ "$f" ] || [ ! -h "$d" ]; }; then
@@ -161,7 +161,7 @@ pub(super) enum Kept {
     All,
 }
 
-/// What the scripts are told.
+/// The parameters of the scripts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values<'a> {
     /// The destination, or the file that is read.

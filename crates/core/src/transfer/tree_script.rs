@@ -13,7 +13,7 @@ made=tree; echo "hl made"
 ///
 /// With another user's rights it is opened, and must be `safe`: the owner of the directory that it
 /// is in can put another one, or a symlink, in its place, and what root does through that name
-/// would happen elsewhere. Where `/proc` does not name what is open, nobody else may own that
+/// would happen elsewhere. Where `/proc` does not name what is open, no other user may own that
 /// directory.
 pub(super) const HOLD: &str = r#"made=tree; s=$t
 hold() {
@@ -32,8 +32,8 @@ pub(super) const UNPACK: &str = r#"[ "$(command -v tar)" ] || { printf 'hl notar
 echo "hl stored"
 "#;
 
-/// Goes into the directory, for a script about one file of the tree: there nobody else can do
-/// anything.
+/// Goes into the directory, for a script about one file of the tree: no other user can
+/// change anything there.
 pub(super) const GO_IN: &str = r#"cd -P "$s/." || fail changed
 made=; t=; P=
 "#;
@@ -57,7 +57,7 @@ up() { cd -P .. && is . "$1"; }
 /// Renames the directory, or moves what is in it into the directory that is there. Conflicts are
 /// found before anything is moved; nothing is moved through a symlink.
 ///
-/// `merge` works in the current directory, so that nobody can put another one in its place. A file
+/// `merge` works in the current directory, so that no user can replace it by another one. A file
 /// that cannot be replaced, since it is a mount, is written in place.
 ///
 /// The umask applies to what is in the tree unless `K` is 1, and to the tree itself unless `K` says

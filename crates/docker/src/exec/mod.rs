@@ -84,8 +84,8 @@ pub(crate) async fn start(
     })
 }
 
-/// What runc says, in the place of a script's announcement, if the directory that commands start in
-/// is gone. Podman does not always pass it on.
+/// The words of runc, instead of a script's announcement, if the directory that commands start in
+/// is gone. Podman does not always pass them on.
 const GONE: &str = "chdir to cwd";
 
 const REMEDY: &str = ": if the container's WORKDIR is gone, set docker_workdir=/";

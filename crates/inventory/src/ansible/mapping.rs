@@ -35,8 +35,8 @@ const SAME: &[(&str, &str)] = &[
 const SSH_PASSWORD: &str = "ssh_password";
 const KEY_PASSWORD: &str = "ssh_key_password";
 
-/// How many groups are looked at for those that are in several others. In a thicket of more, which
-/// nobody writes, what variables mean together is the hosts' alone.
+/// How many groups are examined for those that are in several others. If there are more, which no
+/// real inventory has, variables that belong together are read for each host alone.
 const MOST_LOOKED_AT: usize = 100_000;
 
 /// # Errors

@@ -30,8 +30,8 @@ pub(super) struct Raw {
 pub(super) struct Noted {
     /// Variables that are left out, since Ansible Vault encrypted them.
     pub(super) vaulted: Vec<String>,
-    /// Lines of hosts that a comment begins in right behind a word, a part of which it may have
-    /// been meant as.
+    /// Lines of hosts in which a comment begins right after a word, and may have been meant as a
+    /// part of it.
     pub(super) cut: Vec<u32>,
     /// Keys that a map had already.
     pub(super) repeated: Vec<Key>,
@@ -87,7 +87,7 @@ impl Raw {
         }
     }
 
-    /// The group of this name; `None` for those that have their hosts without being told.
+    /// The group of this name; `None` for `all` and `ungrouped`, which have their hosts implicitly.
     pub(super) fn group(&mut self, name: &str, place: &Place) -> Option<&mut RawGroup> {
         (name != ALL && name != UNGROUPED).then(|| self.any_group(name, place))
     }

@@ -243,7 +243,7 @@ fn scalar(
 }
 
 /// The core schema of YAML 1.2.2 (10.3.2), with two exceptions: a number with a zero in front stays
-/// text, since `0644` is 420 in YAML 1.1 and 644 in 1.2, and whoever writes it means neither; and
+/// text, since `0644` is 420 in YAML 1.1 and 644 in 1.2, and the author may mean either; and
 /// so does what JSON has no number for (`.inf`).
 fn plain(text: Cow<'_, str>) -> Result<Kind, String> {
     match &*text {

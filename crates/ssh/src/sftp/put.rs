@@ -151,7 +151,7 @@ impl Put<'_> {
     }
 }
 
-/// What tells a file from another one, as far as the protocol goes.
+/// The facts that identify a file, as far as the protocol has them.
 fn identity(file: MetaData) -> impl PartialEq {
     (owner(&file), file.len(), file.permissions(), file.modified())
 }

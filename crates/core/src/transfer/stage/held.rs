@@ -1,5 +1,5 @@
-//! Directories of this machine that are held open: what another user puts in the place of a name
-//! cannot lead elsewhere.
+//! Directories of this machine that are held open: another user who replaces a name cannot lead
+//! anything elsewhere.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileTimes, Permissions};

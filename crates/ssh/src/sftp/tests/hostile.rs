@@ -8,8 +8,8 @@ use hostlink_core::transfer::FileTransfer;
 use super::server::Lie;
 use super::{LIMIT, Policy, SFTP_SERVER, Scene, bytes, content};
 
-/// Greets, takes the first request, and answers with this, where the request's number stands
-/// between.
+/// Greets, takes the first request, and answers with this, with the request's number in
+/// the middle.
 fn answers(head: &str, body: &str) -> String {
     let hello = r"\0\0\0\5\2\0\0\0\3";
     let answer = format!("printf '{head}'; head -c 4; printf '{body}'");
