@@ -12,7 +12,7 @@ use crate::fixture::Fixture;
 use crate::witness::Witness;
 
 /// How many cases of one fixture run at the same time.
-const WIDTH: u32 = 6;
+const WIDTH: u32 = 4;
 
 /// A fixture, and the turns of the cases that use it.
 pub(crate) struct Lane {

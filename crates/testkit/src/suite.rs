@@ -17,8 +17,8 @@ use crate::{cases, child, matrix};
 const REPEAT: &str = "--repeat";
 
 /// How many cases run at the same time, on all fixtures, unless `--test-threads` says otherwise.
-/// Most of them wait most of the time.
-const THREADS: usize = 16;
+/// Most of them wait much of their time; with more, a slow engine exceeds the limits of kills.
+const THREADS: usize = 10;
 
 /// The exit status if no case was run, because of the arguments or because the machine lacks
 /// something.
