@@ -106,8 +106,8 @@ fn without_a_terminal_there_is_no_prompt() {
             2,
             "--ssh-key-password-prompt: there is no",
         ),
-        (&["@login/asks"], 255, "the password of you@asks is wanted, and there is no terminal"),
-        (&["--sudo", "--use-sudo-password", "@local"], 2, "the password for sudo is wanted, and"),
+        (&["@login/asks"], 255, "the password of you@asks is required, and there is no terminal"),
+        (&["--sudo", "--use-sudo-password", "@local"], 2, "the password for sudo is required, and"),
     ] {
         let output = without_terminal(&[words, &["exec", "--", "ls"]].concat());
         let line = stderr(&output);

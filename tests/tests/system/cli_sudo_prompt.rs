@@ -133,6 +133,6 @@ fn without_a_terminal_the_error_says_what_was_wanted() {
     let output = run(detached);
     let line = stderr(&output);
     assert_eq!(code(&output), 1, "{line}");
-    let wanted = line.contains("the password for sudo is wanted, and there is no terminal");
+    let wanted = line.contains("the password for sudo is required, and there is no terminal");
     assert!(wanted && line.contains("a password is required"), "{line}");
 }

@@ -254,7 +254,7 @@ async fn control_characters() {
     }
     let options = vec![Value::from(format!("User=a\nProxyCommand={}", text(&it.program())))];
     it.refuses_data("ssh_options", options, &parts).await;
-    it.refuses(&format!("{},@ssh/a\nb", it.name()), &it.data(), &["\"a\\nb\" is no target"]);
+    it.refuses(&format!("{},@ssh/a\nb", it.name()), &it.data(), &["\"a\\nb\" is not a target"]);
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@ fn one_target_named_twice_is_one_login() {
     let name = format!("root@127.0.0.1:{}", sshd.port());
     let twice = format!("{name},@ssh/{name}");
     let output = run(hostlink(&twice, &key_data(&sshd, &key), "echo hi"));
-    assert_eq!((code(&output), stdout(&output)), (0, "hi\n".to_owned()), "{}", stderr(&output));
+    let wanted = (0, format!("[{name}] hi\n"));
+    assert_eq!((code(&output), stdout(&output)), wanted, "{}", stderr(&output));
     assert_eq!(sshd.logins(), 1);
 }
 

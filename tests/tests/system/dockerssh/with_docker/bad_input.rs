@@ -44,8 +44,8 @@ fn an_invalid_host_or_container_name_is_refused() {
         ("@dockerssh/h:a b", "is not valid in a name of a container or image"),
         ("@dockerssh/h:../x", "not a name of a container or image"),
         ("@dockerssh/-x", "not a name of a container or image"),
-        ("@ssh/h/@dockerssh/c", "@dockerssh cannot stand behind another target"),
-        ("@ssh/h/@dockerssh/g:c", "cannot stand behind another target"),
+        ("@ssh/h/@dockerssh/c", "@dockerssh reaches its targets directly"),
+        ("@ssh/h/@dockerssh/g:c", "so it cannot follow another target"),
     ] {
         let line = refusal(name);
         assert!(line.contains(says), "{line}");

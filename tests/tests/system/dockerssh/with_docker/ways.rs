@@ -175,7 +175,7 @@ async fn a_password_for_sudo_is_given_or_refused_quickly() {
     let link = connect(&name, &data).await;
     let (command, sudo) = (StringCommand::shell("id"), ConnectorArguments::new().with_sudo(true));
     let error = link.run_shell_command(&command, &sudo).await.unwrap_err();
-    assert!(error.to_string().contains("the password for sudo is wanted"), "{error}");
+    assert!(error.to_string().contains("the password for sudo is required"), "{error}");
     link.disconnect().await.unwrap();
 }
 
