@@ -111,7 +111,8 @@ async fn serve(host: &Host, job: &Job) -> Option<Outcome> {
         Ok(()) => tokio::select! {
             biased;
             () = job.stop.requested(), if !job.stops_itself() => None,
-            outcome = job.run(host) => Some(outcome),
+            // Boxed: its state would be copied on the way through all that waits for it.
+            outcome = Box::pin(job.run(host)) => Some(outcome),
         },
         Err(error) => Some(Err(Failure::to_connect(error))),
     };

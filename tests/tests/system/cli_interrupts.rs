@@ -98,6 +98,20 @@ fn an_interrupted_copy_of_a_directory_leaves_nothing() {
     Target::new("@local", path, path.to_str().unwrap()).interrupt_copies(TRIES);
 }
 
+/// The threads of tokio have 2 MiB, of which a build without optimization must leave enough.
+#[test]
+fn a_copy_takes_little_of_the_stack() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    large_tree(&directory.path().join("tree"));
+    for (verb, from, to) in [("put", "tree", "put"), ("get", "tree", "got")] {
+        let mut command = hostlink(["@local", verb, "-r", &path(from), &path(to)]);
+        command.env("RUST_MIN_STACK", "1000000");
+        let output = command.output().unwrap();
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn an_interrupted_copy_leaves_nothing_over_ssh() {
     let (target, directory) = (SshTarget::start(Sshd::builder()), tempfile::tempdir().unwrap());

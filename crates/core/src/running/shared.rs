@@ -114,15 +114,20 @@ impl Shared {
     }
 
     /// Does `work`, and notes if it fails, is dropped, or its result is not `good`.
-    pub(crate) async fn noting_failure<T>(
+    ///
+    /// The work is boxed: its state takes tens of kilobytes, and would be in that of every caller.
+    pub(crate) fn noting_failure<T>(
         &self,
         work: impl Future<Output = Result<T>>,
         good: impl FnOnce(&T) -> bool,
-    ) -> Result<T> {
-        let mut noting = NotingFailure { link: self, failed: true };
-        let done = work.await;
-        noting.failed = !done.as_ref().is_ok_and(good);
-        done
+    ) -> impl Future<Output = Result<T>> {
+        let work = Box::pin(work);
+        async move {
+            let mut noting = NotingFailure { link: self, failed: true };
+            let done = work.await;
+            noting.failed = !done.as_ref().is_ok_and(good);
+            done
+        }
     }
 
     pub(crate) fn report(&self, event: Event<'_>) {

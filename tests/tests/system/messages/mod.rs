@@ -40,8 +40,9 @@ impl Table {
     /// Adds a situation. `cause` is the first cause, in the words that a user has to read.
     fn add(&mut self, situation: &str, cause: &str, error: &Error) {
         let said = without_script(error.stderr_tail().unwrap_or("(nothing)"));
-        let said =
-            said.lines().map(|line| format!("  said   {}\n", line.trim_end())).collect::<String>();
+        // Podman 4.3 adds this line now and then, after the reason.
+        let lines = said.lines().filter(|line| !line.contains("read unixpacket"));
+        let said = lines.map(|line| format!("  said   {}\n", line.trim_end())).collect::<String>();
         let reads = self.masked(&one_line(error));
         let row = without_random(&format!("{situation}\n{}  reads  {reads}\n", self.masked(&said)));
         let faults = [

@@ -12,7 +12,7 @@ use super::scene::{connect, on, run, within};
 /// Kills the login while a command, a put and a get are running in a container that stays.
 async fn loses_what_is_under_way(host: &DockerHost, data: &Data) {
     let container = Container::start(DEBIAN);
-    let _ = container.shell("truncate -s 1T /root/zero");
+    let _ = container.shell("truncate -s 1T /srv/zero");
     let link = connect(&on(host, container.name()), data).await;
     let (running, putting, getting) = (link.clone(), link.clone(), link.clone());
     let seconds = unique_seconds();
@@ -25,7 +25,7 @@ async fn loses_what_is_under_way(host: &DockerHost, data: &Data) {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path().join("got");
     let got = tokio::spawn(async move {
-        getting.get_file("/root/zero", here, &GetOptions::default()).await.map(|_| ())
+        getting.get_file("/srv/zero", here, &GetOptions::default()).await.map(|_| ())
     });
     let begun = || {
         let put = container.shell("ls -A /tmp | grep -c put || :") != "0\n";
