@@ -40,13 +40,16 @@ pub(super) fn ended(
     exec: Exec,
     over: oneshot::Receiver<()>,
 ) -> BoxFuture<'static, Result<ExitStatus>> {
-    let mut life = exec.container.known_life();
+    let known = exec.container.known_life();
     Box::pin(async move {
-        let code = exec.code(over, &mut life).await?;
-        if [KILLED, NOT_STARTED].contains(&code) {
-            exec.check_container(life).await?;
+        let mut life = known.clone();
+        match exec.code(over, &mut life).await? {
+            KILLED => exec.check_container(life).await.map(|()| KILLED),
+            // What never ran has run in no life: the container may have got a new one meanwhile.
+            NOT_STARTED => exec.check_container(known).await.map(|()| NOT_STARTED),
+            code => Ok(code),
         }
-        Ok(ExitStatus::Code(i32::try_from(code).unwrap_or(255)))
+        .map(|code| ExitStatus::Code(i32::try_from(code).unwrap_or(255)))
     })
 }
 
