@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 
 use hostlink::transfer::{PutOptions, Source, TEMPORARY_MARK};
 use hostlink::{ConnectorArguments, Link};
+use hostlink_tests::cli::wait_until;
 
 /// Every set of tools has this many tries, half of them of directories; `--repeat 5` makes them
 /// 200.
@@ -96,13 +97,17 @@ impl Attack {
                 }
             }
         });
-        Self { over, rounds, thread: Some(thread) }
+        let attack = Self { over, rounds, thread: Some(thread) };
+        wait_until("the attack has begun", || attack.has_rounds(1));
+        attack
     }
-}
 
-impl Attack {
     fn end(self) {
-        assert!(self.rounds.load(Ordering::Relaxed) > 10, "the control: it was at work");
+        wait_until("the control: it is at work", || self.has_rounds(10));
+    }
+
+    fn has_rounds(&self, count: u64) -> bool {
+        self.rounds.load(Ordering::Relaxed) >= count
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Seek};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -233,7 +233,13 @@ fn is_trusted(owner: u32) -> bool {
 
 /// Opens a file to be written, if it is still the one that was found.
 fn open_existing(path: &Path, existing: Option<&Metadata>) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    // Opening a pipe waits for its reader: another user's could be one for ever.
+    if existing.is_some_and(|found| found.file_type().is_fifo() && !is_trusted(found.uid())) {
+        return Err(io::Error::other("it is a pipe of another user"));
+    }
+    let mut flags = OFlags::NOFOLLOW;
+    flags.set(OFlags::NONBLOCK, existing.is_some_and(Metadata::is_file));
+    let flags = flags.bits().cast_signed();
     let file = File::options().write(true).custom_flags(flags).open(path)?;
     let identity = |found: &Metadata| (found.dev(), found.ino());
     if existing.map(identity) != Some(identity(&file.metadata()?)) {
