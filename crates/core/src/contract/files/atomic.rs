@@ -209,8 +209,10 @@ pub(crate) fn resolve(path: &Path, follow: bool) -> Result<PathBuf> {
 /// take its place.
 #[cfg(target_os = "linux")]
 fn read_trusted_link(path: &Path) -> Option<PathBuf> {
-    use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
     use std::os::unix::ffi::OsStringExt;
+
+    use rustix::fs::{CWD, Mode, openat, readlinkat};
+
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let link = File::from(openat(CWD, path, flags, Mode::empty()).ok()?);
     if !is_trusted(link.metadata().ok()?.uid()) {
@@ -233,7 +235,8 @@ fn is_trusted(owner: u32) -> bool {
 
 /// Opens a file to be written, if it is still the one that was found.
 fn open_existing(path: &Path, existing: Option<&Metadata>) -> io::Result<File> {
-    // Opening a pipe waits for its reader: another user's could be one for ever.
+    // Opening a pipe waits for its reader, which another user's pipe may never have. One that takes
+    // the place of a file is not waited for.
     if existing.is_some_and(|found| found.file_type().is_fifo() && !is_trusted(found.uid())) {
         return Err(io::Error::other("it is a pipe of another user"));
     }
