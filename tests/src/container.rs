@@ -11,6 +11,7 @@
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -135,11 +136,22 @@ impl Container {
         Some(line.parse().unwrap_or_else(|error| panic!("{line:?}: {error}")))
     }
 
-    /// Returns a command in the container, as root, by `docker exec` or Podman's; its outputs piped
-    /// and its input empty.
+    /// Returns a command in the container, as root, by nsenter(1); its outputs piped and its input
+    /// empty.
+    ///
+    /// The engine has no part in it: Podman's own `exec` loses the output of a short command now
+    /// and then, and starting one by Docker takes three times as long.
+    ///
+    /// # Panics
+    ///
+    /// If the container is not running.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
-        let mut command = self.engine.command(["exec", "-i", &self.name]);
-        command.args(words);
+        const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let inspect = ["container", "inspect", "--format", "{{.State.Pid}}", &self.name];
+        let pid = self.engine.say(inspect);
+        let spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"];
+        let mut command = cli::command(Path::new("nsenter"), ["--target", pid.trim()]);
+        command.args(spaces).args(words).env_clear().env("PATH", PATH).env("HOME", "/root");
         command
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::contract::connection::{Connection, Outcome, SpawnOptions};
 use crate::contract::context::Context;
@@ -30,10 +30,11 @@ use crate::values::output::{CommandOutput, RunOptions};
 #[derive(Clone)]
 pub struct Link(Shared);
 
-/// Time limit of a disconnect for kills and clean-ups that are under way.
-const BACKGROUND_LIMIT: Duration = Duration::from_secs(15);
+/// Time limit of a disconnect for kills and clean-ups that are under way, on a link that answers.
+/// Each of them has its own limits, whose sum is below this.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(60);
 
-/// After this time it looks whether the link still answers.
+/// After this time it looks whether the link still answers; then after twice as long each time.
 const CALM: Duration = Duration::from_millis(500);
 
 /// Time limit for a link to answer: waiting on one that stalls is useless. An engine on a busy
@@ -286,16 +287,20 @@ impl Link {
         };
         let settled = async { tokio::join!(self.0.background().wait(), files) };
         tokio::pin!(settled);
-        if timeout(CALM, &mut settled).await.is_ok() {
-            return true;
+        let (deadline, mut calm) = (Instant::now() + BACKGROUND_LIMIT, CALM);
+        while Instant::now() < deadline {
+            if timeout(calm, &mut settled).await.is_ok() {
+                return true;
+            }
+            let (command, arguments) = (StringCommand::shell(":"), ConnectorArguments::new());
+            let question = run::urgently(&self.0, &command, &arguments, ANSWER_LIMIT);
+            tokio::select! {
+                _ = &mut settled => return true,
+                answer = question => if answer.is_err() { return false },
+            }
+            calm *= 2;
         }
-        let (command, arguments) = (StringCommand::shell(":"), ConnectorArguments::new());
-        let question = run::urgently(&self.0, &command, &arguments, ANSWER_LIMIT);
-        tokio::select! {
-            _ = &mut settled => return true,
-            answer = question => if answer.is_err() { return false },
-        }
-        timeout(BACKGROUND_LIMIT, settled).await.is_ok()
+        false
     }
 }
 

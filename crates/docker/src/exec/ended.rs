@@ -71,10 +71,10 @@ impl Exec {
                     (wait, longest) = ONCE_OVER;
                 }
                 () = sleep(wait) => {
-                    wait = longest.min(wait * 2);
-                    if !is_seen {
+                    if !is_seen && wait >= WHILE_OPEN.0 {
                         now = self.container.life().await;
                     }
+                    wait = longest.min(wait * 2);
                 }
             }
             let state = self.inspect_retrying().await?;
