@@ -92,7 +92,7 @@ pub fn unique_seconds() -> String {
     format!("4{:08}.{count:03}", std::process::id())
 }
 
-/// How many processes have exactly this program and argument.
+/// Returns the number of processes with exactly this program and argument.
 ///
 /// # Panics
 ///

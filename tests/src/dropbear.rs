@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::keeper::{Keeper, run_tool};
 use crate::ports::free_port;
 
-/// How many ports are tried.
+/// The number of ports that are tried.
 const TRIES: usize = 20;
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -1,4 +1,4 @@
-//! What the whole-system tests share. The tests themselves are in `tests/`.
+//! Fixtures and helpers that the whole-system tests share. The tests themselves are in `tests/`.
 
 pub mod bench;
 pub mod busybox;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use crate::keeper::{Keeper, unique_name};
 
-/// How many other prefixes are tried.
+/// The number of other prefixes that are tried.
 const TRIES: usize = 50;
 
 /// One or two namespaces in a row. They end when this value is dropped or the test's process ends.

@@ -1,5 +1,5 @@
-//! What `hostlink TARGET rsync` leaves behind when it is ended, and how much memory it takes. The
-//! targets of these checks must be this machine, since its processes are checked.
+//! Checks of `hostlink TARGET rsync`: nothing is left when it is ended, and it takes little memory.
+//! The targets of these checks must be this machine, since its processes are checked.
 
 #![expect(clippy::unwrap_used, reason = "these are checks of tests")]
 

@@ -23,7 +23,7 @@ const PODMAN_RUN: &str = "/run/hostlink-tests-podman";
 /// The limit of a start, which takes seconds, for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How much of an engine's log an error shows.
+/// The maximum number of lines of an engine's log in an error.
 const LINES_SHOWN: usize = 20;
 
 /// The label of the tests' images and containers.

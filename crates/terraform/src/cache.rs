@@ -1,4 +1,4 @@
-//! What has been read, kept for the names of one run.
+//! The outputs and resources that were read, kept for the names of one run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -24,7 +24,7 @@ struct Known {
     readings: Arc<Readings>,
 }
 
-/// What one source says, read when it is asked for and not a second time.
+/// The outputs and resources of one source, read at the first use and kept.
 pub(crate) struct Readings {
     source: Source,
     environment: BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub(crate) struct Readings {
 }
 
 impl Cache {
-    /// What the source says to this context. Nothing is asked yet.
+    /// Returns the readings of a source for this context. Nothing is read yet.
     pub(crate) fn readings(&self, source: Source, context: &Context) -> Arc<Readings> {
         let mut known = self.0.lock();
         known.retain(|it| it.run.strong_count() > 0);
@@ -61,7 +61,7 @@ impl Readings {
         Self { source, environment, outputs, snapshot, warned }
     }
 
-    /// Where it comes from.
+    /// Returns the source.
     pub(crate) fn source(&self) -> &Source {
         &self.source
     }

@@ -12,7 +12,7 @@ use crate::words;
 /// Maximum number of faults of one output that are reported.
 const MOST_FAULTS: usize = 5;
 
-/// What an output may be.
+/// The shapes that an output may have.
 const SHAPES: &str =
     "text, a map with name or ssh_hostname, a list of these, or a map of groups to such lists";
 
@@ -154,7 +154,7 @@ fn of_map(path: &str, value: &Value) -> Result<NameData, String> {
     })
 }
 
-/// What a host is called and how it is reached is shown, in a sensitive output too.
+/// Returns a value that is shown in a sensitive output too: a host's name, or how it is reached.
 fn shown(path: &str, value: &Value, key: &str) -> Result<Option<String>, String> {
     match get(value, key) {
         None => Ok(None),
@@ -187,7 +187,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether it is a host alone, without a user and a port.
+/// Returns whether this is a host alone, without a user and a port.
 fn is_address(text: &str) -> bool {
     words::is_plain(text) || text.parse::<Ipv6Addr>().is_ok()
 }

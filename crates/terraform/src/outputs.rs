@@ -67,7 +67,7 @@ impl Outputs {
         })
     }
 
-    /// Whether the value of the path's output has a key `value` itself.
+    /// Returns whether the value of the path's output has a key `value` itself.
     fn has_own_value(&self, path: &str) -> bool {
         let name = path.split('.').next().unwrap_or(path);
         self.get(name).is_some_and(|output| get(output, "value").is_some())
@@ -88,7 +88,7 @@ fn keys(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Where a path leads no further.
+/// The point at which a path leads no further.
 struct Stop<'a> {
     walked: String,
     value: &'a Value,

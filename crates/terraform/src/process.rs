@@ -43,7 +43,7 @@ pub(crate) async fn output(
 /// Maximum number of errors of one run that are reported.
 const MOST_FAULTS: usize = 3;
 
-/// How many characters of each.
+/// The maximum number of characters of each.
 const FAULT_LENGTH: usize = 400;
 
 /// The errors among what Terraform said, each as one sentence, in one line. What it quotes of the
@@ -74,7 +74,7 @@ fn faults(said: &[u8]) -> String {
     told.chain(more).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether it is a line of the configuration, as in `  12: password = "x"`.
+/// Returns whether this is a line of the configuration, as in `  12: password = "x"`.
 fn is_quoted(line: &str) -> bool {
     line.split_once(':')
         .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))

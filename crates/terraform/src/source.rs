@@ -1,4 +1,4 @@
-//! What is asked for hosts: a directory through a program, or a file.
+//! The source of hosts: a directory that a program reads, or a file.
 
 use std::fmt;
 use std::path::{self, Path, PathBuf};
@@ -8,10 +8,10 @@ use hostlink_core::{Context, DataReader, Error, ErrorKind, Result};
 use crate::fields::{self, FIELDS, Given};
 use crate::program;
 
-/// Where outputs and resources come from.
+/// The source of outputs and resources.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
-    /// What this program says in this directory.
+    /// The output of this program in this directory.
     Directory { directory: PathBuf, program: PathBuf },
     /// A state, or what a program has said before.
     File(PathBuf),

@@ -2,7 +2,7 @@
 
 use hostlink_core::nearest;
 
-/// How many names an error lists.
+/// The maximum number of names in an error.
 const MOST_LISTED: usize = 20;
 
 /// The name with a dash instead of what is not safe in the name of a host; empty if nothing is
@@ -18,7 +18,7 @@ pub(crate) fn group_name(text: &str) -> String {
     replaced(text, '_')
 }
 
-/// Whether it is a name that every place takes as it is, a host of `@ssh/` too.
+/// Returns whether every place takes this name unchanged, a host of `@ssh/` too.
 pub(crate) fn is_plain(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(is_safe)
 }

@@ -28,14 +28,14 @@ impl Reporter for Notes {
     }
 }
 
-/// What the connector makes of a file, and what it told.
+/// Returns the hosts that the connector finds in a file, and its notices.
 async fn listed(file: &str, argument: Option<&str>) -> (Result<Vec<NameData>>, Vec<String>) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/states").join(file);
     let (mut found, notes) = listed_all(&path, &[argument]).await;
     (found.swap_remove(0), notes)
 }
 
-/// What one connector makes of a file for several names, and what it told in all.
+/// Returns the hosts that one connector finds in a file for several names, and all its notices.
 async fn listed_all(
     path: &Path,
     arguments: &[Option<&str>],

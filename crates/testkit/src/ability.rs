@@ -1,6 +1,6 @@
-//! What some cases need from a target, and which of it a target lacks.
+//! Abilities of a target that some cases need, and the lack of one.
 
-/// What a case needs beyond a POSIX `sh` with its usual tools.
+/// An ability of a target that a case needs beyond a POSIX `sh` with its usual tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ability {

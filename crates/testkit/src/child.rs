@@ -93,7 +93,7 @@ pub(crate) fn drip() -> DuplexStream {
     reader
 }
 
-/// How many bytes a child moves while its memory is measured.
+/// The number of bytes that a child moves while its memory is measured.
 pub(crate) const LARGE: u64 = 64 * 1024 * 1024;
 
 /// Prints by how many KiB the peak memory use grew.

@@ -27,7 +27,7 @@ pub trait Fixture: Send + Sync + 'static {
     /// target.
     fn replace(&self) {}
 
-    /// How the end of a command by a signal is reported. Default: by its number.
+    /// Returns how the end of a command by a signal is reported. Default: by its number.
     fn signals(&self) -> Signals {
         Signals::Numbers
     }
@@ -44,7 +44,7 @@ pub trait Fixture: Send + Sync + 'static {
     }
 }
 
-/// How a transport reports that a signal ended a command.
+/// The report of a transport that a signal ended a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
     /// As [`ExitStatus::Signal`].

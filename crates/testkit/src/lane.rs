@@ -11,7 +11,7 @@ use crate::ability::Ability;
 use crate::fixture::Fixture;
 use crate::witness::Witness;
 
-/// How many cases of one fixture run at the same time.
+/// The number of cases of one fixture that run at the same time.
 const WIDTH: u32 = 4;
 
 /// A fixture, and the turns of the cases that use it.

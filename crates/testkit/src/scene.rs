@@ -1,4 +1,4 @@
-//! What a case receives.
+//! The links and directories that a case receives.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::recorder::Recorder;
 use crate::settings::plain;
 use crate::witness::{ShellOutput, Witness};
 
-/// How many bytes of a file are sent to the target as words of a command.
+/// The maximum size of a file, in bytes, that is sent to the target as words of a command.
 const SHORT: usize = 4096;
 
 /// A link to test, a second one to check with, and a scratch directory on each machine.
@@ -62,7 +62,7 @@ impl Scene {
         self.turn.fixture()
     }
 
-    /// Whether the fixture has this ability.
+    /// Returns whether the fixture has this ability.
     pub(crate) fn has(&self, ability: Ability) -> bool {
         self.fixture().lacks().iter().all(|lack| lack.ability != ability)
     }
@@ -130,7 +130,7 @@ impl Scene {
         Ok(String::from_utf8(self.sh(line).await?)?.trim().to_owned())
     }
 
-    /// Whether a line of shell that the witness runs succeeds.
+    /// Returns whether a line of shell that the witness runs succeeds.
     pub(crate) async fn holds(&self, line: &str) -> anyhow::Result<bool> {
         Ok(self.try_sh(line).await?.code == 0)
     }

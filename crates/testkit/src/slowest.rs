@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How many are listed.
+/// The number of cases that are listed.
 const SHOWN: usize = 10;
 
 /// Collects how long cases took, from the start of their turns.

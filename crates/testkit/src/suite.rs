@@ -16,8 +16,9 @@ use crate::{cases, child, matrix};
 /// The argument before the number of times to run each case.
 const REPEAT: &str = "--repeat";
 
-/// How many cases run at the same time, on all fixtures, unless `--test-threads` says otherwise.
-/// Most of them wait much of their time; with more, a slow engine exceeds the limits of kills.
+/// The number of cases that run at the same time, on all fixtures, unless `--test-threads` says
+/// otherwise. Most of them wait much of their time; with more, a slow engine exceeds the limits of
+/// kills.
 const THREADS: usize = 10;
 
 /// The exit status if no case was run, because of the arguments or because the machine lacks

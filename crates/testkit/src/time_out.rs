@@ -7,7 +7,7 @@ use hostlink_core::{ConnectorArguments, Error, ErrorKind, RunOptions};
 
 use crate::scene::Scene;
 
-/// What a command prints once it has started all its processes.
+/// The line that a command prints once it has started all its processes.
 const STARTED: &str = "started";
 
 /// The timeouts to try, in seconds.

@@ -28,7 +28,7 @@ pub(crate) struct Run(Arc<Record>);
 
 #[derive(Default)]
 struct Record {
-    /// How many cases have failed, as declared.
+    /// The number of cases that have failed as declared.
     declared: AtomicUsize,
     slowest: Slowest,
 }
@@ -72,7 +72,7 @@ pub(crate) fn of(lanes: &[Arc<Lane>], cases: &[Case], times: usize, run: &Run) -
     cells.map(|cell| cell.trial(run.clone())).collect()
 }
 
-/// Whether the arguments select the test of this name.
+/// Returns whether the arguments select the test of this name.
 pub(crate) fn is_wanted(arguments: &Arguments, name: &str) -> bool {
     let matches =
         |part: &String| if arguments.exact { name == part } else { name.contains(&**part) };

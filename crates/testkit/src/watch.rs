@@ -42,7 +42,7 @@ impl Scene {
         Ok(self.sh_text(&line).await?.parse()?)
     }
 
-    /// Whether a process on the target runs. A zombie does not.
+    /// Returns whether a process on the target runs. A zombie does not.
     pub(crate) async fn is_alive(&self, pid: i32) -> anyhow::Result<bool> {
         self.holds(&format!(
             "{{ read -r s </proc/{pid}/stat; }} 2>/dev/null && s=${{s##*) }} && [ \"${{s%% *}}\" != Z ]"

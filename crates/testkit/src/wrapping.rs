@@ -1,4 +1,4 @@
-//! What a wrapper keeps of the connection that it goes through.
+//! Checks that a wrapper keeps the abilities of the connection that it goes through.
 
 use std::sync::Arc;
 
@@ -163,7 +163,7 @@ pub async fn differences(one: &dyn Connection, other: &dyn Connection) -> Vec<&'
     pairs.filter(|(one, other)| one != other).map(|((name, _), _)| name).collect()
 }
 
-/// What a connection can do, as text.
+/// Returns the abilities of a connection, as text.
 async fn abilities(connection: &dyn Connection) -> [(&'static str, String); 11] {
     // Without `..`: a new feature has to be compared too.
     let Features {

@@ -19,7 +19,7 @@ use hostlink_testkit::SpawnOnly;
 /// The most memory that this process may ever have had, in KiB.
 const MOST: u64 = 64 * 1024;
 
-/// What is done with the target.
+/// The task that is done with the target.
 #[derive(Clone, Copy, Debug)]
 enum Task {
     Run,

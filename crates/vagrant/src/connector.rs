@@ -16,13 +16,13 @@ use crate::machines::{self, Machine, State};
 use crate::vagrant_json::{FILE, Options};
 use crate::{directory, fields};
 
-/// What has been found out once.
+/// A value that is found out once.
 type Once<T> = Arc<OnceCell<T>>;
 
 /// The running machines of Vagrant: `@vagrant` is all of them, `@vagrant/web` is one. They are
 /// reached over SSH.
 ///
-/// What Vagrant has said of a directory is kept, so that many names cost one call; callers at the
+/// Vagrant's answer for a directory is kept, so that many names cost one call; callers at the
 /// same time share it. To ask again, create a new connector. Errors are not kept.
 #[derive(Debug, Default)]
 pub struct VagrantConnector {

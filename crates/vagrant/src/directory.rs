@@ -1,4 +1,4 @@
-//! Where Vagrant is asked.
+//! The directory that Vagrant runs in.
 
 use std::path::{Path, PathBuf};
 

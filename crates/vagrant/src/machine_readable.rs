@@ -1,4 +1,4 @@
-//! What `vagrant --machine-readable` writes: lines `TIME,MACHINE,TYPE,DATA`, between others.
+//! The output of `vagrant --machine-readable`: lines `TIME,MACHINE,TYPE,DATA`, between others.
 
 /// One line of it.
 #[derive(Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(crate) struct Machine {
     pub(crate) state: State,
 }
 
-/// Whether it can be logged in to.
+/// The state of a machine: ready for a login, or not.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     /// It runs; this is how.
@@ -27,7 +27,7 @@ pub(crate) enum State {
     Down(String),
 }
 
-/// What a machine that runs is said to be: by most providers, and by some of clouds.
+/// The words for a machine that runs: of most providers, and of some of clouds.
 const RUNNING: [&str; 2] = ["running", "active"];
 
 /// Every machine, in the order of the Vagrantfile.

@@ -11,18 +11,18 @@ use hostlink_local::{Program, ProgramError};
 use crate::directory::VARIABLE;
 use crate::machine_readable;
 
-/// How long one call may take. One takes 1.2 s with the docker provider; others ask a hypervisor
+/// Time limit of one call. One takes 1.2 s with the docker provider; others ask a hypervisor
 /// for each machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How much it may write: some 20,000 machines.
+/// The maximum size of its output, in bytes: some 20,000 machines.
 const MOST: usize = 16 << 20;
 
-/// How many of its lines an error shows, and how many characters of these.
+/// The maximum number of its lines in an error, and of the characters of these.
 const LINES_SHOWN: usize = 8;
 const SHOWN: usize = 600;
 
-/// What one call wrote, and how it ended.
+/// The output of one call, and its exit status.
 #[derive(Debug)]
 pub(crate) struct Answer {
     command: String,
@@ -91,12 +91,12 @@ fn not_started(error: &io::Error) -> Error {
 }
 
 impl Answer {
-    /// Whether it did what it was asked for.
+    /// Returns whether it succeeded.
     pub(crate) fn is_success(&self) -> bool {
         self.status.success()
     }
 
-    /// Whether it met a machine that cannot be logged in to, and stopped there.
+    /// Returns whether it met a machine without a login, and stopped there.
     pub(crate) fn met_one_that_is_not_ready(&self) -> bool {
         self.failure().is_some_and(|(class, _)| class == "Vagrant::Errors::SSHNotReady")
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// The file's name.
 pub(crate) const FILE: &str = "@vagrant.json";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {

@@ -1,4 +1,5 @@
-//! What the benchmarks share: measuring programs in turns, the table, and the page around it.
+//! The tools that the benchmarks share: measuring programs in turns, the table, and the page around
+//! it.
 
 pub mod memory;
 pub mod table;

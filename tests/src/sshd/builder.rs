@@ -17,7 +17,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 /// The basename by which sshd finds `/etc/pam.d/sshd-hostlink`, which asks a second question.
 const SSHD_WITH_QUESTION: &str = "sshd-hostlink";
 
-/// How many ports are tried.
+/// The number of ports that are tried.
 const TRIES: usize = 20;
 
 /// The settings of an [`Sshd`]; see [`Sshd::builder()`].

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::keys::KeyType;
 
-/// What serves SFTP.
+/// The program that serves SFTP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Subsystem {
     /// The program `sftp-server`, as Debian has it.

@@ -1,4 +1,4 @@
-//! What every connector must do, one sentence per case.
+//! The behavior that every connector must have, one sentence per case.
 
 use futures::future::BoxFuture;
 

@@ -1,4 +1,4 @@
-//! What the reporter receives.
+//! The events that the reporter receives.
 
 use anyhow::ensure;
 use hostlink_core::transfer::PutOptions;

@@ -1,4 +1,4 @@
-//! Where secrets may appear, and where they may not.
+//! The places where secrets may appear, and those where they may not.
 
 use anyhow::ensure;
 use hostlink_core::{Error, RunOptions, Secret, StringCommand};

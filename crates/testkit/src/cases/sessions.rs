@@ -25,7 +25,7 @@ cases![
     a_session_that_cannot_start_is_an_error,
 ];
 
-/// What a session has printed.
+/// The output of a session.
 #[derive(Clone, Default)]
 struct Shown(Arc<Mutex<Vec<u8>>>);
 

@@ -15,7 +15,7 @@ use hostlink_core::{
 use tokio::io::AsyncWrite;
 use tokio::sync::watch;
 
-/// How a [`Cut`] breaks.
+/// The way in which a [`Cut`] breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The command sees its input end, and what is written after that is discarded. The writer sees

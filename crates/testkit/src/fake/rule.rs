@@ -43,7 +43,7 @@ pub struct Answer {
     pub lines: Vec<OutputLine>,
     /// The exit code.
     pub exit_code: i32,
-    /// How long the command takes.
+    /// The time that the command takes.
     pub delay: Duration,
 }
 

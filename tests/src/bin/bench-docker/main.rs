@@ -18,7 +18,7 @@ use world::World;
 /// In the order of the table.
 const PARTS: [&str; 5] = ["latency", "files", "trees", "bare", "memory"];
 
-/// How much is measured.
+/// The amount that is measured.
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
     /// Runs of `true`.

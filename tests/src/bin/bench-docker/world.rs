@@ -1,4 +1,5 @@
-//! What all parts share: a container, hostlink's link to it, and directories for files.
+//! The fixtures that all parts share: a container, hostlink's link to it, and directories for
+//! files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +19,8 @@ pub(crate) struct World {
     dir: TempDir,
 }
 
-/// Where files are in the container. `docker cp` does not see a container's tmpfs, only mounts from
-/// this machine.
+/// The place of files in the container. `docker cp` does not see a container's tmpfs, only mounts
+/// from this machine.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     /// A volume in this machine's memory.

@@ -13,7 +13,7 @@ use crate::written::HOSTS_GROUP;
 /// The flag that makes this program a measurement: `--load WORK PATH`.
 pub(crate) const FLAG: &str = "--load";
 
-/// What is done with an inventory.
+/// The work that is done with an inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Reads it, connects its groups, and resolves every host.
@@ -36,14 +36,14 @@ impl Work {
     }
 }
 
-/// What one process took.
+/// The cost of one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     /// From the path to the inventory.
     pub(crate) time: Duration,
     /// The peak of the whole process, in bytes.
     pub(crate) peak: f64,
-    /// How many hosts were chosen.
+    /// The number of hosts that were chosen.
     pub(crate) hosts: usize,
 }
 

@@ -20,7 +20,7 @@ use crate::written::Layout;
 /// In the order of the table.
 const PARTS: [&str; 4] = ["formats", "growth", "work", "peers"];
 
-/// How much is measured.
+/// The amount that is measured.
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
     rounds: usize,
@@ -50,7 +50,7 @@ const QUICK: Sizes = Sizes {
     peers: 1_000,
 };
 
-/// Where the inventories are, and how many rounds are measured.
+/// The directory of the inventories, and the number of rounds.
 #[derive(Debug)]
 struct World {
     sizes: Sizes,

@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-/// What one kind of work with one inventory took.
+/// The cost of one kind of work with one inventory.
 struct Measured {
     times: Series,
     peaks: Series,

@@ -15,7 +15,7 @@ const SITES: usize = 9;
 /// A group with hosts, for the limit.
 pub(crate) const HOSTS_GROUP: &str = "site07";
 
-/// How a file says it.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     Yaml,

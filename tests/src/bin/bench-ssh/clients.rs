@@ -16,7 +16,7 @@ use super::world::World;
 /// The flag that makes this program the starter of a client: see [`serve()`].
 pub(crate) const FLAG: &str = "--client";
 
-/// What one run of a client took.
+/// The cost of one run of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,

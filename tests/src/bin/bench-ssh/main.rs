@@ -22,7 +22,7 @@ use world::World;
 /// In the order of the table.
 const PARTS: [&str; 6] = ["latency", "files", "trees", "output", "hosts", "memory"];
 
-/// How much is measured.
+/// The amount that is measured.
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
     /// Runs of `true`.

@@ -1,4 +1,4 @@
-//! What all parts share: the server, hostlink's link to it, and a login of OpenSSH.
+//! The fixtures that all parts share: the server, hostlink's link to it, and a login of OpenSSH.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
