@@ -197,14 +197,8 @@ impl Suite {
 }
 
 /// Returns whether the directory exists, with room for the files of tests.
-#[cfg(unix)]
 fn has_room(directory: &str) -> bool {
     rustix::fs::statvfs(directory).is_ok_and(|it| it.f_bavail.saturating_mul(it.f_frsize) >= ROOM)
-}
-
-#[cfg(not(unix))]
-fn has_room(_directory: &str) -> bool {
-    false
 }
 
 impl Outcome {

@@ -1,5 +1,7 @@
 //! The limit of open files, which bounds how many targets are served at once.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// The most descriptors that a target takes while it is served. A command over SSH takes 7; files
 /// and targets behind others take more.
 const OF_TARGET: u64 = 16;
@@ -9,7 +11,9 @@ const OF_PROGRAM: u64 = 40;
 
 /// Returns how many of `targets` fit into the hard limit of open files, at least 1.
 pub(crate) fn fitting(targets: usize) -> usize {
-    let most = limit::hard().map_or(u64::MAX, |hard| hard.saturating_sub(OF_PROGRAM) / OF_TARGET);
+    let most = getrlimit(Resource::Nofile)
+        .maximum
+        .map_or(u64::MAX, |hard| hard.saturating_sub(OF_PROGRAM) / OF_TARGET);
     targets.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
 }
 
@@ -17,33 +21,11 @@ pub(crate) fn fitting(targets: usize) -> usize {
 /// inherit the limit, so it stays as it is otherwise.
 pub(crate) fn make_room_for(targets: usize) {
     let targets = u64::try_from(targets).unwrap_or(u64::MAX);
-    limit::raise(targets.saturating_mul(OF_TARGET).saturating_add(OF_PROGRAM));
-}
-
-#[cfg(unix)]
-mod limit {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    /// The hard limit; `None` if there is none.
-    pub(super) fn hard() -> Option<u64> {
-        getrlimit(Resource::Nofile).maximum
+    let needed = targets.saturating_mul(OF_TARGET).saturating_add(OF_PROGRAM);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < needed) {
+        let current = Some(maximum.map_or(needed, |maximum| maximum.min(needed)));
+        // Below the hard limit it may fail on macOS, where the system has a limit of its own.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
     }
-
-    pub(super) fn raise(wanted: u64) {
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        if current.is_some_and(|current| current < wanted) {
-            let current = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-            // Below the hard limit it may fail on macOS, where the system has a limit of its own.
-            let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod limit {
-    pub(super) fn hard() -> Option<u64> {
-        None
-    }
-
-    pub(super) fn raise(_wanted: u64) {}
 }

@@ -33,10 +33,6 @@ mod sink;
 mod stop;
 mod telling;
 mod transfer;
-#[cfg(unix)]
-mod tty;
-#[cfg(not(unix))]
-#[path = "no_tty.rs"]
 mod tty;
 
 use std::ffi::OsString;
@@ -60,7 +56,6 @@ use crate::stop::Stop;
 #[must_use]
 pub fn main_with(registry: Registry) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    #[cfg(unix)]
     if let Some(status) = rsync::relay(&words) {
         return status;
     }

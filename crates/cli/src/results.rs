@@ -1,15 +1,13 @@
 //! Standard output: results, and nothing else.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hostlink::{Error, Result};
-#[cfg(unix)]
-use tokio::fs::File as Stdout;
-#[cfg(not(unix))]
-use tokio::io::Stdout;
+use tokio::fs::File;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
@@ -91,7 +89,7 @@ impl Results {
     }
 }
 
-/// How many bytes of lines are written together.
+/// Bytes of lines that are written together.
 const PIECE: usize = 64 * 1024;
 
 /// Returns the error for results that cannot be written.
@@ -101,21 +99,14 @@ pub(crate) fn unwritable(error: io::Error) -> Error {
 
 /// Opened as a file: [`tokio::io::Stdout`] has a line buffer, and each of its flushes is another
 /// round trip to a thread.
-#[cfg(unix)]
-fn stdout() -> io::Result<Stdout> {
-    use std::os::fd::AsFd;
+fn stdout() -> io::Result<File> {
     Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?).into())
-}
-
-#[cfg(not(unix))]
-fn stdout() -> io::Result<Stdout> {
-    Ok(tokio::io::stdout())
 }
 
 /// Standard output that gives the order to stop when its reader is gone.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    stdout: Stdout,
+    stdout: File,
     stop: Stop,
     /// An error that was not returned yet.
     failed: Option<io::Error>,

@@ -89,7 +89,6 @@ impl Stop {
     }
 }
 
-#[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
@@ -97,7 +96,6 @@ struct Signals {
     hang_up: Option<tokio::signal::unix::Signal>,
 }
 
-#[cfg(unix)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -116,7 +114,6 @@ impl Signals {
     }
 }
 
-#[cfg(unix)]
 async fn next_of(signal: &mut Option<tokio::signal::unix::Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
@@ -125,29 +122,11 @@ async fn next_of(signal: &mut Option<tokio::signal::unix::Signal>) {
 }
 
 /// Reads SigIgn (proc(5)). Without /proc, SIGHUP counts as handled.
-#[cfg(unix)]
 fn is_hang_up_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask & 1 == 1)
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> Cause {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Cause::Interrupt,
-            Err(_) => std::future::pending().await,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,19 +14,15 @@
 //! accepted. On a signal, the local rsync first gets SIGTERM; the other one then sees the end of
 //! its input and cleans up, or is killed.
 
-#[cfg(unix)]
 mod channel;
 mod flags;
-#[cfg(unix)]
 mod local;
-#[cfg(unix)]
 mod relay;
-#[cfg(unix)]
 mod serve;
-#[cfg(unix)]
 mod socket;
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use clap::ArgMatches;
 use hostlink::Result;
@@ -34,9 +30,7 @@ use hostlink::Result;
 use crate::explain::usage;
 use crate::grammar::{DEST, FLAGS, SRC};
 
-#[cfg(unix)]
 pub(crate) use relay::relay;
-#[cfg(unix)]
 pub(crate) use serve::Session;
 
 /// The target's name for rsync. The real one may look like a path or like an option.
@@ -45,13 +39,13 @@ const HOST: &str = "target";
 /// The program's name, here and on the target.
 const PROGRAM: &str = "rsync";
 
-/// Whether this machine has rsync.
+/// Returns whether this machine has rsync.
 pub(crate) fn is_installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file())
 }
 
-/// What to copy, and how.
+/// A copy to make: its source, its destination and rsync's flags.
 #[derive(Debug)]
 pub(crate) struct Rsync {
     flags: Vec<OsString>,
@@ -105,8 +99,9 @@ impl Rsync {
         words
     }
 
-    /// Whether the remote path must be sent in rsync's protocol: its own escaping for the shell
-    /// (since 3.2.4; before, there was none) loses newlines. In the protocol, `~` is not expanded.
+    /// Returns whether the remote path must be sent in rsync's protocol: its own escaping for the
+    /// shell (since 3.2.4; before, there was none) loses newlines. In the protocol, `~` is not
+    /// expanded.
     fn needs_protocol(&self) -> bool {
         [&self.source, &self.destination].into_iter().any(|place| match place {
             Place::Here(_) => false,
@@ -144,7 +139,7 @@ impl Place {
         operand
     }
 
-    /// Whether rsync would read the path as an option, or as one on a host.
+    /// Returns whether rsync would read the path as an option, or as one on a host.
     fn needs_dot(&self) -> bool {
         let (Self::Here(path) | Self::There(path)) = self;
         let path = path.as_encoded_bytes();
@@ -155,17 +150,11 @@ impl Place {
 
 /// Returns the path after its colon.
 fn without_colon(path: &OsStr) -> OsString {
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStrExt;
-        OsStr::from_bytes(&path.as_bytes()[1..]).to_owned()
-    }
-    #[cfg(not(unix))]
-    path.to_string_lossy()[1..].into()
+    OsStr::from_bytes(&path.as_bytes()[1..]).to_owned()
 }
 
-/// Whether every shell and every rsync read it the same. Wildcards, and a backslash before one, are
-/// read on the target in any case.
+/// Returns whether every shell and every rsync read it the same. Wildcards, and a backslash before
+/// one, are read on the target in any case.
 fn is_plain(path: &[u8]) -> bool {
     const WILDCARDS: &[u8] = b"*?[]";
     let is_plain = |at: usize, byte: u8| match byte {
@@ -174,26 +163,6 @@ fn is_plain(path: &[u8]) -> bool {
         byte => WILDCARDS.contains(&byte) || b"@%+=:,./-_~^".contains(&byte),
     };
     path.iter().enumerate().all(|(at, byte)| is_plain(at, *byte))
-}
-
-#[cfg(not(unix))]
-pub(crate) struct Session<'a> {
-    pub(crate) host: &'a hostlink::inventory::Host,
-    pub(crate) rsync: &'a Rsync,
-    pub(crate) messages: &'a crate::messages::Messages,
-    pub(crate) stop: &'a crate::stop::Stop,
-}
-
-#[cfg(not(unix))]
-impl Session<'_> {
-    pub(crate) async fn run(
-        &self,
-        _arguments: hostlink::ConnectorArguments,
-        _options: hostlink::run::RunOptions,
-    ) -> Result<hostlink::CommandOutput> {
-        let message = "rsync needs Unix sockets, which this system does not have";
-        Err(hostlink::Error::new(hostlink::ErrorKind::Unsupported, message))
-    }
 }
 
 #[cfg(test)]

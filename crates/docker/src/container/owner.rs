@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 /// The label of every container that we make. Its value identifies the run.
 pub(super) const RUN_LABEL: &str = "hostlink";
 
@@ -57,7 +60,7 @@ impl Owner {
     }
 }
 
-/// What is known about an owner.
+/// The fate of an owner, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It has certainly ended.
@@ -87,8 +90,8 @@ fn boot() -> Option<String> {
     read("/proc/sys/kernel/random/boot_id")
 }
 
-/// Whether a process has certainly ended. An unreadable entry proves nothing: /proc may hide other
-/// users' processes (`hidepid`, proc(5)), but kill(2) does not.
+/// Returns whether a process has certainly ended. An unreadable entry proves nothing: /proc may
+/// hide other users' processes (`hidepid`, proc(5)), but kill(2) does not.
 fn is_gone(pid: u32, start: u64) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => started(&stat) != Some(start),
@@ -96,17 +99,9 @@ fn is_gone(pid: u32, start: u64) -> bool {
     }
 }
 
-#[cfg(unix)]
 fn exists(pid: u32) -> bool {
-    use rustix::io::Errno;
-    use rustix::process::{Pid, test_kill_process};
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
-}
-
-#[cfg(not(unix))]
-fn exists(_pid: u32) -> bool {
-    true
 }
 
 /// Returns the start time of a process, in clock ticks.

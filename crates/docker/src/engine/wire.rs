@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
@@ -71,18 +71,9 @@ impl Route {
     }
 }
 
-#[cfg(unix)]
 async fn unix(path: &str) -> Result<Box<dyn Duplex>> {
-    match tokio::net::UnixStream::connect(path).await {
-        Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(refused(path, error)),
-    }
-}
-
-#[cfg(not(unix))]
-async fn unix(path: &str) -> Result<Box<dyn Duplex>> {
-    let message = format!("{path}: there are no Unix sockets here: use tcp://HOST:PORT");
-    Err(Error::new(ErrorKind::Unsupported, message))
+    let stream = UnixStream::connect(path).await.map_err(|error| refused(path, error))?;
+    Ok(Box::new(stream))
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream> {
