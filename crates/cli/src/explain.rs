@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use hostlink::{Error, ErrorKind};
 
+use crate::flag_names::of_key;
+
 /// Returns the error for an invalid command line.
 pub(crate) fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Data, message)
@@ -33,41 +35,20 @@ fn with_causes(error: &Error, mut text: String) -> String {
         }
         source = cause.source();
     }
+    text.push_str(&flags(error));
     if error.kill_confirmed() == Some(false) {
         text.push_str("; its processes may still be running");
     }
-    flatten(&with_flags(&text))
+    flatten(&text)
 }
 
-/// What the library's messages name that has a flag: the key, and the flag.
-const FLAGS: [(&str, &str); 5] = [
-    ("ssh_password", "--ssh-password-prompt or --ssh-password-file"),
-    ("ssh_key_password", "--ssh-key-password-prompt"),
-    ("ssh_key", "--ssh-key"),
-    ("ssh_user", "--ssh-user"),
-    ("get_pty", "--get-pty"),
-];
-
-/// Names the flags where the library, which knows keys only, says what to set.
-fn with_flags(text: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        let key = word.trim_end_matches(|c: char| !c.is_ascii_lowercase());
-        let flag = FLAGS.iter().find(|(known, _)| *known == key).map(|(_, flag)| flag);
-        let before = words.last().map(String::as_str);
-        let said = match (flag, before) {
-            (Some(flag), Some("set" | "use")) => {
-                words.pop();
-                format!("use {flag}, or set {word}")
-            }
-            (Some(flag), Some("with" | "check" | "and")) => {
-                format!("{flag} ({key}){}", &word[key.len()..])
-            }
-            _ => word.to_owned(),
-        };
-        words.push(said);
+/// Returns the flags that set the keys which an error's message advises to set.
+fn flags(error: &Error) -> String {
+    let flags: Vec<String> = error.remedy().iter().copied().flat_map(of_key).collect();
+    match flags.is_empty() {
+        true => String::new(),
+        false => format!(" (flags: {})", flags.join(", ")),
     }
-    words.join(" ")
 }
 
 /// Returns the text without line breaks, and without characters that control a terminal.
@@ -75,7 +56,7 @@ pub(crate) fn flatten(text: &str) -> String {
     text.replace(|c: char| c.is_control() || is_format(c), " ")
 }
 
-/// Whether a character shows nothing but changes how others are shown, or breaks the line:
+/// Returns whether a character shows nothing but changes how others are shown, or breaks the line:
 /// Unicode's categories Cf, Zl and Zp. U+202E reverses the text after it.
 fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
@@ -129,23 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn what_to_set_is_named_by_its_flag_first() {
-        for (said, expected) in [
-            (
-                "wants a password: set ssh_password",
-                "use --ssh-password-prompt or --ssh-password-file, or set ssh_password",
-            ),
-            (
-                "set ssh_key_password, or load",
-                "use --ssh-key-password-prompt, or set ssh_key_password, or load",
-            ),
-            ("and there is none: set get_pty", "use --get-pty, or set get_pty"),
-            ("check ssh_user and", "check --ssh-user (ssh_user) and"),
-            ("ssh_password: 7 is not text", "ssh_password: 7 is not text"),
-        ] {
-            let text = one_line(&usage(said));
-            assert!(text.ends_with(expected), "{text}");
-        }
+    fn keys_to_set_are_named_by_their_flags_too() {
+        let error = usage("set ssh_password").with_remedy(&["ssh_password", "ssh_x", "_get_pty"]);
+        let flags = "--ssh-password-file, --ssh-password-prompt, --get-pty";
+        assert_eq!(one_line(&error), format!("set ssh_password (flags: {flags})"));
+        assert_eq!(one_line(&usage("set ssh_password")), "set ssh_password");
     }
 
     #[test]

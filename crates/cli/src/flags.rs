@@ -7,6 +7,7 @@ use hostlink::connector::DataField;
 use hostlink::{ConnectorArguments, Data, Error, Result, Value};
 
 use crate::explain::usage;
+use crate::flag_names::of_field;
 use crate::levels::Levels;
 use crate::passwords;
 
@@ -50,19 +51,12 @@ pub(crate) fn used_by(subcommand: &str) -> impl Iterator<Item = Arg> {
     ConnectorArguments::FIELDS.iter().filter(move |field| is_used_by(field, subcommand)).map(flag)
 }
 
-/// Returns the long name of a field's flag. A secret is read from a file: every user can read a
-/// process's arguments.
-pub(crate) fn name(field: &DataField) -> String {
-    let name = field.key.trim_start_matches('_').replace('_', "-");
-    if field.secret { format!("{name}-file") } else { name }
-}
-
 /// Refuses flags before TARGETS that the subcommand does not use.
 pub(crate) fn refuse_unused(levels: &Levels<'_>, subcommand: &str) -> Result<()> {
     let mut fields =
         ConnectorArguments::FIELDS.iter().filter(|field| !is_used_by(field, subcommand));
     match fields.find(|field| levels.is_outer(field.key)) {
-        Some(field) => Err(usage(format!("--{} does not apply to {subcommand}", name(field)))),
+        Some(field) => Err(usage(format!("--{} does not apply to {subcommand}", of_field(field)))),
         None => Ok(()),
     }
 }
@@ -80,7 +74,7 @@ pub(crate) fn read(levels: &Levels<'_>) -> Result<ConnectorArguments> {
 }
 
 fn flag(field: &DataField) -> Arg {
-    let arg = Arg::new(field.key).long(name(field)).help_heading(HEADING).help(help(field));
+    let arg = Arg::new(field.key).long(of_field(field)).help_heading(HEADING).help(help(field));
     if is_switch(field) {
         return arg.action(ArgAction::SetTrue);
     }
@@ -153,7 +147,7 @@ fn variable(pair: &str) -> Result<(String, Value)> {
 /// Names the keys of an error by the flags that set them, which is what the user wrote.
 pub(crate) fn with_flag_names(error: Error) -> Error {
     with_names(error, |key| {
-        ConnectorArguments::field(key).map(|field| format!("--{}", name(field)))
+        ConnectorArguments::field(key).map(|field| format!("--{}", of_field(field)))
     })
 }
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 use hostlink::Context;
+use hostlink::inventory::Config;
 
-use crate::{flags, login};
+use crate::{flag_names, flags};
 
 pub(crate) const TARGETS: &str = "TARGETS";
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -302,16 +303,16 @@ fn general() -> impl Iterator<Item = Arg> {
         switch(BATCH).help("Ask nothing: a target that needs an answer fails"),
         switch(SAME_SUDO_PASSWORD)
             .help("Prompt once for sudo's password, before connecting, and use it on all targets"),
-        Arg::new(PARALLEL)
-            .long(PARALLEL)
-            .value_name("NUMBER")
-            .help("Maximum number of concurrent targets [default: 100]"),
+        Arg::new(PARALLEL).long(PARALLEL).value_name("NUMBER").help(format!(
+            "Maximum number of concurrent targets [default: {}]",
+            Config::default().parallel
+        )),
         Arg::new(CONNECT_TIMEOUT).long(CONNECT_TIMEOUT).value_name("DURATION").help(format!(
             "Time limit for connecting to a target [default: {}]",
             Context::default().connect_timeout.as_secs()
         )),
     ];
-    general.into_iter().chain(choice()).chain(login::flags())
+    general.into_iter().chain(choice()).chain(flag_names::login())
 }
 
 /// General options of a subcommand for one target; its help hides those that do not apply.

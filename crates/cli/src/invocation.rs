@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use clap::error::ErrorKind as ClapKind;
 use hostlink::connect::FromValue;
 use hostlink::forward::Forward;
-use hostlink::inventory::{self, Pattern};
+use hostlink::inventory::{self, Config, Pattern};
 use hostlink::{Context, Data, Result, StringCommand};
 
 use crate::arguments::Arguments;
@@ -45,7 +45,7 @@ pub(crate) struct Invocation {
     pub(crate) limit: Option<Pattern>,
     pub(crate) exclude: Option<Pattern>,
     pub(crate) group_data: Vec<PathBuf>,
-    /// Whether data from APIs, states and programs may run code and read files on this machine.
+    /// True if data from APIs, states and programs may run code and read files on this machine.
     pub(crate) trust_data: bool,
     pub(crate) action: Action,
     pub(crate) data: Data,
@@ -53,13 +53,13 @@ pub(crate) struct Invocation {
     pub(crate) arguments: Arguments,
     pub(crate) json: bool,
     pub(crate) verbosity: Verbosity,
-    /// Whether nothing is asked.
+    /// True if nothing is asked.
     pub(crate) batch: bool,
     pub(crate) parallel: usize,
     pub(crate) connect_timeout: Duration,
 }
 
-/// What to do on each target.
+/// The action for each target.
 #[derive(Debug)]
 pub(crate) enum Action {
     Exec {
@@ -90,8 +90,6 @@ impl Action {
         }
     }
 }
-
-const PARALLEL: usize = 100;
 
 impl Invocation {
     /// Parses the words of a command line, the program's name first.
@@ -157,7 +155,7 @@ impl Invocation {
         Ok(invocation)
     }
 
-    /// Whether the command line asks for a question before anything is connected to.
+    /// Returns whether the command line asks for a question before anything is connected to.
     pub(crate) fn asks_first(&self) -> bool {
         self.login.asks() || self.arguments.ask()
     }
@@ -250,7 +248,9 @@ fn stdin(levels: &Levels<'_>) -> Result<Option<Input>> {
 }
 
 fn parallel(levels: &Levels<'_>) -> Result<usize> {
-    let Some(text) = levels.one::<String>(grammar::PARALLEL) else { return Ok(PARALLEL) };
+    let Some(text) = levels.one::<String>(grammar::PARALLEL) else {
+        return Ok(Config::default().parallel);
+    };
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| usage(format!("--parallel: {text:?} is not a whole number, 1 or more")))
 }

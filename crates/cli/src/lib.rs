@@ -9,6 +9,7 @@ mod descriptors;
 mod escapes;
 mod exit;
 mod explain;
+mod flag_names;
 mod flags;
 mod fleet;
 mod forward;

@@ -3,72 +3,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, value_parser};
 use hostlink::inventory::{Host, Inventory, secret_of_file};
-use hostlink::{Context, Data, Error, ErrorKind, Result, Secret, Value};
+use hostlink::{Context, Data, Error, Result, Secret, Value};
 
 use crate::explain::usage;
+use crate::flag_names::{PASSWORD, PASSWORD_FLAG, QUESTIONS, Question, SETTINGS, Setting, keys};
 use crate::levels::Levels;
 use crate::{flags, passwords, prompt};
 
-/// A flag whose value is host data.
-struct Setting {
-    key: &'static str,
-    flag: &'static str,
-    alias: &'static str,
-    value_name: &'static str,
-    help: &'static str,
-}
-
-const SETTINGS: [Setting; 3] = [
-    Setting {
-        key: "ssh_user",
-        flag: "ssh-user",
-        alias: "user",
-        value_name: "NAME",
-        help: "Log in as this user; overrides the targets' data",
-    },
-    Setting {
-        key: "ssh_port",
-        flag: "ssh-port",
-        alias: "port",
-        value_name: "NUMBER",
-        help: "Connect to this port; overrides the targets' data",
-    },
-    Setting {
-        key: "ssh_key",
-        flag: "ssh-key",
-        alias: "key",
-        value_name: "FILE",
-        help: "Log in with this private key; overrides the targets' data",
-    },
-];
-
-/// A flag that prompts for a secret, which becomes host data.
-struct Question {
-    key: &'static str,
-    flag: &'static str,
-    question: &'static str,
-    help: &'static str,
-}
-
-const QUESTIONS: [Question; 2] = [
-    Question {
-        key: PASSWORD,
-        flag: "ssh-password-prompt",
-        question: "SSH password for all targets",
-        help: "Prompt once for the login password. Or set HOSTLINK_SSH_PASSWORD",
-    },
-    Question {
-        key: "ssh_key_password",
-        flag: "ssh-key-password-prompt",
-        question: "passphrase of the SSH key",
-        help: "Prompt once for the passphrase of the private key",
-    },
-];
-
-const PASSWORD: &str = "ssh_password";
-const PASSWORD_FLAG: &str = "ssh-password-file";
+/// The variable that may hold the login password.
 const PASSWORD_VARIABLE: &str = "HOSTLINK_SSH_PASSWORD";
 
 /// The login options of the command line and hostlink's environment.
@@ -78,22 +21,6 @@ pub(crate) struct Login {
     questions: Vec<&'static str>,
     /// The password in the environment. Host data override it, as they are specific to a host.
     password: Option<Secret>,
-}
-
-/// Returns the flags.
-pub(crate) fn flags() -> impl Iterator<Item = Arg> {
-    let settings = SETTINGS.iter().map(|setting| {
-        let arg = Arg::new(setting.key).value_name(setting.value_name);
-        arg.long(setting.flag).visible_alias(setting.alias).help(setting.help)
-    });
-    let questions = QUESTIONS.iter().map(|question| {
-        let arg = Arg::new(question.key).long(question.flag);
-        arg.action(ArgAction::SetTrue).help(question.help)
-    });
-    let file = Arg::new(PASSWORD_FLAG).long(PASSWORD_FLAG).value_name("FILE");
-    let file = file.value_parser(value_parser!(PathBuf));
-    let file = file.help("The login password: the first line of this file");
-    settings.chain(questions).chain([file]).map(|arg| arg.help_heading("Login"))
 }
 
 impl Login {
@@ -127,7 +54,7 @@ impl Login {
         password.map(|password| (PASSWORD, Value::Secret(password.clone()))).collect()
     }
 
-    /// Whether something is asked for before anything is connected to.
+    /// Returns whether something is asked for before anything is connected to.
     pub(crate) fn asks(&self) -> bool {
         !self.questions.is_empty()
     }
@@ -179,30 +106,16 @@ impl Login {
     }
 }
 
-/// Every key of host data that a flag sets, and the flag.
-fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let settings = SETTINGS.iter().map(|setting| (setting.key, setting.flag));
-    let questions = QUESTIONS.iter().map(|question| (question.key, question.flag));
-    settings.chain([(PASSWORD, PASSWORD_FLAG)]).chain(questions)
-}
-
 impl Question {
     async fn ask(&self) -> Result<Secret> {
-        let refused = |why: &str| {
-            let flag = self.flag;
-            usage(format!("--{flag}: {why}"))
-        };
+        let refused = |why: &str| usage(format!("--{}: {why}", self.flag()));
         match prompt::ask(self.question).await {
             Ok(Some(secret)) => Ok(secret),
             Ok(None) if self.key == PASSWORD => Err(refused(&format!(
                 "there is no terminal to prompt on; set {PASSWORD_VARIABLE} to the password"
             ))),
             Ok(None) => Err(refused("there is no terminal to prompt on")),
-            Err(error) => Err(Error::new(
-                ErrorKind::Data,
-                format!("--{}: the terminal gave no answer", self.flag),
-            )
-            .with_source(error)),
+            Err(error) => Err(refused("the terminal gave no answer").with_source(error)),
         }
     }
 }

@@ -64,8 +64,8 @@ fn a_host_of_several_that_refuses_the_key_fails_without_a_question() {
     }
     let error = shown.lines().find(|line| line.starts_with("hostlink: 127.0.1.3: "));
     let error = error.unwrap_or_else(|| panic!("{shown:?}"));
-    let advice = "wants a password: use --ssh-password-prompt or --ssh-password-file, \
-                  or set ssh_password";
+    let advice = "wants a password: set ssh_password \
+                  (flags: --ssh-password-file, --ssh-password-prompt)";
     assert!(error.contains(advice), "{error}");
     assert_eq!(shown.lines().count(), 6, "{shown:?}");
     assert!(scene.known.path().exists());

@@ -172,7 +172,8 @@ impl Starter {
                 let message = format!(
                     "{tool} asks for its password on a terminal, and there is none: set get_pty"
                 );
-                return Err(Error::new(ErrorKind::Privilege, message));
+                let error = Error::new(ErrorKind::Privilege, message);
+                return Err(error.with_remedy(&["_get_pty"]));
             }
             options.asked_on_terminal |= gives && (asked.is_some() || link.wants_terminal());
         }

@@ -31,7 +31,7 @@ pub enum ErrorKind {
     LinkLost,
     /// A time limit was reached. [`Error::output`] has the output up to then.
     Timeout,
-    /// `sudo`, `su`, `doas` or `dzdo` did not run the command.
+    /// A privilege tool, such as sudo, did not run the command.
     Privilege,
     /// The command ended with a status that is not among the successful ones.
     ExitStatus,
@@ -80,7 +80,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// The reason why `sudo`, `su`, `doas` or `dzdo` did not run a command ([`Error::refusal`]).
+/// The reason why a privilege tool, such as sudo, did not run a command ([`Error::refusal`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -105,6 +105,7 @@ struct Inner {
     message: String,
     faults: Vec<Fault>,
     refusal: Option<Refusal>,
+    remedy: &'static [&'static str],
     stderr_tail: Option<String>,
     cause: Option<String>,
     output: Option<CommandOutput>,
@@ -121,6 +122,7 @@ impl Error {
             message: message.into(),
             faults: Vec::new(),
             refusal: None,
+            remedy: &[],
             stderr_tail: None,
             cause: None,
             output: None,
@@ -182,6 +184,13 @@ impl Error {
     #[must_use]
     pub fn with_refusal(mut self, refusal: Refusal) -> Self {
         self.0.refusal = Some(refusal);
+        self
+    }
+
+    /// Names the keys of host data that the message advises to set or to check.
+    #[must_use]
+    pub fn with_remedy(mut self, keys: &'static [&'static str]) -> Self {
+        self.0.remedy = keys;
         self
     }
 
@@ -257,6 +266,13 @@ impl Error {
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.0.refusal
+    }
+
+    /// Returns the keys of host data that the message advises to set or to check. A program that
+    /// has options for these keys can name them.
+    #[must_use]
+    pub fn remedy(&self) -> &[&'static str] {
+        self.0.remedy
     }
 
     /// Returns the last lines of the target's standard error.

@@ -4,13 +4,15 @@ use std::fmt;
 
 use hostlink_core::{ErrorKind, quote};
 
+use crate::fields::{ALLOW_AGENT, KEY, PASSWORD, PORT, USER};
+
 use super::errors::{Failure, Login, failure, locked_key, subject, unusable_keys};
 use super::peers::{Peer, Stage};
 
-/// How ssh reports the first line of a server that does not speak SSH.
+/// ssh's words before the first line of a server that does not speak SSH.
 const FIRST_LINE: &str = "banner line 0: ";
 
-/// What OpenSSH sends before it closes a connection since it has too many, from 8.5 and 9.8 on
+/// OpenSSH's words before it closes a connection since it has too many, from 8.5 and 9.8 on
 /// (`drop_connection` in its `sshd.c`). Other servers only close it, as a firewall does.
 const TURNING_AWAY: [&str; 2] = ["Exceeded MaxStartups", "Not allowed at this time"];
 
@@ -62,27 +64,30 @@ fn refused_login(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
              ssh_allow_agent to false",
             Tried(&keys)
         );
-        return Some(failure(ErrorKind::Auth, message, false));
+        let remedy = &[KEY.key, ALLOW_AGENT.key];
+        return Some(failure(ErrorKind::Auth, message, false).with_remedy(remedy));
     }
     let (_, methods) =
         peer.line_with(": Permission denied (")?.split_once(": Permission denied (")?;
     let methods = methods.trim_end_matches(['.', ')']).replace(',', ", ");
     let answered = || login.notes.answered.iter().filter(|name| is_about(peer, name)).count() > 0;
-    let message = if let Some(locked) = locked_key(peer, login) {
-        locked
-    } else if answered() {
-        format!("{who} refused the password; it accepts: {methods}")
-    } else {
-        let unusable = unusable_keys(peer).unwrap_or_default();
-        format!(
-            "{unusable}{who} refused the login; it accepts: {methods}; {}: check ssh_user and ssh_key, or set ssh_password",
-            Tried(&keys)
-        )
-    };
-    Some(failure(ErrorKind::Auth, message, false))
+    if let Some(locked) = locked_key(peer, login) {
+        return Some(locked);
+    }
+    if answered() {
+        let message = format!("{who} refused the password; it accepts: {methods}");
+        return Some(failure(ErrorKind::Auth, message, false));
+    }
+    let unusable = unusable_keys(peer).unwrap_or_default();
+    let message = format!(
+        "{unusable}{who} refused the login; it accepts: {methods}; {}: check ssh_user and ssh_key, or set ssh_password",
+        Tried(&keys)
+    );
+    let remedy = &[USER.key, KEY.key, PASSWORD.key];
+    Some(failure(ErrorKind::Auth, message, false).with_remedy(remedy))
 }
 
-/// Whether a `user@host` of a question is this peer's.
+/// Returns whether a `user@host` of a question is this peer's.
 fn is_about(peer: &Peer<'_>, name: &str) -> bool {
     let place = peer.place().unwrap_or_default().to_lowercase();
     let user = |text: &str| text.rsplit_once('@').map(|(user, _)| user.to_owned());
@@ -181,7 +186,8 @@ fn no_handshake(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
             let message = format!(
                 "{who} is no SSH server: it says \"{said}\" (check ssh_port, or the proxy)"
             );
-            return Some(failure(ErrorKind::Connect, message, false));
+            let failure = failure(ErrorKind::Connect, message, false);
+            return Some(failure.with_remedy(&[PORT.key]));
         }
         (Stage::Greeting, None) => (
             true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hostlink_core::{Error, ErrorKind};
 
-use crate::fields::files;
+use crate::fields::{KEY_PASSWORD, PASSWORD, PROXY_JUMP_PASSWORD, files};
 
 use super::answers::{Asked, Notes, Question, is_plain_password};
 use super::causes::of_peer;
@@ -16,15 +16,15 @@ use super::peers::{Peer, Stage};
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// Whether another try may succeed: after a refused connection, a time-out, an overloaded
+    /// True if another try may succeed: after a refused connection, a time-out, an overloaded
     /// server.
     pub(crate) retryable: bool,
-    /// Whether the server refused the connection since it has too many. It may accept one in a
+    /// True if the server refused the connection since it has too many. It may accept one in a
     /// moment.
     pub(crate) turned_away: bool,
-    /// Whether the time limit was over.
+    /// True if the time limit was over.
     pub(crate) timed_out: bool,
-    /// How long it took, without the time that a user took to answer.
+    /// Its duration, without the time that a user took to answer.
     pub(crate) took: Duration,
 }
 
@@ -43,6 +43,11 @@ impl From<Error> for Failure {
 impl Failure {
     pub(crate) fn named(self, target: &str) -> Self {
         Self { error: self.error.with_target(target), ..self }
+    }
+
+    /// Names the keys of host data that the message advises to set or to check.
+    pub(super) fn with_remedy(self, keys: &'static [&'static str]) -> Self {
+        Self { error: self.error.with_remedy(keys), ..self }
     }
 }
 
@@ -146,10 +151,11 @@ pub(super) fn subject(peer: &Peer<'_>) -> String {
 }
 
 fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
-    let (key, role) = match question.from_target {
-        true => ("ssh_password", ""),
-        false => ("ssh_proxy_jump_password", "the jump host "),
+    let (remedy, role): (&[_; 1], _) = match question.from_target {
+        true => (&[PASSWORD.key], ""),
+        false => (&[PROXY_JUMP_PASSWORD.key], "the jump host "),
     };
+    let [key] = remedy;
     let peers = Peer::all(login.log, login.master);
     let asking = peers.iter().rev().find(|peer| peer.is_jump != question.from_target);
     let is_password = match Asked::parse(&question.text) {
@@ -158,8 +164,9 @@ fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
         _ => None,
     };
     if let Some(locked) = asking.and_then(|peer| locked_key(peer, login)) {
-        return failure(ErrorKind::Auth, locked, false);
+        return locked;
     }
+    let remedy = if is_password.is_some() { &remedy[..] } else { &[] };
     let message = match (is_password, asking.map(Peer::offered_keys).unwrap_or_default()) {
         (Some(who), keys) if keys.is_empty() => format!("{role}{who} wants a password: set {key}"),
         (Some(who), keys) => {
@@ -171,7 +178,7 @@ fn unanswered(question: &Question, login: &Login<'_>) -> Failure {
         }
     };
     let unusable = asking.and_then(unusable_keys).unwrap_or_default();
-    failure(ErrorKind::Auth, format!("{unusable}{message}"), false)
+    failure(ErrorKind::Auth, format!("{unusable}{message}"), false).with_remedy(remedy)
 }
 
 /// The password was refused, and ssh was ended before it could try it again by another method.
@@ -185,13 +192,20 @@ fn refused_password(question: &Question, login: &Login<'_>) -> Failure {
     failure(ErrorKind::Auth, message, false)
 }
 
-/// The key that could not be used without its passphrase.
-pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<String> {
-    if let (Some(key), Some(_)) = (login.notes.unlocked.first(), peer.after("bad passphrase")) {
-        return Some(format!("the passphrase of the key {key} is wrong (ssh_key_password)"));
-    }
-    let key = login.notes.locked.first()?;
-    Some(format!("the key {key} has a passphrase: set ssh_key_password, or load it into an agent"))
+/// Returns the failure of a login whose key could not be used without its passphrase.
+pub(super) fn locked_key(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
+    let message = match (login.notes.unlocked.first(), peer.after("bad passphrase")) {
+        (Some(key), Some(_)) => {
+            format!("the passphrase of the key {key} is wrong (ssh_key_password)")
+        }
+        _ => {
+            let key = login.notes.locked.first()?;
+            format!(
+                "the key {key} has a passphrase: set ssh_key_password, or load it into an agent"
+            )
+        }
+    };
+    Some(failure(ErrorKind::Auth, message, false).with_remedy(&[KEY_PASSWORD.key]))
 }
 
 /// Returns what ssh reports of keys that it could not use, as the start of a message.

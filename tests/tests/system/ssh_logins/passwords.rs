@@ -102,7 +102,8 @@ async fn a_missing_password_is_prompted_for_or_named_in_the_error() {
     let expected = format!("{}@127.0.0.1 wants a password: set ssh_password", user.name());
     assert_says(&error, ErrorKind::Auth, &[&expected]);
     let line = one_line_of(hostlink("127.0.0.1", &data, "true"), 255);
-    assert!(line.contains("wants a password: use --ssh-password-prompt"), "{line}");
+    let flags = "(flags: --ssh-password-file, --ssh-password-prompt)";
+    assert!(line.ends_with(&format!("set ssh_password {flags}")), "{line}");
     sshd.wait_until_idle();
     assert_eq!((sshd.logins(), sshd.refused_passwords()), (1, 0), "{}", sshd.log());
 }
