@@ -372,7 +372,7 @@ fn the_command_says_which_route_it_took() {
     let copy = here.path().join("copy").display().to_string();
     let output = with(&["-v", "get", "-r", &there, &copy]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    for said in ["no shell there: the directory goes over SFTP", " bytes over SFTP\n"] {
+    for said in ["no shell there: the directory goes file by file", " bytes over SFTP\n"] {
         assert!(stderr(&output).contains(said), "{}", stderr(&output));
     }
 }

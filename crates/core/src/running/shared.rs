@@ -113,7 +113,8 @@ impl Shared {
         }
     }
 
-    /// Does `work`, and notes if it fails, is dropped, or its result is not `good`.
+    /// Does `work`, and notes if it fails, is dropped, or its result is not `good`. An error gets
+    /// the target's name.
     ///
     /// The work is boxed: its state takes tens of kilobytes, and would be in that of every caller.
     pub(crate) fn noting_failure<T>(
@@ -126,7 +127,7 @@ impl Shared {
             let mut noting = NotingFailure { link: self, failed: true };
             let done = work.await;
             noting.failed = !done.as_ref().is_ok_and(good);
-            done
+            done.map_err(|error| error.with_target(self.name()))
         }
     }
 

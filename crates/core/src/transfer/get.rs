@@ -48,8 +48,7 @@ impl Link {
             };
             get_stream(&remote, &values, &mut sink, options).await
         };
-        let done = self.shared().noting_failure(get, |_| true).await;
-        done.map_err(|error| error.with_target(self.name()))
+        self.shared().noting_failure(get, |_| true).await
     }
 }
 

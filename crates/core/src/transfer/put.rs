@@ -51,8 +51,7 @@ impl Link {
             }
             put_stream(&remote, source, options).await
         };
-        let done = self.shared().noting_failure(put, |_| true).await;
-        done.map_err(|error| error.with_target(self.name()))
+        self.shared().noting_failure(put, |_| true).await
     }
 }
 

@@ -59,21 +59,20 @@ impl Link {
             let stage = blocking(move || Stage::create(&destination, &given, tracked)).await?;
             get_tree(&remote, stage).await
         };
-        let done = self.shared().noting_failure(get, |_| true).await;
-        done.map_err(|error| error.with_target(self.name()))
+        self.shared().noting_failure(get, |_| true).await
     }
 }
 
 async fn get_tree(remote: &Remote<'_>, stage: Stage) -> Result<Transferred> {
     let (mut stage, filled) = fill(remote, stage).await?;
-    let (route, filled) = match filled {
+    let filled = match filled {
         Err(refusal) if refusal.kind() == ErrorKind::Connect => {
-            (Route::Sftp, tree_without_shell::get(remote, &mut stage, refusal).await)
+            tree_without_shell::get(remote, &mut stage, refusal).await
         }
-        filled => (Route::Commands, filled),
+        filled => filled.map(|header| (Route::Commands, header)),
     };
-    let header = match filled {
-        Ok(header) => header,
+    let (route, header) = match filled {
+        Ok(filled) => filled,
         Err(error) => {
             // To remove it may take a while.
             let removed = move || {
@@ -182,7 +181,7 @@ fn broken(error: io::Error) -> Error {
     Error::new(ErrorKind::Transfer, "the target's tar stream cannot be read").with_source(error)
 }
 
-/// What entries of their own say of the next one: names that are too long for its header.
+/// The names of the next entry that are too long for its header, from entries before it.
 #[derive(Default)]
 struct Extension {
     path: Option<PathBuf>,

@@ -59,8 +59,7 @@ impl Link {
             }
             put_tree(&remote, source.clone(), &metadata, options).await
         };
-        let done = self.shared().noting_failure(put, |_| true).await;
-        done.map_err(|error| error.with_target(self.name()))
+        self.shared().noting_failure(put, |_| true).await
     }
 }
 

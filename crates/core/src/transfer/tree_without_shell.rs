@@ -27,7 +27,7 @@ use crate::contract::files::{hidden_name, mode_of};
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::report::Event;
 
-/// How many files are stored at the same time.
+/// Files that are stored at the same time.
 const FILES: usize = 8;
 
 /// Returns what handles directories on a target that refused to start a command.
@@ -38,7 +38,7 @@ const FILES: usize = 8;
 async fn directories<'a>(remote: &Remote<'a>, refusal: Error) -> Result<&'a dyn DirectoryTransfer> {
     let Some(files) = remote.own_transfer() else { return Err(refusal) };
     let directories = remote.within_limit(files.directories()).await?.ok_or(refusal)?;
-    remote.link.report(Event::Detail("no shell there: the directory goes over SFTP"));
+    remote.link.report(Event::Detail("no shell there: the directory goes file by file"));
     Ok(directories)
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn put(
             directories.set(stage, mode, root.modified().unwrap_or(UNIX_EPOCH)).await?;
             directories.rename(stage, path).await?;
         }
-        Ok(Transferred { bytes, in_place: false, route: Route::Sftp })
+        Ok(Transferred { bytes, in_place: false, route: directories.route() })
     };
     let stored = remote.within_limit(stored).await;
     match &stored {
@@ -148,7 +148,7 @@ impl Put<'_> {
         let mode = source.mode & self.mask;
         let options = PutOptions::default().with_preserve(true).with_mode(mode);
         let stored = put_fast(&file, &mut source, &options).await?;
-        let message = || format!("{} cannot be stored over SFTP", entry.path.display());
+        let message = || format!("{} cannot be stored without a command", entry.path.display());
         Ok(stored.ok_or_else(|| Error::new(ErrorKind::Unsupported, message()))?.bytes)
     }
 
@@ -219,15 +219,20 @@ impl Put<'_> {
     }
 }
 
-/// Whether an entry is not moved with its directory, which is one of the `new` ones.
+/// Returns whether an entry is not moved with its directory, which is one of the `new` ones.
 fn moves_alone(entry: &Entry, new: &HashSet<&Path>) -> bool {
     entry.name.parent().is_none_or(|parent| !new.contains(parent))
 }
 
 /// Reads the directory `remote.path` into `stage`. Returns what the directory itself is.
-pub(super) async fn get(remote: &Remote<'_>, stage: &mut Stage, refusal: Error) -> Result<Header> {
+pub(super) async fn get(
+    remote: &Remote<'_>,
+    stage: &mut Stage,
+    refusal: Error,
+) -> Result<(Route, Header)> {
     let directories = directories(remote, refusal).await?;
-    remote.within_limit(get_entries(remote, directories, stage)).await
+    let header = remote.within_limit(get_entries(remote, directories, stage)).await?;
+    Ok((directories.route(), header))
 }
 
 async fn get_entries(

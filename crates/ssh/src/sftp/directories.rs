@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
-use hostlink_core::transfer::{DirectoryTransfer, FileKind, RemoteEntry};
+use hostlink_core::transfer::{DirectoryTransfer, FileKind, RemoteEntry, Route};
 use hostlink_core::{Error, ErrorKind, Result};
 use openssh_sftp_client::UnixTimeStamp;
 use openssh_sftp_client::fs::ReadDir;
@@ -27,6 +27,10 @@ impl SftpTransfer {
 
 #[async_trait]
 impl DirectoryTransfer for SftpTransfer {
+    fn route(&self) -> Route {
+        Route::Sftp
+    }
+
     async fn look(&self, path: &str) -> Result<Option<RemoteEntry>> {
         match self.opened().await?.lstat(path.as_ref()).await {
             Ok(found) => Ok(Some(entry(String::new(), &found))),

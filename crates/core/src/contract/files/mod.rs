@@ -76,6 +76,9 @@ pub trait FileTransfer: Send + Sync {
 /// [`Link::put_dir`](crate::Link::put_dir). Errors name the path.
 #[async_trait]
 pub trait DirectoryTransfer: Send + Sync {
+    /// Returns the route of the bytes.
+    fn route(&self) -> Route;
+
     /// Returns what is at `path`, which is not followed; `None` if nothing is.
     async fn look(&self, path: &str) -> Result<Option<RemoteEntry>>;
 
@@ -106,7 +109,7 @@ pub trait DirectoryTransfer: Send + Sync {
 pub struct RemoteEntry {
     /// Its name, without the directory.
     pub name: String,
-    /// What it is; a symlink is not followed.
+    /// Its kind; a symlink is not followed.
     pub kind: FileKind,
     /// Its permission bits and its time.
     pub header: Header,
@@ -232,11 +235,11 @@ pub struct Transferred {
     /// The destination could not be replaced (a mount point, a device, a FIFO, a directory that
     /// takes no new file), so it was written in place: a reader may have seen a part.
     pub in_place: bool,
-    /// How the bytes moved.
+    /// The route of the bytes.
     pub route: Route,
 }
 
-/// How a transfer's bytes move.
+/// The route of a transfer's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
     /// Through a command on the target: `cat`, scp, tar.
