@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use hostlink::connect::{NobodyToAsk, Prompter, SUDO_QUESTION};
+use hostlink::connect::{NoPrompter, Prompter, SUDO_QUESTION};
 use hostlink::{Error, ErrorKind, Result, Secret};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -77,7 +77,7 @@ impl Prompter for TerminalPrompter {
                 format!("several targets are not asked one by one: {flag} asks once")
             }
         };
-        let message = format!("{question} is wanted, and {why}");
+        let message = format!("{question} is required, and {why}");
         Err(Error::new(ErrorKind::Auth, message).with_target(target))
     }
 }
@@ -85,7 +85,7 @@ impl Prompter for TerminalPrompter {
 async fn on_terminal(target: &str, question: &str) -> Result<Secret> {
     match ask(&format!("{target}: {question}")).await {
         Ok(Some(answer)) => Ok(answer),
-        Ok(None) => NobodyToAsk.ask_secret(target, question).await,
+        Ok(None) => NoPrompter.ask_secret(target, question).await,
         Err(error) => {
             let message = format!("{question} is required, and the terminal gave no answer");
             Err(Error::new(ErrorKind::Auth, message).with_source(error).with_target(target))

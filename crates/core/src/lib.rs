@@ -42,7 +42,7 @@ pub use values::lines::{LineSplitter, OutputLine};
 pub use values::output::{CommandOutput, RunOptions};
 pub use values::random::random_hex;
 pub use values::reader::{DataReader, all_checks};
-pub use values::report::{Event, NobodyToAsk, Prompter, Reporter, Silent};
+pub use values::report::{Event, NoPrompter, Prompter, Reporter, Silent};
 pub use values::secret::{MASK, Secret};
 pub use values::status::ExitStatus;
 pub use values::stdin::Stdin;

@@ -35,7 +35,7 @@ pub use registry::builtin_registry;
 /// asked for passwords and who hears of what happens.
 pub mod connect {
     pub use hostlink_core::{
-        Event, FromValue, Listed, Map, NameLink, NobodyToAsk, Prompter, Reporter, ResolvedTarget,
+        Event, FromValue, Listed, Map, NameLink, NoPrompter, Prompter, Reporter, ResolvedTarget,
         SECRET_VARIABLES, SUDO_QUESTION, Silent, TargetName,
     };
 }

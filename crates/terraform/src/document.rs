@@ -39,7 +39,7 @@ impl Snapshot {
             || get(&document, "resource_changes").is_some()
         {
             return refused(
-                "this is a plan, and a state is wanted: save what show -json says without a plan",
+                "this is a plan, and a state is required: save what show -json says without a plan",
             );
         }
         match (get(&document, "version"), text(&document, "format_version")) {

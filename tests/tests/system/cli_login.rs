@@ -123,7 +123,7 @@ fn many_targets_are_not_asked() {
     let shown = terminal.shown();
     for name in ["a", "b", "c"] {
         let error = format!(
-            "hostlink: @login/{name}: the password of you@{name} is wanted, and several targets \
+            "hostlink: @login/{name}: the password of you@{name} is required, and several targets \
              are not asked one by one: --ssh-password-prompt asks once"
         );
         assert!(shown.replace("\r\n", "\n").contains(&error), "{shown:?}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::SECRET_VARIABLES;
 use crate::values::data::Data;
-use crate::values::report::{NobodyToAsk, Prompter, Reporter, Silent};
+use crate::values::report::{NoPrompter, Prompter, Reporter, Silent};
 
 /// Settings that every connector gets.
 ///
@@ -65,7 +65,7 @@ impl Default for Context {
             trust_data: false,
             home: None,
             runtime_directory: None,
-            prompter: Arc::new(NobodyToAsk),
+            prompter: Arc::new(NoPrompter),
             reporter: Arc::new(Silent),
         }
     }

@@ -54,10 +54,10 @@ pub trait Prompter: fmt::Debug + Send + Sync {
 
 /// A prompter without a user: every question fails.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NobodyToAsk;
+pub struct NoPrompter;
 
 #[async_trait]
-impl Prompter for NobodyToAsk {
+impl Prompter for NoPrompter {
     async fn ask_secret(&self, target: &str, question: &str) -> Result<Secret> {
         let message = format!("{question} is required, and there is no terminal to ask on");
         Err(Error::new(ErrorKind::Auth, message).with_target(target))

@@ -38,7 +38,7 @@ async fn a_plan_is_no_state() {
     directory.terraform(&["plan", "-out=plan", "-input=false", "-no-color"]);
     let saved = directory.write("plan.json", &directory.terraform(&["show", "-json", "plan"]));
     let problem = refused(None, &of_file(&saved)).await;
-    assert!(problem.contains("plan.json: this is a plan, and a state is wanted"), "{problem}");
+    assert!(problem.contains("plan.json: this is a plan, and a state is required"), "{problem}");
 }
 
 #[tokio::test]
