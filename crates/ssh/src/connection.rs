@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::files::Files;
 use crate::host::Host;
+use crate::login::gone;
 use crate::reserve::Reserve;
 use crate::settings::FileProtocol;
 use crate::slots::Use;
@@ -78,7 +79,7 @@ impl SshConnection {
             sleep(Duration::from_millis(wait)).await;
             let login = self.host.login()?;
             if !login.is_alive() {
-                return Err(Error::new(ErrorKind::LinkLost, "the ssh connection is gone"));
+                return Err(gone());
             }
             let channel = self.host.slots().channel(Use::Kill);
             match login.open(request, None, Some(channel)).await {
@@ -100,7 +101,6 @@ impl Connection for SshConnection {
         if options.urgent {
             // A kill does not wait for running commands. On a lost link it cannot be sent.
             let alive = self.host.login()?.is_alive();
-            let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
             return if alive { Ok(Slot::default()) } else { Err(gone()) };
         }
         let slot = self.host.slots().take(|| self.files.give_way()).await?;

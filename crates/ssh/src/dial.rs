@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::login::{Login, OPEN_LIMIT, limited};
+use crate::login::{Login, OPEN_LIMIT, gone, limited};
 use crate::mux::{Mux, Opened};
 use crate::sockets::pair;
 
@@ -61,13 +61,9 @@ pub(crate) async fn unix(login: Arc<Login>, number: u64, path: &str) -> Result<B
         let closing = session.close_port_forward(ForwardType::Local, at(&here), target);
         let _ = limited(closing).await?;
         let _ = std::fs::remove_file(&here);
-        stream.map_err(|error| {
-            let gone = Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
-            gone.with_source(error)
-        })
+        stream.map_err(|error| gone().with_source(error))
     });
-    let gone = |_| Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
-    let stream = dialling.await.map_err(gone)??;
+    let stream = dialling.await.map_err(|_| gone())??;
     Ok(Box::new(Dialled { streams: stream, login: held, end: End::Ahead, _mux: None }))
 }
 

@@ -93,7 +93,6 @@ impl Login {
 
     /// Returns why the login ended. A master's channels may end a little before the master.
     async fn lost(&self) -> Error {
-        let gone = || Error::new(ErrorKind::LinkLost, "the ssh connection is gone");
         match &self.owner {
             Owner::Ours(master) => {
                 timeout(LAST_WORDS, master.ended()).await.unwrap_or_else(|_| gone())
@@ -101,6 +100,11 @@ impl Login {
             Owner::Users(_) => gone(),
         }
     }
+}
+
+/// Returns the error for a login that has ended.
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::LinkLost, "the ssh connection is gone")
 }
 
 pub(crate) async fn limited<T>(work: impl Future<Output = T>) -> Result<T> {

@@ -7,7 +7,7 @@ mod made;
 mod owner;
 mod sweep;
 
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
@@ -22,10 +22,10 @@ use self::owner::Owner;
 use crate::engine::{Engine, api_error};
 use crate::settings::{CommitPolicy, Settings, Subject};
 
-/// How long a started container may take to be running.
+/// Time limit for a started container to be running.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// What is needed to open a container.
+/// The input for opening a container.
 pub(crate) struct Opening<'a> {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
@@ -44,13 +44,13 @@ pub(crate) struct Container {
     pub(crate) shown: String,
     pub(crate) settings: Settings,
     /// The one that was seen last.
-    life: StdMutex<Option<String>>,
+    life: parking_lot::Mutex<Option<String>>,
     target: String,
     reporter: Arc<dyn Reporter>,
     end: Mutex<Option<End>>,
 }
 
-/// What to do at the end.
+/// The work at the end.
 #[derive(Debug)]
 enum End {
     /// Stop it: it was stopped before.
@@ -115,7 +115,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Container> {
             (id, shown, Some(End::Remove { made, origin: Origin(image), owner }))
         }
     };
-    let life = StdMutex::new(life(&engine, &id).await);
+    let life = life(&engine, &id).await.into();
     Ok(Container {
         engine,
         id,
@@ -214,7 +214,7 @@ fn soon() -> Option<StopContainerOptions> {
     Some(StopContainerOptions { t: Some(5), ..StopContainerOptions::default() })
 }
 
-/// Whether a container's state has a flag.
+/// Returns whether a container's state has a flag.
 pub(crate) fn is(
     found: &ContainerInspectResponse,
     what: impl Fn(&bollard::models::ContainerState) -> Option<bool>,
@@ -243,14 +243,14 @@ impl Container {
 
     /// Returns the life in which it was last seen.
     pub(crate) fn known_life(&self) -> Option<String> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.life.lock().clone()
     }
 
     /// Queries its current life.
     pub(crate) async fn life(&self) -> Option<String> {
         let now = life(&self.engine, &self.id).await;
         if now.is_some() {
-            self.life.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&now);
+            self.life.lock().clone_from(&now);
         }
         now
     }

@@ -16,10 +16,10 @@ use tokio::time::sleep;
 
 use super::Exec;
 
-/// How many chunks of a running command are read ahead.
+/// Chunks of a running command that are read ahead.
 const AHEAD: usize = 4;
 
-/// How often the state of a command is checked while its output is not consumed.
+/// Interval of checks of a command's state while its output is not consumed.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// If output ends this long after its command, the engine has cut it off (after 2 s): some process
@@ -79,28 +79,28 @@ impl Reader {
                 return;
             }
         }
-        if self.exec.is_cut_off_by_engine() && self.exec.life().is_over_since(CUT_OFF) {
+        if self.exec.is_cut_off_by_engine() && self.exec.life.lock().is_over_since(CUT_OFF) {
             self.sender.closed().await;
         }
         // The receiver may be gone.
         let _ = over.send(());
     }
 
-    /// Whether a stream was reset because its command had ended with unread input. A lost link
-    /// looks the same, but then the engine does not answer. Over SSH a new login may answer, so the
-    /// stream's own login was checked.
+    /// Returns whether a stream was reset because its command had ended with unread input. A lost
+    /// link looks the same, but then the engine does not answer. Over SSH a new login may answer,
+    /// so the stream's own login was checked.
     async fn is_end(&self, error: &io::Error) -> bool {
         let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
         is_reset
             && !self.exec.engine().is_by_tcp()
             && self.exec.inspect().await.is_ok()
-            && self.exec.life().has_ended()
+            && self.exec.life.lock().has_ended()
     }
 
     /// Waits until there is room for a chunk; `None` if it must be read without room, of which
     /// there is `rest`.
     async fn room(&self, length: usize, rest: &mut usize) -> Option<OwnedSemaphorePermit> {
-        while length > *rest || !self.exec.life().has_ended() {
+        while length > *rest || !self.exec.life.lock().has_ended() {
             tokio::select! {
                 room = self.room.clone().acquire_owned() => return room.ok(),
                 () = self.sender.closed() => return None,

@@ -5,7 +5,7 @@ mod ended;
 mod stdin;
 
 use std::io;
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,7 +26,7 @@ use crate::container::Container;
 use crate::engine::{CALL_LIMIT, Engine, api_error, status};
 use crate::frames::frames;
 
-/// How long a terminal may take to accept its size.
+/// Time limit for a terminal to accept its size.
 const RESIZE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Starts a script in the container.
@@ -168,26 +168,22 @@ struct Exec {
     container: Arc<Container>,
     id: String,
     tty: bool,
-    life: Arc<StdMutex<Life>>,
+    life: Arc<parking_lot::Mutex<Life>>,
     /// Held while the terminal is resized: the first size must not be set last.
     resizing: Arc<Mutex<()>>,
 }
 
 impl Exec {
     fn new(container: Arc<Container>, id: String, tty: bool) -> Self {
-        let life = Arc::new(StdMutex::new(Life { seen: Instant::now(), ended: None }));
-        Self { container, id, tty, life, resizing: Arc::default() }
-    }
-
-    fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+        let life = Life { seen: Instant::now(), ended: None };
+        Self { container, id, tty, life: Arc::new(life.into()), resizing: Arc::default() }
     }
 
     /// Inspects the command.
     async fn inspect(&self) -> Result<Value, bollard::errors::Error> {
         let asked = Instant::now();
         let state = self.engine().get(&format!("/exec/{}/json", self.id)).await?;
-        self.life().take(asked, &state);
+        self.life.lock().take(asked, &state);
         Ok(state)
     }
 
@@ -213,7 +209,7 @@ impl Exec {
     }
 }
 
-/// What was seen of a command's state.
+/// The observed state of a command.
 struct Life {
     /// When it was last inspected and running.
     seen: Instant,
@@ -234,7 +230,8 @@ impl Life {
         self.ended.is_some()
     }
 
-    /// Whether it may have ended this long ago, and is known to have ended for half of that.
+    /// Returns whether it may have ended this long ago, and is known to have ended for half of
+    /// that.
     fn is_over_since(&self, time: Duration) -> bool {
         self.ended.is_some_and(|ended| ended.elapsed() >= time / 2) && self.seen.elapsed() >= time
     }

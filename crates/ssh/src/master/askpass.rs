@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostlink_core::{Context, Event};
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -33,10 +34,10 @@ cat "$r"
 rm -f "$r"
 "#;
 
-/// How often to look for a file that is about to appear.
+/// Interval of looks for a file that is about to appear.
 const POLL: Duration = Duration::from_millis(2);
 
-/// How long the script may take to open its FIFO. It opens it unless it is killed.
+/// Time limit for the script to open its FIFO. It opens it unless it is killed.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest question: see [`SCRIPT`].
@@ -63,16 +64,16 @@ pub(crate) struct Patience(Arc<Mutex<(Duration, Option<Instant>)>>);
 impl Patience {
     /// Returns the total so far.
     pub(crate) fn spent(&self) -> Duration {
-        let (total, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (total, since) = *self.0.lock();
         total + since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     fn begin(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Instant::now());
+        self.0.lock().1 = Some(Instant::now());
     }
 
     fn end(&self) {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.0.lock();
         if let Some(since) = spent.1.take() {
             spent.0 += since.elapsed();
         }
@@ -118,7 +119,7 @@ impl Askpass {
         }
         let from_target = self.master == Some(call.parent);
         let question = Question { from_target, asker: call.parent, text: call.text };
-        let reply = self.answers().decide(&question);
+        let reply = self.answers.lock().decide(&question);
         let reply = match reply {
             Reply::Ask => self.prompt_user(&question).await,
             Reply::Refused => self.give_up().await,
@@ -140,7 +141,7 @@ impl Askpass {
         self.patience.end();
         match answer {
             Ok(secret) => {
-                self.answers().note_answered(question);
+                self.answers.lock().note_answered(question);
                 Reply::Secret(secret)
             }
             Err(_) => {
@@ -159,13 +160,9 @@ impl Askpass {
     }
 
     fn ends_the_login(&self, question: &Question) -> bool {
-        let mut answers = self.answers();
+        let mut answers = self.answers.lock();
         answers.note_unanswered(question);
         answers.notes.unanswered.is_some()
-    }
-
-    fn answers(&self) -> MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

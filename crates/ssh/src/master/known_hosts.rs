@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hostlink_core::{Context, Event, Reporter};
+use parking_lot::Mutex;
 
 use crate::settings::{HostKeyPolicy, Settings};
 
@@ -28,7 +29,7 @@ pub(crate) fn end_last_line(settings: &Settings, context: &Context) {
     let default = || context.home.as_ref().map(|home| home.join(".ssh/known_hosts"));
     let file: Option<PathBuf> = settings.known_hosts_file.clone().or_else(default);
     if let Some(path) = file.filter(|path| path.is_absolute() && path.is_file()) {
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = ONE_AT_A_TIME.lock();
         // If we may not write it, ssh may not either, and reports it: see `Unkept`.
         let _not_ours = end(&path);
     }
@@ -49,7 +50,7 @@ fn end(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).open(path)?.write_all(b"\n")
 }
 
-/// What ssh reports if it accepted a key that it could not store: `check_host_key` in OpenSSH's
+/// ssh's report of a key that it accepted and could not store: `check_host_key` in OpenSSH's
 /// `sshconnect.c`. The file follows.
 const NOT_ADDED: &str = "Failed to add the host to the list of known hosts (";
 
@@ -70,7 +71,7 @@ impl Unkept {
 
     /// Reports each such key of the log once. `master` is the process id of the target's ssh.
     pub(super) fn warn(&mut self, log: &Mutex<Log>, master: Option<i32>) {
-        for warning in warnings(&super::lock(log), master) {
+        for warning in warnings(&log.lock(), master) {
             if !self.told.contains(&warning) {
                 self.reporter.report(&self.target, Event::Warning(&warning));
                 self.told.insert(warning);

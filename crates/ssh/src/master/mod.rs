@@ -22,10 +22,11 @@ mod start;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostlink_core::{Context, Error, Event};
+use parking_lot::Mutex;
 use process_wrap::tokio::ChildWrapper;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
@@ -41,10 +42,10 @@ use self::log::Log;
 pub(crate) use self::run::{MasterDirectory, Run, WeakRun};
 use self::start::Start;
 
-/// How long to wait for a killed process. A busy machine may take seconds to end it.
+/// Time limit for the end of a killed process. A busy machine may take seconds to end it.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long to read the output of an ssh that has ended. A proxy may hold the pipe open.
+/// Time limit for the rest of the output of an ssh that has ended. A proxy may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A login that is up.
@@ -59,7 +60,7 @@ pub(crate) struct Master {
     askpass: AbortHandle,
 }
 
-/// How ssh ended: its exit code, unless a signal ended it.
+/// The end of ssh: its exit code, unless a signal ended it.
 #[derive(Clone, Copy, Debug)]
 struct Exit {
     code: Option<i32>,
@@ -100,7 +101,8 @@ impl Master {
         self.directory.path()
     }
 
-    /// Whether ssh is running. It ends within `ssh_server_alive_interval` if the link stalls.
+    /// Returns whether ssh is running. It ends within `ssh_server_alive_interval` if the link
+    /// stalls.
     pub(crate) fn is_alive(&self) -> bool {
         self.exit.borrow().is_none()
     }
@@ -112,7 +114,7 @@ impl Master {
     /// It may be dropped and called again.
     pub(crate) async fn ended(&self) -> Error {
         let exit = self.exited().await;
-        errors::of_lost_link(&lock(&self.log), exit.code)
+        errors::of_lost_link(&self.log.lock(), exit.code)
     }
 
     /// Ends the login, and waits for the end, with a limit. It may be called twice.
@@ -190,7 +192,7 @@ async fn supervise(
         () = &mut read => child.wait().await,
     };
     group.end();
-    lock(&log).end_line();
+    log.lock().end_line();
     let code = status.ok().and_then(|status| status.code());
     ended.send_replace(Some(Exit { code }));
 }
@@ -211,7 +213,7 @@ impl Messages {
         loop {
             match stderr.read(&mut bytes).await {
                 Ok(0) | Err(_) => return,
-                Ok(length) => lock(&self.log).push(&bytes[..length]),
+                Ok(length) => self.log.lock().push(&bytes[..length]),
             }
             self.report();
             self.unkept.warn(&self.log, self.master);
@@ -220,7 +222,7 @@ impl Messages {
 
     /// Reports what ssh says, and the steps of the login among it.
     fn report(&self) {
-        let lines = lock(&self.log).take_fresh();
+        let lines = self.log.lock().take_fresh();
         for line in &lines {
             let event = match line.is_step() {
                 true => Event::Detail(&line.text),
@@ -229,8 +231,4 @@ impl Messages {
             self.context.reporter.report(&self.target, event);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostlink_core::{Context, Error, ErrorKind};
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
@@ -17,9 +18,9 @@ use super::askpass::{self, Askpass, Patience};
 use super::errors::{self, Failure, Login};
 use super::group::{self, Group};
 use super::run::{MasterDirectory, Run};
-use super::{Master, config, known_hosts, lock, watch_over};
+use super::{Master, config, known_hosts, watch_over};
 
-/// How often to look for the control socket, which ssh links into place once it listens.
+/// Interval of looks for the control socket, which ssh links into place once it listens.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A login that is being made.
@@ -81,8 +82,8 @@ impl<'a> Start<'a> {
                 return Ok(master);
             }
             if self.took() > self.limit {
-                let notes = lock(&answers).notes.clone();
-                let log = lock(&master.log);
+                let notes = answers.lock().notes.clone();
+                let log = master.log.lock();
                 let login =
                     Login { log: &log, notes: &notes, master: master.group.pid(), code: None };
                 return Err(errors::of_deadline(&login, self.limit));
@@ -96,8 +97,8 @@ impl<'a> Start<'a> {
     }
 
     fn failed(&self, master: &Master, answers: &Mutex<Answers>, code: Option<i32>) -> Failure {
-        let notes = lock(answers).notes.clone();
-        let mut log = lock(&master.log);
+        let notes = answers.lock().notes.clone();
+        let mut log = master.log.lock();
         // The user's configuration has the name of a link.
         let link = master.directory().join(config::USERS);
         if let Ok(file) = std::fs::read_link(&link) {

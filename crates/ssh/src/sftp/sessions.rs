@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use hostlink_core::transfer::CLEAN_LIMIT;
 use hostlink_core::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +67,7 @@ impl Sessions {
         }
     }
 
-    /// Whether files must go through SFTP.
+    /// Returns whether files must go through SFTP.
     pub(super) fn insists(&self) -> bool {
         self.policy == Policy::Sftp
     }
@@ -114,7 +115,7 @@ impl Sessions {
     /// Returns the opening that is under way or done, or starts one. It continues if its caller is
     /// dropped, so that a server that does not answer costs the time limit once.
     fn opening(&self) -> Opening {
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.lock();
         if let Some(opening) = slot.as_ref().filter(|opening| !self.is_outdated(opening)) {
             return opening.clone();
         }
@@ -175,7 +176,7 @@ impl Sessions {
 
     /// Ends the session if no file uses it.
     pub(super) fn end_if_idle(&self) {
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.lock();
         let opened = slot.as_ref().and_then(|opening| opening.peek());
         if let Some(Ok(session)) = opened
             && Arc::strong_count(session) == 1
@@ -187,7 +188,7 @@ impl Sessions {
 
     /// Ends the session. The next file would open a new one.
     pub(super) fn end(&self) {
-        let opening = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let opening = self.slot.lock().take();
         if let Some(Ok(session)) = opening.as_ref().and_then(|opening| opening.peek()) {
             session.end();
         }
