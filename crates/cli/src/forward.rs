@@ -46,29 +46,10 @@ fn explained(error: Error, forward: &Forward) -> Error {
     if error.kind() == ErrorKind::Unsupported {
         return error;
     }
-    let listen = match forward {
-        Forward::Local { listen, .. }
-        | Forward::Remote { listen, .. }
-        | Forward::Dynamic { listen } => listen,
-    };
-    let flag = flag(forward);
-    let message = format!("{flag} {listen}: {}", error.message());
-    let target = error.target().map(str::to_owned);
-    let wrapped = Error::new(error.kind(), message).with_source(error);
-    match target {
-        Some(target) => wrapped.with_target(target),
-        None => wrapped,
-    }
+    error.within(format_args!("{} {}", forward.flag(), forward.listen()))
 }
 
-fn flag(forward: &Forward) -> &'static str {
-    match forward {
-        Forward::Local { .. } => "-L",
-        Forward::Remote { .. } => "-R",
-        Forward::Dynamic { .. } => "-D",
-    }
-}
-
+/// Describes an open forward.
 fn described(forward: &Forward, open: &dyn Forwarding) -> String {
     let listen = open.listen();
     match forward {

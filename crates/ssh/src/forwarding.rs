@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::login::{Login, Owner, limited};
 
-/// How often a forward checks that the user's master is alive.
+/// Interval at which a forward checks that the user's master is alive.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts `forward`.
@@ -48,11 +48,7 @@ impl OpenSshForwarding {
             let error = Error::new(ErrorKind::Connect, message);
             return Err(error.with_stderr_tail(said.join("\n").as_bytes()));
         }
-        let mut listen = match forward {
-            Forward::Local { listen, .. }
-            | Forward::Remote { listen, .. }
-            | Forward::Dynamic { listen } => listen.clone(),
-        };
+        let mut listen = forward.listen().clone();
         // ssh prints the port that the host chose for port 0.
         if let Endpoint::Tcp(_, port @ 0) = &mut listen
             && let Ok(chosen) = String::from_utf8_lossy(&output.stdout).trim().parse()
@@ -151,15 +147,12 @@ fn words(forward: &Forward) -> Result<Vec<String>> {
         Endpoint::Tcp(host, port) if host.contains(':') => Ok(format!("[{host}]:{port}")),
         Endpoint::Tcp(host, port) => Ok(format!("{host}:{port}")),
     };
-    Ok(match forward {
-        Forward::Local { listen, to } => {
-            vec!["-L".into(), format!("{}:{}", part(listen)?, part(to)?)]
-        }
-        Forward::Remote { listen, to } => {
-            vec!["-R".into(), format!("{}:{}", part(listen)?, part(to)?)]
-        }
-        Forward::Dynamic { listen } => vec!["-D".into(), part(listen)?],
-    })
+    let listen = part(forward.listen())?;
+    let sockets = match forward {
+        Forward::Local { to, .. } | Forward::Remote { to, .. } => format!("{listen}:{}", part(to)?),
+        Forward::Dynamic { .. } => listen,
+    };
+    Ok(vec![forward.flag().to_owned(), sockets])
 }
 
 async fn control(login: &Login, order: &str, words: &[String]) -> Result<std::process::Output> {

@@ -109,6 +109,26 @@ impl Forward {
         let (listen, rest) = take_listen(&parts).ok_or_else(refused)?;
         if rest.is_empty() { Ok(Self::Dynamic { listen }) } else { Err(refused()) }
     }
+
+    /// Returns the flag of ssh(1).
+    #[must_use]
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => "-L",
+            Self::Remote { .. } => "-R",
+            Self::Dynamic { .. } => "-D",
+        }
+    }
+
+    /// Returns the socket that takes connections.
+    #[must_use]
+    pub fn listen(&self) -> &Endpoint {
+        match self {
+            Self::Local { listen, .. } | Self::Remote { listen, .. } | Self::Dynamic { listen } => {
+                listen
+            }
+        }
+    }
 }
 
 /// An active forward.
