@@ -21,15 +21,11 @@ pub(crate) fn frames(
 ) -> BoxStream<'static, io::Result<Chunk>> {
     let raw = chunks(Stream::Stdout, reader);
     let reading = Frames { raw, rest: Bytes::new(), frame: Frame::default(), reset_is_end };
-    let next = |reading: Option<Frames>| async move {
-        let mut reading = reading?;
-        match reading.next().await {
-            Ok(Some(chunk)) => Some((Ok(chunk), Some(reading))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
+    let next = |mut reading: Frames| async move {
+        let chunk = reading.next().await?;
+        Ok(chunk.map(|chunk| (chunk, reading)))
     };
-    stream::unfold(Some(reading), next).boxed()
+    stream::try_unfold(reading, next).boxed()
 }
 
 struct Frames {
@@ -45,9 +41,9 @@ const HEADER: usize = 8;
 #[derive(Default)]
 struct Frame {
     header: [u8; HEADER],
-    /// How many bytes of the header have arrived.
+    /// The bytes of the header that have arrived.
     known: usize,
-    /// How many bytes of the frame are left.
+    /// The bytes of the frame that are left.
     left: usize,
 }
 

@@ -9,12 +9,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use hostlink_core::streams::{chunks, until_hang_up};
 use hostlink_core::{
-    Error, ErrorKind, ExitStatus, Process, Result, SECRET_VARIABLES, Script, Stream, TerminalSize,
+    Chunk, Error, ErrorKind, ExitStatus, Process, Result, SECRET_VARIABLES, Script, Stream,
+    TerminalSize,
 };
 use process_wrap::tokio::{CommandWrap, ProcessSession};
+use tokio::process::{ChildStderr, ChildStdout};
 
 use crate::control::Control;
 
@@ -36,13 +38,11 @@ pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
     // children (as PID 1).
     let mut child = spawned.into_inner();
     let stdin = child.stdin().take().expect("stdin is a pipe");
-    let stdout = child.stdout().take().expect("stdout is a pipe");
-    let stderr = child.stderr().take().expect("stderr is a pipe");
+    let output = output(child.stdout().take(), child.stderr().take());
     let reaped = Arc::new(AtomicBool::new(false));
-    let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
         stdin: Some(Box::pin(stdin)),
-        output: output.boxed(),
+        output,
         control: Box::new(Control::new(script, child.id(), reaped.clone(), None)),
         terminal: None,
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
@@ -52,25 +52,19 @@ pub(crate) fn on_pipes(script: &Script) -> Result<Process> {
 /// Starts `sh` on three pipes, with a pseudo-terminal as its controlling terminal.
 pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
     let (pty, pts) = pty_process::open().map_err(no_terminal)?;
-    let mut command =
-        pty_process::Command::new("sh").arg("-c").arg(OsStr::from_bytes(script.argument()));
-    command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in SECRET_VARIABLES {
-        command = command.env_remove(name);
-    }
+    let command = shell(script).stdin(Stdio::piped());
+    let mut command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     // Closing our end would be a hang-up, and reading an end whose other end is not open is an
     // error.
     let ours = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
     let spawned = command.spawn_borrowed(&pts);
     let mut child = spawned.map_err(|error| not_started(io::Error::other(error)))?;
     let stdin = child.stdin.take().expect("stdin is a pipe");
-    let stdout = child.stdout.take().expect("stdout is a pipe");
-    let stderr = child.stderr.take().expect("stderr is a pipe");
+    let output = output(child.stdout.take(), child.stderr.take());
     let reaped = Arc::new(AtomicBool::new(false));
-    let output = stream::select(chunks(Stream::Stdout, stdout), chunks(Stream::Stderr, stderr));
     Ok(Process {
         stdin: Some(Box::pin(stdin)),
-        output: output.boxed(),
+        output,
         control: Box::new(Control::new(script, child.id(), reaped.clone(), None)),
         terminal: Some(Box::new(pty)),
         exit: Box::pin(async move {
@@ -85,13 +79,9 @@ pub(crate) fn on_pipes_beside_terminal(script: &Script) -> Result<Process> {
 pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process> {
     let (pty, pts) = pty_process::open().map_err(no_terminal)?;
     pty.resize(pty_process::Size::new(size.rows, size.columns)).map_err(no_terminal)?;
-    let mut command =
-        pty_process::Command::new("sh").arg("-c").arg(OsStr::from_bytes(script.argument()));
-    for name in SECRET_VARIABLES {
-        command = command.env_remove(name);
-    }
     let window = pty.as_fd().try_clone_to_owned().map_err(|error| no_terminal(error.into()))?;
-    let mut child = command.spawn(pts).map_err(|error| not_started(io::Error::other(error)))?;
+    let mut child =
+        shell(script).spawn(pts).map_err(|error| not_started(io::Error::other(error)))?;
     let reaped = Arc::new(AtomicBool::new(false));
     let (reader, writer) = pty.into_split();
     Ok(Process {
@@ -101,6 +91,23 @@ pub(crate) fn on_terminal(script: &Script, size: TerminalSize) -> Result<Process
         terminal: None,
         exit: Box::pin(async move { ended(child.wait().await, &reaped) }),
     })
+}
+
+/// Returns the command for a script on a pseudo-terminal.
+fn shell(script: &Script) -> pty_process::Command {
+    let shell = pty_process::Command::new("sh").arg("-c");
+    let shell = shell.arg(OsStr::from_bytes(script.argument()));
+    SECRET_VARIABLES.iter().fold(shell, |shell, name| shell.env_remove(name))
+}
+
+/// Reads both outputs, which are pipes.
+fn output(
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+) -> BoxStream<'static, io::Result<Chunk>> {
+    let stdout = chunks(Stream::Stdout, stdout.expect("stdout is a pipe"));
+    let stderr = chunks(Stream::Stderr, stderr.expect("stderr is a pipe"));
+    stream::select(stdout, stderr).boxed()
 }
 
 fn no_terminal(error: pty_process::Error) -> Error {

@@ -24,15 +24,11 @@ pub fn chunks(
     reader: impl AsyncRead + Send + 'static,
 ) -> BoxStream<'static, io::Result<Chunk>> {
     let reading = Reading { reader: Box::pin(reader), buffer: BytesMut::new(), size: BUFFER };
-    let read = move |reading: Option<Reading<_>>| async move {
-        let mut reading = reading?;
-        match reading.next().await {
-            Ok(bytes) if bytes.is_empty() => None,
-            Ok(bytes) => Some((Ok(Chunk { stream, bytes }), Some(reading))),
-            Err(error) => Some((Err(error), None)),
-        }
+    let read = move |mut reading: Reading<_>| async move {
+        let bytes = reading.next().await?;
+        Ok((!bytes.is_empty()).then_some((Chunk { stream, bytes }, reading)))
     };
-    stream::unfold(Some(reading), read).boxed()
+    stream::try_unfold(reading, read).boxed()
 }
 
 struct Reading<R> {
