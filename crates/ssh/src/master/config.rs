@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hostlink_core::{Context, Error, ErrorKind, Result};
 
+use crate::destination::Destination;
 use crate::fields;
 use crate::settings::{HostKeyPolicy, Settings};
 
@@ -219,41 +220,17 @@ fn target_arguments(settings: &Settings, arguments: &mut Vec<OsString>) {
 
 /// Returns the arguments that make ssh print its settings for a jump host.
 pub(crate) fn query_arguments(directory: &Path, jump: &str) -> Vec<OsString> {
-    let destination = Destination::parse(jump);
+    let (user, host) = match Destination::parse(jump) {
+        Ok(hop) => (hop.user, hop.host),
+        Err(_) => (None, jump.to_owned()),
+    };
     let mut arguments: Vec<OsString> = vec!["-G".into(), "-F".into()];
     arguments.push(directory.join("config").into_os_string());
-    if let Some(user) = destination.user {
+    if let Some(user) = user {
         arguments.extend(["-l".into(), user.into()]);
     }
-    arguments.extend(["--".into(), destination.host.into()]);
+    arguments.extend(["--".into(), host.into()]);
     arguments
-}
-
-/// Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`, as `ProxyJump` does.
-#[derive(Debug, PartialEq, Eq)]
-struct Destination {
-    user: Option<String>,
-    host: String,
-}
-
-impl Destination {
-    fn parse(text: &str) -> Self {
-        let text = text.trim();
-        let text = text.strip_prefix("ssh://").unwrap_or(text).trim_end_matches('/');
-        let (user, place) = match text.rsplit_once('@') {
-            Some((user, place)) => (Some(user.to_owned()), place),
-            None => (None, text),
-        };
-        let host = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, _)) => host,
-            // Two colons or more mean an IPv6 address.
-            None => match place.split_once(':') {
-                Some((host, port)) if !port.contains(':') => host,
-                _ => place,
-            },
-        };
-        Self { user, host: host.to_owned() }
-    }
 }
 
 /// Returns `user@host` as in ssh's questions, from the output of `ssh -G`.
@@ -296,17 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_is_taken_apart() {
-        for (text, user, host) in [
-            ("bastion", None, "bastion"),
-            ("me@bastion:2222", Some("me"), "bastion"),
-            ("ssh://me@bastion:2222/", Some("me"), "bastion"),
-            ("me@corp@bastion", Some("me@corp"), "bastion"),
-            ("[::1]:22", None, "::1"),
-            ("fe80::1", None, "fe80::1"),
+    fn a_query_names_the_user_and_the_host_of_a_jump() {
+        for (jump, expected) in [
+            ("bastion", &["--", "bastion"][..]),
+            ("me@bastion:2222", &["-l", "me", "--", "bastion"]),
+            ("me@corp@bastion", &["-l", "me@corp", "--", "bastion"]),
+            ("[::1]:22", &["--", "::1"]),
+            ("fe80::1", &["--", "fe80::1"]),
         ] {
-            let expected = Destination { user: user.map(ToOwned::to_owned), host: host.to_owned() };
-            assert_eq!(Destination::parse(text), expected, "{text}");
+            let arguments = query_arguments(Path::new("/d"), jump);
+            assert_eq!(arguments[3..], *expected, "{jump}");
         }
     }
 

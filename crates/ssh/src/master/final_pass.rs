@@ -7,14 +7,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use glob::{MatchOptions, glob_with};
+
 /// The depth of includes that ssh allows.
 const DEPTH: usize = 16;
 
-/// Whether the file, or one that it includes, asks for the final pass. Relative includes are in
-/// `.ssh` in `home`.
+/// Returns whether the file, or one that it includes, asks for the final pass. Relative includes
+/// are in `.ssh` in `home`.
 ///
-/// An include is not followed if it has a token, a variable, or a wildcard before its last name.
-/// Our defaults then come before a `Match final` in it.
+/// An include is not followed if it has a token or a variable. Our defaults then come before a
+/// `Match final` in it.
 pub(super) fn is_asked_for(file: &Path, home: Option<&Path>) -> bool {
     asks(file, home, DEPTH)
 }
@@ -63,7 +65,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Whether `final` is a criterion, and not the argument of one.
+/// Returns whether `final` is a criterion, and not the argument of one.
 fn names_final(words: &[String]) -> bool {
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -79,7 +81,7 @@ fn names_final(words: &[String]) -> bool {
     false
 }
 
-/// Returns the files that match a pattern.
+/// Returns the files that match a pattern of glob(7).
 fn included(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
     let path = match (pattern.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -87,32 +89,13 @@ fn included(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
         (None, Some(home)) => home.join(".ssh").join(pattern),
         (_, None) => PathBuf::from(pattern),
     };
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Vec::new();
+    let options = MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..MatchOptions::default()
     };
-    let name = name.to_string_lossy();
-    if !name.contains(['*', '?']) {
-        return vec![path];
-    }
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name());
-    // Not hidden files, as in glob(7).
-    let meant = names.filter(|found| {
-        let found = found.to_string_lossy();
-        !found.starts_with('.') && fits(name.as_bytes(), found.as_bytes())
-    });
-    meant.map(|found| directory.join(found)).collect()
-}
-
-/// Whether a name fits a pattern of `*` and `?`.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern, name) {
-        ([], []) => true,
-        ([b'*', rest @ ..], _) => (0..=name.len()).any(|from| fits(rest, &name[from..])),
-        ([b'?', pattern @ ..], [_, name @ ..]) => fits(pattern, name),
-        ([left, pattern @ ..], [right, name @ ..]) => left == right && fits(pattern, name),
-        _ => false,
-    }
+    let found = path.to_str().and_then(|pattern| glob_with(pattern, options).ok());
+    found.into_iter().flatten().flatten().collect()
 }
 
 #[cfg(test)]
@@ -155,6 +138,7 @@ mod tests {
         for (include, asked) in [
             ("config.d/*.conf", true),
             ("config.d/?.conf", true),
+            ("con*.d/a.conf", true),
             ("nothing config.d/a.conf", true),
             ("~/.ssh/config.d/*", true),
             (&absolute, true),
