@@ -1,17 +1,16 @@
-//! What one source says of hosts and groups, before anything is asked or merged.
+//! The hosts and groups of one source, before connectors are queried and sources merged.
 
 use std::sync::Arc;
 
 use hostlink_core::{Data, Value};
 use indexmap::IndexMap;
-use serde_json::{Map, json};
 
 use crate::place::{Place, Position};
 
 /// The group that every host is in.
 pub const ALL: &str = "all";
 
-/// How the name of a host begins that is written out.
+/// The start of a host's name that is written in full.
 const SSH: &str = "@ssh/";
 
 /// The name of the host that is meant: `web1` by `@ssh/web1`, too.
@@ -24,12 +23,12 @@ pub(crate) fn long_name(name: &str) -> Option<String> {
     is_plain(name).then(|| [SSH, name].concat())
 }
 
-/// Whether a name is neither that of a connector's target nor that of a chain.
+/// Returns whether a name is neither that of a connector's target nor that of a chain.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('@') && !name.contains("/@")
 }
 
-/// What one source says: the tree of an inventory file.
+/// The content of one source: the tree of an inventory file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Definition {
     /// The data of the group `all`.
@@ -45,7 +44,7 @@ pub struct Definition {
 pub struct HostDefinition {
     /// Its name.
     pub name: String,
-    /// How it is reached, if not by its name: a target's name or a chain.
+    /// The target that reaches it, if not its name: a target's name or a chain.
     pub target: Option<String>,
     /// Its own data.
     pub data: Data,
@@ -140,40 +139,7 @@ impl Child {
     }
 }
 
-/// Escapes the characters that JSON allows as they are, and YAML does not (YAML 1.2,
-/// `c-printable`). They can only be in strings.
-fn escaped_for_yaml(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            _ => text.push(c),
-        }
-    }
-    text
-}
-
 impl Definition {
-    /// The tree as JSON, which is YAML too. Secrets that are given as [`hostlink_core::Secret`] are
-    /// masked.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        let hosts = |hosts: &[HostDefinition]| hosts.iter().map(host).collect::<Vec<_>>();
-        let groups = self.groups.iter().map(|(name, group)| {
-            let children: Vec<&str> =
-                group.children.iter().map(|child| child.name.as_str()).collect();
-            let group = json!({
-                "hosts": hosts(&group.hosts), "children": children, "data": group.data,
-            });
-            (name.clone(), group)
-        });
-        let groups: Map<String, serde_json::Value> = groups.collect();
-        let whole = json!({"data": self.data, "hosts": hosts(&self.hosts), "groups": groups});
-        escaped_for_yaml(&whole.to_string())
-    }
-
     /// Every set of data and its position.
     pub(crate) fn all_data<'a>(
         &'a self,
@@ -191,16 +157,4 @@ impl Definition {
     pub(crate) fn targets(&self) -> impl Iterator<Item = &HostDefinition> {
         self.hosts.iter().chain(self.groups.values().flat_map(|group| &group.hosts))
     }
-}
-
-fn host(host: &HostDefinition) -> serde_json::Value {
-    if host.target.is_none() && host.data.iter().next().is_none() {
-        return json!(host.name);
-    }
-    let mut object = Map::from_iter([("name".to_owned(), json!(host.name))]);
-    if let Some(target) = &host.target {
-        object.insert("target".into(), json!(target));
-    }
-    object.insert("data".into(), json!(host.data));
-    object.into()
 }

@@ -2,6 +2,7 @@
 
 use hostlink_core::{Result, Value};
 use hostlink_inventory::{Definition, Format, HostDefinition};
+use serde_json::{Map, json};
 
 /// The longest key that YAML accepts without a leading `?` (YAML 1.2.2, 7.4.2), which JSON does not
 /// have. Quotes and escapes count.
@@ -31,25 +32,68 @@ pub fn written_again(
     if hosts(definition).count() > MAX_PRINTED {
         return Ok(());
     }
-    let printed = definition.to_json();
+    let printed = json_of(definition);
     for format in [Format::Json, Format::Yaml] {
         if format == Format::Yaml && longest_key(definition) > LONGEST_KEY {
             continue;
         }
         let again = read(&printed, format, "printed")
             .map_err(|error| format!("{printed} is not valid {format:?}: {error}"))?;
-        if !are_same(definition, &again) || again.to_json() != printed {
-            return Err(format!("{printed} is {} when it is read as {format:?}", again.to_json()));
+        if !are_same(definition, &again) || json_of(&again) != printed {
+            return Err(format!("{printed} is {} when it is read as {format:?}", json_of(&again)));
         }
     }
     Ok(())
+}
+
+/// Returns the tree as JSON, which is YAML too.
+fn json_of(definition: &Definition) -> String {
+    let hosts = |hosts: &[HostDefinition]| hosts.iter().map(json_of_host).collect::<Vec<_>>();
+    let groups = definition.groups.iter().map(|(name, group)| {
+        let children: Vec<&str> = group.children.iter().map(|child| child.name.as_str()).collect();
+        let group = json!({
+            "hosts": hosts(&group.hosts), "children": children, "data": group.data,
+        });
+        (name.clone(), group)
+    });
+    let groups: Map<String, serde_json::Value> = groups.collect();
+    let whole =
+        json!({"data": definition.data, "hosts": hosts(&definition.hosts), "groups": groups});
+    escaped_for_yaml(&whole.to_string())
+}
+
+fn json_of_host(host: &HostDefinition) -> serde_json::Value {
+    if host.target.is_none() && host.data.iter().next().is_none() {
+        return json!(host.name);
+    }
+    let mut object = Map::from_iter([("name".to_owned(), json!(host.name))]);
+    if let Some(target) = &host.target {
+        object.insert("target".into(), json!(target));
+    }
+    object.insert("data".into(), json!(host.data));
+    object.into()
+}
+
+/// Escapes the characters that JSON allows as they are, and YAML does not (YAML 1.2,
+/// `c-printable`). They can only be in strings.
+fn escaped_for_yaml(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => text.push(c),
+        }
+    }
+    text
 }
 
 fn hosts(definition: &Definition) -> impl Iterator<Item = &HostDefinition> {
     definition.hosts.iter().chain(definition.groups.values().flat_map(|group| &group.hosts))
 }
 
-/// Whether two definitions are the same, apart from positions in files.
+/// Returns whether two definitions are the same, apart from positions in files.
 fn are_same(one: &Definition, other: &Definition) -> bool {
     let of_host =
         |host: &HostDefinition| (host.name.clone(), host.target.clone(), host.data.clone());
