@@ -45,15 +45,9 @@ fn text(about: &About<'_>) -> String {
 }
 
 fn field_text(field: &DataField) -> String {
-    let default = match field.default {
-        "" => String::new(),
-        default => format!(", default {default}"),
-    };
     let secret = if field.secret { ", secret" } else { "" };
-    format!(
-        "    {} ({}{default}{secret})\n        {}\n",
-        field.key, field.type_name, field.description
-    )
+    let (key, what) = (field.key, field.type_and_default());
+    format!("    {key} ({what}{secret})\n        {}\n", field.description)
 }
 
 fn object(about: &About<'_>) -> Value {

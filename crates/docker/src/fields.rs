@@ -92,17 +92,14 @@ impl FromValue for CommitPolicy {
     const EXPECTED: &'static str = "always, on-success or never";
 
     fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            // YAML's yes and no.
-            Value::Bool(true) => Some(Self::Always),
-            Value::Bool(false) => Some(Self::Never),
-            Value::String(text) => match text.to_ascii_lowercase().as_str() {
-                "always" | "true" | "yes" => Some(Self::Always),
-                "on-success" => Some(Self::OnSuccess),
-                "never" | "false" | "no" => Some(Self::Never),
-                _ => None,
-            },
-            _ => None,
-        }
+        value.choice(&[
+            ("always", Self::Always),
+            ("true", Self::Always),
+            ("yes", Self::Always),
+            ("on-success", Self::OnSuccess),
+            ("never", Self::Never),
+            ("false", Self::Never),
+            ("no", Self::Never),
+        ])
     }
 }

@@ -74,11 +74,7 @@ fn properties(registry: &Registry) -> Map<String, Value> {
 
 /// Values may be text wherever a command line gives them, so no type is asked for.
 fn property(field: &DataField) -> Value {
-    let default = match field.default {
-        "" => String::new(),
-        default => format!(", default {default}"),
-    };
-    let description = format!("{} ({}{default})", field.description, field.type_name);
+    let description = format!("{} ({})", field.description, field.type_and_default());
     match field.secret {
         true => json!({"description": description, "writeOnly": true}),
         false => json!({"description": description}),

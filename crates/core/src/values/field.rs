@@ -33,6 +33,15 @@ impl DataField {
         Self { key, description, type_name, default: "", secret: false, guarded: false }
     }
 
+    /// Returns the type and the default, as help texts show them.
+    #[must_use]
+    pub fn type_and_default(&self) -> String {
+        match self.default {
+            "" => self.type_name.to_owned(),
+            default => format!("{}, default {default}", self.type_name),
+        }
+    }
+
     /// The default as a value.
     ///
     /// # Panics
@@ -59,7 +68,7 @@ impl DataField {
 /// use hostlink_core::{Data, DataReader, data_fields};
 ///
 /// data_fields! {
-///     /// How a shelf is reached.
+///     /// The place of a shelf.
 ///     #[derive(Debug)]
 ///     struct Settings from DataReader<'_>;
 ///

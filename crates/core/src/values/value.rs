@@ -90,6 +90,19 @@ impl<T: Into<Self>> From<Vec<T>> for Value {
 }
 
 impl Value {
+    /// Returns the choice of this word: text in small or capital letters, or a boolean (YAML's yes
+    /// and no), which is the word `true` or `false`. `None` for any other value.
+    #[must_use]
+    pub fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let word = match self {
+            Self::Bool(true) => "true",
+            Self::Bool(false) => "false",
+            Self::String(text) => text,
+            _ => return None,
+        };
+        words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, choice)| *choice)
+    }
+
     /// Returns whether it contains a whole number that does not fit into 64 bits: if it was read
     /// from JSON, it has lost digits.
     #[must_use]
@@ -120,15 +133,7 @@ impl FromValue for bool {
     const EXPECTED: &'static str = "true or false";
 
     fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Bool(value) => Some(*value),
-            Value::String(text) => match text.to_ascii_lowercase().as_str() {
-                "true" | "yes" => Some(true),
-                "false" | "no" => Some(false),
-                _ => None,
-            },
-            _ => None,
-        }
+        value.choice(&[("true", true), ("yes", true), ("false", false), ("no", false)])
     }
 }
 

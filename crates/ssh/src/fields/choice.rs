@@ -17,18 +17,14 @@ impl FromValue for HostKeyPolicy {
     const EXPECTED: &'static str = "yes, accept-new or no";
 
     fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            // YAML's yes and no.
-            Value::Bool(true) => Some(Self::Yes),
-            Value::Bool(false) => Some(Self::No),
-            Value::String(text) => match text.to_ascii_lowercase().as_str() {
-                "yes" | "true" => Some(Self::Yes),
-                "accept-new" => Some(Self::AcceptNew),
-                "no" | "off" | "false" => Some(Self::No),
-                _ => None,
-            },
-            _ => None,
-        }
+        value.choice(&[
+            ("yes", Self::Yes),
+            ("true", Self::Yes),
+            ("accept-new", Self::AcceptNew),
+            ("no", Self::No),
+            ("off", Self::No),
+            ("false", Self::No),
+        ])
     }
 }
 
@@ -49,14 +45,12 @@ impl FromValue for FileProtocol {
     const EXPECTED: &'static str = "auto, sftp, scp or stream";
 
     fn from_value(value: &Value) -> Option<Self> {
-        let Value::String(text) = value else { return None };
-        match text.to_ascii_lowercase().as_str() {
-            "auto" => Some(Self::Auto),
-            "sftp" => Some(Self::Sftp),
-            "scp" => Some(Self::Scp),
-            "stream" => Some(Self::Stream),
-            _ => None,
-        }
+        value.choice(&[
+            ("auto", Self::Auto),
+            ("sftp", Self::Sftp),
+            ("scp", Self::Scp),
+            ("stream", Self::Stream),
+        ])
     }
 }
 
