@@ -13,10 +13,8 @@ mod shells;
 use std::error::Error as _;
 use std::path::PathBuf;
 
+use hostlink::transfer::TEMPORARY_MARK;
 use hostlink::{CommandOutput, ConnectorArguments, Error, ErrorKind, Link, StringCommand};
-
-/// What precedes the random part of a temporary file's name.
-const TEMPORARY: &str = ".hostlink-";
 
 /// The rows of one file.
 struct Table {
@@ -48,7 +46,7 @@ impl Table {
         let faults = [
             (!reads.contains(cause), format!("{cause:?} is missing")),
             (reads.lines().count() != 1, "it is not one line".to_owned()),
-            (reads.contains(TEMPORARY), "a hidden name is shown".to_owned()),
+            (reads.contains(TEMPORARY_MARK), "a hidden name is shown".to_owned()),
         ];
         let faults = faults.into_iter().filter(|(is_one, _)| *is_one);
         self.faults.extend(faults.map(|(_, fault)| format!("{fault}:\n{row}")));
@@ -104,11 +102,11 @@ fn without_script(said: &str) -> String {
 /// Removes random parts of temporary names and fingerprints, and numbers of descriptors and lines.
 fn without_random(text: &str) -> String {
     let mut masked = text.to_owned();
-    for mark in [TEMPORARY, "SHA256:", "/self/fd/", "  sh: ", " line "] {
+    for mark in [TEMPORARY_MARK, "SHA256:", "/self/fd/", "  sh: ", " line "] {
         let mut parts = masked.split(mark);
         let first = parts.next().unwrap_or_default().to_owned();
         let is_random = |c: char| match mark {
-            TEMPORARY => c.is_ascii_hexdigit(),
+            TEMPORARY_MARK => c.is_ascii_hexdigit(),
             "SHA256:" => c.is_ascii_alphanumeric() || "+/".contains(c),
             _ => c.is_ascii_digit(),
         };
@@ -129,11 +127,8 @@ async fn failed(link: &Link, line: &str, arguments: &ConnectorArguments) -> Erro
 #[test]
 fn the_control_a_row_without_its_cause_or_with_a_hidden_name_is_refused() {
     let error = |text: &str| Error::new(ErrorKind::Transfer, text);
-    for (cause, text) in [
-        ("disk full", "tar failed"),
-        ("", "two\nlines"),
-        ("", "cannot create /srv/.f.hostlink-0123: no"),
-    ] {
+    let hidden = format!("cannot create /srv/.f{TEMPORARY_MARK}0123: no");
+    for (cause, text) in [("disk full", "tar failed"), ("", "two\nlines"), ("", &hidden)] {
         let mut table = Table::new("none");
         table.add("it", cause, &error(text));
         assert_eq!(table.faults.len(), 1, "{text}");

@@ -1,10 +1,10 @@
-//! What is read, and where it lands on this machine.
+//! Races about files that are read, and about their destinations on this machine.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use hostlink::transfer::GetOptions;
+use hostlink::transfer::{GetOptions, TEMPORARY_MARK};
 use hostlink::{ConnectorArguments, Link};
 
 use super::{NOBODY, Scene, Step, TRIES};
@@ -86,7 +86,7 @@ fn swap(path: &Path, target: &str) {
     let _ = fs::rename(&aside, path);
 }
 
-/// Whether a regular file of the tree has what is outside of it.
+/// Returns whether a regular file of the tree has what is outside of it.
 fn has_secret(tree: &Path) -> bool {
     fs::read_dir(tree).into_iter().flatten().flatten().any(|entry| {
         let path = entry.path();
@@ -135,9 +135,9 @@ pub(super) async fn race_of_destinations(scene: &Scene, link: &Link, mode: u32) 
     assert_eq!(fs::read(to.join("sub/two")).unwrap(), b"theirs", "the control");
 }
 
-/// Whether something lands outside if a directory is filled by paths.
+/// Returns whether something lands outside if a directory is filled by paths.
 fn naive_copy_lands_outside(scene: &Scene) -> bool {
-    let stage = scene.path("race").join(".f.hostlink-0");
+    let stage = scene.path("race").join(format!(".f{TEMPORARY_MARK}0"));
     let _ = fs::remove_file(&stage).or_else(|_| fs::remove_dir_all(&stage));
     if fs::create_dir(&stage).is_ok() {
         for number in 0..100 {
@@ -208,7 +208,7 @@ fn moved_away(race: &Path, _victim: &str) {
 fn temporaries(race: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(race).unwrap().flatten();
     let ours = entries.filter(|entry| {
-        entry.file_name().to_string_lossy().starts_with(".f.hostlink-")
+        entry.file_name().to_string_lossy().starts_with(&format!(".f{TEMPORARY_MARK}"))
             && entry.file_type().is_ok_and(|kind| !kind.is_symlink())
     });
     ours.map(|entry| entry.path()).collect()

@@ -70,7 +70,7 @@ impl Scene {
         assert_eq!(fs::read(victim.join("secret")).unwrap(), b"secret", "{when}");
     }
 
-    /// What is left of transfers.
+    /// Returns the leftovers of transfers.
     fn temporaries(&self) -> Vec<String> {
         let names = fs::read_dir(self.path("race")).unwrap();
         let names = names.map(|it| it.unwrap().file_name().into_string().unwrap());
@@ -153,11 +153,12 @@ fn below(race: &Path, victim: &str) {
     let _ = fs::rename(&aside, &sub);
 }
 
-/// What a transfer has just made beside the destination.
+/// Replaces the file that a transfer has just made beside the destination by a symlink.
 fn temporary(race: &Path, victim: &str) {
+    let ours = format!(".f{TEMPORARY_MARK}");
     for entry in fs::read_dir(race).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
-        if name.starts_with(".f.hostlink-") && !entry.file_type().is_ok_and(|it| it.is_symlink()) {
+        if name.starts_with(&ours) && !entry.file_type().is_ok_and(|it| it.is_symlink()) {
             let _ = fs::rename(entry.path(), race.join(format!("stolen{name}")));
             let _ = symlink(victim, entry.path());
         }

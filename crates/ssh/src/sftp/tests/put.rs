@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use hostlink_core::transfer::{FileTransfer, PutOptions, Route, Source, Transferred};
+use hostlink_core::transfer::{
+    FileTransfer, PutOptions, Route, Source, TEMPORARY_MARK, Transferred,
+};
 use hostlink_core::{ConnectorArguments, ErrorKind};
 
 use super::{SFTP_SERVER, Scene, bytes, content, mode};
@@ -67,7 +69,8 @@ async fn a_file_that_is_not_whole_is_in_a_directory_that_its_owner_alone_can_ent
     }
     // It was dropped, and is not removed before this has run.
     let hidden = scene.leftovers();
-    assert!(hidden.len() == 1 && hidden[0].starts_with(".file.hostlink-"), "{hidden:?}");
+    let ours = format!(".file{TEMPORARY_MARK}");
+    assert!(hidden.len() == 1 && hidden[0].starts_with(&ours), "{hidden:?}");
     assert_eq!(mode(&scene.path(&hidden[0])), 0o700);
     scene.sftp.settle().await;
     scene.expect_no_leftovers();
