@@ -33,17 +33,6 @@ enum Bench {
     Inventory,
 }
 
-impl Bench {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Ssh => "ssh",
-            Self::Docker => "docker",
-            Self::Inventory => "inventory",
-        }
-    }
-}
-
 /// Measures, prints the table, and saves it if requested.
 ///
 /// # Errors
@@ -51,7 +40,8 @@ impl Bench {
 /// If something cannot be built, measured or written, or if the benchmark has no parts or small
 /// sizes.
 pub(crate) fn run(sh: &Shell, options: &BenchOptions) -> anyhow::Result<()> {
-    let name = options.name.name();
+    let value = options.name.to_possible_value().context("a benchmark has a name")?;
+    let name = value.get_name();
     let binary = format!("bench-{name}");
     let (parts, quick) = (&options.parts, options.quick.then_some("--quick"));
     if matches!(options.name, Bench::Local) && (quick.is_some() || !parts.is_empty()) {

@@ -11,8 +11,8 @@ use crate::values::reader::faults_to_result;
 /// of this name.
 ///
 /// The innermost `sh` changes the directory, exports the environment and runs the command. The
-/// privilege tools are around it, in the order doas → dzdo → sudo → su. If the set-up fails, the
-/// command is not run.
+/// privilege tools are around it, in the order that [`ConnectorArguments`] names. If the set-up
+/// fails, the command is not run.
 ///
 /// [`Link::run_shell_command`](crate::Link::run_shell_command) sends this text with announcements
 /// in it.
