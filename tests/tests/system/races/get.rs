@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hostlink::transfer::{GetOptions, TEMPORARY_MARK};
 use hostlink::{ConnectorArguments, Link};
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::{NOBODY, Scene, Step, TRIES};
 
@@ -150,10 +151,24 @@ fn naive_copy_lands_outside(scene: &Scene) -> bool {
     landed.map(fs::remove_file).filter(Result::is_ok).count() > 0
 }
 
-/// A symlink of the other user's, made elsewhere so that it is never root's.
+/// Plants a symlink of the other user's.
 fn plant_link(race: &Path, target: &str, path: &Path) {
+    plant(race, path, |made| {
+        let _ = symlink(target, made);
+    });
+}
+
+/// Plants a FIFO of the other user's. Root's own would be waited for.
+fn plant_fifo(race: &Path, path: &Path) {
+    plant(race, path, |made| {
+        let _ = mkfifoat(CWD, made, Mode::RUSR | Mode::WUSR);
+    });
+}
+
+/// Plants what `make` makes elsewhere, so that it is never root's at `path`.
+fn plant(race: &Path, path: &Path, make: impl FnOnce(&Path)) {
     let made = race.with_file_name("made");
-    let _ = symlink(target, &made);
+    make(&made);
     let _ = lchown(&made, Some(NOBODY), Some(NOBODY));
     let _ = fs::rename(&made, path);
 }
@@ -163,9 +178,7 @@ fn place(race: &Path, victim: &str) {
     let target = race.join("f");
     plant_link(race, victim, &target);
     plant_link(race, &format!("{victim}/secret"), &target);
-    let fifo = race.join("fifo");
-    let _ = rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into());
-    let _ = fs::rename(&fifo, &target);
+    plant_fifo(race, &target);
     plant_link(race, &format!("{victim}/secret"), &target);
     let _ = fs::write(race.join("file"), "theirs");
     let _ = fs::rename(race.join("file"), &target);
