@@ -23,7 +23,7 @@ mod wrapping;
 
 pub use ability::{Ability, Lack};
 pub use connections::{Cut, Loss, SpawnOnly, SpawnOnlyConnector, WithoutFastPaths};
-pub use fake::{Answer, FakeConnector, Matcher, Rule};
+pub use fake::{Answer, FakeConnector, Matcher, Rule, finished};
 pub use fixture::{ConnectorFixture, Fixture, Signals};
 pub use suite::Suite;
 pub use wrapping::{AbleConnector, differences};

@@ -15,6 +15,7 @@ use hostlink_core::{
     CommandOutput, Connection, Context, Error, ErrorKind, ExitStatus, Link, Outcome, OutputLine,
     Process, Result, Script, SpawnOptions, Stream,
 };
+use hostlink_testkit::finished;
 
 /// Answers the scripts that read a directory file by file; `list` is the listing it sends.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Connection for Liar {
         let lines = self.answer(script.display()).into_iter();
         let lines = lines.map(|line| OutputLine { stream: Stream::Stdout, line });
         let output = CommandOutput::from_lines(lines, ExitStatus::Code(0), Duration::ZERO);
-        Ok(Process::from_output(script, output))
+        Ok(finished(script, output))
     }
 
     async fn disconnect(&self, _outcome: Outcome) -> Result<()> {

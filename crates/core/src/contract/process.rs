@@ -3,14 +3,11 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::BoxStream;
 
-use crate::shell::script::Script;
 use crate::values::error::{Error, ErrorKind, Result};
-use crate::values::io::{BoxWrite, Chunk, Duplex, Stream};
-use crate::values::output::CommandOutput;
+use crate::values::io::{BoxWrite, Chunk, Duplex};
 use crate::values::status::ExitStatus;
 
 /// A running script, as [`Connection::spawn`](crate::Connection::spawn) returns it.
@@ -32,26 +29,6 @@ pub struct Process {
     /// [`SpawnOptions::asked_on_terminal`](crate::SpawnOptions::asked_on_terminal) asked for one.
     /// Closing it takes nothing from the process.
     pub terminal: Option<Box<dyn Duplex>>,
-}
-
-impl Process {
-    /// Returns a process that has already ended, for a connector whose API returns whole outputs.
-    /// It announces itself as `script` would have.
-    #[must_use]
-    pub fn from_output(script: &Script, output: CommandOutput) -> Self {
-        let announcement = Bytes::from(script.announcement());
-        let status = output.status().unwrap_or(ExitStatus::Code(0));
-        let announced = [Stream::Stdout, Stream::Stderr]
-            .map(|stream| Chunk { stream, bytes: announcement.clone() });
-        let chunks: Vec<Chunk> = announced.into_iter().chain(output.chunks()).collect();
-        Self {
-            stdin: Some(Box::pin(tokio::io::sink())),
-            output: stream::iter(chunks.into_iter().map(Ok)).boxed(),
-            exit: Box::pin(async move { Ok(status) }),
-            control: Box::new(NoControl),
-            terminal: None,
-        }
-    }
 }
 
 impl fmt::Debug for Process {

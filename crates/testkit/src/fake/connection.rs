@@ -9,6 +9,7 @@ use hostlink_core::{
 };
 
 use super::connector::FakeConnector;
+use super::finished::finished;
 
 pub(super) struct FakeConnection {
     pub(super) fake: FakeConnector,
@@ -22,7 +23,7 @@ impl Connection for FakeConnection {
         let delay = answer.delay;
         let status = ExitStatus::Code(answer.exit_code);
         let output = CommandOutput::from_lines(answer.lines, status, delay);
-        let mut process = Process::from_output(script, output);
+        let mut process = finished(script, output);
         let exit = process.exit;
         process.exit = Box::pin(async move {
             tokio::time::sleep(delay).await;
