@@ -19,10 +19,7 @@ pub(crate) fn one_line(error: &Error) -> String {
 /// Formats an error like [`one_line`], without the target's name, for output that has the name
 /// already.
 pub(crate) fn without_target(error: &Error) -> String {
-    let text = error.to_string();
-    let target = error.target().map(|target| format!("{target}: "));
-    let text = target.and_then(|target| text.strip_prefix(&target)).unwrap_or(&text);
-    with_causes(error, text.to_owned())
+    with_causes(error, format!("{error:#}"))
 }
 
 /// Adds causes. Some messages contain the cause already.

@@ -96,7 +96,8 @@ pub enum Refusal {
 
 /// An error of hostlink: a kind to act on, and one line to read.
 ///
-/// `Display` is one line and does not repeat [`source`](StdError::source).
+/// `Display` is one line and does not repeat [`source`](StdError::source). Its alternate form
+/// (`{:#}`) leaves out the target.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -298,7 +299,7 @@ const TAIL_CHARS: usize = 2000;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(target) = &self.0.target {
+        if let Some(target) = self.0.target.as_ref().filter(|_| !f.alternate()) {
             write!(f, "{target}: ")?;
         }
         f.write_str(&self.0.message)?;
@@ -363,6 +364,7 @@ mod tests {
             .with_target("@local")
             .with_stderr_tail(b"first\nlast\n");
         assert_eq!(error.to_string(), "@local: cannot read /etc/x: last");
+        assert_eq!(format!("{error:#}"), "cannot read /etc/x: last");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
     }
 }
