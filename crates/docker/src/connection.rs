@@ -73,6 +73,8 @@ impl Connection for DockerConnection {
         let is_podman = self.container.engine.brand() == Brand::Podman;
         Features {
             max_terminal_input: is_podman.then_some(MAX_TERMINAL_INPUT),
+            // Podman 4.3.1: `read unixpacket …/attach: read: connection reset by peer`.
+            input_waits: is_podman,
             ..Features::default()
         }
     }

@@ -73,6 +73,7 @@ impl Connection for Able {
             leads_process_groups: true,
             is_this_machine: true,
             max_terminal_input: Some(1000),
+            input_waits: true,
             file_program: FileProgram::Scp,
         }
     }
@@ -164,13 +165,14 @@ pub async fn differences(one: &dyn Connection, other: &dyn Connection) -> Vec<&'
 }
 
 /// Returns the abilities of a connection, as text.
-async fn abilities(connection: &dyn Connection) -> [(&'static str, String); 11] {
+async fn abilities(connection: &dyn Connection) -> [(&'static str, String); 12] {
     // Without `..`: a new feature has to be compared too.
     let Features {
         terminal_beside_pipes,
         leads_process_groups,
         is_this_machine,
         max_terminal_input,
+        input_waits,
         file_program,
     } = connection.features();
     let terminal = Some(TerminalSize::default());
@@ -181,6 +183,7 @@ async fn abilities(connection: &dyn Connection) -> [(&'static str, String); 11] 
         ("leads_process_groups", leads_process_groups.to_string()),
         ("is_this_machine", is_this_machine.to_string()),
         ("max_terminal_input", format!("{max_terminal_input:?}")),
+        ("input_waits", input_waits.to_string()),
         ("file_program", format!("{file_program:?}")),
         ("file_transfer", connection.file_transfer().is_some().to_string()),
         ("sockets", sockets.is_some().to_string()),

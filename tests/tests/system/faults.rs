@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use hostlink::connector::{Connection, Outcome, Process, ProcessControl, Script, SpawnOptions};
 use hostlink::run::TerminalSize;
+use hostlink::transfer::{PutOptions, Source};
 use hostlink::{
     ConnectorArguments, Context, Data, Error, ErrorKind, Link, Result, Secret, StringCommand,
     builtin_registry,
@@ -22,6 +24,8 @@ enum Fault {
     Lost,
     /// A kill is slow to start, and the connection cannot kill by itself.
     SlowKill,
+    /// What a command writes comes late.
+    LateOutput,
 }
 
 #[derive(Debug)]
@@ -45,6 +49,13 @@ impl Connection for Faulty {
                 });
             }
             Fault::SlowKill => process.control = Box::new(Powerless),
+            Fault::LateOutput => {
+                let late = process.output.then(|chunk| async {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    chunk
+                });
+                process.output = late.boxed();
+            }
         }
         Ok(process)
     }
@@ -108,6 +119,40 @@ async fn a_slow_kill_is_confirmed() {
     let error = link.run_shell_command(&command, &arguments).await.unwrap_err();
     assert_eq!((error.kind(), error.kill_confirmed()), (ErrorKind::Timeout, Some(true)));
     wait_until("it is ended", || count_running("sleep", &seconds) == 0);
+}
+
+/// That a file of this name is ours is known when the target's word has come, so nothing is sent to
+/// it before.
+#[tokio::test]
+async fn a_temporary_file_of_a_given_name_goes_although_the_target_s_words_come_late() {
+    let link = faulty(Fault::LateOutput).await;
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let (temporary, to) = (path("temporary"), path("file"));
+    let options =
+        PutOptions { remote_temp_filename: Some(temporary.clone()), ..PutOptions::default() };
+    let has_content = || std::fs::metadata(&temporary).is_ok_and(|found| found.len() > 0);
+    let filled = async {
+        while !has_content() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::select! {
+        put = link.put_file(Source::reader(tokio::io::repeat(b'x')), &to, &options) => {
+            panic!("it ended: {put:?}")
+        }
+        filled = timeout(Duration::from_secs(30), filled) => filled.expect("the control"),
+    }
+    link.disconnect().await.unwrap();
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+
+    let link = faulty(Fault::LateOutput).await;
+    for source in [Source::bytes("sized"), Source::reader(&b"sized"[..])] {
+        link.put_file(source, &to, &options).await.unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"sized");
+    }
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+    link.disconnect().await.unwrap();
 }
 
 /// bash prints the line that has an error, and is `sh` on many targets.

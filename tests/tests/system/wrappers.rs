@@ -43,6 +43,7 @@ async fn the_control_a_wrapper_that_forgets_is_found() {
         "leads_process_groups",
         "is_this_machine",
         "max_terminal_input",
+        "input_waits",
         "file_program",
         "file_transfer",
         "sockets",
@@ -114,7 +115,7 @@ impl Outer {
         assert_eq!(differences(outer, &without).await, hidden, "{name} without fast paths");
 
         let cut = Cut::new(link.clone(), Loss::Link, 1);
-        let kept = ["max_terminal_input"];
+        let kept = ["max_terminal_input", "input_waits"];
         let hidden: Vec<&str> = can.iter().copied().filter(|it| !kept.contains(it)).collect();
         assert_eq!(differences(outer, &cut).await, hidden, "{name} that is cut");
 
@@ -125,7 +126,8 @@ impl Outer {
 
         if let Some(namespace) = &self.namespace {
             let namespace = self.connect(&format!("{name}/@netns/{namespace}")).await;
-            let kept = ["terminal_beside_pipes", "max_terminal_input", "file_program"];
+            let kept =
+                ["terminal_beside_pipes", "max_terminal_input", "input_waits", "file_program"];
             let hidden: Vec<&str> = can.iter().copied().filter(|it| !kept.contains(it)).collect();
             let changed = differences(outer, namespace.connection()).await;
             assert_eq!(changed, hidden, "a namespace of {name}");
@@ -223,6 +225,6 @@ mod with_docker {
     #[tokio::test]
     async fn wrappers_of_a_podman_container_keep_what_they_promise() {
         let data = Data::new().with("podman_socket", PODMAN_SOCKET);
-        check(Engine::Podman, data, &["max_terminal_input", "file_transfer"]).await;
+        check(Engine::Podman, data, &["max_terminal_input", "input_waits", "file_transfer"]).await;
     }
 }

@@ -120,6 +120,10 @@ pub struct Features {
     /// the terminal passes no output on while its input buffer is full: it and the command could
     /// wait for each other forever. Default: no limit.
     pub max_terminal_input: Option<u64>,
+    /// A command that ends while input is sent to it can lose its output. The content of files is
+    /// then sent once the target has said that it takes it, which costs a round trip. Default:
+    /// false.
+    pub input_waits: bool,
     /// The program that moves the bytes of files on the target where [`Connection::file_transfer`]
     /// does not. Default: `cat`.
     pub file_program: FileProgram,

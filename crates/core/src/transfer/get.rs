@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::failure::failure;
 use super::target::Remote;
 use super::target_script::Values;
-use super::{GetOptions, Route, Transferred, scp};
+use super::{GetOptions, Route, Transferred, scp, tree_without_shell};
 use crate::contract::files::{Body, FileBody, Header, Sink};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
@@ -46,7 +46,12 @@ impl Link {
                 scp: remote.wants_scp(),
                 ..Values::default()
             };
-            get_stream(&remote, &values, &mut sink, options).await
+            match get_stream(&remote, &values, &mut sink, options).await {
+                Err(refusal) if refusal.kind() == ErrorKind::Connect => {
+                    Err(tree_without_shell::why_not_got(&remote, refusal).await)
+                }
+                done => done,
+            }
         };
         self.shared().noting_failure(get, |_| true).await
     }

@@ -32,7 +32,8 @@
 //! destination that is a symlink is followed only if it is the calling user's or root's.
 //!
 //! A temporary is removed only if it carries our random name, or the target has said (`hl made`)
-//! that the script made it; that holds for a dropped put, too. In place is written only what takes
+//! that the script made it; that holds for a dropped put, too, so nothing is sent before that to a
+//! file whose name the caller chose. In place is written only what takes
 //! no new file beside it; with privilege, only in a directory that no other user may write.
 
 mod apart;

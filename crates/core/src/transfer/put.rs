@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::failure::failure;
 use super::target::{Counting, Remote, Said};
 use super::target_script::{Values, stamp};
-use super::{OpenSource, PutOptions, Route, Source, Transferred, scp};
+use super::{OpenSource, PutOptions, Route, Source, Transferred, scp, tree_without_shell};
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
 use crate::values::io::{BoxRead, OutputSink, Stream};
@@ -49,7 +49,12 @@ impl Link {
             if let Some(done) = put_fast(&remote, &mut source, options).await? {
                 return Ok(done);
             }
-            put_stream(&remote, source, options).await
+            match put_stream(&remote, source, options).await {
+                Err(refusal) if refusal.kind() == ErrorKind::Connect => {
+                    Err(tree_without_shell::why_not_put(&remote, refusal).await)
+                }
+                done => done,
+            }
         };
         self.shared().noting_failure(put, |_| true).await
     }
@@ -120,9 +125,8 @@ async fn store(
     let length = source.length;
     let input = Counting { inner: source.take_reader(), count: count.clone() };
     let mut input: BoxRead = Box::pin(input);
-    if let Some(length) = length.filter(|_| values.scp) {
-        let (framed, answers) = scp::sending(input, length);
-        (input, said.answers) = (framed, Some(answers));
+    if values.scp || values.waits {
+        input = said.hold_back(input, length.unwrap_or_default());
     }
     let script = match length {
         Some(length) => values.store_sized(length),
@@ -167,11 +171,20 @@ fn transferred(
 
 /// Listens for the word that the temporary file was made.
 #[derive(Default)]
-struct Storing {
-    said: Said,
-    /// scp's, among what the script says.
+pub(super) struct Storing {
+    pub(super) said: Said,
+    /// What takes the bytes, and scp's answers, among what the script says.
     answers: Option<scp::Answers>,
     made: Arc<AtomicBool>,
+}
+
+impl Storing {
+    /// Returns what is sent once the script has said what takes the bytes.
+    pub(super) fn hold_back(&mut self, input: BoxRead, length: u64) -> BoxRead {
+        let (framed, answers) = scp::sending(input, length);
+        self.answers = Some(answers);
+        framed
+    }
 }
 
 #[async_trait]
@@ -204,6 +217,7 @@ fn values<'a>(remote: &'a Remote<'_>, source: &OpenSource, options: &'a PutOptio
         mode: mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
         source_mode: format!("{:04o}", source.mode & 0o777),
         scp: source.length.is_some() && remote.wants_scp(),
+        waits: options.remote_temp_filename.is_some() || remote.input_waits(),
         stamp: modified.map(stamp).unwrap_or_default(),
         ..Values::default()
     }

@@ -182,6 +182,11 @@ impl<'a> Remote<'a> {
         self.link.connection().features().file_program == FileProgram::Scp && !self.is_privileged()
     }
 
+    /// Whether a script must say that it takes the bytes before they are sent.
+    pub(super) fn input_waits(&self) -> bool {
+        self.link.connection().features().input_waits
+    }
+
     /// A temporary's path on the target, from the same directory as the path itself.
     pub(super) fn beside(&self, path: Option<&str>, arguments: &ConnectorArguments) -> String {
         path.map(|path| absolute(path, arguments.chdir.as_deref())).unwrap_or_default()

@@ -75,7 +75,7 @@ const FIND: &str = "resolve\nplace\n";
 /// Stores standard input in the temporary file, which stays open as descriptor 3: `x` names the
 /// file itself, so that no user can replace it by another one. `inplace`: it went straight into
 /// the destination, which is done only where its directory takes no new file and is `safe`. Where
-/// scp is wanted (`S`), a word says what takes the bytes, before anything does.
+/// the bytes wait for it (`S`), a word says what takes them, before anything does.
 const STORE: &str = r#"plain() { [ -z "$S" ] || echo "hl plain"; }
 resolve
 if [ -d "$d" ]; then { [ -h "$d" ] && [ -z "$f" ]; } || fail isdir; fi
@@ -89,8 +89,11 @@ set +C; safe "$p" || fail unsafe; plain; cat >"$d" || fail write; echo "hl inpla
 else command exec 3>"$t"; fail write; fi
 set +C; echo "hl made"
 x=/proc/self/fd/3; [ -e "$x" ] || { safe "$q" t || fail unsafe; x=$t; }
-if [ "$S" ] && [ "$(command -v scp)" ]; then echo "hl scp"; scp -t "$x" || fail write
-else [ -z "$S" ] || echo "hl noscp"; cat >&3 || fail write; fi
+if [ "$S" = scp ] && [ "$(command -v scp)" ]; then echo "hl scp"; scp -t "$x" || fail write
+else
+if [ "$S" = scp ]; then echo "hl noscp"; else plain; fi
+cat >&3 || fail write
+fi
 c=$(wc -c <"$x") || fail write
 c=$((c))
 "#;
@@ -190,6 +193,8 @@ pub(super) struct Values<'a> {
     pub(super) source_mode: String,
     /// The bytes are to go through scp.
     pub(super) scp: bool,
+    /// The bytes wait for the word on what takes them, also where that is not scp, or a tree.
+    pub(super) waits: bool,
     /// The time to set, as `touch -t` takes it, in UTC.
     pub(super) stamp: String,
 }
@@ -269,6 +274,7 @@ impl Values<'_> {
 
     fn assignments(&self) -> String {
         let follow = if self.follow { "1" } else { "" };
+        let waits = if self.waits { "cat" } else { "" };
         let values = [
             ("d", self.path),
             ("t", &self.temporary),
@@ -282,7 +288,7 @@ impl Values<'_> {
             ("K", self.kept.word()),
             ("m", &self.mode),
             ("s", &self.source_mode),
-            ("S", if self.scp { "1" } else { "" }),
+            ("S", if self.scp { "scp" } else { waits }),
             ("w", &self.stamp),
         ];
         let mut text = String::from("u=$(umask)\n");

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use tokio_util::io::SyncIoBridge;
 
-use super::put::{guarded, put_stream};
+use super::put::{Storing, guarded, put_stream};
 use super::target::{Remote, Stage};
 use super::target_script::{Kept, Values, quoted, stamp};
 use super::{FileKind, PutOptions, Route, Source, Transferred, tree_without_shell};
@@ -17,6 +17,7 @@ use crate::contract::files::blocking;
 use crate::contract::files::mode_of;
 use crate::link::Link;
 use crate::values::error::{Error, ErrorKind, Result};
+use crate::values::io::BoxRead;
 use crate::values::report::Event;
 
 /// Bytes between the thread that packs and the link.
@@ -79,6 +80,7 @@ async fn put_tree(
         temp_dir: remote.beside(options.arguments.temp_dir.as_deref(), &options.arguments),
         random: &remote.random,
         follow: options.follows(),
+        waits: remote.input_waits(),
         guarded: guarded(options),
         mode: format!("{:04o}", options.mode.unwrap_or_else(|| mode_of(root) & 0o1777)),
         kept: match options.mode {
@@ -142,7 +144,12 @@ async fn send_tar(
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = bytes.clone();
     let packing = tokio::task::spawn_blocking(move || pack(&entries, writer, &counter));
-    let said = remote.run(values.unpack_tree(), Some(Box::pin(reader))).await?;
+    let (mut said, mut input): (_, BoxRead) = (Storing::default(), Box::pin(reader));
+    if values.waits {
+        input = said.hold_back(input, 0);
+    }
+    remote.read(values.unpack_tree(), Some(input), &mut said).await?;
+    let said = said.said;
     let packed = packing.await.map_err(|error| {
         Error::new(ErrorKind::Transfer, "the directory could not be packed").with_source(error)
     })?;

@@ -28,6 +28,7 @@ hold
 /// Unpacks standard input there, keeping modes but no owners. The name is given to `cd`, since GNU
 /// tar reads backslashes in the one for `-C`.
 pub(super) const UNPACK: &str = r#"[ "$(command -v tar)" ] || { printf 'hl notar %s\n' "$t"; exit 0; }
+[ -z "$S" ] || echo "hl plain"
 (cd "$s/." && tar -xpof -) || fail write
 echo "hl stored"
 "#;

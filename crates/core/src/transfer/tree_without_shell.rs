@@ -63,10 +63,7 @@ pub(super) async fn put(
     let stage = hidden.to_str().ok_or_else(|| not_utf8(&hidden))?;
     let mut cleaner = remote.cleaner(Removal::Directory(stage.to_owned()));
     let stored = async {
-        directories.create_directory(stage, 0o700).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => failure("nodir", path, b""),
-            _ => error,
-        })?;
+        make_hidden(directories, stage, path).await?;
         let mask = if options.preserve { 0o7777 } else { mask(directories, stage).await? };
         let put = Put { remote, directories, entries, stage, mask };
         let bytes = put.fill().await.map_err(|error| error.within(path))?;
@@ -88,6 +85,17 @@ pub(super) async fn put(
         Err(error) => cleaner.clean(error).await,
     }
     stored
+}
+
+/// Makes the hidden directory for `path`.
+async fn make_hidden(directories: &dyn DirectoryTransfer, stage: &str, path: &str) -> Result<()> {
+    directories.create_directory(stage, 0o700).await.map_err(|error| {
+        match (error.kind(), error.stderr_tail()) {
+            (ErrorKind::NotFound, _) => failure("nodir", path, b""),
+            (kind, Some(said)) => failure("", path, said.as_bytes()).with_kind(kind),
+            _ => error,
+        }
+    })
 }
 
 /// Returns the bits that the target's umask leaves of a mode.
@@ -266,6 +274,56 @@ async fn get_entries(
         }
     }
     Ok(root)
+}
+
+/// Returns why a put was left to a command, where the target starts none; `refusal`, if nothing is
+/// wrong with the destination.
+pub(super) async fn why_not_put(remote: &Remote<'_>, refusal: Error) -> Error {
+    let Some(directories) = quietly(remote).await else { return refusal };
+    remote.within_limit(check_put(directories, &remote.path)).await.err().unwrap_or(refusal)
+}
+
+/// As [`why_not_put`], of a file that is read.
+pub(super) async fn why_not_got(remote: &Remote<'_>, refusal: Error) -> Error {
+    let Some(directories) = quietly(remote).await else { return refusal };
+    remote.within_limit(check_get(directories, &remote.path)).await.err().unwrap_or(refusal)
+}
+
+async fn quietly<'a>(remote: &Remote<'a>) -> Option<&'a dyn DirectoryTransfer> {
+    remote.within_limit(remote.own_transfer()?.directories()).await.ok()?
+}
+
+async fn check_put(directories: &dyn DirectoryTransfer, path: &str) -> Result<()> {
+    match directories.look(path).await?.map(|found| found.kind) {
+        Some(FileKind::Directory) => Err(failure("isdir", path, b"")),
+        Some(FileKind::Other) => Err(failure("special", path, b"")),
+        Some(FileKind::Symlink) => {
+            let message = format!("{path} is a symlink, and only commands follow one there");
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+        found @ (Some(FileKind::File) | None) => {
+            let hidden = hidden_name(Path::new(path))?;
+            let hidden = hidden.to_str().ok_or_else(|| not_utf8(&hidden))?;
+            make_hidden(directories, hidden, path).await?;
+            directories.remove(hidden, FileKind::Directory).await?;
+            let message = format!("only commands keep the owner and the group of {path}");
+            let lost = Error::new(ErrorKind::Unsupported, message);
+            if found.is_some() { Err(lost) } else { Ok(()) }
+        }
+    }
+}
+
+async fn check_get(directories: &dyn DirectoryTransfer, path: &str) -> Result<()> {
+    match look_through(directories, path).await?.map(|found| found.kind) {
+        Some(FileKind::Directory) => Err(failure("isdir", path, b"")),
+        Some(FileKind::Other) => Err(failure("special", path, b"")),
+        Some(FileKind::Symlink) => {
+            let message = format!("{path} is a symlink that leads to no regular file");
+            Err(Error::new(ErrorKind::NotFound, message))
+        }
+        None => Err(failure("missing", path, b"")),
+        Some(FileKind::File) => Ok(()),
+    }
 }
 
 /// Removes a directory and all that is in it.

@@ -9,9 +9,9 @@ use crate::scene::{Scene, leftovers_in};
 use crate::watch::until;
 
 cases![
-    a_directory_at_the_destination_is_an_error_and_stays: UnreadInput,
-    a_missing_directory_is_an_error: UnreadInput,
-    a_directory_that_takes_no_file_is_an_error: UnreadInput,
+    a_directory_at_the_destination_is_an_error_and_stays,
+    a_missing_directory_is_an_error,
+    a_directory_that_takes_no_file_is_an_error,
     a_source_that_is_missing_or_a_directory_is_an_error,
     getting_what_is_missing_or_a_directory_leaves_the_old_file,
     getting_into_a_missing_directory_is_an_error,

@@ -15,7 +15,7 @@ cases![
     a_symlink_instead_of_a_directory_is_refused_and_nothing_moves,
     a_file_instead_of_a_directory_and_the_reverse_are_refused,
     a_symlink_to_a_directory_at_the_destination_is_followed,
-    a_file_at_the_destination_of_a_directory_is_refused: UnreadInput,
+    a_file_at_the_destination_of_a_directory_is_refused,
     sockets_and_pipes_are_left_out_with_a_warning,
     a_local_directory_is_merged_and_keeps_its_mode,
     a_local_symlink_instead_of_a_directory_is_refused_and_nothing_moves,

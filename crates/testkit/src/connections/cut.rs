@@ -85,8 +85,8 @@ impl Connection for Cut {
 
     /// Offers no terminals. Its control kills nothing once the link is cut.
     fn features(&self) -> Features {
-        let max_terminal_input = self.link.connection().features().max_terminal_input;
-        Features { max_terminal_input, ..Features::default() }
+        let Features { max_terminal_input, input_waits, .. } = self.link.connection().features();
+        Features { max_terminal_input, input_waits, ..Features::default() }
     }
 
     async fn probe(&self) -> Result<()> {

@@ -151,8 +151,10 @@ pub struct PutOptions {
     /// Default: through it, except with privilege, when another user's link must not choose the
     /// file.
     pub follow: Option<bool>,
-    /// The temporary file's path on the target. It must be on the destination's file system.
-    /// Default: a hidden name beside the destination, or in `arguments.temp_dir`.
+    /// The temporary file's path on the target. It must be on the destination's file system, and no
+    /// file may be there. Nothing is sent before the target has said that it made the file, which
+    /// takes a round trip; a put that is dropped in that moment may leave it, empty. Default: a
+    /// hidden name beside the destination, or in `arguments.temp_dir`.
     pub remote_temp_filename: Option<String>,
     /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
     /// and the limit of time. The rest is not used.
