@@ -61,6 +61,9 @@ const NAME: u8 = 104;
 const ATTRS: u8 = 105;
 const EXTENDED_REPLY: u8 = 201;
 
+/// The length of an answer to statvfs@openssh.com (OpenSSH's PROTOCOL, section 4.4): 11 numbers.
+const STATVFS: usize = 11 * 8;
+
 impl Frames {
     pub(super) fn new() -> Self {
         Self { left: 0, is_first: true, sizes: Arc::default() }
@@ -149,8 +152,10 @@ fn check_body(kind: u8, mut body: &[u8], sizes: &OnceLock<Sizes>) -> Option<Opti
             return Some(Some(status(start, code, said, language)));
         }
         NAME => return names(start, body).map(Some),
+        // What is asked for once the session is open.
+        EXTENDED_REPLY if sizes.get().is_some() && body.len() == STATVFS => {}
         EXTENDED_REPLY => {
-            // The answer to the only such request, for the limits. The package panics, or wraps, if
+            // The answer to the request for the limits. The package panics, or wraps, if
             // a packet may have less than 300 bytes (`Sftp::set_limits`).
             let [_, read, write, handles] = limits(body)?;
             let sizes = *sizes.get_or_init(|| Sizes::reported(read, write));

@@ -26,7 +26,12 @@ pub(super) async fn get(
 ) -> Result<Option<Transferred>> {
     let of = |trouble: Trouble| trouble.of(path);
     let found = match session.stat(path.as_ref()).await {
-        Err(trouble) if trouble.is_missing() => return Err(failure("missing", path, b"")),
+        // The protocol has one code for what is missing and for a circle of symlinks. A command
+        // tells them apart.
+        Err(trouble) if trouble.is_missing() => match session.lstat(path.as_ref()).await {
+            Ok(_) => return Ok(None),
+            Err(_) => return Err(failure("missing", path, b"")),
+        },
         found => found.map_err(of)?,
     };
     if !is_file(&found) {

@@ -17,7 +17,7 @@ use super::pipeline::Pipeline;
 use super::place::{Place, owner};
 use super::session::Session;
 use super::sessions::Sessions;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, explained};
 
 pub(super) async fn put(
     sessions: &Arc<Sessions>,
@@ -44,7 +44,10 @@ pub(super) async fn put(
         }
         put.store(source, attributes.create()).await.map(Some)
     };
-    let done = done.await;
+    let done = match done.await {
+        Err(error) => Err(explained(session, &put.place.destination, path, error).await),
+        done => done,
+    };
     // Removes what was not renamed.
     put.place.temporary.discard().await;
     done

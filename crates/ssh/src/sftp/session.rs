@@ -69,7 +69,7 @@ impl Session {
             fs: sftp.fs(),
             options: sftp.options(),
             renames_over: sftp.support_posix_rename(),
-            sizes: *sizes.get().unwrap_or(&Sizes::USUAL),
+            sizes: *sizes.get_or_init(|| Sizes::USUAL),
             over: ends.disarm(),
             cause: Arc::default(),
             moving: AtomicUsize::new(0),

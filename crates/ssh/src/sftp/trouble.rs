@@ -1,11 +1,14 @@
 //! Errors in a session.
 
 use std::fmt;
+use std::path::Path;
 
 use hostlink_core::transfer::{STALL, failure};
 use hostlink_core::{Error, ErrorKind};
 use openssh_sftp_client::Error as Cause;
 use openssh_sftp_client::error::SftpErrorKind;
+
+use super::session::Session;
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -46,6 +49,32 @@ impl Trouble {
             Self::Stalled => ErrorKind::Timeout,
         };
         Error::new(kind, format!("{path} was not transferred: {self}"))
+    }
+}
+
+/// OpenSSH's message for all that the protocol has no code for.
+const NO_REASON: &str = "Failure";
+
+/// Less free space than this is none: more may have been refused.
+const NO_SPACE: u64 = 1 << 20;
+
+/// Returns the error of a put to `path`, with the cause if the server gave none and the file system
+/// is full.
+pub(super) async fn explained(
+    session: &Session,
+    destination: &Path,
+    path: &str,
+    error: Error,
+) -> Error {
+    let directory = destination.parent().filter(|directory| !directory.as_os_str().is_empty());
+    if error.stderr_tail() != Some(NO_REASON) {
+        return error;
+    }
+    let mut fs = session.fs();
+    let asked = session.answer(fs.statvfs(directory.unwrap_or(Path::new(".")))).await;
+    match asked.map(|found| found.bavail.saturating_mul(found.frsize)) {
+        Ok(free) if free < NO_SPACE => failure("", path, b"No space left on device"),
+        _ => error.with_cause("the SFTP server gives no reason"),
     }
 }
 

@@ -52,8 +52,8 @@ fn assert_told(error: &Error, path: &str, cause: &str) {
     assert!(!text.contains("roken pipe") && !text.contains("previous errors"), "{text}");
 }
 
-/// Puts to a full disk, `there` on the target.
-async fn put_to(link: &Link, there: &str) {
+/// Puts more to `there` than its disk has room for.
+async fn put_too_much(link: &Link, there: &str) {
     let tree = tempfile::tempdir().unwrap();
     large_tree(tree.path());
     let (to, options) = (format!("{there}/new"), PutOptions::default());
@@ -61,6 +61,12 @@ async fn put_to(link: &Link, there: &str) {
     assert_told(&error, &to, "No space left on device");
     let error = link.put_file(Source::bytes(vec![0; LARGE]), &to, &options).await.unwrap_err();
     assert_told(&error, &to, "No space left on device");
+}
+
+/// Puts to a full disk, `there` on the target.
+async fn put_to(link: &Link, there: &str) {
+    put_too_much(link, there).await;
+    let options = PutOptions::default();
     let (empty, to) = (tempfile::tempdir().unwrap(), format!("{there}/{}", "n".repeat(256)));
     let error = link.put_dir(empty.path(), &to, &options).await.unwrap_err();
     assert_told(&error, &to, "ame too long");

@@ -4,9 +4,9 @@ use hostlink::{Context, Data, Link, builtin_registry};
 use hostlink_testkit::SpawnOnly;
 use hostlink_tests::chroot::Root;
 use hostlink_tests::ssh_target::SshTarget;
-use hostlink_tests::sshd::Sshd;
+use hostlink_tests::sshd::{Sshd, Subsystem};
 
-use super::{FullDisk, get_from, large_tree, put_to};
+use super::{FullDisk, get_from, large_tree, put_to, put_too_much};
 
 async fn both(link: Link) {
     let (disk, from) = (FullDisk::new(), tempfile::tempdir().unwrap());
@@ -31,10 +31,20 @@ async fn the_cause_is_told_without_tar() {
 
 #[tokio::test]
 async fn the_cause_is_told_over_ssh() {
-    for protocol in ["stream", "scp"] {
+    for protocol in ["stream", "scp", "sftp", "auto"] {
         let target = SshTarget::start(Sshd::builder()).with("ssh_file_transfer_protocol", protocol);
         both(target.connect().await).await;
     }
+}
+
+#[tokio::test]
+async fn the_cause_is_told_where_no_command_starts() {
+    let builder = Sshd::builder().subsystem(Subsystem::InternalSftp);
+    let target = SshTarget::start(builder.config_where("User root", "ForceCommand internal-sftp"));
+    let (link, disk) = (target.connect().await, FullDisk::new());
+    put_too_much(&link, disk.path().to_str().unwrap()).await;
+    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 0, "nothing is left");
+    link.disconnect().await.unwrap();
 }
 
 #[tokio::test]

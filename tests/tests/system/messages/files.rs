@@ -74,7 +74,7 @@ impl Route<'_> {
             ("of a directory", "is a directory", "open/dir"),
             ("of a pipe", "not a regular file", "open/pipe"),
             ("of a file below a file", "", "open/file/none"),
-            ("of a circle of symlinks", "open/loop", "open/loop"),
+            ("of a circle of symlinks", "is a circle of symlinks", "open/loop"),
         ] {
             let error = self.get(&format!("{base}/{path}")).await;
             table.add(&format!("{}: get {situation}", self.name), cause, &error);

@@ -279,7 +279,7 @@ async fn a_full_disk_is_an_error_and_the_old_file_stays() {
     ] {
         let error = scene.put(source, "disk/file").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transfer);
-        assert_eq!(error.stderr_tail(), Some("Failure"));
+        assert_eq!(error.stderr_tail(), Some("No space left on device"));
         assert_eq!(fs::read(scene.path("disk/file")).unwrap(), b"old");
         assert_eq!(fs::read_dir(scene.path("disk")).unwrap().count(), 1);
     }
