@@ -133,15 +133,16 @@ impl Connection for SshConnection {
     }
 
     async fn probe(&self) -> Result<()> {
-        let asked = {
-            let request = Request::Line(b"exec true".to_vec());
-            let channel = self.host.slots().channel(Use::Kill);
-            self.host.login()?.open(&request, None, Some(channel)).await
-        };
-        match asked {
-            // A refusal is an answer, too.
-            Err(error) if error.kind() != ErrorKind::Busy => Err(error),
-            _ => Ok(()),
+        let login = self.host.login()?;
+        let request = Request::Line(b"exec true".to_vec());
+        let channel = self.host.slots().channel(Use::Kill);
+        match login.open(&request, None, Some(channel)).await {
+            // A refusal is an answer, too, but not that of a login that has ended.
+            Err(error) if error.kind() == ErrorKind::Busy && login.is_alive() => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                Err(error.with_kind(ErrorKind::LinkLost))
+            }
+            asked => asked.map(drop),
         }
     }
 

@@ -61,6 +61,38 @@ async fn a_host_connects_says_why_runs_moves_files_and_disconnects() {
     inventory.disconnect().await.unwrap();
 }
 
+#[tokio::test]
+async fn whether_a_host_is_connected_is_known_at_once() {
+    let target = SshTarget::start(Sshd::builder());
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let builder = Inventory::builder()
+        .host(on(&target, "web1"))
+        .host(on(&target, "silent").with_data("ssh_port", u64::from(port)));
+    let inventory = builder.build(&builtin_registry(), &Context::default()).await.unwrap();
+    let [web1, under_way] = ["web1", "silent"].map(|name| inventory.host(name).unwrap());
+    let at_once = async |host: &hostlink::inventory::Host| {
+        let limit = Duration::from_secs(5);
+        tokio::time::timeout(limit, host.is_connected()).await.expect("it does not wait")
+    };
+    tokio::select! {
+        connected = under_way.connect("") => panic!("{connected:?}"),
+        () = async {
+            let _stream = silent.accept().await.unwrap();
+            assert!(!at_once(under_way).await, "its login is under way");
+        } => {}
+    }
+    web1.connect("").await.unwrap();
+    assert!(at_once(web1).await, "the control");
+    target.sshd.stop();
+    assert!(!at_once(web1).await, "its server answers nothing");
+    target.sshd.cont();
+    assert!(at_once(web1).await, "the control");
+    target.sshd.kill_sessions();
+    assert!(!at_once(web1).await, "its link is lost");
+    inventory.disconnect().await.unwrap();
+}
+
 fn env(name: &str, value: &str) -> hostlink::Value {
     hostlink::Value::Map([(name, value)].into_iter().collect())
 }
