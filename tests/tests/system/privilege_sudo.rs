@@ -178,4 +178,22 @@ mod with_docker {
             assert!(told.contains(said) && !told.contains("echo one"), "{told}");
         }
     }
+
+    #[tokio::test]
+    async fn a_password_that_would_not_help_is_not_asked_for() {
+        for (spoil, says) in [
+            ("chage --expiredate 1 trusted", "account validation failure"),
+            ("chmod 666 /etc/sudoers", "world writable"),
+            ("echo 'Defaults requiretty' >>/etc/sudoers", "you must have a tty"),
+        ] {
+            let container = Container::start(DEBIAN);
+            let (link, asked) = connect(&container, "trusted").await;
+            assert_eq!(run(&link, "id -un", &sudo()).await.unwrap(), "root\n", "the control");
+            let _ = container.shell(spoil);
+            let error = run(&link, "id -un", &sudo()).await.unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!((error.kind(), asked.times()), (ErrorKind::Privilege, 0), "{error}");
+            link.disconnect().await.unwrap();
+        }
+    }
 }

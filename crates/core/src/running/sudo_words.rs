@@ -5,6 +5,16 @@ use crate::shell::script::ANNOUNCING;
 use crate::values::cause::without_position;
 use crate::values::error::{Error, Refusal};
 
+/// What sudo refuses for, whatever the password. The names of the flag and the plugin, and the path
+/// of the program, are not translated.
+const NOT_A_PASSWORD: [&str; 5] = [
+    "no new privileges",
+    "bin/sudo",
+    "sudoers_audit",
+    "no valid sudoers sources found",
+    "account validation failure",
+];
+
 /// Returns whether sudo refused for a reason that a password does not change, in any language: it
 /// needs a terminal, or does not know the user or group.
 pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments) -> bool {
@@ -12,8 +22,7 @@ pub(crate) fn rule_out_a_password(error: &Error, arguments: &ConnectorArguments)
     let names = [&arguments.sudo_user, &arguments.sudo_group];
     said.lines().filter_map(|line| line.strip_prefix("sudo")).any(|words| {
         let mut names = names.into_iter().flatten();
-        // The name of the flag, and the path of the program, are not translated.
-        let is_about_itself = ["no new privileges", "bin/sudo"].iter().any(|it| words.contains(it));
+        let is_about_itself = NOT_A_PASSWORD.iter().any(|it| words.contains(it));
         let is_about_terminal = speaks_of_a_terminal(words.as_bytes());
         is_about_itself || is_about_terminal || names.any(|name| has_word(words, name))
     })
@@ -168,6 +177,19 @@ mod tests {
             ("sudo-rs: user 'req' not found", true),
             ("sudo: The \"no new privileges\" flag is set", true),
             ("sudo: /usr/bin/sudo must be owned by uid 0", true),
+            (
+                "sudo: /etc/sudoers is world writable\nsudo: no valid sudoers sources found, quitting",
+                true,
+            ),
+            (
+                "sudo: /etc/sudoers ist f\u{fc}r alle beschreibbar\nsudo: Audit-Plugin sudoers_audit",
+                true,
+            ),
+            (
+                "sudo: account validation failure, is your account locked?\n\
+                 sudo: a password is required",
+                true,
+            ),
             ("sudo: /etc/sudoers.d/x:1: syntax error\nsudo: a password is required", false),
             ("sudo: \u{672a}\u{77e5}\u{7528}\u{6237}\u{ff1a}req", true),
             ("sudo: unknown user required", false),
