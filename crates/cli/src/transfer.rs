@@ -72,7 +72,11 @@ impl Get {
         }
         let options = GetOptions::default().with_preserve(matches.get_flag(PRESERVE));
         let source = remote(matches, SRC)?;
-        let mut destination = destination.clone();
+        let mut destination = match destination.to_str() {
+            // Symlinks to what a pipe has no path for.
+            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") if !recursive => "-".into(),
+            _ => destination.clone(),
+        };
         if let Some(text) = destination.to_str() {
             check_placeholders(text)?;
             if text.ends_with('/') && !recursive {

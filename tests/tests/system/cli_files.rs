@@ -1,10 +1,15 @@
 //! The command end to end: moving files.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use hostlink_tests::cli::{code, hostlink, run, run_with_input, stderr, stdout};
+use hostlink_tests::cli::{code, command, hostlink, run, run_with_input, stderr, stdout};
+use hostlink_tests::ssh_target::SshTarget;
+use hostlink_tests::sshd::Sshd;
 use tempfile::TempDir;
 
 struct Place(TempDir);
@@ -121,4 +126,124 @@ fn verbose_says_how_much_was_moved() {
     let place = Place::new();
     let output = run_with_input(hostlink(["-v", "@local", "put", "-", &place.text("a")]), b"abc");
     assert!(stderr(&output).ends_with("hostlink: @local: 3 bytes\n"), "{}", stderr(&output));
+}
+
+/// This machine, and a host over SSH that is this machine, too.
+fn targets(ssh: &SshTarget) -> [Vec<String>; 2] {
+    [vec!["@local".to_owned()], ssh.words()]
+}
+
+fn set_mode(path: &Path, bits: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+}
+
+/// Runs the command under another umask than that of the tests.
+fn under(umask: &str, target: &[String], words: &[&str]) {
+    let line = format!("umask {umask} && exec \"$@\"");
+    let mut shell: Command = command(Path::new("sh"), ["-c", &line, "sh"]);
+    shell.arg(hostlink_tests::binary()).args(target).args(words);
+    let output = run(shell);
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()), "{words:?}");
+}
+
+#[test]
+fn what_is_fetched_has_its_modes_less_the_umask_unless_they_are_preserved() {
+    let (place, ssh) = (Place::new(), SshTarget::start(Sshd::builder()));
+    fs::create_dir_all(place.path("tree/sub")).unwrap();
+    fs::write(place.path("tree/sub/file"), "x").unwrap();
+    for (name, bits) in [("tree", 0o777), ("tree/sub", 0o777), ("tree/sub/file", 0o666)] {
+        set_mode(&place.path(name), bits);
+    }
+    for (umask, flags, directory, file) in [
+        ("077", &[][..], 0o700, 0o600),
+        ("027", &[], 0o750, 0o640),
+        ("000", &[], 0o777, 0o666),
+        ("077", &["--preserve"], 0o777, 0o666),
+    ] {
+        for (target, verb) in
+            targets(&ssh).into_iter().zip(["get", "get"]).chain([(vec!["@local".into()], "put")])
+        {
+            let (from, to) = (place.text("tree"), place.text("copy"));
+            under(umask, &target, &[&[verb, "-r"], flags, &[&from, &to]].concat());
+            for (name, bits) in [("copy", directory), ("copy/sub", directory)] {
+                assert_eq!(mode(&place.path(name)), bits, "{verb} {umask} {name} {target:?}");
+            }
+            assert_eq!(mode(&place.path("copy/sub/file")), file, "{verb} {umask} {target:?}");
+            let from = place.text("tree/sub/file");
+            under(umask, &target, &[&[verb], flags, &[&from, &place.text("one")]].concat());
+            assert_eq!(mode(&place.path("one")), file, "{verb} {umask} {target:?}");
+            fs::remove_dir_all(place.path("copy")).unwrap();
+            fs::remove_file(place.path("one")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_left_out_with_a_warning_and_set_id_bits_too() {
+    let (place, ssh) = (Place::new(), SshTarget::start(Sshd::builder()));
+    fs::create_dir(place.path("tree")).unwrap();
+    for name in ["plain", "setuid"] {
+        fs::write(place.path("tree").join(name), name).unwrap();
+    }
+    set_mode(&place.path("tree/setuid"), 0o6755);
+    let made = Command::new("mkfifo").arg(place.path("tree/pipe")).status().unwrap();
+    assert!(made.success());
+    for target in targets(&ssh) {
+        let words = ["get", "-r", &place.text("tree"), &place.text("copy")].map(str::to_owned);
+        let output = run(hostlink(target.into_iter().chain(words)));
+        let warnings = stderr(&output);
+        assert_eq!((code(&output), warnings.lines().count()), (0, 2), "{warnings}");
+        assert!(warnings.contains("pipe\" is no file and is left out"), "{warnings}");
+        assert!(warnings.contains("setuid\" is stored without its set-ID bits"), "{warnings}");
+        assert_eq!(mode(&place.path("copy/setuid")), 0o755);
+        let mut names: Vec<_> =
+            fs::read_dir(place.path("copy")).unwrap().map(|it| it.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["plain", "setuid"]);
+        fs::remove_dir_all(place.path("copy")).unwrap();
+    }
+}
+
+#[test]
+fn of_a_log_that_grows_what_was_there_is_sent() {
+    let (place, ssh) = (Place::new(), SshTarget::start(Sshd::builder()));
+    let (log, copy) = (place.path("log"), place.path("copy"));
+    fs::write(&log, vec![b'x'; 1 << 20]).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = fs::File::options().append(true).open(&log).unwrap();
+            while !is_over.load(Ordering::Relaxed) {
+                file.write_all(&[b'x'; 4096]).unwrap();
+                std::thread::sleep(std::time::Duration::from_micros(100));
+            }
+        });
+        let tried = std::panic::catch_unwind(|| {
+            for target in targets(&ssh).iter().cycle().take(6) {
+                let before = fs::metadata(&log).unwrap().len();
+                let words = ["put", &place.text("log"), &place.text("copy")].map(str::to_owned);
+                let output = run(hostlink(target.iter().cloned().chain(words)));
+                assert_eq!((code(&output), stderr(&output)), (0, String::new()), "{target:?}");
+                let sent = fs::metadata(&copy).unwrap().len();
+                let after = fs::metadata(&log).unwrap().len();
+                assert!((before..after).contains(&sent), "{before} {sent} {after}");
+            }
+        });
+        is_over.store(true, Ordering::Relaxed);
+        tried.unwrap();
+    });
+}
+
+#[test]
+fn the_file_that_stands_for_standard_output_is_standard_output() {
+    let place = Place::new();
+    fs::write(place.path("a"), "text").unwrap();
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        assert_eq!(succeeds(&["@local", "get", &place.text("a"), name], b""), b"text", "{name}");
+    }
+    // No file can be made there: the error is about the path that was given.
+    let output = run(hostlink(["@local", "get", &place.text("a"), "/proc/new"]));
+    let line = stderr(&output);
+    assert_eq!(code(&output), 1, "{line}");
+    assert!(line.contains("cannot write /proc/new: ") && !line.contains(".hostlink-"), "{line}");
 }

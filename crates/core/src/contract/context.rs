@@ -70,3 +70,38 @@ impl Default for Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::Context;
+    use crate::SECRET_VARIABLES;
+
+    const CHILD: &str = "HOSTLINK_TEST_CHILD";
+
+    /// The test runs itself with an environment of its own.
+    #[test]
+    fn the_environment_comes_without_hostlinks_secrets() {
+        if std::env::var_os(CHILD).is_some() {
+            let context = Context::from_env();
+            let variable = |name: &str| context.environment.get(name).map(String::as_str);
+            assert_eq!(variable("DOCKER_HOST"), Some("unix:///a.sock"));
+            assert_eq!(context.home.as_deref().and_then(|home| home.to_str()), Some("/home/a"));
+            for name in SECRET_VARIABLES {
+                assert!(std::env::var_os(name).is_some(), "the control: {name}");
+                assert_eq!(variable(name), None, "{name}");
+            }
+            return;
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let path = module_path!().split_once("::").unwrap().1;
+        let test = format!("{path}::the_environment_comes_without_hostlinks_secrets");
+        child.args(["--exact", &test]).env(CHILD, "1");
+        child.env("DOCKER_HOST", "unix:///a.sock").env("HOME", "/home/a");
+        child.envs(SECRET_VARIABLES.iter().map(|name| (name, "hunter2")));
+        let output = child.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+}

@@ -276,10 +276,19 @@ fn temporary_beside(
     builder.permissions(fs::Permissions::from_mode(bits));
     if let Some(path) = explicit {
         let (directory, name) = (directory_of(path), path.file_name().unwrap_or_default());
-        return builder.prefix(name).rand_bytes(0).tempfile_in(directory);
+        return builder.prefix(name).rand_bytes(0).tempfile_in(directory).map_err(without_path);
     }
     let prefix = hidden_prefix(destination);
-    builder.prefix(&prefix).rand_bytes(16).tempfile_in(directory_of(destination))
+    let made = builder.prefix(&prefix).rand_bytes(16).tempfile_in(directory_of(destination));
+    made.map_err(without_path)
+}
+
+/// The package adds the temporary's path to the text, which means nothing to a user.
+fn without_path(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path \"") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
+        None => error,
+    }
 }
 
 /// The part of the name of our temporary files that precedes the random part.
