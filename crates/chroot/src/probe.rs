@@ -143,7 +143,7 @@ fn refusal(settings: &Settings, fault: &str, said: &str) -> Error {
             let who = if privilege.is_privileged() {
                 "the user of chroot_sudo_user may not"
             } else {
-                "only root may: connect as root, or set chroot_sudo"
+                "only root may: connect as root, or set chroot_sudo=true"
             };
             (ErrorKind::PermissionDenied, format!("{root} cannot be entered: {who}"))
         }
@@ -168,7 +168,11 @@ fn refusal(settings: &Settings, fault: &str, said: &str) -> Error {
             (ErrorKind::PermissionDenied, message)
         }
     };
-    Error::new(kind, message)
+    let remedy: &[_] = match fault {
+        "denied" if !privilege.is_privileged() => &["chroot_sudo"],
+        _ => &[],
+    };
+    Error::new(kind, message).with_remedy(remedy)
 }
 
 /// Adds the key that is the cause to sudo's refusal.

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn keys_to_set_are_named_by_their_flags_too() {
         let error = usage("set ssh_password").with_remedy(&["ssh_password", "ssh_x", "_get_pty"]);
-        let flags = "--ssh-password-file, --ssh-password-prompt, --get-pty";
+        let flags = "--ssh-password-file, --ssh-password-prompt, --data ssh_x=VALUE, --get-pty";
         assert_eq!(one_line(&error), format!("set ssh_password (flags: {flags})"));
         assert_eq!(one_line(&usage("set ssh_password")), "set ssh_password");
     }

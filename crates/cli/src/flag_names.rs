@@ -83,11 +83,16 @@ pub(crate) fn of_field(field: &DataField) -> String {
     if field.secret { format!("{name}-file") } else { name }
 }
 
-/// Returns the flags that set a key of host data.
-pub(crate) fn of_key(key: &str) -> impl Iterator<Item = String> {
-    let login = keys().filter(move |(known, _)| *known == key).map(|(_, flag)| flag);
+/// Returns the flags that set a key of host data: `--data`, if it has none of its own.
+pub(crate) fn of_key(key: &str) -> Vec<String> {
+    let login = keys().filter(|(known, _)| *known == key).map(|(_, flag)| flag);
     let argument = ConnectorArguments::field(key).map(of_field);
-    login.chain(argument).map(|flag| format!("--{flag}"))
+    let flags: Vec<_> = login.chain(argument).map(|flag| format!("--{flag}")).collect();
+    match flags.is_empty() {
+        true if key.ends_with("_password") => vec![format!("--data {key}_file=FILE")],
+        true => vec![format!("--data {key}=VALUE")],
+        false => flags,
+    }
 }
 
 fn dashed(key: &str) -> String {

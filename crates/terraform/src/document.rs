@@ -32,7 +32,7 @@ impl Snapshot {
         let refused = |problem: &str| Err(source.refused(problem));
         if get(&document, "encrypted_data").is_some() {
             return refused(
-                "this state is encrypted: set terraform_directory, or save what tofu show -json says",
+                "this state is encrypted: set terraform_directory=DIRECTORY, or save what tofu show -json says",
             );
         }
         if get(&document, "planned_values").is_some()

@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use hostlink_tests::chroot::Root;
 use hostlink_tests::cli::{code, command, hostlink, run, stderr, stdout};
 use hostlink_tests::container::{Container, DEBIAN};
+use hostlink_tests::engine::{Engine, PODMAN_SOCKET};
 use hostlink_tests::ssh_target::SshTarget;
 use hostlink_tests::sshd::Sshd;
 
@@ -43,6 +45,8 @@ fn a_container_that_cannot_be_entered_is_not_reached() {
         let output = run(hostlink([&target, "exec", "--", "true"]));
         let line = stderr(&output);
         assert_eq!((code(&output), line.lines().count()), (255, 1), "{line}");
+        let is_without_directory = target.ends_with(without_directory.name());
+        assert_eq!(line.contains("set docker_workdir=/\n"), is_without_directory, "{line}");
         let both = format!("{target},@docker/{}", there.name());
         let output = run(hostlink([&both, "exec", "--", "echo in"]));
         assert_eq!(code(&output), 1, "{}", stderr(&output));
@@ -79,12 +83,19 @@ fn a_file_goes_into_a_directory() {
     let _ = container.shell("mkdir -p /srv/there && ln -s there /srv/link");
     let ssh = SshTarget::start(Sshd::builder());
     let docker = vec![format!("@docker/{}", container.name())];
-    let local = vec!["@local".to_owned()];
+    let of_podman = Container::start_on(Engine::Podman, DEBIAN, &[]);
+    let _ = of_podman.shell("mkdir -p /srv/there");
+    let socket = format!("podman_socket={PODMAN_SOCKET}");
+    let podman = vec!["--data".to_owned(), socket, format!("@podman/{}", of_podman.name())];
+    let (root, local) = (Root::debian(), vec!["@local".to_owned()]);
+    std::fs::create_dir(root.path("srv/there")).unwrap();
     for (target, directory) in [
         (local, path("there")),
         (ssh.words(), path("there")),
         (docker.clone(), "/srv/there".to_owned()),
         (docker, "/srv/link".to_owned()),
+        (podman, "/srv/there".to_owned()),
+        (vec![root.target()], "/srv/there".to_owned()),
     ] {
         let succeeds = |words: &[&str]| {
             let words: Vec<&str> =

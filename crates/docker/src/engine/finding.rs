@@ -258,9 +258,9 @@ impl Search {
                 Brand::Podman => "",
             };
             let message = format!(
-                "you may not use the {name} engine{there}: {group}set docker_sudo ({tried})"
+                "you may not use the {name} engine{there}: {group}set docker_sudo=true ({tried})"
             );
-            return Error::new(ErrorKind::PermissionDenied, message);
+            return Error::new(ErrorKind::PermissionDenied, message).with_remedy(&["docker_sudo"]);
         }
         let kind = match &self.tried[..] {
             [only] => only.kind,
@@ -275,15 +275,19 @@ impl Search {
             return Error::new(kind, message);
         }
         let where_to_say = match (self.brand, through) {
-            (Brand::Docker, false) => "set docker_host or DOCKER_HOST",
-            (Brand::Podman, false) => "set podman_socket or CONTAINER_HOST",
+            (Brand::Docker, false) => "set docker_host=ADDRESS or DOCKER_HOST",
+            (Brand::Podman, false) => "set podman_socket=PATH or CONTAINER_HOST",
             // The environment is not that of the other target.
             (brand, true) => &format!("set {}", fields::place(brand).key),
         };
         let message = format!(
             "no {name} engine answers{there} ({tried}): is {word} running? {where_to_say} if it is elsewhere"
         );
-        Error::new(kind, message)
+        let remedy = match self.brand {
+            Brand::Docker => &["docker_host"],
+            Brand::Podman => &["podman_socket"],
+        };
+        Error::new(kind, message).with_remedy(remedy)
     }
 }
 

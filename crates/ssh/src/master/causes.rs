@@ -30,6 +30,7 @@ fn host_key(peer: &Peer<'_>) -> Option<Failure> {
     let no_password = "is disabled to avoid man-in-the-middle attacks";
     peer.after("Host key verification failed").or(peer.line_with(no_password))?;
     let who = subject(peer);
+    let mut remedy: &[_] = &[];
     let message = if peer.line_with("REVOKED HOST KEY DETECTED").is_some() {
         format!("the host key of {who} is marked as revoked")
     } else if peer.line_with("IDENTIFICATION HAS CHANGED").is_some() {
@@ -47,12 +48,13 @@ fn host_key(peer: &Peer<'_>) -> Option<Failure> {
         )
     } else {
         let fingerprint = peer.after("Server host key: ").unwrap_or("of unknown type");
+        remedy = &["ssh_strict_host_key_checking"];
         format!(
             "the host key of {who} ({fingerprint}) is not known: add it to known_hosts, or set \
-             ssh_strict_host_key_checking to accept-new"
+             ssh_strict_host_key_checking=accept-new"
         )
     };
-    Some(failure(ErrorKind::HostKey, message, false))
+    Some(failure(ErrorKind::HostKey, message, false).with_remedy(remedy))
 }
 
 fn refused_login(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
@@ -61,7 +63,7 @@ fn refused_login(peer: &Peer<'_>, login: &Login<'_>) -> Option<Failure> {
     if peer.line_with("Too many authentication failures").is_some() {
         let message = format!(
             "{who} refused the login after too many tries ({}): name the right key with ssh_key, or set \
-             ssh_allow_agent to false",
+             ssh_allow_agent=false",
             Tried(&keys)
         );
         let remedy = &[KEY.key, ALLOW_AGENT.key];

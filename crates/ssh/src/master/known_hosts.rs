@@ -86,7 +86,7 @@ fn warnings(log: &Log, master: Option<i32>) -> Vec<String> {
         let who = subject(peer);
         Some(format!(
             "the host key of {who} was accepted, but could not be added to {file}, so a changed key will not be \
-             noticed: make the file writable, or set ssh_known_hosts_file to another file"
+             noticed: make the file writable, or set ssh_known_hosts_file=FILE"
         ))
     };
     Peer::all(log, master).iter().filter_map(of_peer).collect()

@@ -78,7 +78,7 @@ async fn a_missing_right_to_enter_names_its_key() {
     let name = somebody.target(&root);
     let error = refused(&name, &somebody.ssh.data).await;
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
-    assert!(error.to_string().contains("set chroot_sudo"), "{error}");
+    assert!(error.to_string().contains("set chroot_sudo=true"), "{error}");
 
     let error = refused(&name, &somebody.data()).await;
     assert_eq!(error.kind(), ErrorKind::Privilege, "{error}");

@@ -173,7 +173,7 @@ fn a_user_who_may_not_open_the_socket_gets_advice() {
     fs::remove_file(&program).unwrap();
     assert_ne!(code(&output), 0, "{}", stdout(&output));
     let told = stderr(&output);
-    assert!(told.contains("join the group docker, or set docker_sudo"), "{told}");
+    assert!(told.contains("join the group docker, or set docker_sudo=true"), "{told}");
     let output = run(hostlink(["@docker/a b", "exec", "--", "true"]));
     assert_eq!(code(&output), 2, "{}", stderr(&output));
 }

@@ -34,7 +34,7 @@ async fn the_users_host_key_policy_holds_unless_the_data_has_one() {
             (ErrorKind::HostKey, false),
             "{policy}"
         );
-        let advice = "add it to known_hosts, or set ssh_strict_host_key_checking to accept-new";
+        let advice = "add it to known_hosts, or set ssh_strict_host_key_checking=accept-new";
         assert!(failed.error.message().ends_with(advice), "{policy}: {}", failed.error);
         assert!(!sshd.path("known_hosts").exists(), "{policy}");
     }
