@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests, and so is what they share")]
 
 use std::fs;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use hostlink::transfer::PutOptions;
@@ -309,4 +310,43 @@ fn the_command_reaches_many_hosts() {
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
     assert_eq!(stdout(&output).matches("] here\n").count(), 30);
     assert_eq!(target.sshd.logins(), 30);
+}
+
+/// Keeps processors busy while it lives.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn start(count: usize) -> Self {
+        let mut busy = Command::new("sh");
+        busy.args(["-c", "while :; do :; done"]);
+        Self((0..count).map(|_| busy.spawn().unwrap()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What has succeeded stays a success, however late the end of its login is seen.
+#[test]
+fn two_hundred_hosts_succeed_on_a_busy_machine() {
+    let known = tempfile::NamedTempFile::new().unwrap();
+    let target = SshTarget::start(Sshd::builder().listen("0.0.0.0").max_startups(NO_LIMIT))
+        .with("ssh_known_hosts_file", known.path().display().to_string())
+        .with("ssh_strict_host_key_checking", "accept-new");
+    let mut words = target.words();
+    *words.last_mut().unwrap() =
+        (1..=200).map(|n| format!("127.0.3.{n}")).collect::<Vec<_>>().join(",");
+    let all_at_once = ["exec", "--parallel", "200", "--connect-timeout", "300s"];
+    words.extend(all_at_once.into_iter().chain(["--", "echo here"]).map(String::from));
+    let _busy = Busy::start(4);
+    let output = run(hostlink(words));
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    assert_eq!(stdout(&output).matches("] here\n").count(), 200);
+    assert_eq!(target.sshd.logins(), 200);
 }

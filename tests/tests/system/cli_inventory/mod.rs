@@ -2,6 +2,7 @@
 
 mod completion;
 mod guarded;
+mod mixed;
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
