@@ -173,7 +173,9 @@ fn a_user_who_may_not_open_the_socket_gets_advice() {
     fs::remove_file(&program).unwrap();
     assert_ne!(code(&output), 0, "{}", stdout(&output));
     let told = stderr(&output);
-    assert!(told.contains("join the group docker, or set docker_sudo=true"), "{told}");
+    for said in ["join the group docker, or set docker_sudo=true", "--data docker_sudo=VALUE"] {
+        assert!(told.contains(said), "{told}");
+    }
     let output = run(hostlink(["@docker/a b", "exec", "--", "true"]));
     assert_eq!(code(&output), 2, "{}", stderr(&output));
 }
