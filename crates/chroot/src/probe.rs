@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostlink_core::{Error, ErrorKind, Link, Result, StringCommand};
+use hostlink_core::{Error, ErrorKind, Link, Result, RunOptions, StringCommand};
 
 use crate::entry::{MOUNTS, Mounting, Tools};
 use crate::settings::Settings;
@@ -48,6 +48,9 @@ case $status in 126 | 127) say shell "$said" ;; esac
 [ "$(id -u)" = 0 ] || say denied
 say refused "$said""#;
 
+/// How much of the probe's output is kept.
+const MOST_SAID: usize = 64 * 1024;
+
 /// Tries to enter the root, in one round trip.
 ///
 /// # Errors
@@ -58,7 +61,8 @@ pub(crate) async fn look(outer: &Link, settings: &Settings, limit: Duration) -> 
     let probe = StringCommand::new().raw("exec sh -c").arg(PROBE).raw("sh");
     let probe = probe.arg(&settings.root).arg(mounts).arg(MOUNTS);
     let arguments = settings.privilege.clone().with_timeout(limit);
-    let output = outer.run_shell_command(&probe, &arguments).await;
+    let options = RunOptions::default().with_output_limit(MOST_SAID);
+    let output = outer.run_shell_command_with(&probe, &arguments, &options).await;
     let output = output.map_err(|error| explain(error, settings))?;
     let said = output.stdout();
     let said = String::from_utf8_lossy(&said);

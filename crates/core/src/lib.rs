@@ -17,6 +17,7 @@ mod naming;
 
 pub use contract::connection::{Connection, Features, Outcome, Slot, SpawnOptions};
 pub use contract::context::Context;
+pub use contract::files::read_whole;
 pub use contract::forward::{Endpoint, Forward, Forwarding, Forwards, Sockets};
 pub use contract::process::{NoControl, Process, ProcessControl, TerminalSize};
 pub use link::Link;

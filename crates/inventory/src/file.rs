@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_core::{Error, ErrorKind, Result, read_whole};
 
 use crate::format::Format;
 use crate::place::{Place, Position, one_line};
@@ -38,18 +38,10 @@ pub(crate) fn text(path: &Path) -> Result<String> {
 
 /// What a file holds.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        // To open a pipe would wait for a writer.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
-        }
-        let file = std::fs::File::open(path)?;
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST + 1), &mut bytes)?;
-        if bytes.len() as u64 > LONGEST {
-            return Err(std::io::Error::other("it is longer than 1 GiB"));
-        }
-        Ok(bytes)
-    };
-    read().map_err(|error| unreadable(path, &error))
+    bytes_within(path, LONGEST)
+}
+
+/// What a file holds that may have this many bytes.
+pub(crate) fn bytes_within(path: &Path, most: u64) -> Result<Vec<u8>> {
+    read_whole(path, most).map_err(|error| unreadable(path, &error))
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hostlink_core::{
     Context, Data, Error, ErrorKind, Registry, Result, Value, guarded, holds_secret,
 };
-use hostlink_local::{Program, is_readable_by_others};
+use hostlink_local::{Program, ProgramError, is_readable_by_others};
 
 use crate::ansible;
 use crate::definition::Definition;
@@ -247,15 +248,21 @@ fn visible(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// How much a program may print for one host, and for all of them.
+const MOST_OF_HOST: usize = 1 << 20;
+const MOST_OF_HOSTS: usize = 16 << 20;
+
 /// Runs a program that prints an inventory, as Ansible does.
 async fn program(path: &Path, source: &Arc<str>, context: &Context) -> Result<Definition> {
-    let (list, name) = printed(path, source, None, context).await?;
+    let printed_so_far = AtomicUsize::new(0);
+    let (list, name) = printed(path, source, None, context, &printed_so_far).await?;
     if !ansible::is_list(&list.node) {
         return Definition::of_node(list.strict()?, &name);
     }
     // As with Ansible, the last value of a key that is given twice counts.
     let ask = async |host: String| {
-        let (variables, name) = printed(path, source, Some(&host), context).await?;
+        let (variables, name) =
+            printed(path, source, Some(&host), context, &printed_so_far).await?;
         Ok((variables.node, name))
     };
     ansible::of_list(list.node, &name, context, ask).await
@@ -268,14 +275,22 @@ async fn printed(
     source: &Arc<str>,
     host: Option<&str>,
     context: &Context,
+    so_far: &AtomicUsize,
 ) -> Result<(Document, Arc<str>)> {
     let what = host.map(|name| format!(" for --host {name}")).unwrap_or_default();
     let failed =
         |problem: String| Error::new(ErrorKind::Inventory, format!("{source} {problem}{what}"));
     let absolute = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
     let words = host.map_or(vec!["--list"], |name| vec!["--host", name]);
-    let program = Program::new(absolute, &context.environment).args(words);
+    let mut program = Program::new(absolute, &context.environment).args(words);
+    if host.is_some() {
+        program = program.max_output(MOST_OF_HOST);
+    }
     let written = program.output().await.map_err(|problem| failed(problem.to_string()))?;
+    let length = written.stdout.len();
+    if host.is_some() && so_far.fetch_add(length, Ordering::Relaxed) + length > MOST_OF_HOSTS {
+        return Err(failed(ProgramError::TooMuch(MOST_OF_HOSTS).to_string()));
+    }
     if !written.status.success() {
         let error = failed(format!("failed ({})", written.status));
         return Err(error.with_stderr_tail(&written.stderr));

@@ -14,6 +14,10 @@ use crate::file;
 /// How deep files may include one another, as ssh has it (readconf.c).
 const DEEPEST: usize = 16;
 
+/// How much is read of the file and of all that it includes: 16 MiB. Files that include one another
+/// may be read many times.
+const MOST: u64 = 16 << 20;
+
 const CONFIG_FILE: DataField =
     DataField::new("ssh_config_file", "path", "File to read instead of ~/.ssh/config.");
 
@@ -48,7 +52,8 @@ impl Connector for SshConfigConnector {
         };
         let path = given.unwrap_or_else(usual)?;
         let mut names = IndexSet::new();
-        read(&path, home, &mut Vec::new(), &mut names)?;
+        let mut left = MOST;
+        read(&path, home, &mut Vec::new(), &mut names, &mut left)?;
         let pattern = argument.filter(|pattern| !pattern.is_empty()).unwrap_or("*");
         let glob = WildMatch::new(pattern);
         let chosen: Vec<NameData> =
@@ -82,12 +87,13 @@ impl Block {
 }
 
 /// Adds the names of a file and of those that it includes, as far as `around` holds for them: the
-/// blocks in which they are included.
+/// blocks in which they are included. `left` is how many bytes may still be read.
 fn read(
     path: &Path,
     home: Option<&Path>,
     around: &mut Vec<Block>,
     names: &mut IndexSet<String>,
+    left: &mut u64,
 ) -> Result<()> {
     let refused = |problem: &str, number: Option<usize>| {
         let line = number.map(|index| format!(":{}", index + 1)).unwrap_or_default();
@@ -98,7 +104,10 @@ fn read(
     }
     let mut block = Block::of_all();
     // ssh takes any bytes, in comments and elsewhere.
-    let text = file::bytes(path)?;
+    let text = file::bytes_within(path, MOST)?;
+    *left = left
+        .checked_sub(text.len() as u64)
+        .ok_or_else(|| refused("with what it includes it is longer than 16 MiB", None))?;
     for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
         let line = line.trim();
         let (keyword, rest) = line.split_once([' ', '\t', '=']).unwrap_or((line, ""));
@@ -123,7 +132,7 @@ fn read(
                 around.push(block.clone());
                 for word in words {
                     for file in included(&word, home) {
-                        read(&file, home, around, names)?;
+                        read(&file, home, around, names, left)?;
                     }
                 }
                 around.pop();

@@ -17,6 +17,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// How much of the end of standard error is kept.
 const MAX_STDERR: usize = 64 << 10;
 
+/// How much a program may write by default. With what else a process has, it takes less than 64
+/// MiB.
+const MAX_OUTPUT: usize = 32 << 20;
+
 /// A program to run, with limits on its time, its output and its life.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -73,7 +77,7 @@ impl std::error::Error for ProgramError {}
 
 impl Program {
     /// Returns a program by its path, or by its name on the `PATH` of `environment`. It does not
-    /// get hostlink's own secrets in the environment. Default: 60 s, and 64 MiB of output.
+    /// get hostlink's own secrets in the environment. Default: 60 s, and 32 MiB of output.
     pub fn new(path: impl Into<PathBuf>, environment: &BTreeMap<String, String>) -> Self {
         let kept = environment.iter().filter(|(key, _)| !SECRET_VARIABLES.contains(&key.as_str()));
         Self {
@@ -82,7 +86,7 @@ impl Program {
             directory: None,
             environment: kept.map(|(key, value)| (key.into(), value.into())).collect(),
             limit: Duration::from_secs(60),
-            max_output: 64 << 20,
+            max_output: MAX_OUTPUT,
             may_prompt: false,
         }
     }

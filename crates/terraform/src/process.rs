@@ -6,8 +6,8 @@ use std::path::Path;
 use hostlink_core::{Error, ErrorKind, Result};
 use hostlink_local::Program;
 
-/// The most that is taken of a document, from a program or a file: 64 MiB.
-pub(crate) const MOST: usize = 64 << 20;
+/// The most that is taken of a document, from a program or a file: 32 MiB.
+pub(crate) const MOST: usize = 32 << 20;
 
 /// Runs `program WORDS` in a directory and returns its standard output. It may take 60 s: reading a
 /// state from afar takes seconds.

@@ -3,13 +3,16 @@
 use std::io;
 use std::path::Path;
 
-use hostlink_core::{Context, Error, ErrorKind, Result, Value, holds_secret};
+use hostlink_core::{Context, Error, ErrorKind, Result, Value, holds_secret, read_whole};
 use hostlink_local::{is_readable_by_others, warn_of_readable};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
 /// The file's name.
 pub(crate) const FILE: &str = "@vagrant.json";
+
+/// A longer one is refused: 16 MiB.
+const MOST: u64 = 16 << 20;
 
 /// The content of the file.
 #[derive(Debug, Default, Deserialize, PartialEq)]
@@ -33,7 +36,7 @@ impl Options {
         let path = directory.join(FILE);
         let refused =
             |problem: String| Error::new(ErrorKind::Data, format!("{}: {problem}", path.display()));
-        let text = match std::fs::read(&path) {
+        let text = match read_whole(&path, MOST) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(refused(error.to_string()).with_source(error)),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostlink_core::{
     About, Connection, Connector, ConnectorArguments, Context, Data, DataReader, Error, ErrorKind,
-    Features, Kind, Link, Listing, MAX_ARGUMENT, NameData, Open, Outcome, Process, Result, Script,
-    Slot, SpawnOptions, StringCommand, Target, data_fields,
+    Features, Kind, Link, Listing, MAX_ARGUMENT, NameData, Open, Outcome, Process, Result,
+    RunOptions, Script, Slot, SpawnOptions, StringCommand, Target, data_fields,
 };
 
 data_fields! {
@@ -112,7 +112,9 @@ async fn look(outer: &Link, settings: &Settings, limit: Duration) -> Result<Stri
     let name = &settings.name;
     let probe = StringCommand::new().raw("exec sh -c").arg(PROBE).raw("sh").arg(name);
     let arguments = settings.privilege.clone().with_timeout(limit);
-    let output = outer.run_shell_command(&probe, &arguments).await?;
+    // What a target says has no end, if it wants.
+    let options = RunOptions::default().with_output_limit(64 * 1024);
+    let output = outer.run_shell_command_with(&probe, &arguments, &options).await?;
     if let Some(ip) = output.stdout_lines().first().filter(|_| output.success()) {
         return Ok(ip.clone());
     }

@@ -72,6 +72,9 @@ fn wants_another(result: &Result<CommandOutput>, arguments: &ConnectorArguments)
 /// The word of a kill may come a little after its exit.
 const URGENT_SILENCE: Duration = Duration::from_millis(500);
 
+/// How much is kept of what it says.
+const URGENT_OUTPUT: usize = 64 * 1024;
+
 /// One run of one command.
 pub(crate) struct Attempt<'a> {
     link: &'a Shared,
@@ -112,7 +115,11 @@ impl<'a> Attempt<'a> {
         arguments: &'a ConnectorArguments,
         limit: Duration,
     ) -> Self {
-        let options = RunOptions { output_silence: URGENT_SILENCE, ..RunOptions::default() };
+        let options = RunOptions {
+            output_silence: URGENT_SILENCE,
+            output_limit: Some(URGENT_OUTPUT),
+            ..RunOptions::default()
+        };
         let mut attempt = Self::new(link, command, arguments, &options, None);
         attempt.start.options.urgent = true;
         attempt.start.limits.whole = Some(limit);

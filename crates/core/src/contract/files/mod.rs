@@ -7,6 +7,7 @@ mod atomic;
 mod copy;
 mod sink;
 mod source;
+mod whole;
 mod writer;
 
 use std::time::SystemTime;
@@ -25,6 +26,7 @@ pub(crate) use sink::{Body, FileBody, not_passed_on};
 pub use sink::{Header, Sink, SinkWriter};
 pub(crate) use source::mode_of;
 pub use source::{OpenSource, Source};
+pub use whole::read_whole;
 
 /// A connection's own transfer of single files, with the promises of
 /// [`Link::put_file`](crate::Link::put_file) and [`Link::get_file`](crate::Link::get_file).
