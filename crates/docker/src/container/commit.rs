@@ -8,12 +8,13 @@
 //! with a commit. The result is compared with the original before it is reported.
 
 use hostlink_core::{Error, ErrorKind, Result};
+use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::found::{self, Image};
 use super::likeness;
 use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::{Engine, LONG_LIMIT, api_error, status};
+use crate::engine::{CALL_LIMIT, Engine, LONG_LIMIT, api_error, in_query, status};
 
 const DOING: &str = "cannot commit the container, so its changes are lost";
 
@@ -66,11 +67,9 @@ pub(super) async fn name(
     committed: &Committed,
     (repository, tag): &(String, String),
 ) -> Result<()> {
-    let options = bollard::query_parameters::TagImageOptions {
-        repo: Some(repository.clone()),
-        tag: Some(tag.clone()),
-    };
-    let tagged = engine.api().tag_image(&committed.id, Some(options)).await;
+    let path =
+        format!("/images/{}/tag?repo={}&tag={}", committed.id, in_query(repository), in_query(tag));
+    let tagged = engine.order(Method::POST, &path, CALL_LIMIT).await;
     let doing =
         || format!("the image {} was made, but cannot be named {repository}:{tag}", committed.id);
     tagged.map_err(|error| api_error(&doing(), error))
@@ -89,15 +88,8 @@ pub(super) async fn clear(engine: &Engine, committed: &Committed) -> Result<()> 
 }
 
 async fn remove(engine: &Engine, image: &str) -> Result<()> {
-    let options = bollard::query_parameters::RemoveImageOptions {
-        force: true,
-        noprune: true,
-        ..Default::default()
-    };
-    let removed = engine.api().remove_image(image, Some(options), None).await;
-    removed
-        .map(|_| ())
-        .map_err(|error| api_error(&format!("cannot remove the image {image}"), error))
+    let removed = engine.remove_image(image).await;
+    removed.map_err(|error| api_error(&format!("cannot remove the image {image}"), error))
 }
 
 /// Whether Podman answers, whichever connector was used.
@@ -146,14 +138,6 @@ async fn commit_on_podman(engine: &Engine, container: &str, config: &Value) -> R
         format!("/v4.0.0/libpod/commit?container={container}&format=docker&pause=true{changes}");
     let id = made(engine, &path, &Value::Null).await?;
     Ok(if id.starts_with("sha256:") { id } else { format!("sha256:{id}") })
-}
-
-fn in_query(text: &str) -> String {
-    let encoded = text.bytes().map(|byte| match byte {
-        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
-        b => format!("%{b:02X}"),
-    });
-    encoded.collect()
 }
 
 /// Commits, a second time if the engine failed without refusing: the container will not exist for a

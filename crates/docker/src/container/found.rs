@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
-use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
-use futures::stream::StreamExt;
 use hostlink_core::{Error, ErrorKind, Result, nearest};
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-use crate::engine::{Engine, api_error, message_of, status};
+use crate::engine::{Engine, api_error, in_query, message_of, status};
 use crate::reference;
 use crate::settings::{Settings, Subject};
 
@@ -155,24 +153,15 @@ async fn pull(
 ) -> Result<Value> {
     let bare_id = name.starts_with("sha256:");
     let last = name.rsplit('/').next().unwrap_or(name);
-    let options = CreateImageOptions {
-        from_image: Some(name.to_owned()),
-        // Without a tag the engine would pull all of them.
-        tag: (!last.contains([':', '@'])).then(|| "latest".to_owned()),
-        platform: settings.platform.clone().unwrap_or_default(),
-        ..Default::default()
+    // Without a tag the engine would pull all of them.
+    let tag = if last.contains([':', '@']) { "" } else { "&tag=latest" };
+    let platform = settings.platform.as_deref().map(|it| format!("&platform={}", in_query(it)));
+    let platform = platform.unwrap_or_default();
+    let path = format!("/images/create?fromImage={}{tag}{platform}", in_query(name));
+    let failed = match bare_id {
+        true => None,
+        false => engine.follow(&path, PULL_SILENCE).await.err().map(|error| message_of(&error)),
     };
-    let api = engine.long_api();
-    let mut progress = Box::pin(api.create_image(Some(options), None, None));
-    let mut failed = None;
-    while failed.is_none() && !bare_id {
-        match timeout(PULL_SILENCE, progress.next()).await {
-            Ok(Some(Ok(_))) => {}
-            Ok(Some(Err(error))) => failed = Some(message_of(&error)),
-            Ok(None) => break,
-            Err(_) => failed = Some(message_of(&ApiError::RequestTimeoutError)),
-        }
-    }
     match local_image(engine, name).await? {
         Some(image) if failed.is_none() => Ok(image),
         _ => Err(no_image(engine, name, may_be_container, failed).await),
@@ -213,11 +202,8 @@ async fn container_names(engine: &Engine) -> Vec<String> {
 }
 
 async fn image_names(engine: &Engine) -> Vec<String> {
-    let listed = engine.api().list_images(None::<ListImagesOptions>).await.unwrap_or_default();
-    let tags = listed.into_iter().flat_map(|image| image.repo_tags);
-    let bare = |tag: String| match tag.strip_suffix(":latest") {
-        Some(name) => name.to_owned(),
-        None => tag,
-    };
-    tags.map(bare).collect()
+    let listed = engine.images(None).await.unwrap_or_default();
+    let tags = listed.iter().flat_map(|image| image["RepoTags"].as_array().into_iter().flatten());
+    let tags = tags.filter_map(Value::as_str);
+    tags.map(|tag| tag.strip_suffix(":latest").unwrap_or(tag).to_owned()).collect()
 }

@@ -109,7 +109,7 @@ impl Made {
         let attached =
             attached.map_err(|error| api_error("cannot attach to the container", error))?;
         let (read, input) = tokio::io::split(attached);
-        let started = engine.api().start_container(&id, None).await;
+        let started = engine.start_container(&id).await;
         started.map_err(|error| api_error("cannot start the container", error))?;
         let output = frames(read, engine.is_here());
         let output = match timeout(START_LIMIT, first_words(output)).await {
@@ -156,13 +156,8 @@ fn is_about_init(error: &Error) -> bool {
 /// If it still exists.
 pub(super) async fn remove(engine: &Engine, id: &str) -> Result<()> {
     let deadline = Instant::now() + REMOVAL_LIMIT;
-    let options = || bollard::query_parameters::RemoveContainerOptions {
-        force: true,
-        v: true,
-        ..Default::default()
-    };
     loop {
-        let error = match engine.api().remove_container(id, Some(options())).await {
+        let error = match engine.remove_container(id).await {
             Ok(()) => return Ok(()),
             Err(error) if status(&error) == Some(404) => return Ok(()),
             Err(error) => error,

@@ -1,10 +1,10 @@
 //! Docker's contexts: named engines (`docker context`).
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use hostlink_core::{Context, Error, ErrorKind, Result};
+use hostlink_core::{Context, Error, ErrorKind, Result, read_whole};
 use serde_json::Value;
 
 /// The engine of a context.
@@ -93,12 +93,7 @@ fn find(directory: &Path, name: &str) -> Result<Named> {
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(io::Error::other(format!("it has more than {MAX_FILE} bytes")));
-    }
-    Ok(text)
+    read_whole(path, MAX_FILE)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Value> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use hostlink_core::{
-    ConnectorArguments, Context, Endpoint, Error, ErrorKind, Link, Result, StringCommand, Target,
-    Value, quote,
+    ConnectorArguments, Context, Endpoint, Error, ErrorKind, Link, Result, RunOptions,
+    StringCommand, Target, Value, quote,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -18,6 +18,9 @@ use super::{Engine, message_of};
 use crate::brand::Brand;
 use crate::fields;
 use crate::settings::Settings;
+
+/// How much is kept of what another target says of sockets: paths and words.
+const MOST_SAID: usize = 64 * 1024;
 
 /// Checks the engine's address in host data, without connecting. Whether it is used from here or
 /// from another target is not known yet.
@@ -140,7 +143,9 @@ impl Search {
     /// Returns the output of a line in another target's shell.
     async fn ask(&self, link: &Link, line: &str) -> String {
         let arguments = ConnectorArguments::new().with_timeout(self.limit);
-        let said = link.run_shell_command(&StringCommand::shell(line), &arguments).await;
+        let options = RunOptions::default().with_output_limit(MOST_SAID);
+        let line = StringCommand::shell(line);
+        let said = link.run_shell_command_with(line, &arguments, &options).await;
         said.map(|said| String::from_utf8_lossy(&said.stdout()).into_owned()).unwrap_or_default()
     }
 
@@ -192,7 +197,8 @@ impl Search {
     async fn become_root(&mut self, link: &Link) {
         let begun = Instant::now();
         let arguments = ConnectorArguments::new().with_sudo(true).with_timeout(self.limit);
-        let _ = link.run_shell_command(&StringCommand::shell(":"), &arguments).await;
+        let options = RunOptions::default().with_output_limit(0);
+        let _ = link.run_shell_command_with(StringCommand::shell(":"), &arguments, &options).await;
         // A user may take time to answer a prompt.
         self.deadline += begun.elapsed();
     }

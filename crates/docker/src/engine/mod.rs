@@ -12,24 +12,21 @@ mod wire;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
-use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
-use futures::stream::Stream;
-use hostlink_core::{Context, Endpoint, Error, ErrorKind, Result, Target};
-use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hostlink_core::{Context, Endpoint, Error, ErrorKind, LineSplitter, Result, Stream, Target};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -39,9 +36,8 @@ use self::wire::{Dialler, Route};
 use crate::brand::Brand;
 use crate::settings::Settings;
 
-/// The body of a request, as bollard writes it.
-type Body =
-    Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>>>;
+/// The body of a request.
+type Body = Full<Bytes>;
 
 /// A stream that an engine has upgraded from HTTP.
 pub(crate) type Hijacked = TokioIo<Upgraded>;
@@ -68,12 +64,17 @@ const CALLS_BY_COMMAND: usize = 2;
 /// Longer answers are refused.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
+/// A longer line of an answer that comes line by line is no line.
+const MAX_LINE: usize = 64 * 1024;
+
 /// An engine that has answered.
+///
+/// Every call is made here, with a limit of its time and of its answer: a client of the whole API,
+/// such as bollard's, gathers an answer of any length.
 #[derive(Clone)]
 pub(crate) struct Engine {
     brand: Brand,
     http: Http,
-    api: Docker,
     shown: String,
     by_command: bool,
     here: bool,
@@ -139,21 +140,7 @@ impl Engine {
             .build(Dialler { limit, to: Arc::new(route) });
         let calls = if by_command { CALLS_BY_COMMAND } else { Semaphore::MAX_PERMITS };
         let http = Http { client, calls: Arc::new(Semaphore::new(calls)) };
-        let transport = {
-            let http = http.clone();
-            move |request: BollardRequest| {
-                let http = http.clone();
-                async move { http.call(request).await }
-            }
-        };
-        let api = Docker::connect_with_custom_transport(
-            transport,
-            Some("http://engine"),
-            CALL_LIMIT.as_secs(),
-            bollard::API_DEFAULT_VERSION,
-        )
-        .expect("the constructor only stores its arguments");
-        Self { brand, http, api, shown, by_command, here, by_tcp, machine }
+        Self { brand, http, shown, by_command, here, by_tcp, machine }
     }
 
     pub(crate) fn brand(&self) -> Brand {
@@ -180,24 +167,25 @@ impl Engine {
         self.by_command
     }
 
-    /// Returns the client for bollard's calls, each within [`CALL_LIMIT`].
-    pub(crate) fn api(&self) -> &Docker {
-        &self.api
-    }
-
-    /// Returns the client for calls whose time depends on the size of their data.
-    pub(crate) fn long_api(&self) -> Docker {
-        self.api.clone().with_timeout(LONG_LIMIT)
-    }
-
-    /// Asks whether it answers. bollard would gather an answer of any length.
+    /// Asks whether it answers.
     pub(crate) async fn ping(&self) -> Result<(), ApiError> {
-        let request = request(Method::GET, "/_ping", None)?;
-        in_time(CALL_LIMIT, async {
-            let response = accepted(self.http.call(request).await?).await?;
-            bytes(response).await.map(|_| ())
-        })
-        .await
+        self.order(Method::GET, "/_ping", CALL_LIMIT).await
+    }
+
+    /// Makes a call whose answer is only whether it was done.
+    pub(crate) async fn order(
+        &self,
+        method: Method,
+        path: &str,
+        limit: Duration,
+    ) -> Result<(), ApiError> {
+        let request = request(method, path, None)?;
+        in_time(limit, self.bytes(request)).await.map(|_| ())
+    }
+
+    /// Removes what has this path.
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), ApiError> {
+        self.order(Method::DELETE, path, CALL_LIMIT).await
     }
 
     /// Makes a call and returns the raw answer: bollard's types would drop fields that they do not
@@ -222,6 +210,49 @@ impl Engine {
         Ok(serde_json::from_value(found)?)
     }
 
+    /// Lists the images, in the engine's format; those with a label, if one is given.
+    pub(crate) async fn images(&self, label: Option<&str>) -> Result<Vec<Value>, ApiError> {
+        let filters = label.map(|label| json!({ "label": [label] }).to_string());
+        let filters = filters.map(|text| format!("?filters={}", in_query(&text)));
+        let found = self.get(&format!("/images/json{}", filters.unwrap_or_default())).await?;
+        Ok(serde_json::from_value(found)?)
+    }
+
+    /// Removes an image, but not those that it is based on.
+    pub(crate) async fn remove_image(&self, image: &str) -> Result<(), ApiError> {
+        self.remove(&format!("/images/{image}?force=true&noprune=true")).await
+    }
+
+    /// Removes a container with its volumes.
+    pub(crate) async fn remove_container(&self, id: &str) -> Result<(), ApiError> {
+        self.remove(&format!("/containers/{id}?force=true&v=true")).await
+    }
+
+    /// Starts a container.
+    pub(crate) async fn start_container(&self, id: &str) -> Result<(), ApiError> {
+        self.order(Method::POST, &format!("/containers/{id}/start"), CALL_LIMIT).await
+    }
+
+    /// Makes a call that answers with lines of JSON for as long as it takes, and waits for its end.
+    /// It may be silent for `silence`.
+    pub(crate) async fn follow(&self, path: &str, silence: Duration) -> Result<(), ApiError> {
+        let request = request(Method::POST, path, None)?;
+        let mut body = in_time(silence, async {
+            accepted(self.http.call(request).await?).await.map(Response::into_body)
+        })
+        .await?;
+        let (mut lines, mut failed) = (LineSplitter::with_limit(MAX_LINE), None);
+        while let Some(frame) = in_time(silence, async { Ok(body.frame().await) }).await? {
+            let Ok(bytes) = frame.map_err(broken)?.into_data() else { continue };
+            lines.push(Stream::Stdout, &bytes, |it| failed = failed.take().or(failure(&it.line)));
+            if failed.is_some() {
+                break;
+            }
+        }
+        lines.finish(|it| failed = failed.take().or(failure(&it.line)));
+        failed.map_or(Ok(()), |error| Err(ApiError::DockerStreamError { error }))
+    }
+
     /// Makes a call like [`get`](Self::get), with a body and a time limit.
     pub(crate) async fn post(
         &self,
@@ -235,16 +266,13 @@ impl Engine {
 
     /// Loads an image from an archive, and returns the engine's message.
     pub(crate) async fn load(&self, archive: Vec<u8>) -> Result<String, ApiError> {
-        let body = Either::Left(Full::new(Bytes::from(archive)));
+        let body = Full::new(Bytes::from(archive));
         let request = Request::post("http://engine/images/load?quiet=1")
             .header(HOST, "engine")
             .header(CONTENT_TYPE, "application/x-tar")
             .body(body)?;
-        in_time(CALL_LIMIT, async {
-            let response = accepted(self.http.call(request).await?).await?;
-            Ok(String::from_utf8_lossy(&bytes(response).await?).into_owned())
-        })
-        .await
+        let answer = in_time(CALL_LIMIT, self.bytes(request)).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
     /// Makes a call that turns its connection into the stream of a process.
@@ -262,9 +290,12 @@ impl Engine {
         .await
     }
 
+    async fn bytes(&self, request: Request<Body>) -> Result<Bytes, ApiError> {
+        bytes(accepted(self.http.call(request).await?).await?).await
+    }
+
     async fn answer(&self, request: Request<Body>) -> Result<Value, ApiError> {
-        let response = accepted(self.http.call(request).await?).await?;
-        let bytes = bytes(response).await?;
+        let bytes = self.bytes(request).await?;
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
@@ -299,7 +330,23 @@ fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<B
     let body = body.map(Value::to_string).unwrap_or_default();
     let builder = Request::builder().method(method).uri(format!("http://engine{path}"));
     let builder = builder.header(HOST, "engine").header(CONTENT_TYPE, "application/json");
-    Ok(builder.body(Either::Left(Full::new(Bytes::from(body))))?)
+    Ok(builder.body(Full::new(Bytes::from(body)))?)
+}
+
+/// Encodes a value of a query.
+pub(crate) fn in_query(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    });
+    encoded.collect()
+}
+
+/// Returns what a line of JSON says of a failure.
+fn failure(line: &str) -> Option<String> {
+    let said: Value = serde_json::from_str(line).ok()?;
+    let told = said["errorDetail"]["message"].as_str().or_else(|| said["error"].as_str())?;
+    Some(told.to_owned())
 }
 
 async fn in_time<T>(

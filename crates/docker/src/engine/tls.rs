@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hostlink_core::{Error, ErrorKind, Result};
+use hostlink_core::{Error, ErrorKind, Result, read_whole};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+
+/// Maximum length of one of the files: all authorities of a system take 250 KiB.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Reads the settings of `directory`: `ca.pem`, which must have signed the engine's certificate,
 /// and `cert.pem` with `key.pem`, which the engine may require.
@@ -19,13 +22,15 @@ pub(super) fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
         let message = format!("{}: {problem}", directory.join(file).display());
         Error::new(ErrorKind::Data, message)
     };
+    let read = |file: &str| read_whole(&directory.join(file), MAX_FILE);
     let certificates = |file: &str| -> Result<Vec<CertificateDer<'static>>> {
-        let read = CertificateDer::pem_file_iter(directory.join(file));
-        let all: Result<Vec<_>, _> = read.and_then(Iterator::collect);
+        let unreadable = |why: String| wrong(file, format!("no certificate can be read: {why}"));
+        let text = read(file).map_err(|error| unreadable(error.to_string()))?;
+        let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
         match all {
             Ok(all) if all.is_empty() => Err(wrong(file, "it contains no certificate".to_owned())),
             Ok(all) => Ok(all),
-            Err(error) => Err(wrong(file, format!("no certificate can be read: {error}"))),
+            Err(error) => Err(unreadable(error.to_string())),
         }
     };
     let mut roots = RootCertStore::empty();
@@ -41,8 +46,10 @@ pub(super) fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
     let config = match (has("cert.pem"), has("key.pem")) {
         (false, false) => builder.with_no_client_auth(),
         _ => {
-            let key = PrivateKeyDer::from_pem_file(directory.join("key.pem"))
-                .map_err(|error| wrong("key.pem", format!("no key can be read: {error}")))?;
+            let unreadable = |why: String| wrong("key.pem", format!("no key can be read: {why}"));
+            let text = read("key.pem").map_err(|error| unreadable(error.to_string()))?;
+            let key = PrivateKeyDer::from_pem_slice(&text)
+                .map_err(|error| unreadable(error.to_string()))?;
             builder
                 .with_client_auth_cert(certificates("cert.pem")?, key)
                 .map_err(|error| wrong("cert.pem", format!("it does not match key.pem: {error}")))?
