@@ -1,17 +1,22 @@
 //! Forwards of ports and sockets, which the master makes.
 
 use std::fmt;
+use std::io;
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hostlink_core::{Endpoint, Error, ErrorKind, Forward, Forwarding, Result, SECRET_VARIABLES};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use crate::login::{Login, Owner, limited};
+
+/// How much is kept of what `ssh -O` says, of each output.
+const MOST_SAID: u64 = 64 * 1024;
 
 /// Interval at which a forward checks that the user's master is alive.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -155,7 +160,7 @@ fn words(forward: &Forward) -> Result<Vec<String>> {
     Ok(vec![forward.flag().to_owned(), sockets])
 }
 
-async fn control(login: &Login, order: &str, words: &[String]) -> Result<std::process::Output> {
+async fn control(login: &Login, order: &str, words: &[String]) -> Result<Output> {
     let mut command = Command::new("ssh");
     // Without configuration, since the master has its own.
     command.args(["-F", "none", "-S"]).arg(&login.socket).args(["-O", order]).args(words);
@@ -164,8 +169,43 @@ async fn control(login: &Login, order: &str, words: &[String]) -> Result<std::pr
     for name in SECRET_VARIABLES {
         command.env_remove(name);
     }
-    limited(command.output()).await?.map_err(|error| {
+    limited(output(command)).await?.map_err(|error| {
         let message = format!("cannot run ssh: {error}: install OpenSSH's client");
         Error::new(ErrorKind::Unsupported, message).with_source(error)
     })
+}
+
+/// Runs a program. One that says more than is kept cannot write any more.
+async fn output(mut command: Command) -> io::Result<Output> {
+    let mut child = command.spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = tokio::try_join!(start_of(stdout), start_of(stderr))?;
+    Ok(Output { status: child.wait().await?, stdout, stderr })
+}
+
+async fn start_of(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(MOST_SAID).read_to_end(&mut said).await?;
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_never_ends_is_cut_off() {
+        for (line, lengths) in [
+            ("exec yes", (MOST_SAID, 0)),
+            ("exec yes >&2", (0, MOST_SAID)),
+            ("echo out; echo err >&2", (4, 4)),
+        ] {
+            let mut command = Command::new("sh");
+            command.args(["-c", line]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let said = output(command).await.unwrap();
+            assert_eq!((said.stdout.len() as u64, said.stderr.len() as u64), lengths, "{line}");
+        }
+    }
 }

@@ -4,26 +4,32 @@
 //! pass, too, or they would come first. We do not ask for it ourselves, since it makes `Host` lines
 //! match the `HostName`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, glob_with};
+use hostlink_core::read_whole;
 
 /// The depth of includes that ssh allows.
 const DEPTH: usize = 16;
+
+/// How much is read in all: 16 MiB. Files that include one another may be read many times.
+const MOST: u64 = 16 << 20;
 
 /// Returns whether the file, or one that it includes, asks for the final pass. Relative includes
 /// are in `.ssh` in `home`.
 ///
 /// An include is not followed if it has a token or a variable. Our defaults then come before a
-/// `Match final` in it.
+/// `Match final` in it. The same holds for what is no regular file, which may have no end, or may
+/// be read only once.
 pub(super) fn is_asked_for(file: &Path, home: Option<&Path>) -> bool {
-    asks(file, home, DEPTH)
+    let mut left = MOST;
+    asks(file, home, DEPTH, &mut left)
 }
 
-fn asks(file: &Path, home: Option<&Path>, depth: usize) -> bool {
+fn asks(file: &Path, home: Option<&Path>, depth: usize, left: &mut u64) -> bool {
     // ssh reports a file that cannot be read.
-    let Ok(text) = fs::read(file) else { return false };
+    let Ok(text) = read_whole(file, *left) else { return false };
+    *left -= text.len() as u64;
     String::from_utf8_lossy(&text).lines().any(|line| {
         let (keyword, words) = directive(line);
         match &*keyword.to_ascii_lowercase() {
@@ -31,7 +37,7 @@ fn asks(file: &Path, home: Option<&Path>, depth: usize) -> bool {
             "include" if depth > 0 => words
                 .iter()
                 .flat_map(|pattern| included(pattern, home))
-                .any(|file| asks(&file, home, depth - 1)),
+                .any(|file| asks(&file, home, depth - 1, left)),
             _ => false,
         }
     })
@@ -100,6 +106,8 @@ fn included(pattern: &str, home: Option<&Path>) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn is_asked_for_in(text: &str) -> bool {
@@ -125,6 +133,21 @@ mod tests {
         ] {
             assert_eq!(is_asked_for_in(text), asked, "{text}");
         }
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        assert!(!is_asked_for(Path::new("/dev/zero"), None));
+        let home = tempfile::tempdir().unwrap();
+        let ssh = home.path().join(".ssh");
+        fs::create_dir(&ssh).unwrap();
+        let config = ssh.join("config");
+        // Each one reads itself twice, 16 times deep.
+        let long = format!("#{}\n", "x".repeat(1 << 20));
+        fs::write(&config, format!("{long}Include config\nInclude config\n")).unwrap();
+        assert!(!is_asked_for(&config, Some(home.path())));
+        fs::write(&config, format!("{long}Match final all\n")).unwrap();
+        assert!(is_asked_for(&config, Some(home.path())), "the control");
     }
 
     #[test]

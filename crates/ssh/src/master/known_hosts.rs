@@ -63,6 +63,9 @@ pub(super) struct Unkept {
     told: HashSet<String>,
 }
 
+/// How many keys it warns of: more than there are hops. A proxy command may say anything.
+const MOST_TOLD: usize = 20;
+
 impl Unkept {
     pub(super) fn new(target: &str, context: &Context) -> Self {
         let (target, reporter) = (target.to_owned(), context.reporter.clone());
@@ -72,7 +75,7 @@ impl Unkept {
     /// Reports each such key of the log once. `master` is the process id of the target's ssh.
     pub(super) fn warn(&mut self, log: &Mutex<Log>, master: Option<i32>) {
         for warning in warnings(&log.lock(), master) {
-            if !self.told.contains(&warning) {
+            if self.told.len() < MOST_TOLD && !self.told.contains(&warning) {
                 self.reporter.report(&self.target, Event::Warning(&warning));
                 self.told.insert(warning);
             }
@@ -104,6 +107,27 @@ mod tests {
             end(file.path()).unwrap();
             assert_eq!(std::fs::read_to_string(file.path()).unwrap(), after);
         }
+    }
+
+    #[test]
+    fn warnings_end() {
+        #[derive(Debug, Default)]
+        struct Count(std::sync::atomic::AtomicUsize);
+        impl Reporter for Count {
+            fn report(&self, _target: &str, _event: Event<'_>) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let count = Arc::new(Count::default());
+        let mut unkept =
+            Unkept { target: "web".to_owned(), reporter: count.clone(), told: HashSet::new() };
+        let log = Mutex::new(Log::default());
+        for pid in 1..1000 {
+            let line = format!("s.c:f():1 (pid={pid}): {NOT_ADDED}/ro/known{pid}).\n");
+            log.lock().push(line.as_bytes());
+            unkept.warn(&log, Some(1));
+        }
+        assert_eq!(count.0.load(std::sync::atomic::Ordering::Relaxed), MOST_TOLD);
     }
 
     #[test]

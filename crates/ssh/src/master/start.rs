@@ -23,6 +23,9 @@ use super::{Master, config, known_hosts, watch_over};
 /// Interval of looks for the control socket, which ssh links into place once it listens.
 const POLL: Duration = Duration::from_millis(5);
 
+/// How much is read of the settings that `ssh -G` prints.
+const MOST_PRINTED: u64 = 1 << 20;
+
 /// A login that is being made.
 pub(super) struct Start<'a> {
     run: &'a Run,
@@ -143,7 +146,7 @@ impl<'a> Start<'a> {
         let stderr = child.stderr().take();
         let read = async {
             match stdout {
-                Some(stdout) => stdout.take(1 << 20).read_to_end(&mut text).await.map(drop),
+                Some(stdout) => stdout.take(MOST_PRINTED).read_to_end(&mut text).await.map(drop),
                 None => Ok(()),
             }
         };
