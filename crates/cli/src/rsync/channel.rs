@@ -160,6 +160,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_command_that_is_too_long_is_an_error() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let ours = ours.into_std().unwrap();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [ours.as_fd(), ours.as_fd()];
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let length = u32::MAX.to_be_bytes();
+        let parts = [IoSlice::new(&length)];
+        sendmsg(&ours, &parts, &mut ancillary, SendFlags::empty()).unwrap();
+        let error = receive(&mut theirs).await.map(drop).unwrap_err();
+        assert_eq!(error.to_string(), "the command of a relay is too long");
+    }
+
+    #[tokio::test]
     async fn a_relay_that_ends_early_is_an_error() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         drop(ours);
