@@ -1,7 +1,8 @@
 //! A target that never stops sending: what it sends is not gathered in memory.
 //!
 //! Its shell runs hostlink's scripts, but writes one letter for ever at one place of them. The test
-//! is alone in its program, whose memory it measures.
+//! is alone in its program, whose memory it measures: of all places at the same time, which takes
+//! as long as the slowest. `tests/tests/system/bounds` has every other place.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -23,6 +24,8 @@ const MOST: u64 = 64 * 1024;
 #[derive(Clone, Copy, Debug)]
 enum Task {
     Run,
+    /// A command that is killed.
+    Kill,
     Put,
     Get,
     GetTree,
@@ -39,7 +42,7 @@ struct Place {
     kind: ErrorKind,
 }
 
-const PLACES: [Place; 9] = [
+const PLACES: [Place; 10] = [
     Place {
         what: "the list of a directory",
         task: Task::GetTree,
@@ -90,6 +93,13 @@ const PLACES: [Place; 9] = [
         kind: ErrorKind::Timeout,
     },
     Place {
+        what: "what a kill says",
+        task: Task::Kill,
+        from: "_hl_k()",
+        to: "yes A; _hl_k()",
+        kind: ErrorKind::Timeout,
+    },
+    Place {
         what: "output that is collected up to a limit",
         task: Task::Run,
         from: "exec true",
@@ -113,13 +123,15 @@ impl Place {
         fs::write(&shell, format!("#!/bin/bash\n{line}\n")).unwrap();
         fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
         let link = Link::new(Box::new(connection), "endless", Context::default());
-        let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(3));
+        let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(2));
         let (path, to) = (here.to_str().unwrap(), here.join("to"));
         let file = format!("{path}/file");
         let done = match self.task {
-            Task::Run => {
+            Task::Run | Task::Kill => {
                 let options = RunOptions::default().with_output_limit(1 << 20);
-                let command = StringCommand::shell("exec true");
+                let line =
+                    if matches!(self.task, Task::Run) { "exec true" } else { "exec sleep 9" };
+                let command = StringCommand::shell(line);
                 let ran = link.run_shell_command_with(command, &arguments, &options).await;
                 ran.map(|_| ())
             }
@@ -144,14 +156,19 @@ impl Place {
 
 #[tokio::test]
 async fn nothing_that_a_target_says_is_gathered_without_a_bound() {
-    for place in &PLACES {
+    let all = PLACES.iter().map(async |place| {
         let here = tempfile::tempdir().unwrap();
         fs::write(here.path().join("file"), "x").unwrap();
         let error = place.error(here.path()).await;
         assert_eq!(error.kind(), place.kind, "{}: {error:?}", place.what);
         assert!(!here.path().join("to").exists(), "{}", place.what);
-        assert!(peak() < MOST, "{}: {} KiB", place.what, peak());
-    }
+    });
+    futures::future::join_all(all).await;
+    assert!(peak() < MOST, "{} KiB", peak());
+    // The control: a command whose output has no limit.
+    let link = Link::new(Box::new(SpawnOnly::without(&["tar"]).unwrap()), "x", Context::default());
+    let much = link.run_shell_command("head -c 80M /dev/zero", &ConnectorArguments::new()).await;
+    assert!(much.is_ok() && peak() > MOST, "{} KiB", peak());
 }
 
 /// The most memory that this process has had, in KiB.

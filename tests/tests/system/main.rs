@@ -5,6 +5,7 @@
 
 mod another_user;
 mod book;
+mod bounds;
 mod chroot;
 mod cli;
 mod cli_descriptors;

@@ -1,7 +1,6 @@
 //! Containers of Docker, over the facade and the command.
 
 mod commands_with_docker;
-mod endless;
 mod engines_with_docker;
 mod faults_with_docker;
 mod images_with_docker;
