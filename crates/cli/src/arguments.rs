@@ -29,7 +29,7 @@ impl Arguments {
         })
     }
 
-    /// Whether the command line asks for a question about sudo's password.
+    /// Returns whether the command line asks for a question about sudo's password.
     pub(crate) fn ask(&self) -> bool {
         self.same_sudo_password || self.flags.use_sudo_password == Some(true)
     }

@@ -112,8 +112,8 @@ impl Job {
         })
     }
 
-    /// Whether [`run`](Self::run) itself handles the order to stop, to end a process of this
-    /// machine cleanly.
+    /// Returns whether [`run`](Self::run) itself handles the order to stop, to end a process of
+    /// this machine cleanly.
     pub(crate) fn stops_itself(&self) -> bool {
         matches!(self.task, Task::Rsync(_))
     }

@@ -29,7 +29,7 @@ impl<'a> Levels<'a> {
         [self.outer, self.inner].into_iter().filter_map(found).flatten().collect()
     }
 
-    /// Whether a flag without a value is present.
+    /// Returns whether a flag without a value is present.
     pub(crate) fn flag(&self, id: &str) -> bool {
         [self.outer, self.inner]
             .iter()
@@ -43,7 +43,7 @@ impl<'a> Levels<'a> {
         counts.fold(0, u8::saturating_add)
     }
 
-    /// Whether an option is present before TARGETS.
+    /// Returns whether an option is present before TARGETS.
     pub(crate) fn is_outer(&self, id: &str) -> bool {
         self.outer.value_source(id) == Some(ValueSource::CommandLine)
     }

@@ -161,7 +161,7 @@ impl Verbosity {
         }
     }
 
-    /// Whether each step is reported.
+    /// Returns whether each step is reported.
     pub(crate) fn has_steps(self) -> bool {
         self >= Self::Steps
     }

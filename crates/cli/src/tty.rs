@@ -96,7 +96,7 @@ pub(crate) fn restore() {
     }
 }
 
-/// Whether a line needs a carriage return. Between two prompts it may be one too many.
+/// Returns whether a line needs a carriage return. Between two prompts it may be one too many.
 pub(crate) fn is_changed() -> bool {
     kept().is_some()
 }
@@ -145,7 +145,7 @@ fn wait_for_line(terminal: &File, cancelled: &PipeReader) -> io::Result<()> {
     }
 }
 
-/// Whether standard input is a terminal.
+/// Returns whether standard input is a terminal.
 pub(crate) fn is_stdin_terminal() -> bool {
     io::stdin().is_terminal()
 }

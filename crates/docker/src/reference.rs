@@ -58,7 +58,8 @@ fn is_registry(text: &str) -> bool {
     host.split('.').all(is_part) && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Whether a text is letters and digits, with `.`, `_`, `__` or any number of `-` between them.
+/// Returns whether a text is letters and digits, with `.`, `_`, `__` or any number of `-` between
+/// them.
 fn is_component(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let mut between = text.split(is_plain);
@@ -68,7 +69,7 @@ fn is_component(text: &str) -> bool {
         && between.all(|it| matches!(it, "" | "." | "_" | "__") || it.chars().all(|c| c == '-'))
 }
 
-/// Whether a valid text can be a container's name or ID.
+/// Returns whether a valid text can be a container's name or ID.
 pub(crate) fn may_be_container(text: &str) -> bool {
     !text.contains(['/', ':', '@'])
 }

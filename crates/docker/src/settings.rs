@@ -24,7 +24,7 @@ pub(crate) struct Settings {
     pub(crate) given: Given,
 }
 
-/// What the data name.
+/// The container or image that the data name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// An existing container.

@@ -46,19 +46,19 @@ fn what(entry: &Entry) -> Of {
     }
 }
 
-/// Whether an entry lists the hosts of a file, which costs nothing to read.
+/// Returns whether an entry lists the hosts of a file, which costs nothing to read.
 pub(crate) fn reads_a_file(entry: &Entry) -> bool {
     entry.connector.about().reads_only_files()
 }
 
-/// Whether an entry is reached through what a connector lists (`@terraform/web/@docker/c`), or is
-/// that itself.
+/// Returns whether an entry is reached through what a connector lists (`@terraform/web/@docker/c`),
+/// or is that itself.
 pub(crate) fn needs_settings(name: &str, entry: &Entry, registry: &Registry) -> bool {
     entry.lists() || any_outer(name, entry, registry, |connector| connector.about().only_lists())
 }
 
-/// Whether an entry is a host that is reached through a listed one, for which a program or an API
-/// is asked.
+/// Returns whether an entry is a host that is reached through a listed one, for which a program or
+/// an API is asked.
 fn asks_for_its_way(name: &str, entry: &Entry, registry: &Registry) -> bool {
     any_outer(name, entry, registry, |connector| {
         let about = connector.about();
@@ -66,7 +66,7 @@ fn asks_for_its_way(name: &str, entry: &Entry, registry: &Registry) -> bool {
     })
 }
 
-/// Whether one of the connectors before the last one fits.
+/// Returns whether one of the connectors before the last one fits.
 fn any_outer(
     name: &str,
     entry: &Entry,

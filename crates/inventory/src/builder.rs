@@ -24,11 +24,11 @@ use crate::shared::{Config, Shared};
 use crate::words::{Source, Word, words};
 use crate::{file, source};
 
-/// How many connectors that list hosts are asked at once.
+/// The maximum number of connectors that list hosts at the same time.
 const ASKED_AT_ONCE: usize = 8;
 
-/// How many hosts are held twice at most: as their connectors resolved them, and as they were taken
-/// in.
+/// The maximum number of hosts that are held twice: as their connectors resolved them, and as they
+/// were taken in.
 const HELD_AT_ONCE: usize = 1024;
 
 /// Collects sources, data and limits, and makes an [`Inventory`] of them.

@@ -14,7 +14,7 @@ use crate::pattern::{Element, Glob, Kind, Pattern};
 
 pub(crate) use known::Known;
 
-/// How many names a hint is looked for among.
+/// The maximum number of names that are searched for a hint.
 const MOST_HINTS: usize = 10_000;
 
 /// Whether hosts that are not listed yet could be meant.
@@ -25,7 +25,7 @@ pub(crate) enum Answer {
     Yes,
 }
 
-/// What kind of entry it is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
     Host,
@@ -120,7 +120,7 @@ impl<'a> Union<'a> {
         self.names.contains(name) || self.globs.iter().any(|glob| glob.fits_lister(name))
     }
 
-    /// Whether all hosts of an entry are meant, whatever they are.
+    /// Returns whether all hosts of an entry are meant, whatever they are.
     fn means_lister(&self, name: &str, groups: &[GroupId]) -> bool {
         self.reached.has_any(groups) || self.names_lister(name)
     }
@@ -198,7 +198,7 @@ impl<'a> Selection<'a> {
         any.min(also.min().unwrap_or(Answer::Yes)).min(opposite(not))
     }
 
-    /// What narrows.
+    /// Returns the unions that narrow the choice.
     fn narrowing(&self) -> impl Iterator<Item = &Union<'a>> {
         let any = self.any.iter().filter(|_| self.is_exclusion);
         any.chain(&self.also).chain([&self.not])
@@ -242,27 +242,28 @@ impl<'a> Chooser<'a> {
         Self { known, limit, exclude, related: GroupSet::new(groups, &related) }
     }
 
-    /// Whether a host is meant.
+    /// Returns whether a host is meant.
     pub(crate) fn takes(&self, name: &str, groups: &[GroupId]) -> bool {
         self.limit.as_ref().is_none_or(|limit| limit.takes(name, groups))
             && !self.exclude.as_ref().is_some_and(|exclude| exclude.takes(name, groups))
     }
 
-    /// Whether hosts may be meant that `name`, which is in `groups`, stands for.
+    /// Returns whether hosts may be meant that `name`, which is in `groups`, stands for.
     pub(crate) fn may_take(&self, name: &str, groups: &[GroupId], of: Of) -> Answer {
         let may_take = |selection: &Selection<'_>| selection.may_take(name, groups, of);
         let limit = self.limit.as_ref().map_or(Answer::Yes, may_take);
         limit.min(self.exclude.as_ref().map(may_take).map_or(Answer::Yes, opposite))
     }
 
-    /// Whether an element can only be read when all hosts and their groups are known.
+    /// Returns whether an element can only be read when all hosts and their groups are known.
     pub(crate) fn needs_all(&self) -> bool {
         let mut selections = self.limit.iter().chain(&self.exclude).flat_map(Selection::unions);
         selections.any(|union| union.elements.iter().any(|it| self.known.needs_all(it)))
     }
 
-    /// Whether a limit leaves out a name that is not known yet. Then all listers are asked: a known
-    /// host may be in an unknown group, and nothing may run on a host that was to be left out.
+    /// Returns whether a limit leaves out a name that is not known yet. Then all listers are asked:
+    /// a known host may be in an unknown group, and nothing may run on a host that was to be left
+    /// out.
     pub(crate) fn leaves_out_unknown(&self) -> bool {
         let none_listed = Hosts::default();
         let is_new = |element: &Element| {
@@ -271,12 +272,12 @@ impl<'a> Chooser<'a> {
         self.narrowing().any(|union| union.has_open_group || union.elements.iter().any(is_new))
     }
 
-    /// Whether what narrows holds hosts that a connector lists.
+    /// Returns whether what narrows holds hosts that a connector lists.
     pub(crate) fn narrows_by_listers(&self) -> bool {
         self.narrowing().any(|union| union.lists)
     }
 
-    /// Whether the hosts of such an entry are among what narrows.
+    /// Returns whether the hosts of such an entry are among what narrows.
     pub(crate) fn narrows_by(&self, name: &str, groups: &[GroupId]) -> bool {
         self.narrowing().any(|union| union.means_lister(name, groups))
     }
@@ -294,7 +295,8 @@ impl<'a> Chooser<'a> {
         })
     }
 
-    /// Whether a host was chosen by some of its groups alone, so that only the data of these count.
+    /// Returns whether a host was chosen by some of its groups alone, so that only the data of
+    /// these count.
     pub(crate) fn is_by_group(&self, name: &str, groups: &[GroupId]) -> bool {
         let any = self.limit.as_ref().and_then(|limit| limit.any.as_ref());
         any.is_some_and(|any| {

@@ -116,7 +116,7 @@ fn add(hosts: &mut Hosts, found: Found, draft: &mut Draft) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with a group that a connector lists.
+/// Returns the fault of a group that a connector lists.
 fn listed_group_fault(name: &str, trusted: bool) -> Option<String> {
     if !trusted && name.starts_with('@') {
         return Some(format!("{name} is the group of a connector"));

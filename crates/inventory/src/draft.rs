@@ -250,7 +250,7 @@ impl Draft {
     }
 }
 
-/// What is wrong with a group that is called like those of connectors.
+/// Returns the fault of a group that is named like those of connectors.
 fn connector_group_fault(
     name: &str,
     group: &GroupDefinition,

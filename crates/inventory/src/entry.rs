@@ -1,4 +1,4 @@
-//! What the sources name: a host, or a name that resolves to several.
+//! An entry of the sources: a host, or a name that resolves to several.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) place: Place,
     /// The connector of the last link of its target.
     pub(crate) connector: Arc<dyn Connector>,
-    /// Who alone names it, if that is not trusted.
+    /// The only source that names it, if that is not trusted.
     pub(crate) scope: Scope,
 }
 
@@ -28,7 +28,7 @@ impl Entry {
         self.target.as_deref().unwrap_or(name)
     }
 
-    /// Whether its connector only lists hosts.
+    /// Returns whether its connector only lists hosts.
     pub(crate) fn lists(&self) -> bool {
         self.connector.about().only_lists()
     }
@@ -43,7 +43,7 @@ pub(crate) fn has_any(data: &Data) -> bool {
     data.iter().next().is_some()
 }
 
-/// Where a host is named, and by whom.
+/// A mention of a host: its place and its source.
 #[derive(Clone, Debug)]
 pub(crate) struct Mention {
     pub(crate) place: Place,
@@ -53,7 +53,7 @@ pub(crate) struct Mention {
 }
 
 impl Mention {
-    /// Whether a host is named and nothing else is said of it.
+    /// Returns whether a host is named and nothing else is said of it.
     pub(crate) fn is_bare(&self) -> bool {
         !self.says
     }

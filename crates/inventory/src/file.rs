@@ -1,4 +1,4 @@
-//! What files hold.
+//! The content of files.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::place::{Place, Position, one_line};
 /// The longest inventory that is read: 1 GiB.
 const LONGEST: u64 = 1 << 30;
 
-/// Whether a path is that of a program, and of no file of a known format.
+/// Returns whether a path is that of a program, and of no file of a known format.
 pub(crate) fn is_program(path: &Path) -> bool {
     let is_executable =
         |about: std::fs::Metadata| about.is_file() && about.permissions().mode() & 0o111 != 0;
@@ -36,7 +36,7 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     })
 }
 
-/// What a file holds.
+/// Returns the content of a file.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
     bytes_within(path, LONGEST)
 }

@@ -14,7 +14,7 @@ pub(crate) struct Found {
     /// The data of its entry.
     pub(crate) own: Data,
     pub(crate) groups: OwnGroups,
-    /// Who alone names it, if that is not trusted.
+    /// The only source that names it, if that is not trusted.
     pub(crate) scope: Scope,
     pub(crate) mention: Mention,
     /// Whether it is named and nothing else is said of it.

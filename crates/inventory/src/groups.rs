@@ -159,7 +159,7 @@ impl Groups {
         self.all[index(group)].layer.of(scope)
     }
 
-    /// Whether a source says anything of groups for its own hosts.
+    /// Returns whether a source says anything of groups for its own hosts.
     pub(crate) fn has_own(&self, scope: Scope) -> bool {
         let has = |group: &Group| {
             group.layer.has(scope) || group.own_parents.iter().any(|(of, _)| *of == scope)
@@ -194,7 +194,7 @@ impl Groups {
         !self.all[index(group)].parents.is_empty()
     }
 
-    /// Whether a child of this group is only mentioned so far.
+    /// Returns whether a child of this group is only mentioned so far.
     pub(crate) fn is_open(&self, group: GroupId) -> bool {
         self.all[index(group)].children.keys().any(|(child, _)| self.find(child).is_none())
     }
@@ -347,7 +347,7 @@ impl Groups {
     }
 }
 
-/// Whether a source of the user makes `child` a child, too, besides the one of `scope`.
+/// Returns whether a source of the user makes `child` a child, too, besides the one of `scope`.
 fn is_said_by_all(children: &IndexMap<(String, Scope), Place>, child: &str, scope: Scope) -> bool {
     scope != Scope::Everywhere && children.contains_key(&(child.to_owned(), Scope::Everywhere))
 }

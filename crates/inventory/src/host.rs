@@ -18,7 +18,7 @@ use crate::layer::{Scope, merged};
 use crate::shared::Shared;
 use crate::unusable;
 
-/// How long a link may take to answer a probe.
+/// Time limit for a link to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A host: its name, groups and data, and its connection when it has one.
@@ -100,7 +100,8 @@ impl Host {
         self.target.data_fields()
     }
 
-    /// Whether the host's name writes out this key of its data, as `web1:2222` does `ssh_port`.
+    /// Returns whether the host's name writes out this key of its data, as `web1:2222` does
+    /// `ssh_port`.
     #[must_use]
     pub fn names(&self, key: &str) -> bool {
         self.target.named_keys().any(|named| named == key)
@@ -224,8 +225,8 @@ impl Host {
         self.opened(reason).await.map(drop)
     }
 
-    /// Whether it is connected, and its link answers a probe within a second. It does not wait for
-    /// a login that is under way.
+    /// Returns whether it is connected, and its link answers a probe within a second. It does not
+    /// wait for a login that is under way.
     pub async fn is_connected(&self) -> bool {
         let Some(link) = self.link.try_lock().ok().and_then(|held| held.1.clone()) else {
             return false;

@@ -120,7 +120,7 @@ impl Inventory {
         found.into_iter().flatten().map(|index| &self.hosts[*index])
     }
 
-    /// How hosts are connected to and worked on.
+    /// Settings for connecting to hosts and working on them.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.shared.config

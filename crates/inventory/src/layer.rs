@@ -54,11 +54,11 @@ impl Untrusted {
     }
 }
 
-/// What is said of a group, or of all hosts.
+/// The data of a group, or of all hosts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layer {
     data: Data,
-    /// What sources say of their own hosts.
+    /// The data that sources have for their own hosts.
     of_own: Vec<(Scope, Data)>,
 }
 
@@ -86,7 +86,7 @@ impl Layer {
         own.map(|(_, data)| data).chain([&self.data])
     }
 
-    /// Whether this scope has data of its own.
+    /// Returns whether this scope has data of its own.
     pub(crate) fn has(&self, scope: Scope) -> bool {
         self.of_own.iter().any(|(of, data)| *of == scope && data.iter().next().is_some())
     }

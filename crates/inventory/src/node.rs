@@ -9,7 +9,7 @@ use crate::place::Position;
 /// Maximum depth of a tree. A deeper one could overflow the stack.
 pub(crate) const DEEPEST: usize = 64;
 
-/// What a value takes at least.
+/// The minimum memory of a value, in bytes.
 pub(crate) const BYTES_OF_A_VALUE: usize = 64;
 
 /// A value and its position.
@@ -38,7 +38,7 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// What it is, for errors: "a list". Never what it holds, which may be a secret.
+    /// Returns its type, for errors: "a list". Never its content, which may be a secret.
     pub(crate) fn name(&self) -> &'static str {
         match self.kind {
             Kind::Null => "nothing",
@@ -50,7 +50,7 @@ impl Node {
         }
     }
 
-    /// How many values it holds, itself among them. A long text counts as several.
+    /// Returns the number of values in it, itself among them. A long text counts as several.
     pub(crate) fn weight(&self) -> usize {
         1 + match &self.kind {
             Kind::String(text) => text.len() / BYTES_OF_A_VALUE,
@@ -64,7 +64,7 @@ impl Node {
         }
     }
 
-    /// How many lists and maps are in one another.
+    /// Returns the depth of lists and maps in one another.
     pub(crate) fn depth(&self) -> usize {
         match &self.kind {
             Kind::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),

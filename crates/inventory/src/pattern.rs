@@ -39,7 +39,7 @@ pub struct Pattern {
 pub(crate) struct Element {
     pub(crate) text: String,
     pub(crate) kind: Kind,
-    /// What it means if there is such a group.
+    /// The part of the group, if there is such a group.
     pub(crate) slice: Option<Slice>,
 }
 
@@ -115,7 +115,8 @@ impl Glob {
         self.text.matches(name)
     }
 
-    /// Whether it means what a connector lists: only if it begins like the names of connectors.
+    /// Returns whether it means what a connector lists: only if it begins like the names of
+    /// connectors.
     pub(crate) fn fits_lister(&self, name: &str) -> bool {
         self.begins_with_at && self.text.matches(name)
     }

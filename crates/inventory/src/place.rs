@@ -73,7 +73,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong in one source, collected so that the user sees it all at once.
+/// The faults of one source, collected so that the user sees all of them at once.
 #[derive(Debug)]
 pub(crate) struct Faults {
     source: Arc<str>,

@@ -7,7 +7,7 @@ use crate::place::one_line;
 /// Maximum number of names that ranges expand to, of one name and of one source in total.
 pub const MOST_NAMES: usize = 1_000_000;
 
-/// How much memory these names may take, with what comes with each.
+/// The maximum memory of these names, in bytes, with the data of each.
 const MOST_BYTES: u128 = 256 << 20;
 
 /// Expands the ranges of a name, in order; a name without ranges is returned as it is.
@@ -27,12 +27,12 @@ pub fn expand(text: &str) -> Result<Vec<String>> {
     Ranges::default().expand(text, 0)
 }
 
-/// Whether a name has brackets, as few have. One without stands for itself.
+/// Returns whether a name has brackets, as few have. One without stands for itself.
 pub(crate) fn may_be_range(text: &str) -> bool {
     text.bytes().any(|byte| byte == b'[' || byte == b']')
 }
 
-/// What the ranges of one source have stood for so far.
+/// The names that the ranges of one source have given so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ranges {
     names: u128,
@@ -62,7 +62,7 @@ impl Ranges {
         Ok(names)
     }
 
-    /// Whether a name may stand for so many.
+    /// Checks that a name does not give too many.
     fn check(&self, count: u128, each: usize) -> Result<(), String> {
         let all = self.names.saturating_add(count);
         if all > MOST_NAMES as u128 {
@@ -180,7 +180,7 @@ fn padded(number: u64, width: usize) -> String {
     if zeros == 0 { digits } else { "0".repeat(zeros) + &digits }
 }
 
-/// What brackets hold; `None` if that is no range.
+/// Returns the items in brackets; `None` if that is no range.
 fn items(inside: &str, has_steps: bool) -> Result<Option<Vec<Item>>, &'static str> {
     let parts: Vec<&str> = inside.split(':').collect();
     match parts.as_slice() {

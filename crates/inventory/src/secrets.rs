@@ -20,7 +20,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// The longest file or output that is read for a secret.
 const LONGEST: usize = 64 * 1024;
 
-/// Where a secret is, by the suffix of its key.
+/// The place of a secret, by the suffix of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Origin {
     Plain,
@@ -68,7 +68,7 @@ impl SecretKeys {
         Self(keys.collect())
     }
 
-    /// Whether a key holds a secret, or says where one is.
+    /// Returns whether a key holds a secret, or says where one is.
     fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }
@@ -81,7 +81,7 @@ impl SecretKeys {
         reader.finish()
     }
 
-    /// Whether a key holds a secret itself.
+    /// Returns whether a key holds a secret itself.
     pub(crate) fn is_plain(&self, key: &str) -> bool {
         self.0.get(key).is_some_and(|(_, origin)| *origin == Origin::Plain)
     }

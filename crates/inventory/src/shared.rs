@@ -1,4 +1,4 @@
-//! What the hosts of an inventory share.
+//! The state that the hosts of an inventory share.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::groups::{GroupSet, Groups};
 use crate::layer::Layer;
 use crate::secrets::Safe;
 
-/// How hosts are connected to and worked on.
+/// Settings for connecting to hosts and working on them.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How long connecting to a host may take. Default: as the context says.
+    /// Time limit for connecting to a host. Default: the context's.
     pub connect_timeout: Option<Duration>,
     /// Arguments of commands where neither the caller nor the host's data say anything.
     pub arguments: ConnectorArguments,
-    /// How many hosts are worked on at once. Default: 100.
+    /// The maximum number of hosts that are worked on at the same time. Default: 100.
     pub parallel: usize,
 }
 
@@ -27,7 +27,7 @@ impl Default for Config {
     }
 }
 
-/// What the hosts of an inventory share.
+/// The state that the hosts of an inventory share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) groups: Groups,

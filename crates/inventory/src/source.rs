@@ -18,7 +18,7 @@ use crate::place::{Faults, Place, Position};
 use crate::secrets::SecretKeys;
 use crate::tree;
 
-/// What a path gave.
+/// The result of reading a path.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) definitions: Vec<(Definition, Arc<str>)>,
@@ -233,7 +233,7 @@ fn tree_format(path: &Path) -> Option<Format> {
     Format::of(path).filter(|format| format.has_tree())
 }
 
-/// What is in a directory and does not begin with a dot, in order.
+/// Returns the names in a directory that do not begin with a dot, in order.
 fn visible(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
     let mut files = Vec::new();
@@ -307,7 +307,7 @@ async fn printed(
     Ok((document, printed))
 }
 
-/// What a program prints comes from anywhere.
+/// Refuses what a program may not say: its output may come from anywhere.
 fn guard(definition: &Definition, source: &Arc<str>, registry: &Registry) -> Result<()> {
     let mut faults = Faults::new(source);
     for (place, data) in definition.all_data(source) {

@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 
 use crate::file;
 
-/// How deep files may include one another, as ssh has it (readconf.c).
+/// The maximum depth of files that include one another, as in ssh (readconf.c).
 const DEEPEST: usize = 16;
 
 /// How much is read of the file and of all that it includes: 16 MiB. Files that include one another
@@ -142,9 +142,9 @@ fn read(
     Ok(())
 }
 
-/// Whether a word after `Host` is the name of one host: no pattern, nothing that ssh refuses as a
-/// name, and nothing that is more than a name in a list of targets. The last of the characters
-/// stands for what is no text.
+/// Returns whether a word after `Host` is the name of one host: no pattern, nothing that ssh
+/// refuses as a name, and nothing that is more than a name in a list of targets. The last of the
+/// characters stands for what is no text.
 fn is_name(word: &str) -> bool {
     let is_other = |c: char| {
         c.is_whitespace() || c.is_control() || "*?!'`\"$\\;&<>|(){}[]@/,\u{fffd}".contains(c)

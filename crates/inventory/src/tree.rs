@@ -34,7 +34,7 @@ pub(crate) fn definition(node: Node, faults: &mut Faults) -> Definition {
     definition
 }
 
-/// What may be no group's name: a limit could not name it.
+/// Returns why this can be no group's name: a limit could not name it.
 pub(crate) fn group_name_fault(name: &str) -> Option<String> {
     if name == ALL {
         return Some("all is the group of every host: its data is at the top".to_owned());

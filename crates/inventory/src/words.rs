@@ -61,7 +61,7 @@ pub fn words(list: &str) -> Result<Vec<Word>> {
     Ok(words)
 }
 
-/// What hosts come from.
+/// The source of hosts.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Names(Vec<String>),
@@ -89,8 +89,8 @@ impl Source {
     }
 }
 
-/// Whether a name is that of a file or directory that is there, and of no chain of connectors that
-/// there are: `srv/@data/inv.yaml`, `my@dir/inv.yaml`.
+/// Returns whether a name is that of a file or directory that is there, and of no chain of
+/// connectors that there are: `srv/@data/inv.yaml`, `my@dir/inv.yaml`.
 fn is_path_there(name: &str, registry: &Registry) -> bool {
     // Most names cost nothing here.
     if !name.contains('/') || name.starts_with('@') || name.contains("://") {

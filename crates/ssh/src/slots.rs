@@ -63,7 +63,7 @@ struct State {
 }
 
 impl State {
-    /// Whether one more command may start.
+    /// Returns whether one more command may start.
     fn has_room(&mut self) -> bool {
         if self.commands >= COMMANDS {
             return false;
@@ -164,13 +164,14 @@ impl Slots {
         self.state.lock().channels
     }
 
-    /// Whether a channel may be reserved for kills: there is more than one, and no kill is running.
+    /// Returns whether a channel may be reserved for kills: there is more than one, and no kill is
+    /// running.
     pub(crate) fn can_spare(&self) -> bool {
         let state = self.state.lock();
         state.capacity > 1 && state.kills == 0
     }
 
-    /// Whether there is only one channel.
+    /// Returns whether there is only one channel.
     pub(crate) fn has_one(&self) -> bool {
         self.state.lock().capacity == 1
     }

@@ -63,7 +63,7 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     /// Forwards a port or a socket until the value is dropped, or the login ends.
     async fn forward(&self, forward: &Forward) -> Result<Box<dyn Forwarding>>;
 
-    /// Whether the login is alive, without asking the host.
+    /// Returns whether the login is alive, without asking the host.
     fn is_alive(&self) -> bool;
 
     /// Ends the login. It may be called twice.

@@ -56,8 +56,8 @@ impl Lack {
         Self { ability, reason, verdict: Verdict::Fails }
     }
 
-    /// Whether the target can do this depends on chance, or another fixture covers it. Cases that
-    /// need it are not run.
+    /// Returns whether the target can do this depends on chance, or another fixture covers it.
+    /// Cases that need it are not run.
     #[must_use]
     pub const fn not_run(ability: Ability, reason: &'static str) -> Self {
         Self { ability, reason, verdict: Verdict::NotRun }

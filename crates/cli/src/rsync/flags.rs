@@ -21,7 +21,7 @@ pub(super) fn check(flags: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Whether rsync leaves the quoting of names to the user.
+/// Returns whether rsync leaves the quoting of names to the user.
 pub(super) fn has_old_args(flags: &[OsString]) -> bool {
     flags.iter().any(|flag| flag == "--old-args")
 }
@@ -45,12 +45,12 @@ fn fault(before: &OsStr, flag: &OsStr) -> Option<&'static str> {
     }
 }
 
-/// Whether the option's value is a file to read, or `-`.
+/// Returns whether the option's value is a file to read, or `-`.
 fn reads_file(name: &[u8]) -> bool {
     name.ends_with(b"-from") || name == b"--read-batch"
 }
 
-/// Whether a word of short options contains an `e`.
+/// Returns whether a word of short options contains an `e`.
 fn has_rsh(flag: &[u8]) -> bool {
     let Some(letters) = flag.strip_prefix(b"-") else { return false };
     // A separate filter rule ("- *.o") is not an option.

@@ -177,7 +177,7 @@ async fn end_both(
     local.end().await;
 }
 
-/// Whether a shell found no such program.
+/// Returns whether a shell found no such program.
 fn is_missing(status: &ExitStatus) -> bool {
     *status == ExitStatus::Code(NO_PROGRAM.into())
 }

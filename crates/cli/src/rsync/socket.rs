@@ -56,7 +56,7 @@ impl RelaySocket {
         }
     }
 
-    /// Whether a relay has connected.
+    /// Returns whether a relay has connected.
     pub(super) fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }

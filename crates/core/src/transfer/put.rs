@@ -223,7 +223,7 @@ fn values<'a>(remote: &'a Remote<'_>, source: &OpenSource, options: &'a PutOptio
     }
 }
 
-/// Whether a third user must not be able to lead the other one astray.
+/// Returns whether a third user must not be able to lead the other one astray.
 pub(super) fn guarded(options: &PutOptions) -> bool {
     options.arguments.is_privileged() && !options.follows()
 }

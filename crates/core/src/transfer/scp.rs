@@ -165,13 +165,13 @@ enum Place {
 }
 
 impl Answers {
-    /// Whether there were fewer bytes than announced, or more. scp then never got the last byte of
-    /// its frame, and fails.
+    /// Returns whether there were fewer bytes than announced, or more. scp then never got the last
+    /// byte of its frame, and fails.
     pub(super) fn is_wrong(&self) -> bool {
         self.is_wrong.load(Ordering::Relaxed)
     }
 
-    /// Whether the script has said that there is no scp.
+    /// Returns whether the script has said that there is no scp.
     pub(super) fn is_missing(&self) -> bool {
         self.is_missing
     }
@@ -289,7 +289,7 @@ impl Receiving {
         Ok(content)
     }
 
-    /// Whether all that was announced has come, and was not taken back.
+    /// Returns whether all that was announced has come, and was not taken back.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }

@@ -167,7 +167,7 @@ impl<'a> Remote<'a> {
         started.finish().await.map(|_| ())
     }
 
-    /// Whether the scripts run with another user's rights.
+    /// Returns whether the scripts run with another user's rights.
     pub(super) fn is_privileged(&self) -> bool {
         self.arguments.is_privileged()
     }
@@ -177,12 +177,12 @@ impl<'a> Remote<'a> {
         self.link.connection().file_transfer().filter(|_| !self.is_privileged())
     }
 
-    /// Whether a single file's bytes are to go through scp.
+    /// Returns whether a single file's bytes are to go through scp.
     pub(super) fn wants_scp(&self) -> bool {
         self.link.connection().features().file_program == FileProgram::Scp && !self.is_privileged()
     }
 
-    /// Whether a script must say that it takes the bytes before they are sent.
+    /// Returns whether a script must say that it takes the bytes before they are sent.
     pub(super) fn input_waits(&self) -> bool {
         self.link.connection().features().input_waits
     }
@@ -226,8 +226,8 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// Whether the scripts have to run on a terminal: they need one for a tool alone, and get it only
-/// where there is no other way.
+/// Returns whether the scripts have to run on a terminal: they need one for a tool alone, and get
+/// it only where there is no other way.
 fn needs_terminal(link: &Shared, arguments: &ConnectorArguments) -> bool {
     arguments.get_pty == Some(true)
         && arguments.is_privileged()
@@ -251,7 +251,7 @@ impl Said {
         status(&self.output).unwrap_or_default()
     }
 
-    /// Whether it has said that it made a temporary.
+    /// Returns whether it has said that it made a temporary.
     pub(super) fn has_made(&self) -> bool {
         self.output.starts_with(b"hl made\n")
     }

@@ -92,7 +92,7 @@ async fn remove(engine: &Engine, image: &str) -> Result<()> {
     removed.map_err(|error| api_error(&format!("cannot remove the image {image}"), error))
 }
 
-/// Whether Podman answers, whichever connector was used.
+/// Returns whether Podman answers, whichever connector was used.
 async fn is_podman(engine: &Engine) -> Result<bool, bollard::errors::Error> {
     let version = engine.get("/version").await?;
     let components = version["Components"].as_array();

@@ -12,7 +12,7 @@ use crate::engine::{Engine, api_error, in_query, message_of, status};
 use crate::reference;
 use crate::settings::{Settings, Subject};
 
-/// How long a registry may be silent.
+/// Time limit for a registry to send something.
 const PULL_SILENCE: Duration = Duration::from_secs(60);
 
 /// How long to wait for an image that is being written, and how often to check. Its layers are
@@ -54,8 +54,8 @@ pub(super) async fn find(engine: &Engine, settings: &Settings) -> Result<Found> 
     }
 }
 
-/// Whether a text is a container's name or an ID as docker prints it. A shorter prefix of an ID may
-/// be an image's name by chance, such as `cafe`.
+/// Returns whether a text is a container's name or an ID as docker prints it. A shorter prefix of
+/// an ID may be an image's name by chance, such as `cafe`.
 fn is_exact(found: &ContainerInspectResponse, text: &str) -> bool {
     let is_name = found.name.as_deref().is_some_and(|name| name.trim_start_matches('/') == text);
     is_name || text.len() >= 12
@@ -138,7 +138,7 @@ fn platform_of(image: &Value) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
-/// Whether an image is for a platform. Variants are compared only if both name one.
+/// Returns whether an image is for a platform. Variants are compared only if both name one.
 fn is_for(image: &Value, platform: &str) -> bool {
     let has = platform_of(image);
     has.split('/').zip(platform.split('/')).all(|(has, wanted)| has == wanted)

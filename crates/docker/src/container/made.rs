@@ -17,13 +17,13 @@ use crate::frames::frames;
 /// The command of the first process: it reports that it runs, and waits for the end of its input.
 const HOLD: &str = "echo hostlink; while read -r x; do :; done";
 
-/// How long the first process may take to start; images from a slow disk take seconds.
+/// Time limit for the first process to start; images from a slow disk take seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a container may take to be gone.
+/// Time limit for a container to be gone.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
 
-/// How much output of a failed first process an error shows.
+/// The maximum output of a failed first process in an error, in bytes.
 const MAX_SHOWN: usize = 2000;
 
 /// Returns the name of a run's container. Unlike labels, names are not inherited by images.

@@ -20,7 +20,7 @@ pub(super) struct Candidate {
     pub(super) source: String,
 }
 
-/// How an engine is reached.
+/// A way to reach an engine.
 #[derive(Clone)]
 pub(super) enum Transport {
     Unix(String),

@@ -56,7 +56,7 @@ pub(super) async fn find(
     found.ok_or_else(|| search.nothing(settings, target.outer.is_some()))
 }
 
-/// What was tried, and the results.
+/// The addresses that were tried, and the results.
 struct Search {
     brand: Brand,
     limit: Duration,

@@ -114,7 +114,7 @@ impl Engine {
         finding::find(brand, settings, target, context).await
     }
 
-    /// Where it is, for messages.
+    /// Returns its address, for messages.
     pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
@@ -152,17 +152,18 @@ impl Engine {
         self.machine.as_deref()
     }
 
-    /// Whether it is reached by a socket of this machine: then it probably runs here.
+    /// Returns whether it is reached by a socket of this machine: then it probably runs here.
     pub(crate) fn is_here(&self) -> bool {
         self.here
     }
 
-    /// Whether it is reached by TCP, where a reset may discard data that were sent before.
+    /// Returns whether it is reached by TCP, where a reset may discard data that were sent before.
     pub(crate) fn is_by_tcp(&self) -> bool {
         self.by_tcp
     }
 
-    /// Whether each connection to it is a command on another target, whose sessions are limited.
+    /// Returns whether each connection to it is a command on another target, whose sessions are
+    /// limited.
     pub(crate) fn is_by_command(&self) -> bool {
         self.by_command
     }

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use crate::brand::Brand;
 
-/// How much of the command's standard error an error shows.
+/// The maximum part of the command's standard error in an error, in bytes.
 const MAX_SHOWN: usize = 2000;
 
-/// How long the command may take to end once its streams are dropped.
+/// Time limit for the command to end once its streams are dropped.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Starts the engine's command on a link.
@@ -64,7 +64,7 @@ struct Piped {
     rest: Option<Rest>,
 }
 
-/// What is left of the command once its streams are dropped.
+/// The command once its streams are dropped.
 struct Rest {
     exit: BoxFuture<'static, Result<ExitStatus>>,
     control: Box<dyn ProcessControl>,
@@ -132,8 +132,8 @@ impl AsyncRead for Piped {
 }
 
 impl Piped {
-    /// Whether a write failed because the command had ended. It reports why, and the reader returns
-    /// that.
+    /// Returns whether a write failed because the command had ended. It reports why, and the reader
+    /// returns that.
     fn is_over(&self, error: &io::Error) -> bool {
         self.silent && error.kind() == io::ErrorKind::BrokenPipe
     }

@@ -1,4 +1,4 @@
-//! How a command in a container ended.
+//! The end of a command in a container.
 //!
 //! The engine does not report the end of a command, so it is polled. A command's stream may end
 //! before the command, with it, or long after it, if a background process holds it open.
@@ -20,7 +20,7 @@ use crate::engine::{CALL_LIMIT, status};
 const WHILE_OPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 const ONCE_OVER: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
-/// How long to wait before the second try after an engine did not answer.
+/// The pause before the second try after an engine did not answer.
 const SECOND_TRY: Duration = Duration::from_millis(200);
 
 /// How long an engine may report a container as running whose processes are gone, and how often to
@@ -139,7 +139,7 @@ impl Exec {
         Ok(())
     }
 
-    /// Whether a command can run in the container.
+    /// Returns whether a command can run in the container.
     async fn answers(&self) -> bool {
         let path = format!("/containers/{}/exec", self.container.id);
         let body = json!({ "Cmd": ["sh", "-c", ":"] });

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 use crate::brand::Brand;
 use crate::engine::Hijacked;
 
-/// How long input on a Podman terminal is delayed after the start. Podman 4.3.1 loses a command's
+/// The delay of input on a Podman terminal after the start. Podman 4.3.1 loses a command's
 /// output, and inserts an error of its own, if input reaches the command's monitor at the moment
 /// when the command ends. The end of input that every command without input gets would hit each
 /// short command.

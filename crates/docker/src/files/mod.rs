@@ -105,14 +105,14 @@ impl Files {
         self.copies.run(move |_| Ok(Root::of(&claim))).await.ok()?
     }
 
-    /// Whether commands in the container run as its root.
+    /// Returns whether commands in the container run as its root.
     fn acts_as_root(&self, found: &ContainerInspectResponse) -> bool {
         let own = found.config.as_ref().and_then(|config| config.user.as_deref());
         is_root(self.container.settings.given.user.as_deref().or(own).unwrap_or_default())
     }
 }
 
-/// Whether `USER[:GROUP]` is root, as engines parse it; empty is root.
+/// Returns whether `USER[:GROUP]` is root, as engines parse it; empty is root.
 fn is_root(user: &str) -> bool {
     let (user, group) = user.split_once(':').unwrap_or((user, ""));
     [user, group].iter().all(|name| ["", "0", "root"].contains(name))

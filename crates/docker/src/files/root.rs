@@ -24,7 +24,7 @@ const TMPFS: FsWord = 0x0102_1994;
 /// CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_FSETID (capabilities(7)).
 const NEEDED: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4;
 
-/// What an engine reports about a container.
+/// The report of an engine about a container.
 pub(super) struct Claim {
     /// Its first process.
     pub(super) pid: i64,
@@ -66,8 +66,8 @@ impl Root {
         Some(Self { process, directory, limits_memory: claim.limits_memory })
     }
 
-    /// Whether the container's first process still exists: an ended container keeps its files while
-    /// they are open, and writes to them would be lost.
+    /// Returns whether the container's first process still exists: an ended container keeps its
+    /// files while they are open, and writes to them would be lost.
     pub(super) fn is_alive(&self) -> bool {
         read(&self.process, "stat").is_ok()
     }
@@ -106,7 +106,7 @@ pub(super) struct Existing {
     owner: (u32, u32),
 }
 
-/// What exists at a destination.
+/// The file or directory that exists at a destination.
 struct Found {
     kind: FileType,
     file: Existing,
@@ -235,9 +235,10 @@ fn system_of(file: &OwnedFd) -> Option<FsWord> {
     fstatfs(file).ok().map(|system| system.f_type)
 }
 
-/// Whether the root directory of a process is an overlay with this upper layer, from its mountinfo
-/// (proc_pid_mountinfo(5)). Mounts outside of a root directory are not listed there: a process that
-/// has changed its root has no such line, although commands in the container do not share its root.
+/// Returns whether the root directory of a process is an overlay with this upper layer, from its
+/// mountinfo (proc_pid_mountinfo(5)). Mounts outside of a root directory are not listed there: a
+/// process that has changed its root has no such line, although commands in the container do not
+/// share its root.
 fn has_root(mounts: &str, layer: &str) -> bool {
     mounts.lines().any(|line| {
         let Some((mount, system)) = line.split_once(" - ") else { return false };

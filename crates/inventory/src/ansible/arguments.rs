@@ -54,7 +54,7 @@ pub(super) fn read(all: &Data, data: &mut Data) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What the arguments say. Of several values, ssh takes the first one.
+/// The settings in the arguments. Of several values, ssh takes the first one.
 #[derive(Default)]
 struct Found {
     options: Vec<Value>,

@@ -20,7 +20,7 @@ use crate::unusable;
 /// The key of data that a file holds which Ansible Vault encrypted as a whole.
 const ENCRYPTED_FILE: &str = "ansible_encrypted_file";
 
-/// How deep directories may be in one another.
+/// The maximum depth of directories in one another.
 const DEEPEST: usize = 16;
 
 /// Reads an inventory of Ansible, a file or a directory, with the `group_vars` and `host_vars`
@@ -184,7 +184,7 @@ impl Reader<'_> {
     }
 }
 
-/// Where a file says which plugin is to be run with it.
+/// Returns the position at which a file names the plugin to be run with it.
 fn plugin(node: &Node) -> Option<Position> {
     let Kind::Map(entries) = &node.kind else { return None };
     let is_plugin =
@@ -192,7 +192,7 @@ fn plugin(node: &Node) -> Option<Position> {
     entries.iter().find(is_plugin).map(|(key, _)| key.at)
 }
 
-/// Whether the first line that says anything begins a document of YAML, or is a key alone.
+/// Returns whether the first line that says anything begins a document of YAML, or is a key alone.
 fn looks_like_yaml(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));

@@ -1,4 +1,4 @@
-//! What Ansible's inventory scripts print for `--list`.
+//! The output of Ansible's inventory scripts for `--list`.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::tree::{self, group_name_fault, host_name_fault};
 
 const META: &str = "_meta";
 
-/// Whether a tree has this form: it has `_meta`, or lists of hosts by the names of groups.
+/// Returns whether a tree has this form: it has `_meta`, or lists of hosts by the names of groups.
 pub(crate) fn is_list(node: &Node) -> bool {
     let Kind::Map(entries) = &node.kind else { return false };
     let ours = |key: &str| ["data", "hosts", "groups"].contains(&key);

@@ -4,7 +4,7 @@ use hostlink_core::{Map, Value};
 
 use crate::node::DEEPEST;
 
-/// How many lists and maps are around a value of a host where an inventory is printed.
+/// The number of lists and maps around a value of a host where an inventory is printed.
 const AROUND: usize = 4;
 
 /// A value as Ansible reads it: by Python's literals where it is one, as text otherwise. Whole
@@ -186,7 +186,7 @@ fn as_key(key: Value) -> Option<String> {
     }
 }
 
-/// What a backslash begins. One that means nothing stays.
+/// Reads an escape after its backslash. A backslash without a meaning stays.
 fn escaped(characters: &mut std::str::Chars<'_>, text: &mut String) -> Option<()> {
     let sign = characters.next()?;
     let mut code = |count: usize| {

@@ -35,8 +35,9 @@ const SAME: &[(&str, &str)] = &[
 const SSH_PASSWORD: &str = "ssh_password";
 const KEY_PASSWORD: &str = "ssh_key_password";
 
-/// How many groups are examined for those that are in several others. If there are more, which no
-/// real inventory has, variables that belong together are read for each host alone.
+/// The maximum number of groups that are examined for those that are in several others. If there
+/// are more, which no real inventory has, variables that belong together are read for each host
+/// alone.
 const MOST_LOOKED_AT: usize = 100_000;
 
 /// # Errors
@@ -180,14 +181,14 @@ impl Layers {
     }
 }
 
-/// What is said around the hosts that are in the same groups.
+/// The data of the groups around hosts that are in the same ones.
 struct Around {
     /// Their groups and those that these are in, in the order in which they are merged; none if
     /// nothing is contested.
     groups: Vec<GroupId>,
     /// The variables of all of these that mean something together, or that are contested.
     merged: Data,
-    /// What these variables mean together.
+    /// The meaning of these variables together.
     meaning: Data,
 }
 
@@ -299,17 +300,17 @@ fn mapped(data: &Data) -> Data {
     mapped
 }
 
-/// Whether a variable means something here.
+/// Returns whether a variable means something here.
 pub(super) fn is_translated(key: &str) -> bool {
     has_one_key(key) || meaning::is_one_of_several(key)
 }
 
-/// Whether a variable has one key here that means the same.
+/// Returns whether a variable has one key here that means the same.
 pub(super) fn has_one_key(key: &str) -> bool {
     key.starts_with(meaning::PREFIX) && SAME.iter().any(|(theirs, _)| *theirs == key)
 }
 
-/// Whether a variable holds a secret, by Ansible's keys or by ours.
+/// Returns whether a variable holds a secret, by Ansible's keys or by ours.
 pub(super) fn is_secret(key: &str) -> bool {
     if let Some(name) = key.strip_prefix("ansible_") {
         return ["pass", "password", "passphrase", "private_key"].iter().any(|end| {
@@ -328,7 +329,7 @@ pub(super) fn template(key: &str) -> String {
     format!("{key} is a template, and templates are not evaluated here: write what comes of it")
 }
 
-/// Whether Ansible Vault encrypted a value or a part of it.
+/// Returns whether Ansible Vault encrypted a value or a part of it.
 pub(super) fn is_vault(value: &Value) -> bool {
     match value {
         Value::String(text) => text.starts_with("$ANSIBLE_VAULT"),

@@ -1,4 +1,4 @@
-//! What several variables of Ansible mean together.
+//! The meaning of several variables of Ansible together.
 
 use hostlink_core::{ConnectorArguments, Data, FromValue, Value};
 
@@ -8,10 +8,10 @@ use super::mapping::{is_template, template};
 use crate::definition::HostDefinition;
 use crate::unusable;
 
-/// What all of Ansible's own variables begin with.
+/// The prefix of all of Ansible's own variables.
 pub(super) const PREFIX: &str = "ansible_";
 
-/// What the variables of each method say, and those of `become`.
+/// The ends of the names of each method's variables, and of those of `become`.
 const OF_METHODS: [&str; 4] = ["user", "pass", "exe", "flags"];
 
 /// Other variables that only mean something together, whichever layers they are in.
@@ -37,7 +37,7 @@ const BECOME: &str = "ansible_become";
 const METHOD: &str = "ansible_become_method";
 const CHECKING: [&str; 2] = ["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
 
-/// Whether a variable only means something together with others.
+/// Returns whether a variable only means something together with others.
 pub(super) fn is_one_of_several(key: &str) -> bool {
     let Some(rest) = key.strip_prefix(PREFIX) else { return false };
     let (method, what) = rest.split_once('_').unwrap_or_default();
@@ -45,13 +45,13 @@ pub(super) fn is_one_of_several(key: &str) -> bool {
     TOGETHER.contains(&key) || (is_of_method && OF_METHODS.contains(&what))
 }
 
-/// Whether `ansible_become_method` may have this word: the name of a privilege tool.
+/// Returns whether `ansible_become_method` may have this word: the name of a privilege tool.
 fn is_method(word: &str) -> bool {
     ConnectorArguments::tool_names().any(|tool| tool == word)
 }
 
-/// Whether the place of a variable is worth keeping: what else it could be than a template is never
-/// wrong.
+/// Returns whether the place of a variable is worth keeping: what else it could be than a template
+/// is never wrong.
 pub(super) fn may_be_wrong(key: &str, value: &Value) -> bool {
     let is_any_text = || key == HOST || key.ends_with("_user") || key.contains("_pass");
     let is_unusable = || is_template(value) || unusable::problem(value).is_some();
@@ -73,7 +73,7 @@ pub(super) fn fault(key: impl Into<String>, problem: impl Into<String>) -> Fault
 ///
 /// # Errors
 ///
-/// What has no meaning here.
+/// Refuses what has no meaning here.
 pub(super) fn together(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     connection(all, host)?;
     if truth(BECOME, all)? == Some(true) {
@@ -117,7 +117,8 @@ fn first_text(keys: &[String], all: &Data) -> Result<Option<(String, String)>, F
     Ok(None)
 }
 
-/// What Ansible takes for yes and no (`convert_bool.py`), and refuses otherwise.
+/// Returns the truth of a word that Ansible takes for yes or no (`convert_bool.py`); it refuses
+/// others.
 fn truth(key: &str, all: &Data) -> Result<Option<bool>, Fault> {
     let Some(value) = value(key, all)? else { return Ok(None) };
     let found = match value {
@@ -165,8 +166,8 @@ fn connection(all: &Data, host: &mut HostDefinition) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where the engine listens, by the arguments of the docker command in front of its own: `-H URL`,
-/// `--host=URL`.
+/// Returns where the engine listens, by the arguments of the docker command in front of its own:
+/// `-H URL`, `--host=URL`.
 fn engine(arguments: &str) -> Result<String, Fault> {
     let words = split(arguments).map_err(|problem| fault(DOCKER, problem))?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

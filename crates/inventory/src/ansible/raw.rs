@@ -25,7 +25,7 @@ pub(super) struct Raw {
     places: HashMap<(String, String), Place>,
 }
 
-/// What is reported of a file, besides its hosts.
+/// The notes about a file, besides its hosts.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     /// Variables that are left out, since Ansible Vault encrypted them.

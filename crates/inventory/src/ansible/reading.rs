@@ -1,4 +1,4 @@
-//! What the readers of all forms of an inventory do alike.
+//! The parts that the readers of all forms of an inventory share.
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use super::{listing, mapping};
 use crate::definition::Definition;
 use crate::node::Node;
 
-/// How many hosts a script is asked for at once.
+/// The maximum number of hosts that a script is asked for at the same time.
 const ASKED_AT_ONCE: usize = 8;
 
 /// For how many hosts a script is asked at all.

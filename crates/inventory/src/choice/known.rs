@@ -15,7 +15,7 @@ use crate::pattern::{Element, Kind, Slice};
 /// Ansible's name for the hosts that are in no group.
 const UNGROUPED: &str = "ungrouped";
 
-/// What patterns are read beside.
+/// The hosts and groups that patterns are compared with.
 #[derive(Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) draft: &'a Draft,
@@ -88,24 +88,24 @@ impl<'a> Known<'a> {
         slice.of(&names).to_vec()
     }
 
-    /// Whether an element is Ansible's word for the hosts that are in no group.
+    /// Returns whether an element is Ansible's word for the hosts that are in no group.
     pub(super) fn is_ungrouped(&self, element: &Element) -> bool {
         let is_word = matches!(&element.kind, Kind::Exact(name) if name == UNGROUPED);
         is_word && self.draft.groups.find(UNGROUPED).is_none() && !self.has_host(UNGROUPED)
     }
 
-    /// Whether an element can only be read when all hosts and their groups are known.
+    /// Returns whether an element can only be read when all hosts and their groups are known.
     pub(super) fn needs_all(&self, element: &Element) -> bool {
         self.slice_of(element).is_some() || self.is_ungrouped(element)
     }
 
-    /// Whether an element means the hosts by a connector that there is.
+    /// Returns whether an element means the hosts by a connector that there is.
     pub(super) fn is_connector(&self, element: &Element) -> bool {
         let named = element.text.strip_prefix('@');
         named.is_some_and(|name| self.registry.knows(name))
     }
 
-    /// Whether hosts, or what lists them, are in the groups that an element names. Those of
+    /// Returns whether hosts, or what lists them, are in the groups that an element names. Those of
     /// connectors may only hold data.
     pub(super) fn has_hosts_in(&self, element: &Element) -> bool {
         let groups = self.groups_of(element);
@@ -113,7 +113,7 @@ impl<'a> Known<'a> {
         entries.any(|entry| entry.groups.iter().any(|group| groups.contains(group)))
     }
 
-    /// Whether an element may mean hosts and groups that are not listed yet.
+    /// Returns whether an element may mean hosts and groups that are not listed yet.
     pub(super) fn is_open(&self, element: &Element) -> bool {
         if self.needs_all(element) {
             return false;
@@ -130,7 +130,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether an element matches something that is known, a name of `listed` too.
+    /// Returns whether an element matches something that is known, a name of `listed` too.
     pub(super) fn has(&self, element: &Element, listed: &Hosts) -> bool {
         let knows = |name: &str| self.has_host(name) || listed.contains_key(host_name(name));
         let is_host = || match &element.kind {

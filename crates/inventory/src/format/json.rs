@@ -91,8 +91,8 @@ struct Seed<'a> {
 }
 
 impl Seed<'_> {
-    /// Where a text that has just been read began, unless it has escapes; otherwise a little
-    /// after it.
+    /// Returns where a text that has just been read began, unless it has escapes; otherwise a
+    /// little after it.
     fn before(self, text: &str) -> Position {
         let Reached { line, column, .. } = self.reached.get();
         Position::new(line, column.saturating_sub(text.chars().count() + 1).max(1))

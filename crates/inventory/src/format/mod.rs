@@ -25,7 +25,7 @@ pub enum Format {
     Ini,
 }
 
-/// What is wrong with a text, and where.
+/// A fault of a text, with its position.
 pub(crate) type Fault = (Position, String);
 
 /// Whose rules a text follows.
@@ -37,7 +37,7 @@ pub(crate) enum Dialect {
     Ansible,
 }
 
-/// What a format made of a text.
+/// The result of reading a text in one format.
 struct Read {
     node: Node,
     /// Keys that a map had already. The last value of a key is in the tree.
@@ -113,7 +113,8 @@ impl Format {
         self.row().name
     }
 
-    /// Whether files of this format hold a tree: an inventory of ours, or data of a group or host.
+    /// Returns whether files of this format hold a tree: an inventory of ours, or data of a group
+    /// or host.
     pub(crate) fn has_tree(self) -> bool {
         self.row().reader.is_some()
     }

@@ -60,7 +60,7 @@ fn of_value(value: DeValue<'_>, at: Position, lines: &Lines<'_>) -> Result<Kind,
     })
 }
 
-/// Where each line begins, since spans are bytes.
+/// The start of each line, since spans are bytes.
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,

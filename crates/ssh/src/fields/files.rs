@@ -76,7 +76,7 @@ pub(super) fn key(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Whether a file is a public key in OpenSSH's format.
+/// Returns whether a file is a public key in OpenSSH's format.
 pub(crate) fn is_public_key(path: &Path) -> bool {
     read(path).is_ok_and(|(_, content)| Content::of(&content) == Content::PublicKey)
 }

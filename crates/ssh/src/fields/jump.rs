@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     Ok(hops.collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
-/// Whether this overrides ssh's configuration with no hop.
+/// Returns whether this overrides ssh's configuration with no hop.
 pub(crate) fn is_none(text: &str) -> bool {
     text.eq_ignore_ascii_case("none")
 }

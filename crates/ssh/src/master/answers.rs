@@ -90,12 +90,12 @@ impl Question {
     }
 }
 
-/// Whether a server asks for the password only, in PAM's words.
+/// Returns whether a server asks for the password only, in PAM's words.
 pub(crate) fn is_plain_password(text: &str) -> bool {
     text.trim_end().eq_ignore_ascii_case("password:")
 }
 
-/// Whether a text is `user@host`. A user's name may contain a space.
+/// Returns whether a text is `user@host`. A user's name may contain a space.
 fn is_login(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(_, host)| !host.contains(char::is_whitespace))
 }
@@ -228,8 +228,8 @@ impl Answers {
     }
 }
 
-/// Whether a prompt's `user@host` is this one. ssh truncates the user to 30 bytes and the host to
-/// 128, and may write the host in lower case.
+/// Returns whether a prompt's `user@host` is this one. ssh truncates the user to 30 bytes and the
+/// host to 128, and may write the host in lower case.
 fn names(login: &str, prompt: &str) -> bool {
     let cut = |text: &str, limit: usize| {
         String::from_utf8_lossy(&text.as_bytes()[..text.len().min(limit)]).to_lowercase()

@@ -22,14 +22,14 @@ pub(super) fn candidates(context: &Context) -> Vec<PathBuf> {
     bases
 }
 
-/// Whether sockets fit in it, and no character has a meaning in ssh_config(5).
+/// Returns whether sockets fit in it, and no character has a meaning in ssh_config(5).
 fn is_usable(base: &Path) -> bool {
     let bytes = base.as_os_str().as_bytes();
     let is_harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
     base.is_absolute() && bytes.len() <= LONGEST && bytes.iter().all(is_harmless)
 }
 
-/// Whether the askpass script can run there, which a mount with `noexec` prevents.
+/// Returns whether the askpass script can run there, which a mount with `noexec` prevents.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn runs_programs(base: &Path) -> bool {
     use rustix::fs::{StatVfsMountFlags, statvfs};

@@ -29,8 +29,8 @@ const FACTORS: [&str; 22] = [
 /// Words in questions for a change of the password.
 const CHANGES: [&str; 4] = ["new", "old", "current", "retype"];
 
-/// Whether a server's question to `who` (`user@host`) is for the password. The first question may
-/// be in any language; a later one must contain the word.
+/// Returns whether a server's question to `who` (`user@host`) is for the password. The first
+/// question may be in any language; a later one must contain the word.
 ///
 /// A word of the lists that is only the user's or the host's name, as in "Password for pin@duo:",
 /// does not count.

@@ -35,7 +35,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Whether it reports a step of the login.
+    /// Returns whether it reports a step of the login.
     pub(crate) fn is_step(&self) -> bool {
         STEPS.iter().any(|start| self.text.starts_with(start))
     }

@@ -66,7 +66,7 @@ impl Place {
         }
     }
 
-    /// Whether a new file has the owner of the existing one.
+    /// Returns whether a new file has the owner of the existing one.
     pub(super) fn keeps_owner(&self, existing: &MetaData) -> bool {
         owner(existing).is_some_and(|existing| owner(&self.new) == Some(existing))
     }

@@ -134,7 +134,7 @@ impl Session {
         self.answer(self.fs.clone().rename(from, to)).await
     }
 
-    /// Whether the server is gone.
+    /// Returns whether the server is gone.
     pub(super) fn is_over(&self) -> bool {
         self.over.is_cancelled()
     }

@@ -24,12 +24,12 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether the server has answered, and the session continues.
+    /// Returns whether the server has answered, and the session continues.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(..))
     }
 
-    /// Whether the file, or its directory, does not exist.
+    /// Returns whether the file, or its directory, does not exist.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Refused(SftpErrorKind::NoSuchFile, _))
     }

@@ -283,7 +283,8 @@ fn temporary_beside(
     made.map_err(without_path)
 }
 
-/// The package adds the temporary's path to the text, which means nothing to a user.
+/// Returns the error without the hidden path that the tempfile package adds to its text; the error
+/// within it is not public.
 fn without_path(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path \"") {
         Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),

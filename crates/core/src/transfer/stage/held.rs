@@ -64,18 +64,18 @@ pub(super) fn probe(directory: &File) -> io::Result<u32> {
     Ok(made.mode() & 0o777)
 }
 
-/// Whether a directory is on another file system than the one that it is in.
+/// Returns whether a directory is on another file system than the one that it is in.
 pub(super) fn is_mount_of(directory: &File, around: &File) -> io::Result<bool> {
     Ok(directory.metadata()?.dev() != around.metadata()?.dev())
 }
 
-/// Whether both are the same directory.
+/// Returns whether both are the same directory.
 pub(super) fn is_same(one: &File, other: &File) -> bool {
     let identity = |file: &File| file.metadata().ok().map(|found| (found.dev(), found.ino()));
     identity(one).is_some_and(|it| identity(other) == Some(it))
 }
 
-/// Whether what has this name is a directory; `None` if there is nothing.
+/// Returns whether what has this name is a directory; `None` if there is nothing.
 pub(super) fn is_directory(directory: &File, name: &OsStr) -> Option<bool> {
     let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     Some(FileType::from_raw_mode(found.st_mode) == FileType::Directory)

@@ -64,13 +64,13 @@ impl Server {
         kill_process(pid, Signal::KILL).unwrap();
     }
 
-    /// Whether the one that was started last is gone, and its end is known.
+    /// Returns whether the one that was started last is gone, and its end is known.
     pub(super) fn has_ended(&self) -> bool {
         let pid = *self.started.lock().unwrap().last().unwrap();
         rustix::process::test_kill_process(pid).is_err()
     }
 
-    /// Whether the one that was started last has a file open.
+    /// Returns whether the one that was started last has a file open.
     pub(super) fn has_open(&self, file: &Path) -> bool {
         let pid = self.started.lock().unwrap().last().unwrap().as_raw_nonzero();
         let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
