@@ -6,10 +6,10 @@
 //! `container` (finds or makes it, sweeps, ends it) → `exec`.
 //!
 //! - `engine/wire`: every route to an engine is a byte stream (a socket, TLS, a link's `dial`,
-//!   `docker system dial-stdio` on a link), under our own HTTP client. So connections are kept for
-//!   the next call, no answer is gathered without a bound, and the streams of commands are read
-//!   raw: bollard's decoder takes terminal output that starts with byte 0–2 for a header, and
-//!   waits for whole frames.
+//!   `docker system dial-stdio` on a link), under our own HTTP client, which bollard uses as its
+//!   transport. So connections are kept for the next call, no answer is gathered without a bound,
+//!   and the streams of commands are read raw: bollard's decoder takes terminal output that starts
+//!   with byte 0–2 for a header, and waits for whole frames.
 //! - `engine/stdio`: each connection is a session of the login there, so 4 commands and 2 calls run
 //!   at the same time. The end of its input ends it: a kill would need another session and sudo.
 //! - `exec/ended`: the engine does not report a command's end, so it is polled: at the end of the

@@ -8,13 +8,12 @@
 //! with a commit. The result is compared with the original before it is reported.
 
 use hostlink_core::{Error, ErrorKind, Result};
-use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::found::{self, Image};
 use super::likeness;
 use super::owner::{HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::{CALL_LIMIT, Engine, LONG_LIMIT, api_error, in_query, status};
+use crate::engine::{CALL_LIMIT, Engine, LONG_LIMIT, api_error, in_query, in_time, status};
 
 const DOING: &str = "cannot commit the container, so its changes are lost";
 
@@ -67,9 +66,11 @@ pub(super) async fn name(
     committed: &Committed,
     (repository, tag): &(String, String),
 ) -> Result<()> {
-    let path =
-        format!("/images/{}/tag?repo={}&tag={}", committed.id, in_query(repository), in_query(tag));
-    let tagged = engine.order(Method::POST, &path, CALL_LIMIT).await;
+    let options = bollard::query_parameters::TagImageOptions {
+        repo: Some(repository.clone()),
+        tag: Some(tag.clone()),
+    };
+    let tagged = in_time(CALL_LIMIT, engine.api().tag_image(&committed.id, Some(options))).await;
     let doing =
         || format!("the image {} was made, but cannot be named {repository}:{tag}", committed.id);
     tagged.map_err(|error| api_error(&doing(), error))
@@ -88,8 +89,15 @@ pub(super) async fn clear(engine: &Engine, committed: &Committed) -> Result<()> 
 }
 
 async fn remove(engine: &Engine, image: &str) -> Result<()> {
-    let removed = engine.remove_image(image).await;
-    removed.map_err(|error| api_error(&format!("cannot remove the image {image}"), error))
+    let options = bollard::query_parameters::RemoveImageOptions {
+        force: true,
+        noprune: true,
+        ..Default::default()
+    };
+    let removed = in_time(CALL_LIMIT, engine.api().remove_image(image, Some(options), None)).await;
+    removed
+        .map(|_| ())
+        .map_err(|error| api_error(&format!("cannot remove the image {image}"), error))
 }
 
 /// Returns whether Podman answers, whichever connector was used.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::ListImagesOptions;
 use hostlink_core::{Error, ErrorKind, Result, nearest};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::engine::{Engine, api_error, in_query, message_of, status};
+use crate::engine::{CALL_LIMIT, Engine, api_error, in_query, in_time, message_of, status};
 use crate::reference;
 use crate::settings::{Settings, Subject};
 
@@ -202,8 +203,9 @@ async fn container_names(engine: &Engine) -> Vec<String> {
 }
 
 async fn image_names(engine: &Engine) -> Vec<String> {
-    let listed = engine.images(None).await.unwrap_or_default();
-    let tags = listed.iter().flat_map(|image| image["RepoTags"].as_array().into_iter().flatten());
-    let tags = tags.filter_map(Value::as_str);
-    tags.map(|tag| tag.strip_suffix(":latest").unwrap_or(tag).to_owned()).collect()
+    let listed = in_time(CALL_LIMIT, engine.api().list_images(None::<ListImagesOptions>))
+        .await
+        .unwrap_or_default();
+    let tags = listed.into_iter().flat_map(|image| image.repo_tags);
+    tags.map(|tag| tag.strip_suffix(":latest").unwrap_or(&tag).to_owned()).collect()
 }

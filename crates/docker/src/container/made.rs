@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::found::Image;
 use super::owner::{OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::{CALL_LIMIT, Engine, Hijacked, api_error, message_of, status};
+use crate::engine::{CALL_LIMIT, Engine, Hijacked, api_error, in_time, message_of, status};
 use crate::frames::frames;
 
 /// The command of the first process: it reports that it runs, and waits for the end of its input.
@@ -109,7 +109,7 @@ impl Made {
         let attached =
             attached.map_err(|error| api_error("cannot attach to the container", error))?;
         let (read, input) = tokio::io::split(attached);
-        let started = engine.start_container(&id).await;
+        let started = in_time(CALL_LIMIT, engine.api().start_container(&id, None)).await;
         started.map_err(|error| api_error("cannot start the container", error))?;
         let output = frames(read, engine.is_here());
         let output = match timeout(START_LIMIT, first_words(output)).await {
@@ -156,12 +156,18 @@ fn is_about_init(error: &Error) -> bool {
 /// If it still exists.
 pub(super) async fn remove(engine: &Engine, id: &str) -> Result<()> {
     let deadline = Instant::now() + REMOVAL_LIMIT;
+    let options = || bollard::query_parameters::RemoveContainerOptions {
+        force: true,
+        v: true,
+        ..Default::default()
+    };
     loop {
-        let error = match engine.remove_container(id).await {
-            Ok(()) => return Ok(()),
-            Err(error) if status(&error) == Some(404) => return Ok(()),
-            Err(error) => error,
-        };
+        let error =
+            match in_time(CALL_LIMIT, engine.api().remove_container(id, Some(options()))).await {
+                Ok(()) => return Ok(()),
+                Err(error) if status(&error) == Some(404) => return Ok(()),
+                Err(error) => error,
+            };
         // 409: it is being removed already.
         if status(&error) != Some(409) || Instant::now() > deadline {
             let message =

@@ -10,17 +10,16 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::StopContainerOptions;
 use hostlink_core::{Context, Error, ErrorKind, Event, Outcome, Reporter, Result, random_hex};
-use hyper::Method;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use self::found::{Found, Image};
 use self::made::Made;
 use self::owner::Owner;
-use crate::engine::{Engine, LONG_LIMIT, api_error};
+use crate::engine::{CALL_LIMIT, Engine, LONG_LIMIT, api_error, in_time};
 use crate::settings::{CommitPolicy, Settings, Subject};
 
 /// Time limit for a started container to be running.
@@ -182,7 +181,7 @@ async fn bring_up(
         return Err(Error::new(ErrorKind::Connect, message));
     }
     let doing = || format!("cannot start the container {shown}");
-    let started = engine.start_container(id).await;
+    let started = in_time(CALL_LIMIT, engine.api().start_container(id, None)).await;
     started.map_err(|error| api_error(&doing(), error))?;
     let deadline = Instant::now() + START_LIMIT;
     loop {
@@ -209,13 +208,10 @@ async fn life(engine: &Engine, id: &str) -> Option<String> {
     engine.container(id).await.ok()?.state?.started_at
 }
 
-/// How long the first process of a stopped container has to end by itself, in seconds. An
-/// interrupted command line waits twice as long.
-const STOP_SECONDS: u32 = 5;
-
-async fn stop(engine: &Engine, id: &str) -> Result<(), ApiError> {
-    let path = format!("/containers/{id}/stop?t={STOP_SECONDS}");
-    engine.order(Method::POST, &path, LONG_LIMIT).await
+/// Returns the options to stop a container: its first process has this long to end by itself, in
+/// seconds. An interrupted command line waits twice as long.
+fn soon() -> Option<StopContainerOptions> {
+    Some(StopContainerOptions { t: Some(5), ..StopContainerOptions::default() })
 }
 
 /// Returns whether a container's state has a flag.
@@ -267,7 +263,9 @@ impl Container {
             self.tell(Event::Warning(&message));
             return Ok(());
         }
-        match stop(&self.engine, &self.id).await {
+        let stopped =
+            in_time(LONG_LIMIT, self.engine.long_api().stop_container(&self.id, soon())).await;
+        match stopped {
             Err(error) if crate::engine::status(&error) != Some(404) => {
                 Err(api_error(&format!("cannot stop the container {} again", self.shown), error))
             }
@@ -318,7 +316,7 @@ impl Container {
         let Some(End::Stop) = self.end.get_mut().take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (engine, id) = (self.engine.clone(), self.id.clone());
-        runtime.spawn(async move { stop(&engine, &id).await });
+        runtime.spawn(async move { engine.long_api().stop_container(&id, soon()).await });
     }
 
     fn tell(&self, event: Event<'_>) {

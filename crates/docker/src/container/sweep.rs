@@ -1,13 +1,14 @@
 //! Removes what killed runs have left on an engine.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::errors::Error as ApiError;
-use serde_json::Value;
+use bollard::query_parameters::{ListImagesOptions, RemoveContainerOptions, RemoveImageOptions};
 
 use super::made;
 use super::owner::{Fate, HALF_MADE_LABEL, OWNER_LABEL, Owner, RUN_LABEL};
-use crate::engine::Engine;
+use crate::engine::{CALL_LIMIT, Engine, in_time};
 
 /// An intermediate image that is older than this is abandoned.
 const HALF_MADE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -19,35 +20,39 @@ const HALF_MADE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// these. Names are not, so a container is ours only if its name matches too. Copies of a machine
 /// share its ID: a container of another boot is removed only if it does not run.
 pub(super) async fn run(engine: &Engine, me: &Owner) -> Result<(), ApiError> {
-    let fate = |labels: &Value, label: &str| {
-        let owner = labels[label].as_str().and_then(Owner::parse);
+    let fate = |labels: &HashMap<String, String>, label: &str| {
+        let owner = labels.get(label).and_then(|label| Owner::parse(label));
         owner.map_or(Fate::Unknown, |owner| me.knows_of(&owner))
     };
-    for container in engine.containers().await? {
-        let labels = &container["Labels"];
-        let name = made::name(labels[RUN_LABEL].as_str().unwrap_or_default());
+    let filters = |label: &str| Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
+    for mut container in engine.containers().await? {
+        let labels = serde_json::from_value(container["Labels"].take()).unwrap_or_default();
+        let name = made::name(HashMap::get(&labels, RUN_LABEL).map_or("", String::as_str));
         let mut names = container["Names"].as_array().into_iter().flatten();
         let is_ours =
             names.any(|it| it.as_str().is_some_and(|it| it.trim_start_matches('/') == name));
-        let is_over = match fate(labels, OWNER_LABEL) {
+        let is_over = match fate(&labels, OWNER_LABEL) {
             Fate::Dead => true,
             Fate::OfAnotherBoot => container["State"] != "running",
             Fate::Unknown => false,
         };
         if let (true, true, Some(id)) = (is_ours, is_over, container["Id"].as_str()) {
-            let _ = engine.remove_container(id).await;
+            let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+            let _ = in_time(CALL_LIMIT, engine.api().remove_container(id, Some(options))).await;
         }
     }
-    for image in engine.images(Some(HALF_MADE_LABEL)).await? {
-        let is_over = match fate(&image["Labels"], HALF_MADE_LABEL) {
+    let options =
+        ListImagesOptions { all: false, filters: filters(HALF_MADE_LABEL), ..Default::default() };
+    for image in in_time(CALL_LIMIT, engine.api().list_images(Some(options))).await? {
+        let is_over = match fate(&image.labels, HALF_MADE_LABEL) {
             Fate::Dead => true,
-            Fate::OfAnotherBoot => {
-                image["Created"].as_i64().is_some_and(|created| age(created) > HALF_MADE_LIMIT)
-            }
+            Fate::OfAnotherBoot => age(image.created) > HALF_MADE_LIMIT,
             Fate::Unknown => false,
         };
-        if let (true, Some(id)) = (is_over, image["Id"].as_str()) {
-            let _ = engine.remove_image(id).await;
+        if is_over {
+            let options = RemoveImageOptions { force: true, noprune: true, ..Default::default() };
+            let _ = in_time(CALL_LIMIT, engine.api().remove_image(&image.id, Some(options), None))
+                .await;
         }
     }
     Ok(())

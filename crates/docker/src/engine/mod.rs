@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use bollard::models::ContainerInspectResponse;
+use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use hostlink_core::{Context, Endpoint, Error, ErrorKind, LineSplitter, Result, Stream, Target};
 use http_body_util::{BodyExt, Full, Limited};
@@ -24,9 +25,9 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -69,12 +70,13 @@ const MAX_LINE: usize = 64 * 1024;
 
 /// An engine that has answered.
 ///
-/// Every call is made here, with a limit of its time and of its answer: a client of the whole API,
-/// such as bollard's, gathers an answer of any length.
+/// bollard makes the calls whose answers hold nothing that its types would drop and that come at
+/// once. It gathers an answer of any length, so its streams have a bound ([`Dialler`]).
 #[derive(Clone)]
 pub(crate) struct Engine {
     brand: Brand,
     http: Http,
+    api: Docker,
     shown: String,
     by_command: bool,
     here: bool,
@@ -133,14 +135,28 @@ impl Engine {
             _ => IDLE_LIMIT,
         };
         let machine = route.machine().map(str::to_owned);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(idle_limit)
-            .pool_max_idle_per_host(if by_command { CALLS_BY_COMMAND } else { IDLE })
-            .pool_timer(TokioTimer::new())
-            .build(Dialler { limit, to: Arc::new(route) });
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(idle_limit).pool_timer(TokioTimer::new());
+        builder.pool_max_idle_per_host(if by_command { CALLS_BY_COMMAND } else { IDLE });
+        let to = Arc::new(route);
         let calls = if by_command { CALLS_BY_COMMAND } else { Semaphore::MAX_PERMITS };
-        let http = Http { client, calls: Arc::new(Semaphore::new(calls)) };
-        Self { brand, http, shown, by_command, here, by_tcp, machine }
+        let calls = Arc::new(Semaphore::new(calls));
+        let client = builder.build(Dialler { limit, to: to.clone(), bound: None });
+        let http = Http { client, calls: calls.clone() };
+        builder.pool_max_idle_per_host(if by_command { 1 } else { IDLE });
+        let client = builder.build(Dialler { limit, to, bound: Some(MAX_ANSWER) });
+        let transport = move |request: BollardRequest| {
+            let (client, calls) = (client.clone(), calls.clone());
+            async move { within(&calls, client.request(request)).await }
+        };
+        let api = Docker::connect_with_custom_transport(
+            transport,
+            Some("http://engine"),
+            CALL_LIMIT.as_secs(),
+            bollard::API_DEFAULT_VERSION,
+        )
+        .expect("the constructor only stores its arguments");
+        Self { brand, http, api, shown, by_command, here, by_tcp, machine }
     }
 
     pub(crate) fn brand(&self) -> Brand {
@@ -168,25 +184,20 @@ impl Engine {
         self.by_command
     }
 
+    /// Returns the client for bollard's calls, to be made [`in_time`].
+    pub(crate) fn api(&self) -> &Docker {
+        &self.api
+    }
+
+    /// Returns the client for calls whose time depends on the size of their data.
+    pub(crate) fn long_api(&self) -> Docker {
+        self.api.clone().with_timeout(LONG_LIMIT)
+    }
+
     /// Asks whether it answers.
     pub(crate) async fn ping(&self) -> Result<(), ApiError> {
-        self.order(Method::GET, "/_ping", CALL_LIMIT).await
-    }
-
-    /// Makes a call whose answer is only whether it was done.
-    pub(crate) async fn order(
-        &self,
-        method: Method,
-        path: &str,
-        limit: Duration,
-    ) -> Result<(), ApiError> {
-        let request = request(method, path, None)?;
-        in_time(limit, self.bytes(request)).await.map(|_| ())
-    }
-
-    /// Removes what has this path.
-    pub(crate) async fn remove(&self, path: &str) -> Result<(), ApiError> {
-        self.order(Method::DELETE, path, CALL_LIMIT).await
+        let request = request(Method::GET, "/_ping", None)?;
+        in_time(CALL_LIMIT, self.bytes(request)).await.map(|_| ())
     }
 
     /// Makes a call and returns the raw answer: bollard's types would drop fields that they do not
@@ -211,31 +222,8 @@ impl Engine {
         Ok(serde_json::from_value(found)?)
     }
 
-    /// Lists the images, in the engine's format; those with a label, if one is given.
-    pub(crate) async fn images(&self, label: Option<&str>) -> Result<Vec<Value>, ApiError> {
-        let filters = label.map(|label| json!({ "label": [label] }).to_string());
-        let filters = filters.map(|text| format!("?filters={}", in_query(&text)));
-        let found = self.get(&format!("/images/json{}", filters.unwrap_or_default())).await?;
-        Ok(serde_json::from_value(found)?)
-    }
-
-    /// Removes an image, but not those that it is based on.
-    pub(crate) async fn remove_image(&self, image: &str) -> Result<(), ApiError> {
-        self.remove(&format!("/images/{image}?force=true&noprune=true")).await
-    }
-
-    /// Removes a container with its volumes.
-    pub(crate) async fn remove_container(&self, id: &str) -> Result<(), ApiError> {
-        self.remove(&format!("/containers/{id}?force=true&v=true")).await
-    }
-
-    /// Starts a container.
-    pub(crate) async fn start_container(&self, id: &str) -> Result<(), ApiError> {
-        self.order(Method::POST, &format!("/containers/{id}/start"), CALL_LIMIT).await
-    }
-
     /// Makes a call that answers with lines of JSON for as long as it takes, and waits for its end.
-    /// It may be silent for `silence`.
+    /// It may be silent for `silence`. bollard would gather a line of any length.
     pub(crate) async fn follow(&self, path: &str, silence: Duration) -> Result<(), ApiError> {
         let request = request(Method::POST, path, None)?;
         let mut body = in_time(silence, async {
@@ -312,9 +300,14 @@ impl Engine {
 
 impl Http {
     async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, ApiError> {
-        let _permit = self.calls.acquire().await.expect("the semaphore is never closed");
-        self.client.request(request).await.map_err(broken)
+        within(&self.calls, self.client.request(request)).await
     }
+}
+
+/// Makes a call once not too many others are under way.
+async fn within(calls: &Semaphore, call: ResponseFuture) -> Result<Response<Incoming>, ApiError> {
+    let _permit = calls.acquire().await.expect("the semaphore is never closed");
+    call.await.map_err(broken)
 }
 
 impl fmt::Debug for Engine {
@@ -350,7 +343,8 @@ fn failure(line: &str) -> Option<String> {
     Some(told.to_owned())
 }
 
-async fn in_time<T>(
+/// Makes a call with a limit of its time. bollard's own limit ends with the head of the answer.
+pub(crate) async fn in_time<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {

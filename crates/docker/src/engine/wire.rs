@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -28,6 +28,8 @@ pub(super) struct Dialler {
     /// Time limit for opening one stream.
     pub(super) limit: Duration,
     pub(super) to: Arc<Route>,
+    /// The maximum size of an answer, in bytes, for clients that gather any answer. Default: none.
+    pub(super) bound: Option<usize>,
 }
 
 /// The route to the engine.
@@ -103,18 +105,23 @@ impl Service<Uri> for Dialler {
 
     /// The URI is ignored: there is one engine.
     fn call(&mut self, _uri: Uri) -> Self::Future {
-        let Self { to, limit } = self.clone();
+        let Self { to, limit, bound } = self.clone();
         Box::pin(async move {
             let opened = timeout(limit, to.open()).await.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Connect, format!("no connection within {limit:?}")))
             });
-            opened.map(|stream| TokioIo::new(Wire(stream)))
+            opened.map(|stream| TokioIo::new(Wire { stream, bound, received: 0 }))
         })
     }
 }
 
 /// A stream as the HTTP client needs it.
-pub(super) struct Wire(Box<dyn Duplex>);
+pub(super) struct Wire {
+    stream: Box<dyn Duplex>,
+    bound: Option<usize>,
+    /// The bytes that came since the last request.
+    received: usize,
+}
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
@@ -134,7 +141,13 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.received += buffer.filled().len() - before;
+        Poll::Ready(match self.bound {
+            Some(bound) if self.received > bound => Err(io::Error::other("its answer is too long")),
+            _ => Ok(()),
+        })
     }
 }
 
@@ -144,14 +157,15 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        self.received = 0;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bollard::query_parameters::ResizeExecOptions;
 use futures::stream::{BoxStream, StreamExt};
 use hostlink_core::streams::chunks;
 use hostlink_core::{
     Chunk, Error, ErrorKind, NoControl, Process, ProcessControl, Result, Script, SpawnOptions,
     Stream, TerminalSize,
 };
-use hyper::Method;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep};
@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use self::stdin::Stdin;
 use crate::brand::Brand;
 use crate::container::Container;
-use crate::engine::{CALL_LIMIT, Engine, api_error, status};
+use crate::engine::{CALL_LIMIT, Engine, api_error, in_time, status};
 use crate::frames::frames;
 
 /// Time limit for a terminal to accept its size.
@@ -197,8 +197,8 @@ impl Exec {
     }
 
     async fn resize(&self, size: TerminalSize) -> Result<(), bollard::errors::Error> {
-        let path = format!("/exec/{}/resize?h={}&w={}", self.id, size.rows, size.columns);
-        self.engine().order(Method::POST, &path, CALL_LIMIT).await
+        let size = ResizeExecOptions { h: size.rows.into(), w: size.columns.into() };
+        in_time(CALL_LIMIT, self.engine().api().resize_exec(&self.id, size)).await
     }
 
     async fn resize_soon(&self, size: TerminalSize) {
