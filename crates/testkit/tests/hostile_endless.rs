@@ -123,7 +123,9 @@ impl Place {
         fs::write(&shell, format!("#!/bin/bash\n{line}\n")).unwrap();
         fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
         let link = Link::new(Box::new(connection), "endless", Context::default());
-        let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(2));
+        // What ends by itself may be slow to begin, beside all the others.
+        let limit = if self.kind == ErrorKind::Timeout { 2 } else { 50 };
+        let arguments = ConnectorArguments::new().with_timeout(Duration::from_secs(limit));
         let (path, to) = (here.to_str().unwrap(), here.join("to"));
         let file = format!("{path}/file");
         let done = match self.task {
