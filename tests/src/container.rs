@@ -136,33 +136,31 @@ impl Container {
         Some(line.parse().unwrap_or_else(|error| panic!("{line:?}: {error}")))
     }
 
-    /// Returns a command in the container, as root, by nsenter(1); its outputs piped and its input
-    /// empty.
-    ///
-    /// The engine has no part in it: Podman's own `exec` loses the output of a short command now
-    /// and then, and starting one by Docker takes three times as long.
-    ///
-    /// # Panics
-    ///
-    /// If the container is not running.
+    /// Returns a command in the container, as root, by `docker exec` or Podman's; its outputs piped
+    /// and its input empty.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
-        const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        let inspect = ["container", "inspect", "--format", "{{.State.Pid}}", &self.name];
-        let pid = self.engine.say(inspect);
-        let spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"];
-        let mut command = cli::command(Path::new("nsenter"), ["--target", pid.trim()]);
-        command.args(spaces).args(words).env_clear().env("PATH", PATH).env("HOME", "/root");
+        let mut command = self.engine.command(["exec", "-i", &self.name]);
+        command.args(words);
         command
     }
 
-    /// Runs a script of `sh` as root, and returns its output.
+    /// Runs a script of `sh` as root, by nsenter(1), and returns its output.
+    ///
+    /// The engine has no part in it: Podman's own `exec` loses the output of a short command now
+    /// and then. So the script has all capabilities, and not the container's environment.
     ///
     /// # Panics
     ///
-    /// If the script fails.
+    /// If the container is not running, or the script fails.
     #[must_use]
     pub fn shell(&self, script: &str) -> String {
-        succeed(self.command(["sh", "-c", script]), b"")
+        const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let inspect = ["container", "inspect", "--format", "{{.State.Pid}}", &self.name];
+        let pid = self.engine.say(inspect);
+        let mut command = cli::command(Path::new("nsenter"), ["--target", pid.trim()]);
+        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]);
+        command.args(["sh", "-c", script]).env_clear().env("PATH", PATH).env("HOME", "/root");
+        succeed(command, b"")
     }
 
     /// Writes a file of root's, replacing an existing one; `mode` is octal.

@@ -20,6 +20,9 @@ use crate::stop::Stop;
 use crate::transfer::{Destination, Get, for_target, inside};
 use crate::{forward, shell};
 
+/// The maximum output of a command that is kept, for its JSON or to be checked, in bytes.
+const KEPT: usize = 8 << 20;
+
 /// The work for each target, ready to start.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -139,16 +142,21 @@ impl Job {
             arguments.stdin = Some(stdin.stdin());
         }
         if self.output == Output::Json {
-            return host.run_shell_command_with(command, &arguments, &options).await;
+            let options = options.with_output_limit(KEPT);
+            let output = host.run_shell_command_with(command, &arguments, &options).await?;
+            if output.truncated() {
+                let (name, kept) = (flatten(host.name()), KEPT >> 20);
+                let message = format!("{name}: only {kept} MiB of the output are kept for --json");
+                self.messages.line(message);
+            }
+            return Ok(output);
         }
         let prefix =
             (self.output == Output::Prefixed).then(|| format!("[{}] ", flatten(host.name())));
         let mut sink = LiveSink::new(self.results.clone(), self.messages.clone(), prefix);
         // Output that was passed on is not kept, unless it is checked later.
-        let options = match arguments.retry_until {
-            Some(_) => options,
-            None => options.with_output_limit(0),
-        };
+        let is_checked = arguments.retry_until.is_some();
+        let options = options.with_output_limit(if is_checked { KEPT } else { 0 });
         let ended = host.run_streaming(command, &arguments, &options, &mut sink).await;
         let finished = sink.finish().await.map_err(unwritable);
         ended.and_then(|output| finished.map(|()| output))

@@ -50,6 +50,7 @@ fn insert_command(object: &mut Map<String, Value>, output: Option<&CommandOutput
     object.insert("signal".into(), output.and_then(CommandOutput::signal).into());
     insert_bytes(object, "stdout", output.map(CommandOutput::stdout));
     insert_bytes(object, "stderr", output.map(CommandOutput::stderr));
+    object.insert("truncated".into(), output.map(CommandOutput::truncated).into());
     insert_duration(object, output.map_or(took, CommandOutput::duration));
 }
 
@@ -99,13 +100,13 @@ mod tests {
         assert_eq!(
             line("@a", &Ok(Done::Ran(output)), Work::Command, Duration::MAX),
             "{\"host\":\"@a\",\"success\":false,\"exit_code\":null,\"signal\":9,\
-             \"stdout\":\"x\\n\",\"stderr\":\"\",\"duration_ms\":0,\"error\":null}\n"
+             \"stdout\":\"x\\n\",\"stderr\":\"\",\"truncated\":false,\"duration_ms\":0,\"error\":null}\n"
         );
         let error = Err(Error::new(ErrorKind::Connect, "no way").with_target("@a").into());
         assert_eq!(
             line("@a", &error, Work::Command, Duration::from_secs(1)),
             "{\"host\":\"@a\",\"success\":false,\"exit_code\":null,\"signal\":null,\
-             \"stdout\":null,\"stderr\":null,\"duration_ms\":1000,\
+             \"stdout\":null,\"stderr\":null,\"truncated\":null,\"duration_ms\":1000,\
              \"error\":{\"kind\":\"connect\",\"message\":\"no way\"}}\n"
         );
         let moved = Ok(Done::Moved(Transferred { bytes: 3, ..Transferred::default() }));

@@ -20,7 +20,7 @@ fn a_command_is_one_object() {
     assert_eq!(status, 3);
     let expected = json!({
         "host": "@local", "success": false, "exit_code": 3, "signal": null,
-        "stdout": "out\n", "stderr": "err\n", "error": null,
+        "stdout": "out\n", "stderr": "err\n", "truncated": false, "error": null,
     });
     assert_eq!(object, expected);
 }
@@ -36,7 +36,7 @@ fn bytes_that_are_no_text_are_base64() {
     let (status, object) = object(&["@local", "exec", "--", r"printf 'a\377\0'; echo err >&2"]);
     let expected = json!({
         "host": "@local", "success": true, "exit_code": 0, "signal": null,
-        "stdout_base64": "Yf8A", "stderr": "err\n", "error": null,
+        "stdout_base64": "Yf8A", "stderr": "err\n", "truncated": false, "error": null,
     });
     assert_eq!((status, object), (0, expected));
 }
@@ -50,7 +50,8 @@ fn a_time_out_has_the_output_so_far() {
     assert_eq!(object["stderr"], "err\n");
     assert_eq!(object["error"]["kind"], "timeout");
     let keys: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected = ["host", "success", "exit_code", "signal", "stdout", "stderr", "error"];
+    let mut expected =
+        ["host", "success", "exit_code", "signal", "stdout", "stderr", "truncated", "error"];
     expected.sort_unstable();
     assert_eq!(keys.into_iter().collect::<std::collections::BTreeSet<_>>(), expected.into());
 }

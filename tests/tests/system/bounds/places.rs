@@ -28,7 +28,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     (
         "output without a limit",
         "core/src/values/output.rs",
-        "a program that sets no `output_limit` asks for all of it, and so does `--json`",
+        "a program that sets no `output_limit` asks for all of it",
     ),
     (
         "the directories of a tree",

@@ -1,11 +1,13 @@
 //! Programs that never stop writing, in the place of those that hostlink runs.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 
-use hostlink_tests::cli::becomes_true;
+use hostlink_tests::cli::{becomes_true, code, hostlink, stderr};
+use serde_json::Value;
 
 use super::At::{Program, Text};
-use super::{Case, MOST, assert_bounded, peak};
+use super::{Case, MOST, assert_bounded, measured, peak};
 
 const ENDLESS: super::At = Program("exec yes");
 
@@ -118,6 +120,30 @@ const CASES: &[Case] = &[
 #[test]
 fn programs_that_never_end_take_no_memory() {
     assert_bounded(CASES, |case| case.what, Case::run);
+}
+
+/// Output is kept for its JSON, and to be checked.
+#[test]
+fn output_that_is_kept_has_a_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("output");
+    let line = ["@local", "exec", "--", "yes | head -c 100M"];
+    for options in [&["--json"][..], &["--retry-until", "x"]] {
+        let mut command = hostlink(options.iter().chain(&line));
+        command.stdout(File::create(&path).unwrap());
+        let (output, peak) = measured(command);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!((1024..MOST).contains(&peak), "{options:?}: {peak} KiB");
+        let written = fs::read_to_string(&path).unwrap();
+        if options == ["--json"] {
+            let object: Value = serde_json::from_str(&written).unwrap();
+            assert_eq!(object["stdout"].as_str().map(str::len), Some(8 << 20));
+            assert_eq!(object["truncated"], true);
+            assert_eq!(stderr(&output).matches("only 8 MiB of the output").count(), 1);
+        } else {
+            assert_eq!(written.len(), 100 << 20);
+        }
+    }
 }
 
 /// With `-vv` each line of ssh's is passed on. Here it is read only once ssh has said it all.
