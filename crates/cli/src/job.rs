@@ -144,11 +144,7 @@ impl Job {
         if self.output == Output::Json {
             let options = options.with_output_limit(KEPT);
             let output = host.run_shell_command_with(command, &arguments, &options).await?;
-            if output.truncated() {
-                let (name, kept) = (flatten(host.name()), KEPT >> 20);
-                let message = format!("{name}: only {kept} MiB of the output are kept for --json");
-                self.messages.line(message);
-            }
+            self.report_rest(host, &output, "are kept for --json");
             return Ok(output);
         }
         let prefix =
@@ -159,7 +155,20 @@ impl Job {
         let options = options.with_output_limit(if is_checked { KEPT } else { 0 });
         let ended = host.run_streaming(command, &arguments, &options, &mut sink).await;
         let finished = sink.finish().await.map_err(unwritable);
-        ended.and_then(|output| finished.map(|()| output))
+        let output = ended.and_then(|output| finished.map(|()| output))?;
+        if is_checked {
+            self.report_rest(host, &output, "were searched for --retry-until");
+        }
+        Ok(output)
+    }
+
+    /// Reports that not all output was kept.
+    fn report_rest(&self, host: &Host, output: &CommandOutput, use_of_it: &str) {
+        if output.truncated() {
+            let (name, kept) = (flatten(host.name()), KEPT >> 20);
+            let message = format!("{name}: only the first {kept} MiB of the output {use_of_it}");
+            self.messages.line(message);
+        }
     }
 
     async fn get(

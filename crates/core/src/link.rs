@@ -34,8 +34,10 @@ pub struct Link(Shared);
 /// Each of them has its own limits, whose sum is below this.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(60);
 
-/// After this time it looks whether the link still answers; then after twice as long each time.
+/// After this time it looks whether the link still answers; then after twice as long each time, up
+/// to the second one.
 const CALM: Duration = Duration::from_millis(500);
+const MOST_CALM: Duration = Duration::from_secs(8);
 
 /// Time limit for a link to answer: waiting on one that stalls is useless. An engine on a busy
 /// machine takes more than 5 s to start a command.
@@ -289,7 +291,8 @@ impl Link {
         tokio::pin!(settled);
         let (deadline, mut calm) = (Instant::now() + BACKGROUND_LIMIT, CALM);
         while Instant::now() < deadline {
-            if timeout(calm, &mut settled).await.is_ok() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if timeout(calm.min(left), &mut settled).await.is_ok() {
                 return true;
             }
             let (command, arguments) = (StringCommand::shell(":"), ConnectorArguments::new());
@@ -298,7 +301,7 @@ impl Link {
                 _ = &mut settled => return true,
                 answer = question => if answer.is_err() { return false },
             }
-            calm *= 2;
+            calm = MOST_CALM.min(calm * 2);
         }
         false
     }

@@ -289,7 +289,9 @@ async fn printed(
     let written = program.output().await.map_err(|problem| failed(problem.to_string()))?;
     let length = written.stdout.len();
     if host.is_some() && so_far.fetch_add(length, Ordering::Relaxed) + length > MOST_OF_HOSTS {
-        return Err(failed(ProgramError::TooMuch(MOST_OF_HOSTS).to_string()));
+        let problem = ProgramError::TooMuch(MOST_OF_HOSTS);
+        let message = format!("{source} {problem} for the --host of all hosts together");
+        return Err(Error::new(ErrorKind::Inventory, message));
     }
     if !written.status.success() {
         let error = failed(format!("failed ({})", written.status));

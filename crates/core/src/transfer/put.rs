@@ -217,7 +217,7 @@ fn values<'a>(remote: &'a Remote<'_>, source: &OpenSource, options: &'a PutOptio
         mode: mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
         source_mode: format!("{:04o}", source.mode & 0o777),
         scp: source.length.is_some() && remote.wants_scp(),
-        waits: options.remote_temp_filename.is_some() || remote.input_waits(),
+        waits: remote.input_waits(options.remote_temp_filename.is_some()),
         stamp: modified.map(stamp).unwrap_or_default(),
         ..Values::default()
     }

@@ -182,9 +182,12 @@ impl<'a> Remote<'a> {
         self.link.connection().features().file_program == FileProgram::Scp && !self.is_privileged()
     }
 
-    /// Returns whether a script must say that it takes the bytes before they are sent.
-    pub(super) fn input_waits(&self) -> bool {
-        self.link.connection().features().input_waits
+    /// Returns whether a script must say that it takes the bytes before they are sent, as it must
+    /// if its caller `named` the temporary. On a terminal its words come only at the end
+    /// ([`Apart`]).
+    pub(super) fn input_waits(&self, named: bool) -> bool {
+        let is_wanted = named || self.link.connection().features().input_waits;
+        is_wanted && self.arguments.get_pty != Some(true)
     }
 
     /// A temporary's path on the target, from the same directory as the path itself.

@@ -80,7 +80,7 @@ async fn put_tree(
         temp_dir: remote.beside(options.arguments.temp_dir.as_deref(), &options.arguments),
         random: &remote.random,
         follow: options.follows(),
-        waits: remote.input_waits(),
+        waits: remote.input_waits(false),
         guarded: guarded(options),
         mode: format!("{:04o}", options.mode.unwrap_or_else(|| mode_of(root) & 0o1777)),
         kept: match options.mode {

@@ -137,13 +137,13 @@ impl Engine {
         let machine = route.machine().map(str::to_owned);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(idle_limit).pool_timer(TokioTimer::new());
-        builder.pool_max_idle_per_host(if by_command { CALLS_BY_COMMAND } else { IDLE });
+        // By command, both clients together keep as many as may be in use.
+        builder.pool_max_idle_per_host(if by_command { CALLS_BY_COMMAND / 2 } else { IDLE });
         let to = Arc::new(route);
         let calls = if by_command { CALLS_BY_COMMAND } else { Semaphore::MAX_PERMITS };
         let calls = Arc::new(Semaphore::new(calls));
         let client = builder.build(Dialler { limit, to: to.clone(), bound: None });
         let http = Http { client, calls: calls.clone() };
-        builder.pool_max_idle_per_host(if by_command { 1 } else { IDLE });
         let client = builder.build(Dialler { limit, to, bound: Some(MAX_ANSWER) });
         let transport = move |request: BollardRequest| {
             let (client, calls) = (client.clone(), calls.clone());

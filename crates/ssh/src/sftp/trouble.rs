@@ -58,6 +58,9 @@ const NO_REASON: &str = "Failure";
 /// Less free space than this is none: more may have been refused.
 const NO_SPACE: u64 = 1 << 20;
 
+/// `SSH_FXE_STATVFS_ST_RDONLY`, of OpenSSH's extension `statvfs@openssh.com` (PROTOCOL, 3.4).
+const READ_ONLY: u64 = 1;
+
 /// Returns the error of a put to `path`, with the cause if the server gave none and the file system
 /// is full.
 pub(super) async fn explained(
@@ -72,9 +75,14 @@ pub(super) async fn explained(
     }
     let mut fs = session.fs();
     let asked = session.answer(fs.statvfs(directory.unwrap_or(Path::new(".")))).await;
-    match asked.map(|found| found.bavail.saturating_mul(found.frsize)) {
-        Ok(free) if free < NO_SPACE => failure("", path, b"No space left on device"),
-        _ => error.with_cause("the SFTP server gives no reason"),
+    // A file system without blocks, or that is only read, is never full.
+    let is_full = asked.is_ok_and(|found| {
+        let free = found.bavail.saturating_mul(found.frsize);
+        free < NO_SPACE && found.blocks > 0 && found.flag & READ_ONLY == 0
+    });
+    match is_full {
+        true => failure("", path, b"No space left on device"),
+        false => error.with_cause("the SFTP server gives no reason"),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Owners of files, by the user that commands run as.
 
 use std::fs;
+use std::time::Duration;
 
 use hostlink::ErrorKind;
-use hostlink::transfer::GetOptions;
+use hostlink::transfer::{GetOptions, PutOptions};
 use hostlink_tests::container::{Container, DEBIAN};
+use hostlink_tests::engine::Engine;
 
-use super::{assert_error, connect_as, put_text, puts, temporaries, with_sudo};
+use super::{assert_error, connect, connect_as, put_text, puts, temporaries, with_sudo};
 
 /// Returns owner, group and mode.
 fn owned(container: &Container, path: &str) -> String {
@@ -98,4 +100,26 @@ async fn a_directory_of_roots_accepts_nothing_of_other_users() {
     put_text(&link, "new\n", "/srv/new", &with_sudo(None)).await;
     assert_eq!(container.shell("cat /srv/new"), "new\n", "the control");
     link.disconnect().await.unwrap();
+}
+
+/// On a terminal the words of a script come only at its end: nothing may wait for them.
+#[tokio::test]
+async fn files_are_put_by_sudo_on_a_terminal() {
+    for engine in [Engine::Docker, Engine::Podman] {
+        let container = Container::start_on(engine, DEBIAN, &[]);
+        let link = connect(&container).await;
+        let arguments =
+            with_sudo(None).arguments.with_get_pty(true).with_timeout(Duration::from_secs(60));
+        let options = PutOptions::default().with_arguments(arguments);
+        put_text(&link, "x", "/srv/plain", &options).await;
+        let mut named = options.clone();
+        named.remote_temp_filename = Some("/srv/temporary".to_owned());
+        put_text(&link, "y", "/srv/named", &named).await;
+        let tree = tempfile::tempdir().unwrap();
+        fs::write(tree.path().join("file"), "z").unwrap();
+        link.put_dir(tree.path(), "/srv/tree", &options).await.unwrap();
+        let read = "cat /srv/plain /srv/named /srv/tree/file; ls -A /srv";
+        assert_eq!(container.shell(read), "xyznamed\nplain\ntree\n", "{engine}");
+        link.disconnect().await.unwrap();
+    }
 }

@@ -155,7 +155,8 @@ pub struct PutOptions {
     pub follow: Option<bool>,
     /// The temporary file's path on the target. It must be on the destination's file system, and no
     /// file may be there. Nothing is sent before the target has said that it made the file, which
-    /// takes a round trip; a put that is dropped in that moment may leave it, empty. Default: a
+    /// takes a round trip; a put that is dropped in that moment may leave it, empty. On a terminal
+    /// (`get_pty`) nothing waits, and a put that is dropped before the end may leave it. Default: a
     /// hidden name beside the destination, or in `arguments.temp_dir`.
     pub remote_temp_filename: Option<String>,
     /// The privilege, with `get_pty` for its tool, the directory that relative paths start from,
