@@ -39,8 +39,7 @@ const BACKGROUND_LIMIT: Duration = Duration::from_secs(60);
 const CALM: Duration = Duration::from_millis(500);
 const MOST_CALM: Duration = Duration::from_secs(8);
 
-/// Time limit for a link to answer: waiting on one that stalls is useless. An engine on a busy
-/// machine takes more than 5 s to start a command.
+/// Time limit for a link to answer: waiting on one that stalls is useless.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The maximum size of what core writes around a command, in bytes.
@@ -295,11 +294,14 @@ impl Link {
             if timeout(calm.min(left), &mut settled).await.is_ok() {
                 return true;
             }
-            let (command, arguments) = (StringCommand::shell(":"), ConnectorArguments::new());
-            let question = run::urgently(&self.0, &command, &arguments, ANSWER_LIMIT);
+            // A command would be slow to start where many are being killed.
             tokio::select! {
                 _ = &mut settled => return true,
-                answer = question => if answer.is_err() { return false },
+                answer = timeout(ANSWER_LIMIT, self.0.connection().probe()) => {
+                    if !matches!(answer, Ok(Ok(()))) {
+                        return false;
+                    }
+                }
             }
             calm = MOST_CALM.min(calm * 2);
         }
