@@ -48,7 +48,7 @@ async fn the_first_cause_is_told_of_a_file() {
         ("none/new", ErrorKind::NotFound, "the directory of"),
         ("dir", ErrorKind::IsADirectory, "is a directory"),
         ("pipe", ErrorKind::Transfer, "is not a regular file"),
-        ("secret", ErrorKind::Unsupported, "only commands keep the owner and the group of"),
+        ("secret", ErrorKind::Unsupported, "otherwise its owner or group could change"),
         ("link", ErrorKind::Unsupported, "is a symlink, and only commands follow one there"),
     ] {
         let put = link.put_file(b"new".to_vec(), &path(name), &PutOptions::default()).await;

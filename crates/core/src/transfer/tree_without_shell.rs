@@ -280,7 +280,7 @@ async fn get_entries(
 /// wrong with the destination.
 pub(super) async fn why_not_put(remote: &Remote<'_>, refusal: Error) -> Error {
     let Some(directories) = quietly(remote).await else { return refusal };
-    remote.within_limit(check_put(directories, &remote.path)).await.err().unwrap_or(refusal)
+    remote.within_limit(check_put(remote, directories)).await.err().unwrap_or(refusal)
 }
 
 /// As [`why_not_put`], of a file that is read.
@@ -293,7 +293,8 @@ async fn quietly<'a>(remote: &Remote<'a>) -> Option<&'a dyn DirectoryTransfer> {
     remote.within_limit(remote.own_transfer()?.directories()).await.ok()?
 }
 
-async fn check_put(directories: &dyn DirectoryTransfer, path: &str) -> Result<()> {
+async fn check_put(remote: &Remote<'_>, directories: &dyn DirectoryTransfer) -> Result<()> {
+    let path = &*remote.path;
     match directories.look(path).await?.map(|found| found.kind) {
         Some(FileKind::Directory) => Err(failure("isdir", path, b"")),
         Some(FileKind::Other) => Err(failure("special", path, b"")),
@@ -304,9 +305,14 @@ async fn check_put(directories: &dyn DirectoryTransfer, path: &str) -> Result<()
         found @ (Some(FileKind::File) | None) => {
             let hidden = hidden_name(Path::new(path))?;
             let hidden = hidden.to_str().ok_or_else(|| not_utf8(&hidden))?;
+            let mut cleaner = remote.cleaner(Removal::Directory(hidden.to_owned()));
             make_hidden(directories, hidden, path).await?;
-            directories.remove(hidden, FileKind::Directory).await?;
-            let message = format!("only commands keep the owner and the group of {path}");
+            if directories.remove(hidden, FileKind::Directory).await.is_ok() {
+                cleaner.disarm();
+            }
+            let message = format!(
+                "only commands replace {path} there: otherwise its owner or group could change"
+            );
             let lost = Error::new(ErrorKind::Unsupported, message);
             if found.is_some() { Err(lost) } else { Ok(()) }
         }
