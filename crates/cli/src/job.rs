@@ -21,7 +21,7 @@ use crate::transfer::{Destination, Get, for_target, inside};
 use crate::{forward, shell};
 
 /// The maximum output of a command that is kept, for its JSON or to be checked, in bytes.
-const KEPT: usize = 8 << 20;
+const KEPT: usize = 4 << 20;
 
 /// The work for each target, ready to start.
 #[derive(Debug)]
